@@ -1,0 +1,198 @@
+"""Data is whole, split as asked, and its absence is one clear sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from trainable import data as data_module
+from trainable.data import DataError, Digits, Source, data_folder, stratified
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+@pytest.fixture
+def copy_of_mnist(mnist_folder: Path, tmp_path: Path) -> Path:
+    """MNIST in a folder of the test's own, by links; a test replaces what it damages."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in FILES:
+        (raw / name).symlink_to(mnist_folder / "MNIST" / "raw" / name)
+    return tmp_path
+
+
+def damage(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / "MNIST" / "raw" / name
+    path.unlink()
+    path.write_bytes(content)
+    return path
+
+
+def test_mnist_is_split_into_55000_and_5000_with_every_class_in_proportion(mnist_folder: Path) -> None:
+    loaded = Source().load(mnist_folder)
+    assert loaded.train.images.shape == (55_000, 28, 28)
+    assert loaded.validation.images.shape == (5_000, 28, 28)
+    shares = [np.bincount(split.labels) / len(split) for split in (loaded.train, loaded.validation)]
+    np.testing.assert_allclose(*shares, atol=2e-4)
+    assert len(Source().load_test(mnist_folder)) == 10_000
+
+
+def test_the_split_depends_on_its_own_seed_alone(mnist_folder: Path) -> None:
+    same = {Source().load(mnist_folder).fingerprint for _ in range(2)}
+    assert len(same) == 1
+    assert Source(split_seed=1).load(mnist_folder).fingerprint not in same
+
+
+@given(
+    labels=st.lists(st.integers(0, 9), min_size=1, max_size=300),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_stratified_choice_has_the_size_asked_for_and_each_class_to_within_one(
+    labels: list[int], share: float, seed: int
+) -> None:
+    array = np.array(labels, dtype=np.uint8)
+    count = int(share * len(array))
+    chosen = stratified(array, count, seed)
+    assert chosen.sum() == count
+    for label in set(labels):
+        exact = (array == label).sum() * count / len(array)
+        assert abs((chosen & (array == label)).sum() - exact) < 1
+    np.testing.assert_array_equal(chosen, stratified(array, count, seed))
+
+
+def test_digits_need_no_folder_and_keep_their_test_images_apart() -> None:
+    source = Source(dataset="digits")
+    loaded, test = source.load(Path("nowhere")), source.load_test(Path("nowhere"))
+    assert [len(loaded.train), len(loaded.validation), len(test)] == [1140, 297, 360]
+    again = Source(dataset="digits", split_seed=5).load_test(Path("nowhere"))
+    np.testing.assert_array_equal(test.images, again.images)
+
+
+def test_a_validation_split_larger_than_the_data_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at most 1000"):
+        Source(dataset="digits", validation=1500)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_truncated_file_is_named_with_its_size_and_the_ways_out(name: str, copy_of_mnist: Path) -> None:
+    whole = (copy_of_mnist / "MNIST" / "raw" / name).read_bytes()
+    path = damage(copy_of_mnist, name, whole[:-1])
+    with pytest.raises(DataError) as fault:
+        Source().load(copy_of_mnist)
+    message = str(fault.value)
+    assert str(path) in message
+    assert f"{len(whole) - 1:,}" in message
+    assert all(way in message for way in ("network", "--data-dir", "--dataset digits"))
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_changed_byte_is_seen_by_the_published_sum(name: str, copy_of_mnist: Path) -> None:
+    content = bytearray((copy_of_mnist / "MNIST" / "raw" / name).read_bytes())
+    content[-1] ^= 1
+    path = damage(copy_of_mnist, name, bytes(content))
+    with pytest.raises(DataError, match=f"{path.name} is damaged: its MD5 must be"):
+        Source().load(copy_of_mnist)
+
+
+def test_without_files_and_network_the_sentence_names_the_file_and_the_ways_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that refuses every connection stands for the missing network, wherever this runs."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(DataError) as fault:
+        Source().load(tmp_path / "data")
+    message = str(fault.value)
+    assert str(tmp_path / "data" / "MNIST" / "raw") in message
+    assert "download failed" in message
+    assert all(way in message for way in ("network", "--data-dir", "--dataset digits"))
+    left = [path.name for path in (tmp_path / "data").iterdir()]
+    assert left == [".MNIST.lock"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence_too(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot take a download"):
+        Source().load(tmp_path / "file" / "data")
+
+
+def _bring(arguments: tuple[str, str, int]) -> str:
+    """In a process of its own: load MNIST where torchvision's download is a slow copy of real files,
+    file by file, so that two at once would meet half-written ones."""
+    origin, folder, _ = arguments
+    import time
+
+    import torchvision
+
+    def download(root: str, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name in FILES:
+            content = (Path(origin) / "MNIST" / "raw" / name).read_bytes()
+            (raw / name).write_bytes(content[: len(content) // 2])
+            time.sleep(0.1)
+            (raw / name).write_bytes(content)
+        with (Path(folder) / "downloads").open("a") as log:
+            log.write("once\n")
+
+    torchvision.datasets.MNIST = download
+    return Source().load(Path(folder)).fingerprint
+
+
+def test_processes_that_need_the_data_at_once_download_it_once(mnist_folder: Path, tmp_path: Path) -> None:
+    expected = Source().load(mnist_folder).fingerprint
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        found = pool.map(_bring, [(str(mnist_folder), str(tmp_path), turn) for turn in range(3)])
+    assert found == [expected] * 3
+    assert (tmp_path / "downloads").read_text() == "once\n"
+
+
+def test_a_partial_download_is_never_taken_for_data(
+    mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torchvision
+
+    def break_off(root: str, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        shutil.copy(mnist_folder / "MNIST" / "raw" / FILES[0], raw)
+        raise ConnectionResetError("connection reset by peer")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", break_off)
+    with pytest.raises(DataError, match="connection reset by peer"):
+        Source().load(tmp_path)
+    assert not (tmp_path / "MNIST").exists()
+    assert not Source().at_hand(tmp_path)
+
+
+def test_the_folder_is_the_one_named_then_the_variables_then_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHSWEEP_DATA", "/somewhere")
+    assert data_folder(Path("/given")) == Path("/given")
+    assert data_folder() == Path("/somewhere")
+    monkeypatch.delenv("BENCHSWEEP_DATA")
+    assert data_folder() == Path("data").absolute()
+
+
+def test_the_fingerprint_covers_every_pixel_and_label(digits: data_module.Dataset) -> None:
+    digest = hashlib.sha256()
+    for split in (digits.train, digits.validation):
+        assert isinstance(split, Digits)
+        digest.update(split.images.tobytes())
+        digest.update(split.labels.tobytes())
+    assert digits.fingerprint == digest.hexdigest()

@@ -1,0 +1,138 @@
+"""What a search needs of the thing it searches, and no more.
+
+A trainable is an importable module with four names:
+
+    Recipe     a frozen pydantic model; its fields are what a search space may name. It has at
+               least `epochs` (int >= 1, how long to train) and `seed` (int).
+    METRIC     the Metric by which its trainings are judged.
+    Source     a frozen pydantic model; its fields are the plan's [data] table. Two methods:
+               load(folder) -> what training and validation see; load_test(folder) -> the sealed
+               test split, asked for confirmed winners alone.
+    Training   Training(recipe, data, device, threads), an iterator of Epochs.
+
+`trainable.mlp` is the first such module, not a privileged one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+
+State = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
+"""A training's whole state: arrays, and values that JSON can hold. Stored without pickle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a training is judged by.
+
+    name: one of the names in every Epoch's metrics.
+    direction: whether more or less of it is better.
+    unit: "share" (0..1, shown in percent), or any other word, shown after the figure.
+    """
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+    unit: str = ""
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether `one` is strictly better than `other`."""
+        return one > other if self.direction == "maximize" else one < other
+
+    def format(self, value: float | None) -> str:
+        """The value as people read it: 98.21 % for a share, four digits otherwise."""
+        if value is None:
+            return "–"
+        if self.unit == "share":
+            return f"{100 * value:.2f} %"
+        return f"{value:.4g} {self.unit}".rstrip()
+
+
+class RecipeModel(Protocol):
+    """Everything that decides one training run."""
+
+    model_fields: ClassVar[dict[str, Any]]
+    epochs: int
+    seed: int
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> RecipeModel: ...
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]: ...
+
+
+class DataSource(Protocol):
+    """Where a trainable's data comes from, and how it is split."""
+
+    def load(self, folder: Path) -> Any:
+        """Training and validation splits: arrays that Ray can map into every worker."""
+
+    def load_test(self, folder: Path) -> Any:
+        """The sealed test split."""
+
+
+@runtime_checkable
+class TrainingRun(Protocol):
+    """One training, in progress: `for epoch in training` carries it to its recipe's end.
+
+    `state_dict` after an epoch, given to `load_state_dict` of a new training of the same recipe,
+    data, device and threads, continues to the same bits. `save` writes the model in its field's
+    usual format and returns the files' paths (none, if there is nothing to save).
+    """
+
+    def __iter__(self) -> Iterator[Epoch]: ...
+    def state_dict(self) -> State: ...
+    def load_state_dict(self, state: State) -> None: ...
+    def evaluate(self, test: Any) -> Evaluation: ...
+    def save(self, folder: Path) -> list[Path]: ...
+
+
+class Trainable(Protocol):
+    """The module itself: the four names above."""
+
+    Recipe: type[BaseModel]
+    METRIC: Metric
+    Source: type[BaseModel]
+
+    def Training(self, recipe: Any, data: Any, device: str, threads: int) -> TrainingRun: ...  # noqa: N802
+
+
+class NotATrainable(ValueError):
+    """The named module cannot be imported, or lacks one of the four names."""
+
+
+def load_trainable(name: str) -> Trainable:
+    """Import the module `name` (as "trainable.mlp") and check that it is a trainable.
+
+    The current folder is searched too, so that a user's own module needs no installing.
+    Raises NotATrainable with what is wrong and what to do.
+    """
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # a user's module may fail in any way while it is imported
+        raise NotATrainable(
+            f"trainable must be an importable module, but {name!r} is not: "
+            f"{type(error).__name__}: {error}. Write it as a dotted name, seen from {here}"
+        ) from error
+    missing = [part for part in ("Recipe", "METRIC", "Source", "Training") if not hasattr(module, part)]
+    if missing:
+        raise NotATrainable(
+            f"a trainable offers Recipe, METRIC, Source and Training, but {name} lacks "
+            f"{', '.join(missing)}; trainable/contract.py describes them"
+        )
+    for part in ("epochs", "seed"):
+        if part not in module.Recipe.model_fields:
+            raise NotATrainable(f"{name}.Recipe must have the field {part!r}; add it")
+    return cast(Trainable, module)

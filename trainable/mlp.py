@@ -1,0 +1,27 @@
+"""The first trainable: the 784-128-64-10 network (and its kin) on images of digits.
+
+Its four names are those that `trainable/contract.py` asks for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainable.contract import Metric
+from trainable.data import Dataset, Source
+from trainable.recipe import Recipe
+
+if TYPE_CHECKING:
+    from trainable.training import Training as TorchTraining
+
+__all__ = ["METRIC", "Recipe", "Source", "Training"]
+
+METRIC = Metric(name="validation_accuracy", direction="maximize", unit="share")
+
+
+def Training(recipe: Recipe, data: Dataset, device: str, threads: int) -> TorchTraining:  # noqa: N802
+    """A training of `recipe`; see `trainable.training.Training`."""
+    # Imported on first use: a driver or a reader that never trains does not wait for torch.
+    from trainable.training import Training as TorchTraining
+
+    return TorchTraining(recipe, data, device, threads)

@@ -1,0 +1,273 @@
+"""One training run: an iterator of Epochs that can be stopped, stored and continued to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainable.contract import State
+from trainable.data import Dataset, Digits
+from trainable.durable import write_whole
+from trainable.epoch import Diverged, Epoch
+from trainable.evaluation import Evaluation
+from trainable.models import MLP, build
+from trainable.recipe import Recipe
+from trainable.schedules import Plateau, rates
+
+_BLOCK = 2048
+"""Images gathered, and masks drawn, at a time: few enough to stay in a core's cache."""
+
+
+class Training:
+    """Trains a recipe: `for epoch in Training(recipe, data, "cpu", 1)`.
+
+    recipe, data: what to train on what. device: "cpu", "cuda", "cuda:1" or "mps".
+    threads: CPU threads to use. On one device class the same four give the same bits; another
+    thread count rounds otherwise.
+
+    The whole data set lies on the device as bytes; an epoch is a loop over a permutation of it.
+    Random numbers come from (seed, epoch) alone, so no generator is shared or stored.
+    Raises Diverged once a loss is no longer finite.
+    """
+
+    def __init__(self, recipe: Recipe, data: Dataset, device: str, threads: int) -> None:
+        self.recipe = recipe
+        self.device = torch.device(device)
+        self.threads = threads
+        self.epoch = 0
+        self._train = _Split(data.train, self.device)
+        self._validation = _Split(data.validation, self.device)
+        self._scale, self._shift = _normalisation(recipe, data)
+        self._plateau = Plateau()
+        self._steps = -(-len(data.train) // recipe.batch_size)
+        self._smooth = torch.full((), recipe.label_smoothing / self._train.classes, device=self.device)
+        pixels = data.train.images[0].size
+        self.network: MLP = build(recipe, pixels, self._train.classes)
+        self.network.initialise(_generator(recipe.seed, 0))
+        self.network.to_device(self.device)
+        self._optimizer = _optimizer(recipe, self.network)
+
+    def __iter__(self) -> Iterator[Epoch]:
+        while self.epoch < self.recipe.epochs:
+            yield self._turn()
+
+    def _turn(self) -> Epoch:
+        """Train one epoch and measure it."""
+        started = time.perf_counter()
+        number = self.epoch + 1
+        rate = [value * self._plateau.factor for value in rates(self.recipe, number, self._steps)]
+        with _arithmetic(self.threads):
+            train_loss = self._train_epoch(number, rate)
+            if not np.isfinite(train_loss):
+                raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
+            figures = self._measure(self._validation)
+        loss, accuracy = figures.metrics["loss"], figures.metrics["accuracy"]
+        metrics = {
+            "learning_rate": rate[-1],
+            "train_loss": train_loss,
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+        }
+        epoch = Epoch(number, metrics, time.perf_counter() - started)
+        if self.recipe.schedule == "reduce_on_plateau":
+            self._plateau.observe(loss, self.recipe)
+        self.epoch = number
+        return epoch
+
+    def _train_epoch(self, number: int, rate: list[float]) -> float:
+        """Every batch once, in an order of its own. Returns the mean loss per image."""
+        recipe, network, optimizer = self.recipe, self.network, self._optimizer
+        group = optimizer.param_groups[0]
+        generator = _generator(recipe.seed, number)
+        count = len(self._train.images)
+        order = torch.randperm(count, generator=generator).to(self.device)
+        total = torch.zeros((), device=self.device)
+        block = max(1, _BLOCK // recipe.batch_size) * recipe.batch_size
+        upcoming = iter(rate)
+        for chosen in order.split(block):
+            images = self._train.images.index_select(0, chosen).split(recipe.batch_size)
+            targets = self._targets(chosen).split(recipe.batch_size)
+            masks = [
+                [None] * len(images) if mask is None else mask.split(recipe.batch_size)
+                for mask in network.masks(len(chosen), generator)
+            ]
+            for index, (batch, target) in enumerate(zip(images, targets, strict=True)):
+                x = torch.add(self._shift, batch, alpha=self._scale)
+                total += network.loss_and_gradient(x, target, [mask[index] for mask in masks])
+                if recipe.gradient_clip is not None:
+                    _clip(network.flat_gradient, recipe.gradient_clip)
+                group["lr"] = next(upcoming)
+                optimizer.step()
+        return float(total) / count
+
+    def _targets(self, chosen: Tensor) -> Tensor:
+        """Smoothed one-hot rows, float [B, classes], of the images chosen."""
+        labels = self._train.labels.index_select(0, chosen)
+        targets = self._smooth.expand(len(labels), self._train.classes).clone()
+        return targets.scatter_add_(
+            1, labels[:, None], targets.new_full((len(labels), 1), 1 - self.recipe.label_smoothing)
+        )
+
+    def _measure(self, split: _Split) -> Evaluation:
+        """Accuracy, loss, confusion and correctness of the network as it is."""
+        loss, predictions = 0.0, []
+        for images, labels in zip(split.images.split(1024), split.labels.split(1024), strict=True):
+            logits = self.network(torch.add(self._shift, images, alpha=self._scale))
+            loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            predictions.append(logits.argmax(1))
+        predicted, true = torch.cat(predictions).cpu().numpy(), split.labels.cpu().numpy()
+        correct = predicted == true
+        confusion = np.zeros((split.classes, split.classes), dtype=np.int64)
+        np.add.at(confusion, (true, predicted), 1)
+        metrics = {"accuracy": float(correct.mean()), "loss": loss / len(true)}
+        return Evaluation(metrics, len(true), confusion, correct, split.class_names)
+
+    def evaluate(self, test: Digits) -> Evaluation:
+        """The figures of the network on a split it has not seen."""
+        with _arithmetic(self.threads):
+            return self._measure(_Split(test, self.device))
+
+    def state_dict(self) -> State:
+        """Everything the next epoch depends on; `load_state_dict` of a new training of the same
+        recipe, data, device and threads goes on from it to the same bits."""
+        moments = self._optimizer.state_dict()["state"].get(0, {})
+        return {
+            "epoch": self.epoch,
+            "plateau.factor": self._plateau.factor,
+            "plateau.best": self._plateau.best,
+            "plateau.waited": self._plateau.waited,
+            **{f"network.{name}": array for name, array in self.weights().items()},
+            **{f"optimizer.{name}": _array(value) for name, value in moments.items() if value is not None},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from `state_dict`'s answer. Raises ValueError when it is of another network."""
+        values: dict[str, Any] = dict(state)
+        expected = {f"network.{name}": array.shape for name, array in self.weights().items()}
+        given = {name: value.shape for name, value in values.items() if name.startswith("network.")}
+        if given != expected:
+            raise ValueError(f"the state must hold {expected}, but holds {given}: it is of another recipe")
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(torch.from_numpy(values[f"network.{name}"].copy()))
+        moments = {
+            name.removeprefix("optimizer."): torch.from_numpy(np.array(value))
+            for name, value in values.items()
+            if name.startswith("optimizer.")
+        }
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": {0: moments} if moments else {}, "param_groups": groups})
+        self._plateau = Plateau(values["plateau.factor"], values["plateau.best"], values["plateau.waited"])
+        self.epoch = values["epoch"]
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Name -> float32 array, as torch's own Linear layers hold them: fc1.weight [128, 784], …"""
+        return {name: _array(parameter.contiguous()) for name, parameter in self.network.named_parameters()}
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        return self.network.parameter_count
+
+    @property
+    def weights_sha256(self) -> str:
+        """Over names and bytes of all weights, in order: equal means equal to the bit."""
+        digest = hashlib.sha256()
+        for name, array in self.weights().items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write model.safetensors, and mnist_model.pth: a state dict that a plain torch module
+        with layers fc1, fc2, … loads."""
+        import io
+
+        from safetensors.numpy import save
+
+        weights = self.weights()
+        note = {"recipe": self.recipe.model_dump_json(), "weights_sha256": self.weights_sha256}
+        buffer = io.BytesIO()
+        torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, buffer)
+        files = {"model.safetensors": save(weights, metadata=note), "mnist_model.pth": buffer.getvalue()}
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        return [folder / name for name in files]
+
+
+class _Split:
+    """A split on the device: images uint8 [N, pixels], labels int64 [N]."""
+
+    def __init__(self, digits: Digits, device: torch.device) -> None:
+        images = digits.images.reshape(len(digits), -1)
+        with warnings.catch_warnings():
+            # Arrays mapped from Ray's store are read-only, which torch warns of; nothing writes here.
+            warnings.filterwarnings("ignore", message=".*not writable.*")
+            self.images = torch.from_numpy(images).to(device)
+        self.labels = torch.from_numpy(digits.labels.astype(np.int64)).to(device)
+        self.classes = len(digits.class_names)
+        self.class_names = digits.class_names
+
+
+def _normalisation(recipe: Recipe, data: Dataset) -> tuple[float, Tensor]:
+    """scale, shift: a byte b becomes shift + scale * b."""
+    mean, std = (0.5, 0.5) if recipe.normalisation == "origin" else (data.mean, data.std)
+    return 1 / (255 * std), torch.tensor(-mean / std)
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    """Random numbers of one epoch (0: the initial weights), on the CPU whatever the device, so
+    that order and masks are the same everywhere."""
+    digest = hashlib.sha256(f"{seed}/{epoch}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _optimizer(recipe: Recipe, network: MLP) -> torch.optim.Optimizer:
+    """One fused step over the vector of all parameters."""
+    vector = torch.nn.Parameter(network.flat)
+    vector.grad = network.flat_gradient
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam([vector], rate, weight_decay=decay, fused=True)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW([vector], rate, weight_decay=decay, fused=True)
+    nesterov = recipe.momentum > 0
+    return torch.optim.SGD(
+        [vector], rate, momentum=recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True
+    )
+
+
+def _clip(gradient: Tensor, largest: float) -> None:
+    """Scale the gradient so that its L2 norm is at most `largest`."""
+    gradient.mul_((largest / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
+
+
+@contextmanager
+def _arithmetic(threads: int) -> Iterator[None]:
+    """No gradients, the trial's own threads, and denormals flushed: decayed weights fall into them
+    and would double the time of late epochs. Threads and flushing belong to the process and the
+    thread, so they are put back as they were."""
+    before = torch.get_num_threads()
+    flushed = float(np.float32(1e-39) * np.float32(1)) == 0.0
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_flush_denormal(flushed)
+        torch.set_num_threads(before)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().cpu().numpy().copy()

@@ -1,0 +1,153 @@
+"""The Ray Tune trainable function: one trial, trained, reported epoch by epoch and checkpointed.
+
+The only file here that imports ray.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import ray
+from ray import ObjectRef, tune
+
+from trainable.checkpoint import Checkpoint, latest
+from trainable.contract import TrainingRun, load_trainable
+from trainable.durable import write_whole
+from trainable.epoch import Diverged, Epoch
+
+Outcome = Literal["COMPLETE", "DIVERGED", "FAILED"]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the driver asks of a worker; travels as a Ray Tune config, so its values are plain.
+
+    number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
+    trial's, absolute.
+    device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs the
+    driver has on record; those are not reported again.
+    """
+
+    number: int
+    trainable: str
+    recipe: str
+    epochs: int
+    folder: str
+    device: str
+    threads: int
+    reported: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker tells the driver: an epoch, or the trial's end, or both at once.
+
+    note: a sentence for the record (a damaged checkpoint that was passed over).
+    """
+
+    number: int
+    worker: str
+    epoch: Epoch | None = None
+    outcome: Outcome | None = None
+    error: str | None = None
+    note: str | None = None
+
+    def to_result(self) -> dict[str, Any]:
+        """As Ray Tune's result. The epoch travels as text, for Ray flattens what is nested."""
+        epoch = None if self.epoch is None else json.dumps(self.epoch.to_json(), allow_nan=False)
+        return {**vars(self), "epoch": epoch}
+
+    @classmethod
+    def from_result(cls, result: dict[str, Any]) -> Report:
+        """The report that `to_result` told, among whatever Ray added to it."""
+        fields: dict[str, Any] = {name: result.get(name) for name in cls.__dataclass_fields__}
+        epoch = None if fields["epoch"] is None else Epoch.from_json(json.loads(fields["epoch"]))
+        return cls(**{**fields, "epoch": epoch})
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Where the data lies in Ray's object store. A reference and not the data itself, because a
+    user's classes can only be unpickled once `path` is importable."""
+
+    data: ObjectRef[Any]
+    path: tuple[str, ...]
+
+
+def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
+    """Train the assignment in `config` to its end, from its newest checkpoint if it has one.
+
+    Each epoch is checkpointed before it is reported, so that what is on record can be continued.
+    A fault of the trainable is reported, not raised: the process stays usable for further trials.
+    """
+    assignment = Assignment(**config)
+    folder = Path(assignment.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    sys.path.extend(part for part in mapped.path if part not in sys.path)
+    with _sole(folder / "lock"):
+        try:
+            for report in _reports(assignment, folder, worker, ray.get(mapped.data)):
+                tune.report(report.to_result())
+        except Diverged as error:
+            _end(assignment, worker, "DIVERGED", str(error))
+        except Exception as error:  # whatever a recipe or a user's trainable may raise
+            write_whole(folder / "error.txt", traceback.format_exc())
+            _end(assignment, worker, "FAILED", f"{type(error).__name__}: {error}")
+
+
+def _end(assignment: Assignment, worker: str, outcome: Outcome, error: str) -> None:
+    tune.report(Report(assignment.number, worker, outcome=outcome, error=error).to_result())
+
+
+def _reports(assignment: Assignment, folder: Path, worker: str, data: Any) -> Iterator[Report]:
+    """What there is to tell: epochs the driver has not on record, and the end, once."""
+    trainable = load_trainable(assignment.trainable)
+    recipe = trainable.Recipe.model_validate_json(assignment.recipe)
+    training = trainable.Training(recipe, data, assignment.device, assignment.threads)
+    checkpoint, faults = latest(folder / "checkpoint.safetensors")
+    stored: tuple[Epoch, ...] = ()
+    if checkpoint is not None:
+        training.load_state_dict(checkpoint.state)
+        stored = checkpoint.epochs
+    if faults:
+        yield Report(assignment.number, worker, note="; ".join(faults))
+    outcome: Outcome | None = None
+    for epoch in chain(stored, _trained(training, stored, folder)):
+        if epoch.number > assignment.reported:
+            # The end rides on the last epoch's report: one message less for every trial.
+            outcome = "COMPLETE" if epoch.number == assignment.epochs else None
+            yield Report(assignment.number, worker, epoch, outcome)
+    if outcome is None:
+        yield Report(assignment.number, worker, outcome="COMPLETE")
+
+
+def _trained(training: TrainingRun, stored: tuple[Epoch, ...], folder: Path) -> Iterator[Epoch]:
+    """The epochs still to train, each stored before it is handed on."""
+    epochs = list(stored)
+    for epoch in training:
+        epochs.append(epoch)
+        Checkpoint(training.state_dict(), tuple(epochs)).write(folder / "checkpoint.safetensors")
+        lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
+        write_whole(folder / "epochs.jsonl", lines)
+        yield epoch
+
+
+@contextmanager
+def _sole(path: Path) -> Iterator[None]:
+    """Hold the trial's lock. A worker that outlives its killed driver by an epoch holds it still;
+    the kernel drops it when that process ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
