@@ -132,6 +132,9 @@ def load_trainable(name: str) -> Trainable:
             f"a trainable offers Recipe, METRIC, Source and Training, but {name} lacks "
             f"{', '.join(missing)}; trainable/contract.py describes them"
         )
+    for part in ("Recipe", "Source"):
+        if not (isinstance(model := getattr(module, part), type) and issubclass(model, BaseModel)):
+            raise NotATrainable(f"{name}.{part} must be a pydantic model, but is {model!r}")
     for part in ("epochs", "seed"):
         if part not in module.Recipe.model_fields:
             raise NotATrainable(f"{name}.Recipe must have the field {part!r}; add it")

@@ -21,6 +21,7 @@ from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
 from trainable.evaluation import Evaluation
 from trainable.models import MLP, build
+from trainable.optimizers import Optimizer
 from trainable.recipe import Recipe
 from trainable.schedules import Plateau, rates
 
@@ -55,7 +56,7 @@ class Training:
         self.network: MLP = build(recipe, pixels, self._train.classes)
         self.network.initialise(_generator(recipe.seed, 0))
         self.network.to_device(self.device)
-        self._optimizer = _optimizer(recipe, self.network)
+        self._optimizer = Optimizer(recipe, self.network.flat, self.network.flat_gradient)
 
     def __iter__(self) -> Iterator[Epoch]:
         while self.epoch < self.recipe.epochs:
@@ -87,7 +88,6 @@ class Training:
     def _train_epoch(self, number: int, rate: list[float]) -> float:
         """Every batch once, in an order of its own. Returns the mean loss per image."""
         recipe, network, optimizer = self.recipe, self.network, self._optimizer
-        group = optimizer.param_groups[0]
         generator = _generator(recipe.seed, number)
         count = len(self._train.images)
         order = torch.randperm(count, generator=generator).to(self.device)
@@ -106,8 +106,7 @@ class Training:
                 total += network.loss_and_gradient(x, target, [mask[index] for mask in masks])
                 if recipe.gradient_clip is not None:
                     _clip(network.flat_gradient, recipe.gradient_clip)
-                group["lr"] = next(upcoming)
-                optimizer.step()
+                optimizer.step(next(upcoming))
         return float(total) / count
 
     def _targets(self, chosen: Tensor) -> Tensor:
@@ -140,14 +139,13 @@ class Training:
     def state_dict(self) -> State:
         """Everything the next epoch depends on; `load_state_dict` of a new training of the same
         recipe, data, device and threads goes on from it to the same bits."""
-        moments = self._optimizer.state_dict()["state"].get(0, {})
         return {
             "epoch": self.epoch,
             "plateau.factor": self._plateau.factor,
             "plateau.best": self._plateau.best,
             "plateau.waited": self._plateau.waited,
             **{f"network.{name}": array for name, array in self.weights().items()},
-            **{f"optimizer.{name}": _array(value) for name, value in moments.items() if value is not None},
+            **{f"optimizer.{name}": _array(value) for name, value in self._optimizer.state_dict().items()},
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -157,16 +155,14 @@ class Training:
         given = {name: value.shape for name, value in values.items() if name.startswith("network.")}
         if given != expected:
             raise ValueError(f"the state must hold {expected}, but holds {given}: it is of another recipe")
-        with torch.no_grad():
+        with torch.inference_mode():
             for name, parameter in self.network.named_parameters():
                 parameter.copy_(torch.from_numpy(values[f"network.{name}"].copy()))
-        moments = {
-            name.removeprefix("optimizer."): torch.from_numpy(np.array(value))
-            for name, value in values.items()
-            if name.startswith("optimizer.")
-        }
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": {0: moments} if moments else {}, "param_groups": groups})
+        prefix = "optimizer."
+        moments = {name: value for name, value in values.items() if name.startswith(prefix)}
+        self._optimizer.load_state_dict(
+            {name.removeprefix(prefix): torch.from_numpy(np.array(value)) for name, value in moments.items()}
+        )
         self._plateau = Plateau(values["plateau.factor"], values["plateau.best"], values["plateau.waited"])
         self.epoch = values["epoch"]
 
@@ -232,21 +228,6 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _optimizer(recipe: Recipe, network: MLP) -> torch.optim.Optimizer:
-    """One fused step over the vector of all parameters."""
-    vector = torch.nn.Parameter(network.flat)
-    vector.grad = network.flat_gradient
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam([vector], rate, weight_decay=decay, fused=True)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW([vector], rate, weight_decay=decay, fused=True)
-    nesterov = recipe.momentum > 0
-    return torch.optim.SGD(
-        [vector], rate, momentum=recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True
-    )
-
-
 def _clip(gradient: Tensor, largest: float) -> None:
     """Scale the gradient so that its L2 norm is at most `largest`."""
     gradient.mul_((largest / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
@@ -262,7 +243,7 @@ def _arithmetic(threads: int) -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        with torch.no_grad():
+        with torch.inference_mode():
             yield
     finally:
         torch.set_flush_denormal(flushed)
