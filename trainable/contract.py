@@ -139,3 +139,14 @@ def load_trainable(name: str) -> Trainable:
         if part not in module.Recipe.model_fields:
             raise NotATrainable(f"{name}.Recipe must have the field {part!r}; add it")
     return cast(Trainable, module)
+
+
+def import_root(name: str) -> str:
+    """The folder from which the module `name` was imported: another process that appends it to
+    its sys.path finds the module, and what lies beside it, too."""
+    file = sys.modules[name].__file__
+    if file is None:
+        raise NotATrainable(f"a trainable must be a module with a file, but {name} is a namespace")
+    path = Path(file)
+    parts = name.count(".") + (path.name == "__init__.py")
+    return str(path.absolute().parents[parts])

@@ -78,11 +78,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Mapped:
-    """Where the data lies in Ray's object store. A reference and not the data itself, because a
-    user's classes can only be unpickled once `path` is importable."""
+    """Where the data lies in Ray's object store, and the folder the trainable is imported from. A
+    reference and not the data itself: a user's classes are unpickled once that folder is known."""
 
     data: ObjectRef[Any]
-    path: tuple[str, ...]
+    root: str
 
 
 def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
@@ -95,7 +95,8 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
     folder = Path(assignment.folder)
     folder.mkdir(parents=True, exist_ok=True)
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    sys.path.extend(part for part in mapped.path if part not in sys.path)
+    if mapped.root not in sys.path:
+        sys.path.append(mapped.root)
     with _sole(folder / "lock"):
         try:
             for report in _reports(assignment, folder, worker, ray.get(mapped.data)):

@@ -1,0 +1,127 @@
+"""The run directory: where everything lies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainable.checkpoint import previous
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class NotARun(ValueError):
+    """The folder named holds no run."""
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """What one trial leaves: only its own worker writes here."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training's whole state after its last epoch."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def epochs(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "epochs.jsonl"
+
+    @property
+    def error(self) -> Path:
+        """The traceback of a FAILED trial."""
+        return self.path / "error.txt"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the worker that trains the trial, as long as it lives."""
+        return self.path / "lock"
+
+    def drop_checkpoint(self) -> None:
+        """Remove the state of a trial that will not go on."""
+        for path in (self.checkpoint, previous(self.checkpoint)):
+            path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's directory and the names inside it. `path` is absolute."""
+
+    path: Path
+
+    @classmethod
+    def named(cls, name: str, runs: Path) -> RunFolder:
+        """The folder of the run `name` below `runs`, whether or not it exists.
+
+        Raises ValueError for a name that would not be one plain folder.
+        """
+        if not NAME.fullmatch(name):
+            raise ValueError(
+                f"a run's name must be 1 to 100 letters, digits, dots, dashes or underscores and "
+                f"start with a letter or digit, but got {name!r}"
+            )
+        return cls((runs / name).absolute())
+
+    @classmethod
+    def existing(cls, folder: Path) -> RunFolder:
+        """The run in `folder`. Raises NotARun when there is none."""
+        run = cls(folder.absolute())
+        if not run.plan.is_file():
+            raise NotARun(
+                f"a run's folder holds a plan.toml, but {run.path} "
+                f"{'has none' if run.path.is_dir() else 'does not exist'}; "
+                f"`benchsweep list` shows the runs there are"
+            )
+        return run
+
+    @classmethod
+    def all(cls, runs: Path) -> list[RunFolder]:
+        """Every run below `runs`, by name."""
+        if not runs.is_dir():
+            return []
+        return [cls(plan.parent.absolute()) for plan in sorted(runs.glob("*/plan.toml"))]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.toml"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal of the study: the truth."""
+        return self.path / "study.journal"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the search."""
+        return self.path / "lock"
+
+    @property
+    def openings(self) -> Path:
+        """Every look at the test set."""
+        return self.path / "test_openings.json"
+
+    @property
+    def log(self) -> Path:
+        """What Ray and the workers printed."""
+        return self.path / "ray.log"
+
+    @property
+    def engine(self) -> Path:
+        """Ray Tune's own scratch; nothing here is read."""
+        return self.path / "ray"
+
+    def trial(self, number: int) -> TrialFolder:
+        """The folder of trial `number`."""
+        return TrialFolder(self.path / "trials" / f"{number:05d}")

@@ -1,0 +1,256 @@
+"""What a search left on disk, as frozen records. Needs neither ray nor torch.
+
+sweep = Sweep.read(Path("runs/laptop"))
+sweep.best().recipe
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from search.folder import RunFolder
+from search.journal import open_journal
+from search.lock import owner_of
+from trainable.contract import Metric
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+
+
+class State(StrEnum):
+    """What became of a trial.
+
+    RUNNING: its search is alive and trains it. INTERRUPTED: its search is not alive; resuming
+    the search continues it. COMPLETE: trained to its recipe's last epoch. PRUNED: stopped early,
+    for being worse than others at the same epoch. DIVERGED: its loss left the finite numbers.
+    FAILED: it raised, or kept dying.
+    """
+
+    RUNNING = "RUNNING"
+    INTERRUPTED = "INTERRUPTED"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    DIVERGED = "DIVERGED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe, trained.
+
+    number: 0 for the first; kept for life, over every interruption.
+    recipe: the whole recipe as plain JSON values. sampled: what the sampler chose of it.
+    epochs: in order, as far as it came.
+    score: the metric after the last epoch trained; None before the first.
+    error: the sentence that tells why it is FAILED or DIVERGED; None otherwise.
+    resumed_from: the epochs after which it was continued by a later start, in order.
+    worker: "host:pid" of the process that trained it last.
+    started, ended: when it was first suggested and when it was over (UTC).
+    notes: sentences on what happened to it, such as a damaged checkpoint passed over.
+    """
+
+    number: int
+    recipe: Mapping[str, Any]
+    sampled: Mapping[str, Any]
+    state: State
+    epochs: tuple[Epoch, ...]
+    score: float | None
+    error: str | None
+    resumed_from: tuple[int, ...]
+    worker: str | None
+    started: datetime | None
+    ended: datetime | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Training time, summed over the epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One look at the sealed test set: when, why, by which trial's model, and what was seen.
+
+    evaluation is None for an opening that was announced and then cut off.
+    parameters: how many numbers the model learned; None where it has no such count.
+    weights_sha256: of the model's weights; None where there are none.
+    """
+
+    time: datetime
+    reason: str
+    trial: int
+    evaluation: Evaluation | None
+    parameters: int | None
+    weights_sha256: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as stored in test_openings.json."""
+        evaluation = None if self.evaluation is None else self.evaluation.to_json()
+        return {**vars(self), "time": self.time.isoformat(), "evaluation": evaluation}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Opening:
+        """The opening that `to_json` stored."""
+        told = stored["evaluation"]
+        evaluation = None if told is None else Evaluation.from_json(told)
+        return cls(**{**stored, "time": datetime.fromisoformat(stored["time"]), "evaluation": evaluation})
+
+
+@dataclass(frozen=True)
+class Session:
+    """One start of the search: when, how long it lived, and how it ended ("" if it was killed)."""
+
+    number: int
+    started: datetime
+    seconds: float
+    ended: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A search and all that became of it.
+
+    plan: the frozen plan file, parsed. environment: versions, commit, device, hosts.
+    alive: whether a process owns the run now. metric: what its trials are judged by.
+    """
+
+    folder: Path
+    name: str
+    plan: Mapping[str, Any]
+    metric: Metric
+    environment: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    openings: tuple[Opening, ...]
+    sessions: tuple[Session, ...]
+    alive: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> Sweep:
+        """Read the run in `folder`. Raises NotARun when it holds none."""
+        run = RunFolder.existing(folder)
+        plan = tomllib.loads(run.plan.read_text())
+        environment = json.loads(run.environment.read_text()) if run.environment.is_file() else {}
+        alive = owner_of(run.lock) is not None
+        attributes, frozen = _read_journal(run)
+        metric = attributes.get("metric", {"name": "score", "direction": "maximize", "unit": ""})
+        return cls(
+            folder=run.path,
+            name=run.name,
+            plan=plan,
+            metric=Metric(**metric),
+            environment=environment,
+            trials=tuple(_trial(run, each, alive, environment) for each in frozen),
+            openings=_openings(run),
+            sessions=_sessions(attributes),
+            alive=alive,
+        )
+
+    def best(self) -> Trial | None:
+        """The trial with the best score among the COMPLETE ones (the earliest, in a tie)."""
+        ranked = self.ranked()
+        return ranked[0] if ranked and ranked[0].state is State.COMPLETE else None
+
+    def ranked(self) -> list[Trial]:
+        """Trials that have a score: COMPLETE ones first, best first; then the stopped ones, those
+        that trained longest first. DIVERGED and FAILED trials are left out."""
+        sign = -1.0 if self.metric.direction == "maximize" else 1.0
+        scored = [
+            (trial, trial.score)
+            for trial in self.trials
+            if trial.score is not None and trial.state not in (State.DIVERGED, State.FAILED)
+        ]
+
+        def order(pair: tuple[Trial, float]) -> tuple[bool, int, float, int]:
+            trial, score = pair
+            unfinished = trial.state is not State.COMPLETE
+            return unfinished, -len(trial.epochs) if unfinished else 0, sign * score, trial.number
+
+        return [trial for trial, _ in sorted(scored, key=order)]
+
+    def count(self, *states: State) -> int:
+        """How many trials are in one of these states; all of them when none is named."""
+        return sum(not states or trial.state in states for trial in self.trials)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the search, summed over its starts."""
+        return sum(session.seconds for session in self.sessions)
+
+
+def _read_journal(run: RunFolder) -> tuple[dict[str, Any], list[FrozenTrial]]:
+    """The study's attributes and trials; nothing where there is no study yet."""
+    if not run.journal.is_file():
+        return {}, []
+    storage = open_journal(run.journal)
+    studies = storage.get_all_studies()
+    if not studies:
+        return {}, []
+    study = studies[0]
+    return dict(study.user_attrs), storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool, environment: Mapping[str, Any]) -> Trial:
+    told = frozen.user_attrs
+    values = frozen.intermediate_values
+    recipe = told.get("recipe", {})
+    return Trial(
+        number=frozen.number,
+        recipe=recipe,
+        sampled={name: recipe.get(name, value) for name, value in frozen.params.items()},
+        state=_state(frozen, alive),
+        epochs=_epochs(run, frozen),
+        score=values[max(values)] if values else None,
+        error=told.get("error") or told.get("diverged"),
+        resumed_from=tuple(told.get("resumed_from", ())),
+        worker=told.get("worker"),
+        started=_utc(frozen.datetime_start),
+        ended=_utc(frozen.datetime_complete),
+        notes=tuple(told.get("notes", ())),
+    )
+
+
+def _state(frozen: FrozenTrial, alive: bool) -> State:
+    if frozen.state.name == "RUNNING":
+        return State.RUNNING if alive else State.INTERRUPTED
+    if frozen.state.name == "PRUNED":
+        return State.DIVERGED if "diverged" in frozen.user_attrs else State.PRUNED
+    return State.COMPLETE if frozen.state.name == "COMPLETE" else State.FAILED
+
+
+def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
+    """The epochs on record, in order. The journal says which; their other figures come from the
+    trial's own file, which may be an epoch ahead of it."""
+    path = run.trial(frozen.number).epochs
+    if not frozen.intermediate_values or not path.is_file():
+        return ()
+    stored = (Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines())
+    return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """Optuna's times are the local clock's, without a zone."""
+    return None if time is None else time.astimezone(UTC)
+
+
+def _openings(run: RunFolder) -> tuple[Opening, ...]:
+    if not run.openings.is_file():
+        return ()
+    return tuple(Opening.from_json(each) for each in json.loads(run.openings.read_text()))
+
+
+def _sessions(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
+    """The starts of a run, from its study's attributes."""
+    found = sorted((key, value) for key, value in attributes.items() if key.startswith("session:"))
+    return tuple(
+        Session(int(key[8:]), datetime.fromisoformat(value["started"]), value["seconds"], value["ended"])
+        for key, value in found
+    )

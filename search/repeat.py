@@ -1,0 +1,55 @@
+"""One recipe trained over several seeds, in this process, without a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from search.plan import Plan
+from trainable.contract import TrainingRun
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """One training of the recipe, at its end.
+
+    evaluation: on the test set. training: still holds the model, to be saved.
+    """
+
+    seed: int
+    epochs: tuple[Epoch, ...]
+    evaluation: Evaluation
+    training: TrainingRun
+
+    @property
+    def seconds(self) -> float:
+        """Training time, summed over the epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+
+def repeat(
+    plan: Plan, seeds: int, data_folder: Path, device: str = "cpu", threads: int = 1
+) -> Iterator[tuple[int, Epoch] | Repetition]:
+    """Train the plan's own recipe with its seed, then the next one, `seeds` times over; each is
+    evaluated on the test set at its end. Yields (seed, Epoch) as it goes, and a Repetition for
+    each seed. Raises Diverged, and what the trainable's Source raises (DataError)."""
+    module, source = plan.trainable_module, plan.source
+    data = source.load(data_folder)  # type: ignore[attr-defined]
+    test = source.load_test(data_folder)  # type: ignore[attr-defined]
+    first = plan.default_recipe.seed
+    for seed in range(first, first + seeds):
+        training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)
+        epochs = []
+        for epoch in training:
+            epochs.append(epoch)
+            yield seed, epoch
+        yield Repetition(seed, tuple(epochs), training.evaluate(test), training)
+
+
+def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
+    """The mean and the sample standard deviation (n - 1); None for a single value."""
+    return fmean(values), stdev(values) if len(values) > 1 else None

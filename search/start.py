@@ -1,0 +1,54 @@
+"""Starting a run, or starting it again: the folder, the frozen plan, the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.folder import RunFolder
+from search.lock import owning
+from search.plan import Plan
+from trainable.durable import write_whole
+
+if TYPE_CHECKING:
+    from search.tune import Search
+
+
+class PlanDiffers(ValueError):
+    """A run of that name exists, and its frozen plan is another one.
+
+    differences: a line for each key, `budget.trials: 40 -> 60`.
+    """
+
+    def __init__(self, run: RunFolder, differences: list[str]) -> None:
+        super().__init__(
+            f"a run keeps the plan it began with, but {run.name} exists with another: "
+            f"{'; '.join(differences)}. Give the new one a name of its own with --name, or continue the "
+            f"old one with `benchsweep resume {run.name}`"
+        )
+        self.differences = differences
+
+
+@contextmanager
+def starting(run: RunFolder, plan: Plan, data_folder: Path, address: str | None = None) -> Iterator[Search]:
+    """Own the run and give its search, to be iterated. A new run's plan is frozen in its folder;
+    a run that exists is continued, if its plan is this one.
+
+    Raises Owned, PlanDiffers, PlanError, what the trainable's Source raises (DataError), and
+    OSError where the folder cannot be written.
+    """
+    plan.check_searchable()
+    data = plan.source.load(data_folder)  # type: ignore[attr-defined]
+    run.path.mkdir(parents=True, exist_ok=True)
+    with owning(run.lock):
+        if run.plan.exists():
+            differences = Plan.read(run.plan).difference(plan)
+            if differences:
+                raise PlanDiffers(run, differences)
+        else:
+            write_whole(run.plan, plan.to_toml())
+        from search.tune import Search  # ray takes a second that a refused plan need not wait
+
+        yield Search(run, plan, data, address)

@@ -1,0 +1,111 @@
+"""A trainable of another kind: gradient boosting on digits, judged by its log loss, to be minimised.
+
+Nothing of it is torch's, and it has settings and data of its own. It grows one round of trees an
+epoch, and its state is the trees grown so far.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.datasets import load_digits
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from trainable.contract import Metric, State
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+
+METRIC = Metric("log_loss", "minimize", "nats")
+
+
+class Recipe(BaseModel):
+    """Settings of one boosting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shrinkage: float = Field(0.1, gt=0, le=1)
+    depth: int = Field(2, ge=1, le=5)
+    criterion: str = "squared_error"
+    epochs: int = Field(3, ge=1)
+    seed: int = 0
+
+
+class Split(NamedTuple):
+    """x: float [N, 64]. y: int [N]."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.int64]
+
+
+class Data(NamedTuple):
+    """What training and validation see."""
+
+    train: Split
+    validation: Split
+
+
+class Source(BaseModel):
+    """Ten classes of digits, or fewer, for speed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: int = Field(3, ge=2, le=10)
+
+    def _splits(self) -> list[Split]:
+        x, y = load_digits(return_X_y=True)
+        x, y = x[y < self.classes], y[y < self.classes]
+        x, x_test, y, y_test = train_test_split(x, y, test_size=0.25, random_state=0)
+        x, x_validation, y, y_validation = train_test_split(x, y, test_size=0.25, random_state=0)
+        return [Split(x, y), Split(x_validation, y_validation), Split(x_test, y_test)]
+
+    def load(self, folder: Path) -> Data:
+        return Data(*self._splits()[:2])
+
+    def load_test(self, folder: Path) -> Split:
+        return self._splits()[2]
+
+
+class Training:
+    """Grows trees, round by round."""
+
+    def __init__(self, recipe: Recipe, data: Data, device: str, threads: int) -> None:
+        self.recipe, self.data, self.grown = recipe, data, 0
+        self.model = GradientBoostingClassifier(
+            learning_rate=recipe.shrinkage,
+            max_depth=recipe.depth,
+            criterion=recipe.criterion,
+            random_state=recipe.seed,
+            warm_start=True,
+            n_estimators=0,
+        )
+
+    def __iter__(self) -> Iterator[Epoch]:
+        while self.grown < self.recipe.epochs:
+            began = time.perf_counter()
+            self.grown += 1
+            self.model.set_params(n_estimators=self.grown).fit(*self.data.train)
+            loss = log_loss(self.data.validation.y, self.model.predict_proba(self.data.validation.x))
+            yield Epoch(self.grown, {"log_loss": float(loss)}, time.perf_counter() - began)
+
+    def state_dict(self) -> State:
+        return {"grown": self.grown, "model": np.frombuffer(pickle.dumps(self.model), dtype=np.uint8)}
+
+    def load_state_dict(self, state: State) -> None:
+        stored: dict[str, Any] = dict(state)
+        self.grown, self.model = stored["grown"], pickle.loads(stored["model"].tobytes())
+
+    def evaluate(self, test: Split) -> Evaluation:
+        loss = log_loss(test.y, self.model.predict_proba(test.x))
+        return Evaluation({"log_loss": float(loss)}, len(test.y))
+
+    def save(self, folder: Path) -> list[Path]:
+        return []

@@ -1,0 +1,35 @@
+"""Budgets: durations as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.budget import Budget, duration, seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [("15m", 900), ("1h30m", 5400), ("90s", 90), ("2d", 172800), ("1.5h", 5400), (90, 90), (0.5, 0.5)],
+)
+def test_a_duration_is_read_in_seconds(written, amount):
+    assert seconds(written) == amount
+
+
+@pytest.mark.parametrize(
+    "written", ["", "m", "15 m", "-1m", "15", "0s", 0, -3, True, float("nan"), 10**400, None]
+)
+def test_what_is_no_duration_is_refused(written):
+    with pytest.raises(ValueError, match=r"must be a duration such as|must be more than 0 seconds"):
+        seconds(written)
+
+
+@given(st.floats(1e-3, 1e9) | st.integers(1, 10**9).map(float))
+def test_a_duration_written_and_read_is_the_same(amount):
+    assert seconds(duration(amount)) == amount
+
+
+def test_a_budget_is_limited_by_any_one_of_the_three():
+    assert not Budget().limited
+    assert Budget(trials=1).limited and Budget(wall_time="1m").limited and Budget(epochs=1).limited

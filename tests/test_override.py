@@ -1,0 +1,124 @@
+"""Changes to a plan from the command line."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.override import Override, overridden
+from search.plan import Plan, PlanError
+from search.sampler import Grid, Random
+
+PLAN = tomllib.loads(
+    """
+    name = "small"
+    [budget]
+    trials = 8
+    [space]
+    dropout = { low = 0.0, high = 0.4 }
+    schedule = { choices = ["constant", "step"] }
+    gamma = { low = 0.1, high = 0.9, when = { schedule = "step" } }
+    """
+)
+
+
+def parsed(*overrides: str, **tables: Any) -> Plan:
+    return Plan.parse({**PLAN, **tables}, "plan.toml", overrides)
+
+
+def faults_of(*overrides: str, **tables: Any) -> tuple[str, ...]:
+    with pytest.raises(PlanError) as raised:
+        parsed(*overrides, **tables)
+    return raised.value.faults
+
+
+def test_overrides_change_the_plan_and_leave_the_table_alone():
+    before = json.dumps(PLAN)
+    plan = parsed(
+        "budget.trials=5",
+        "space.dropout.high=0.3",
+        "space.dropout.low = 0.1",
+        "space.gamma=",
+        "recipe.optimizer=sgd",
+        "recipe.hidden_sizes=[32]",
+        "space.momentum={ low = 0.5, high = 0.9 }",
+        "data.dataset=digits",
+        "name=it's",
+        "name=other",
+    )
+    assert plan.budget.trials == 5
+    assert (plan.space.settings["dropout"].low, plan.space.settings["dropout"].high) == (0.1, 0.3)
+    assert plan.space.names == ("dropout", "schedule", "momentum")
+    assert plan.default_recipe.optimizer == "sgd" and plan.default_recipe.hidden_sizes == (32,)
+    assert plan.source.dataset == "digits" and plan.name == "other"
+    assert json.dumps(PLAN) == before
+
+
+def test_another_sampler_starts_without_the_settings_of_the_one_before():
+    table = {"name": "tpe", "n_startup_trials": 3}
+    assert parsed("sampler.name=random", sampler=table).sampler == Random()
+    flat = {"dropout": {"low": 0.0, "high": 0.4}}
+    plan = parsed("sampler.points=3", "sampler.name=grid", sampler=table, space=flat)
+    assert plan.sampler == Grid(points=3)
+    assert parsed("sampler.name=tpe", sampler=table).sampler.n_startup_trials == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("space.dropout.high=4.0", "[space] dropout: must be less than 1, but got 4.0"),
+        ("space.dropout.low=0.5", "[space] dropout: low <= high must hold, but got low 0.5 and high 0.4"),
+        ("space.droput.high=0.4", "[space] droput: no such setting of a recipe; did you mean dropout?"),
+        ("budget.trials=many", '[budget] trials: must be a valid integer, but got "many"'),
+        ("budget.trails=3", "[budget] trails: no such setting; did you mean trials?"),
+        ("sampler=random", '[sampler]: must be a table such as { name = "tpe" }, but got "random"'),
+        ("name.first=x", 'name must be a table, but is "small"'),
+        ("space.gama=", "there is no space.gama to delete; did you mean gamma?"),
+        ("sampler.name=", "there is no sampler.name to delete"),
+        ("budget.trials", "must be written table.key=value"),
+        ("budget..trials=3", "must be written table.key=value"),
+        ("=3", "must be written table.key=value"),
+        ("space.dropout=0.3\nseed=1", "[space] dropout: must be { low"),
+    ],
+)
+def test_a_fault_of_an_override_names_the_override(override, fault):
+    faults = faults_of(override)
+    assert all(one.startswith(f"--set {override}") for one in faults)
+    assert any(fault in one for one in faults)
+
+
+def test_a_fault_of_the_file_is_not_blamed_on_an_override():
+    assert faults_of("space.dropout.high=0.3", resources={"cpus": 0}) == (
+        "plan.toml [resources] cpus: must be greater than or equal to 1, but got 0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("5", 5),
+        ("1e-3", 1e-3),
+        ("true", True),
+        ('"5"', "5"),
+        ("cosine", "cosine"),
+        ("[1, 2]", [1, 2]),
+        ("{ low = 1 }", {"low": 1}),
+        ("a = b", "a = b"),
+        ("", None),
+    ],
+)
+def test_a_value_is_read_as_toml_and_else_as_text(written, value):
+    override = Override.parse(f"table.key={written}")
+    assert isinstance(override, Override) and override.value == value
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_any_text_is_an_override_or_a_fault(key, value):
+    changed, overrides, faults = overridden(PLAN, [f"{key}={value}", key])
+    assert len(overrides) + len(faults) >= 2
+    assert isinstance(changed, dict)

@@ -1,0 +1,155 @@
+"""Pruners: which trials they stop, and what they refuse."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import optuna
+import pytest
+from pydantic import TypeAdapter
+
+from search.pruner import (
+    KINDS,
+    Hyperband,
+    Median,
+    Nothing,
+    Patient,
+    Pruner,
+    SuccessiveHalving,
+    Threshold,
+    build,
+    check,
+    notes,
+    parse_pruner,
+)
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def stopped_at(pruner: Pruner, scores: list[list[float]], epochs: int = 9) -> list[int | None]:
+    """Trains trials one after the other, to be maximised; the epoch at which each was stopped."""
+    study = optuna.create_study(study_name="study", direction="maximize", pruner=build(pruner, epochs))
+    ends: list[int | None] = []
+    for curve in scores:
+        trial = study.ask()
+        for epoch, score in enumerate(curve, start=1):
+            trial.report(score, epoch)
+            if trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                ends.append(epoch)
+                break
+        else:
+            study.tell(trial, curve[-1])
+            ends.append(None)
+    return ends
+
+
+def flat(*levels: float) -> list[list[float]]:
+    return [[level] * 9 for level in levels]
+
+
+def test_none_stops_nothing():
+    assert stopped_at(Nothing(), flat(0.9, 0.1, 0.0)) == [None, None, None]
+
+
+def test_successive_halving_stops_the_worse_at_its_first_decision():
+    pruner = SuccessiveHalving(min_resource=2, reduction_factor=2)
+    assert stopped_at(pruner, flat(0.9, 0.1, 0.95)) == [None, 2, None]
+
+
+def test_hyperband_judges_within_brackets_up_to_the_recipes_epochs():
+    ends = stopped_at(Hyperband(), flat(*[0.9 - 0.01 * number for number in range(30)]))
+    assert set(ends) - {None} <= {1, 3, 9} and ends.count(None) < 10
+    assert build(Hyperband(), 27)._max_resource == 27
+    assert build(Hyperband(max_resource=9), 27)._max_resource == 9
+
+
+def test_median_stops_what_is_worse_than_half_of_the_complete_ones():
+    pruner = Median(n_startup_trials=2, n_warmup_steps=3)
+    assert stopped_at(pruner, flat(0.8, 0.9, 0.1, 0.95)) == [None, None, 3, None]
+
+
+def test_threshold_stops_what_leaves_the_bounds():
+    assert stopped_at(Threshold(lower=0.5), [[0.6] * 3, [0.6, 0.4], [0.4]]) == [None, 2, 1]
+
+
+def test_patient_waits_for_a_trial_that_improves():
+    improving = [0.1 + 0.01 * epoch for epoch in range(9)]
+    pruner = Patient(patience=2, wrapped=Median(n_startup_trials=1))
+    assert stopped_at(pruner, [[0.9] * 9, improving, [0.2, 0.1, 0.1, 0.1]]) == [None, None, 4]
+
+
+def test_patient_alone_stops_a_trial_that_no_longer_improves():
+    assert stopped_at(Patient(patience=1), [[0.5, 0.4, 0.4, 0.4], [0.5, 0.6, 0.7]]) == [3, None]
+
+
+@pytest.mark.parametrize(
+    ("settings_type", "pruner"),
+    [
+        (SuccessiveHalving, optuna.pruners.SuccessiveHalvingPruner),
+        (Hyperband, optuna.pruners.HyperbandPruner),
+        (Median, optuna.pruners.MedianPruner),
+        (Threshold, optuna.pruners.ThresholdPruner),
+        (Patient, optuna.pruners.PatientPruner),
+    ],
+)
+def test_every_argument_of_optunas_is_a_setting(settings_type, pruner):
+    theirs = set(inspect.signature(pruner.__init__).parameters) - {"self", "wrapped_pruner"}
+    assert theirs == set(settings_type.model_fields) - {"name", "wrapped"}
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ({"name": "medium"}, '[pruner] name: no such pruner: "medium"; did you mean median?'),
+        ({"patience": 3}, "[pruner] name: must be given; there are none, successive_halving"),
+        ({"name": "median", "n_warmup": 3}, "no such setting of median; did you mean n_warmup_steps?"),
+        ({"name": "hyperband", "reduction_factor": 1}, "must be greater than or equal to 2, but got 1"),
+        ({"name": "threshold"}, "threshold needs lower, upper or both"),
+        ({"name": "threshold", "lower": 1.0, "upper": 0.0}, "lower <= upper must hold"),
+        (
+            {"name": "threshold", "lower": float("nan")},
+            "[pruner] lower: must be a finite number, but got nan",
+        ),
+        ({"name": "patient", "wrapped": {"name": "patient"}}, "[pruner] wrapped.name: no such wrapped"),
+        ({"name": "patient", "wrapped": {"name": "median", "x": 1}}, "[pruner] wrapped.x: no such setting"),
+        ({"name": "patient", "wrapped": "median"}, "[pruner] wrapped: must be a table such as"),
+        ({"name": "patient", "wrapped": {}}, "[pruner] wrapped.name: must be given"),
+        ({"name": "patient", "min_delta": -1.0}, "must be greater than or equal to 0, but got -1.0"),
+        ("none", '[pruner]: must be a table such as { name = "none" }, but got "none"'),
+    ],
+)
+def test_a_fault_names_the_key_the_rule_and_the_value(table: Any, fault: str):
+    _, faults = parse_pruner(table)
+    assert len(faults) == 1 and fault in faults[0].sentence("plan")
+
+
+def test_an_empty_table_means_none():
+    assert parse_pruner({}) == (Nothing(), [])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_settings_written_and_read_are_the_same(name):
+    table = {"name": name} | ({"lower": 0.1} if name == "threshold" else {})
+    if name == "patient":
+        table["wrapped"] = {"name": "median"}
+    found, faults = parse_pruner(table)
+    assert found is not None and not faults
+    assert parse_pruner(found.model_dump(exclude_none=True)) == (found, [])
+    assert TypeAdapter(Pruner).validate_python(table) == found
+
+
+def test_a_first_decision_after_the_last_epoch_is_a_fault():
+    (fault,) = check(SuccessiveHalving(min_resource=10), 9)
+    assert fault.sentence("plan") == (
+        "plan [pruner] min_resource: must be at most the 9 epochs of a trial, but got 10"
+    )
+    (fault,) = check(Patient(wrapped=Hyperband(min_resource=5, max_resource=4)), 9)
+    assert fault.path == ("pruner", "wrapped", "min_resource")
+    assert check(Hyperband(min_resource=9), 9) == check(Median(), 1) == []
+
+
+def test_patience_around_a_halving_is_worth_a_note():
+    assert notes(Patient(wrapped=Median())) == notes(Median()) == []
+    assert "median is surer" in notes(Patient(wrapped=Hyperband()))[0]

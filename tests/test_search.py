@@ -1,0 +1,347 @@
+"""Whole searches on a real Ray, small enough for a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.folder import NotARun, RunFolder
+from search.lock import Owned, owning
+from search.plan import Plan
+from search.records import State, Sweep
+from search.start import PlanDiffers, starting
+from search.tune import NoRoom
+from search.winner import open_test_set
+
+TABLE: dict[str, Any] = {
+    "name": "small",
+    "budget": {"trials": 6},
+    "data": {"dataset": "digits"},
+    "recipe": {"batch_size": 100, "epochs": 3},
+    "space": {
+        "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+        "schedule": {"choices": ["constant", "step"]},
+        "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
+    },
+    "pruner": {"name": "successive_halving", "reduction_factor": 2},
+}
+NOWHERE = Path("nowhere")
+
+
+def plan(**changes: Any) -> Plan:
+    return Plan.parse({**TABLE, **changes}, "test")
+
+
+def search(run: RunFolder, given: Plan) -> list[Event]:
+    with starting(run, given, NOWHERE) as started:
+        return list(started)
+
+
+def journal_of(run: RunFolder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.journal.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[Event]]:
+    """A search of six trials, run to its end."""
+    run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
+    return run, search(run, plan())
+
+
+@pytest.fixture
+def sweep(finished: tuple[RunFolder, list[Event]]) -> Sweep:
+    return Sweep.read(finished[0].path)
+
+
+def test_every_trial_of_the_budget_is_run_once_and_has_an_end(sweep: Sweep) -> None:
+    assert [trial.number for trial in sweep.trials] == list(range(6))
+    assert {trial.state for trial in sweep.trials} <= {State.COMPLETE, State.PRUNED}
+    assert sweep.count(State.COMPLETE) >= 1
+    assert sweep.sessions[-1].ended == "budget"
+    assert not sweep.alive
+
+
+def test_the_stream_tells_what_the_record_holds(
+    finished: tuple[RunFolder, list[Event]], sweep: Sweep
+) -> None:
+    events = finished[1]
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Ended)
+    assert events[-1].reason == "budget"
+    ends = {event.number: event for event in events if isinstance(event, TrialEnded)}
+    starts = [event.number for event in events if isinstance(event, TrialStarted)]
+    assert sorted(starts) == sorted(ends) == list(range(6))
+    for trial in sweep.trials:
+        assert (ends[trial.number].state, ends[trial.number].score) == (trial.state, trial.score)
+        told = [
+            event.epoch
+            for event in events
+            if isinstance(event, EpochReported) and event.number == trial.number
+        ]
+        assert tuple(told) == trial.epochs
+
+
+def test_a_trials_score_is_its_metric_after_its_last_epoch(sweep: Sweep) -> None:
+    for trial in sweep.trials:
+        assert trial.score == trial.epochs[-1].metrics["validation_accuracy"]
+        assert len(trial.epochs) == 3 if trial.state is State.COMPLETE else len(trial.epochs) < 3
+
+
+def test_gamma_is_chosen_only_for_the_step_schedule(sweep: Sweep) -> None:
+    for trial in sweep.trials:
+        assert ("gamma" in trial.sampled) == (trial.sampled["schedule"] == "step")
+        assert trial.recipe["learning_rate"] == trial.sampled["learning_rate"]
+
+
+def test_the_best_trials_recipe_trained_again_gives_the_same_epochs_to_the_bit(sweep: Sweep) -> None:
+    best = sweep.best()
+    assert best is not None
+    frozen = Plan.read(sweep.folder / "plan.toml")
+    module = frozen.trainable_module
+    data = frozen.source.load(NOWHERE)  # type: ignore[attr-defined]
+    again = module.Training(module.Recipe.model_validate(best.recipe), data, "cpu", 1)
+    assert [epoch.metrics for epoch in again] == [epoch.metrics for epoch in best.epochs]
+
+
+def test_reading_a_run_needs_neither_ray_nor_torch(finished: tuple[RunFolder, list[Event]]) -> None:
+    code = (
+        "import sys; from pathlib import Path; from search.records import Sweep\n"
+        "print(len(Sweep.read(Path(sys.argv[1])).trials), 'ray' in sys.modules, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(finished[0].path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["6", "False", "False"]
+
+
+def test_no_file_of_a_run_is_a_pickle_or_half_written(finished: tuple[RunFolder, list[Event]]) -> None:
+    names = [path.name for path in finished[0].path.rglob("*") if path.is_file()]
+    assert not [name for name in names if name.endswith((".pkl", ".tmp"))]
+    assert not finished[0].engine.exists()
+
+
+def test_a_finished_run_started_again_has_nothing_left_to_do(
+    finished: tuple[RunFolder, list[Event]],
+) -> None:
+    run, _ = finished
+    before = journal_of(run)
+    events = search(run, plan())
+    assert [type(event) for event in events] == [Ended]
+    assert journal_of(run) == before
+
+
+def test_another_plan_under_the_same_name_is_refused_with_the_difference(
+    finished: tuple[RunFolder, list[Event]],
+) -> None:
+    with pytest.raises(PlanDiffers) as refusal:
+        search(finished[0], plan(budget={"trials": 7}))
+    assert refusal.value.differences == ["budget.trials: 6 -> 7"]
+
+
+def test_a_run_that_is_owned_is_refused_with_its_owner_named(finished: tuple[RunFolder, list[Event]]) -> None:
+    run, _ = finished
+    with (
+        owning(run.lock),
+        pytest.raises(Owned, match=f"process {os.getpid()} on "),
+        starting(run, plan(), NOWHERE),
+    ):
+        pass
+
+
+def test_the_test_set_is_opened_once_for_the_winner_and_recorded(
+    finished: tuple[RunFolder, list[Event]], sweep: Sweep
+) -> None:
+    run, _ = finished
+    with owning(run.lock):
+        first = open_test_set(run, NOWHERE)
+        second = open_test_set(run, NOWHERE)
+    assert first is not None
+    assert first.evaluation is not None
+    assert second is not None
+    assert second.to_json() == first.to_json()
+    opened = Sweep.read(run.path).openings
+    assert len(opened) == 1
+    best = sweep.best()
+    assert best is not None
+    assert opened[0].trial == best.number
+    assert opened[0].evaluation is not None
+    assert opened[0].evaluation.count == 360
+    assert (run.path / "mnist_model.pth").is_file()
+
+
+def test_a_search_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    run = RunFolder.named("stopped", tmp_path)
+    given = plan(budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 30}, pruner={"name": "none"})
+    with starting(run, given, NOWHERE) as first:
+        reported = 0
+        for event in first:
+            reported += isinstance(event, EpochReported)
+            if reported >= 5:
+                first.stop()
+    assert isinstance(event, Ended)
+    assert event.reason == "interrupted"
+    before = Sweep.read(run.path)
+    cut = [trial for trial in before.trials if trial.state is State.INTERRUPTED]
+    assert cut
+    assert before.sessions[0].ended == "interrupted"
+
+    events = search(run, given)
+    after = Sweep.read(run.path)
+    assert [trial.state for trial in after.trials] == [State.COMPLETE] * 4
+    for trial in cut:
+        resumed = after.trials[trial.number]
+        assert [epoch.metrics for epoch in resumed.epochs[: len(trial.epochs)]] == [
+            epoch.metrics for epoch in trial.epochs
+        ]
+        if trial.epochs:
+            assert resumed.resumed_from == (len(trial.epochs),)
+    recorded = [(event.number, event.epoch.number) for event in events if isinstance(event, EpochReported)]
+    assert len(recorded) == len(set(recorded)) == 4 * 30 - sum(len(trial.epochs) for trial in before.trials)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from search.folder import RunFolder
+from search.plan import Plan
+from search.start import starting
+with starting(RunFolder.named("killed", Path(sys.argv[1])), Plan.read(sys.argv[2]), Path(".")) as search:
+    for event in search:
+        print(type(event).__name__, flush=True)
+"""
+
+
+def _drive(runs: Path, file: Path, epochs: int) -> None:
+    """Start a search in a process group of its own and kill all of it after some epochs."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(runs), str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        seen += line.strip() == "EpochReported"
+        if seen >= epochs:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_search_killed_outright_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    given = plan(
+        name="killed",
+        budget={"trials": 3},
+        recipe={"batch_size": 20, "epochs": 12},
+        resources={"concurrency": 1},
+        pruner={"name": "none"},
+    )
+    whole = RunFolder.named("whole", tmp_path)
+    search(whole, given)
+    file = tmp_path / "killed.toml"
+    file.write_text(given.to_toml())
+    _drive(tmp_path, file, epochs=16)
+    run = RunFolder.named("killed", tmp_path)
+    before = Sweep.read(run.path)
+    assert before.count(State.INTERRUPTED) > 0
+    search(run, given)
+
+    uninterrupted, resumed = Sweep.read(whole.path), Sweep.read(run.path)
+    for one, other in zip(uninterrupted.trials, resumed.trials, strict=True):
+        assert (one.state, one.score, one.recipe) == (other.state, other.score, other.recipe)
+        assert [epoch.metrics for epoch in one.epochs] == [epoch.metrics for epoch in other.epochs]
+    steps = [(line["trial_id"], line["step"]) for line in journal_of(run) if "intermediate_value" in line]
+    assert len(steps) == len(set(steps)) == 3 * 12
+
+
+def test_trials_that_diverge_or_raise_are_told_apart_and_do_not_stop_the_search(tmp_path: Path) -> None:
+    run = RunFolder.named("bad", tmp_path)
+    given = plan(
+        budget={"trials": 4},
+        recipe={"epochs": 2, "optimizer": "sgd", "weight_decay": 0.9},
+        space={"learning_rate": {"choices": [1e-3, 100.0]}},
+        sampler={"name": "grid"},
+        pruner={"name": "none"},
+    )
+    search(run, given)
+    states = {trial.recipe["learning_rate"]: trial for trial in Sweep.read(run.path).trials}
+    assert states[1e-3].state is State.COMPLETE
+    assert states[100.0].state is State.DIVERGED
+    assert "must stay finite" in str(states[100.0].error)
+    assert "NaN" not in run.journal.read_text()
+
+
+def test_another_kind_of_trainable_is_searched_and_ranked_alike(tmp_path: Path) -> None:
+    run = RunFolder.named("boosting", tmp_path)
+    given = Plan.parse(
+        {
+            "name": "boosting",
+            "trainable": "boosting",
+            "budget": {"trials": 4},
+            "data": {"classes": 3},
+            "recipe": {"epochs": 3},
+            "space": {
+                "shrinkage": {"low": 0.01, "high": 1.0, "log": True},
+                "depth": {"low": 1, "high": 3},
+                "criterion": {"choices": ["squared_error", "no such criterion"]},
+            },
+            "sampler": {"name": "random"},
+        },
+        "test",
+    )
+    search(run, given)
+    with owning(run.lock):
+        opening = open_test_set(run, NOWHERE)
+    sweep = Sweep.read(run.path)
+    assert sweep.metric.direction == "minimize"
+    for trial in sweep.trials:
+        if trial.recipe["criterion"] == "no such criterion":
+            assert trial.state is State.FAILED
+            assert "InvalidParameterError" in str(trial.error)
+            assert "Traceback" in run.trial(trial.number).error.read_text()
+        else:
+            assert trial.state is State.COMPLETE
+    best = sweep.best()
+    assert best is not None
+    scores = [trial.score for trial in sweep.trials if trial.state is State.COMPLETE]
+    assert best.score == min(score for score in scores if score is not None)
+    assert opening is not None
+    assert opening.evaluation is not None
+    assert set(opening.evaluation.metrics) == {"log_loss"}
+
+
+def test_a_plan_that_asks_for_more_than_the_machine_has_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(NoRoom, match="cpus = 4096"):
+        search(RunFolder.named("large", tmp_path), plan(resources={"cpus": 4096}))
+
+
+def test_a_wall_time_ends_a_search_and_leaves_its_trials_to_be_continued(tmp_path: Path) -> None:
+    run = RunFolder.named("short", tmp_path)
+    given = plan(budget={"wall_time": 12}, recipe={"batch_size": 1, "epochs": 500}, pruner={"name": "none"})
+    began = time.monotonic()
+    events = search(run, given)
+    assert time.monotonic() - began < 30
+    assert isinstance(events[-1], Ended)
+    assert events[-1].detail == "the wall time of 12 s is spent"
+    assert Sweep.read(run.path).count(State.INTERRUPTED) >= 1
+
+
+def test_a_budget_of_epochs_is_kept_to_the_epoch(tmp_path: Path) -> None:
+    run = RunFolder.named("epochs", tmp_path)
+    search(run, plan(budget={"epochs": 7}, pruner={"name": "none"}, resources={"concurrency": 1}))
+    assert sum(len(trial.epochs) for trial in Sweep.read(run.path).trials) == 7
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotARun, match="has none"):
+        Sweep.read(tmp_path)
