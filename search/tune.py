@@ -27,6 +27,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -307,20 +308,25 @@ class _Deadline(tune.Stopper):
 def _connected(address: str | None, plan: Plan) -> Iterator[Cluster]:
     """Ray, up for one search: a cluster that is there, or this machine's own, reachable from
     nowhere else. Raises NoRoom when no trial fits."""
-    if address is None:
-        # On loopback, so that no port listens beyond this machine.
-        ray.init(
-            include_dashboard=False,
-            _node_ip_address="127.0.0.1",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    else:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    _on_loopback(address is None)
+    ray.init(
+        address="local" if address is None else address,
+        **({"include_dashboard": False} if address is None else {}),
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     try:
         yield _room(plan)
     finally:
         ray.shutdown()
+
+
+def _on_loopback(alone: bool) -> None:
+    """Let a Ray of our own listen on 127.0.0.1 and nowhere else, as it does on a Mac by itself;
+    elsewhere it would take the machine's address and listen on all. The switch is read from the
+    environment by the processes it starts, and was read in this one when ray was imported."""
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(not alone))
+    ray_constants.ENABLE_RAY_CLUSTER = not alone
 
 
 def _room(plan: Plan) -> Cluster:

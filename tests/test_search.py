@@ -345,3 +345,37 @@ def test_a_budget_of_epochs_is_kept_to_the_epoch(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotARun, match="has none"):
         Sweep.read(tmp_path)
+
+
+def _listening() -> dict[int, list[str]]:
+    """process id -> addresses on which it listens (Linux)."""
+    sockets: dict[str, str] = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                sockets[fields[9]] = fields[1].split(":")[0]
+    found: dict[int, list[str]] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
+        except OSError:
+            continue  # it ended meanwhile
+        inodes = [link[8:-1] for link in links if link.startswith("socket:[")]
+        found[int(process.name)] = [sockets[inode] for inode in inodes if inode in sockets]
+    return {process: addresses for process, addresses in found.items() if addresses}
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's own tables")
+def test_no_port_of_a_search_on_one_machine_listens_beyond_it(tmp_path: Path) -> None:
+    before = _listening()
+    run = RunFolder.named("ports", tmp_path)
+    fresh: dict[int, list[str]] = {}
+    given = plan(budget={"trials": 2}, recipe={"epochs": 3}, pruner={"name": "none"})
+    with starting(run, given, NOWHERE) as started:
+        for event in started:
+            if isinstance(event, EpochReported):
+                fresh |= {process: at for process, at in _listening().items() if process not in before}
+    loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert len(fresh) >= 3  # Ray's servers and the workers
+    assert {address for addresses in fresh.values() for address in addresses} <= loopback
