@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +31,18 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from search.environment import environment
-from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.events import Ended, Event, Started
 from search.folder import RunFolder
+from search.ledger import Cluster, Ledger
 from search.plan import Plan
-from search.records import State
-from search.study import Question, Study
+from search.study import Study
 from trainable.contract import import_root
-from trainable.durable import write_json, write_whole
-from trainable.worker import Assignment, Mapped, Report, train_trial
+from trainable.durable import write_json
+from trainable.worker import Mapped, train_trial
 
 
 class NoRoom(RuntimeError):
     """No machine has what one trial asks for; says what it asks and what there is."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What trials run on. workers: trials at once. device: "cpu", "cuda" or "mps"; threads: CPU
-    threads of each trial. hosts: machines."""
-
-    workers: int
-    device: str
-    threads: int
-    hosts: int
 
 
 class Search:
@@ -83,7 +71,7 @@ class Search:
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
         study = Study(self.run, self.plan)
-        ledger = _Ledger(study, self.run, self._stop, began)
+        ledger = Ledger(study, self.run, self._stop, began)
         if ledger.spent() is None:
             with _connected(self._address, self.plan) as cluster:
                 study.note_session(time.monotonic() - began, "")
@@ -107,7 +95,7 @@ class Search:
         known = environment(getattr(self._data, "fingerprint", None))
         write_json(self.run.environment, {**known, **asdict(cluster)})
 
-    def _events(self, ledger: _Ledger, cluster: Cluster) -> Iterator[Event]:
+    def _events(self, ledger: Ledger, cluster: Cluster) -> Iterator[Event]:
         """Run the Tuner beside us, so that this thread stays free for signals and the screen."""
         ledger.cluster = cluster
         failure: list[BaseException] = []
@@ -132,7 +120,7 @@ class Search:
         if failure:
             raise failure[0]
 
-    def _tuner(self, ledger: _Ledger, cluster: Cluster) -> tune.Tuner:
+    def _tuner(self, ledger: Ledger, cluster: Cluster) -> tune.Tuner:
         resources = self.plan.resources
         mapped = Mapped(ray.put(self._data), import_root(self.plan.trainable))
         trainable = tune.with_resources(
@@ -159,99 +147,16 @@ class Search:
         )
 
 
-@dataclass
-class _Ledger:
-    """What the searcher, the scheduler and the stopper of one Tuner share. Ray pickles all three
-    into a file nobody reads; a ledger pickles as nothing."""
-
-    study: Study
-    run: RunFolder
-    stop: threading.Event
-    began: float
-    events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
-    cluster: Cluster | None = None
-    noted: float = 0.0
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(None), ())
-
-    def spent(self) -> str | None:
-        """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
-        limit = self.study.plan.budget.wall_time
-        if limit is not None and self.study.seconds_before + time.monotonic() - self.began >= limit:
-            return f"the wall time of {limit:,.0f} s is spent"
-        epochs = self.study.plan.budget.epochs
-        if epochs is not None and self.study.epochs >= epochs:
-            return f"the {epochs:,} epochs of the budget are spent"
-        return self.study.exhausted() if self.study.idle else None
-
-    def assignment(self, question: Question) -> dict[str, Any]:
-        """What a worker needs to train the question."""
-        assert self.cluster is not None
-        assignment = Assignment(
-            number=question.number,
-            trainable=self.study.plan.trainable,
-            recipe=question.recipe,
-            epochs=question.epochs,
-            folder=str(self.run.trial(question.number).path),
-            device=self.cluster.device,
-            threads=self.cluster.threads,
-            reported=question.reported,
-        )
-        return asdict(assignment)
-
-    def take(self, result: dict[str, Any]) -> bool:
-        """Record what a worker reported. Returns whether its trial is to stop."""
-        report = Report.from_result(result)
-        if not self.study.is_live(report.number):
-            return True
-        if report.note is not None:
-            self.study.note(report.number, report.note)
-        pruned: bool | None = False
-        if report.epoch is not None:
-            pruned = self.study.record(report.number, report.epoch, report.worker)
-            if pruned is not None:
-                score = report.epoch.metrics[self.study.plan.metric.name]
-                self.events.put(EpochReported(report.number, report.epoch, score))
-        if pruned:
-            self.run.trial(report.number).drop_checkpoint()
-            self._ended(report.number, State.PRUNED, None)
-        elif report.outcome is not None:
-            self.end(report.number, State(report.outcome), report.error)
-        if time.monotonic() - self.noted > 5:
-            self.noted = time.monotonic()
-            self.study.note_session(self.noted - self.began, "")
-        return bool(pruned)
-
-    def end(self, number: int, state: State, error: str | None) -> None:
-        """Record a trial's end, unless it has one."""
-        if self.study.is_live(number):
-            if state is State.COMPLETE and self.study.score(number) is None:
-                state, error = State.FAILED, "its training ended without a single epoch"
-            self.study.end(number, state, error)
-            if state is State.DIVERGED:
-                self.run.trial(number).drop_checkpoint()
-            self._ended(number, state, error)
-
-    def _ended(self, number: int, state: State, error: str | None) -> None:
-        score, epochs = self.study.score(number), self.study.epochs_of(number)
-        self.events.put(TrialEnded(number, state, epochs, score, error))
-
-
 class _Asker(Searcher):
     """Ray's searcher: asks the study."""
 
-    def __init__(self, ledger: _Ledger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         super().__init__()
         self._ledger = ledger
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        ledger = self._ledger
-        question = None if ledger.stop.is_set() else ledger.study.ask()
-        if question is None:
-            return Searcher.FINISHED
-        ledger.events.put(TrialStarted(question.number, question.sampled, question.epochs, question.reported))
-        return ledger.assignment(question)
+        assignment = self._ledger.next()
+        return Searcher.FINISHED if assignment is None else assignment
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -273,7 +178,7 @@ class _Judge(FIFOScheduler):
     """Ray's scheduler: records each report, and stops what the pruner stops. It must be the
     scheduler, for Ray does not show the searcher a result after which it stops a trial."""
 
-    def __init__(self, ledger: _Ledger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         super().__init__()
         self._ledger = ledger
 
@@ -282,18 +187,14 @@ class _Judge(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Ray gave the trial up: its worker died more often than the plan allows."""
-        error = Path(trial.error_file).read_text() if trial.error_file else "no reason is known"
-        lines = [line.strip() for line in error.splitlines() if line.strip()]
-        ledger, number = self._ledger, trial.config["number"]
-        times = ledger.study.plan.resources.max_failures + 1
-        write_whole(ledger.run.trial(number).error, error)
-        ledger.end(number, State.FAILED, f"its worker died {times} times, at last with: {lines[-1][:300]}")
+        error = Path(trial.error_file).read_text() if trial.error_file else ""
+        self._ledger.give_up(trial.config["number"], error)
 
 
 class _Deadline(tune.Stopper):
     """Ray's stopper: ends everything when asked to, or when the wall time is spent."""
 
-    def __init__(self, ledger: _Ledger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

@@ -16,64 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import ray
 from ray import ObjectRef, tune
 
+from trainable.assignment import Assignment, Outcome, Report
 from trainable.checkpoint import Checkpoint, latest
 from trainable.contract import TrainingRun, load_trainable
 from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
-
-Outcome = Literal["COMPLETE", "DIVERGED", "FAILED"]
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """What the driver asks of a worker; travels as a Ray Tune config, so its values are plain.
-
-    number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
-    trial's, absolute.
-    device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs the
-    driver has on record; those are not reported again.
-    """
-
-    number: int
-    trainable: str
-    recipe: str
-    epochs: int
-    folder: str
-    device: str
-    threads: int
-    reported: int
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a worker tells the driver: an epoch, or the trial's end, or both at once.
-
-    note: a sentence for the record (a damaged checkpoint that was passed over).
-    """
-
-    number: int
-    worker: str
-    epoch: Epoch | None = None
-    outcome: Outcome | None = None
-    error: str | None = None
-    note: str | None = None
-
-    def to_result(self) -> dict[str, Any]:
-        """As Ray Tune's result. The epoch travels as text, for Ray flattens what is nested."""
-        epoch = None if self.epoch is None else json.dumps(self.epoch.to_json(), allow_nan=False)
-        return {**vars(self), "epoch": epoch}
-
-    @classmethod
-    def from_result(cls, result: dict[str, Any]) -> Report:
-        """The report that `to_result` told, among whatever Ray added to it."""
-        fields: dict[str, Any] = {name: result.get(name) for name in cls.__dataclass_fields__}
-        epoch = None if fields["epoch"] is None else Epoch.from_json(json.loads(fields["epoch"]))
-        return cls(**{**fields, "epoch": epoch})
 
 
 @dataclass(frozen=True)
