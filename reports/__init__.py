@@ -1,0 +1,1 @@
+"""Reads a sweep and tells what was found. Never starts anything."""

@@ -1,0 +1,125 @@
+"""Optimisation history: the score of every trial, and the best so far."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from reports.figures.style import AMBER, BLUE, COLOUR, MARK, Window, count_axis, figure, value_axis, window
+from reports.wording import plural
+from search.records import State, Sweep
+from trainable.contract import Metric
+
+
+class History(NamedTuple):
+    """Trials that have a score, by number.
+
+    scores, states, lengths (epochs trained): one entry per trial in `numbers`.
+    best_numbers, best_scores: the COMPLETE trials that were the best so far when they came.
+    trials: how many trials there are in all, scored or not.
+    """
+
+    metric: Metric
+    numbers: tuple[int, ...]
+    scores: tuple[float, ...]
+    states: tuple[State, ...]
+    lengths: tuple[int, ...]
+    best_numbers: tuple[int, ...]
+    best_scores: tuple[float, ...]
+    trials: int
+    window: Window
+
+
+def history(sweep: Sweep) -> History | str:
+    """The numbers, or why there are none."""
+    scored = [(trial, trial.score) for trial in sweep.trials if trial.score is not None]
+    if not scored:
+        return "No trial has finished an epoch yet, so there is no history to draw."
+    best: list[tuple[int, float]] = []
+    for trial, score in scored:
+        complete = trial.state is State.COMPLETE
+        if complete and (not best or sweep.metric.better(score, best[-1][1])):
+            best.append((trial.number, score))
+    scores = tuple(score for _, score in scored)
+    judges = [score for trial, score in scored if trial.state is State.COMPLETE]
+    return History(
+        metric=sweep.metric,
+        numbers=tuple(trial.number for trial, _ in scored),
+        scores=scores,
+        states=tuple(trial.state for trial, _ in scored),
+        lengths=tuple(len(trial.epochs) for trial, _ in scored),
+        best_numbers=tuple(number for number, _ in best),
+        best_scores=tuple(score for _, score in best),
+        trials=len(sweep.trials),
+        window=window(scores, sweep.metric, judges, reach=5.0),
+    )
+
+
+def sentence(numbers: History) -> str:
+    """When the best came, how often it was improved on, and what the window hides."""
+    if not numbers.best_numbers:
+        told = f"{plural(len(numbers.numbers), 'trial')} trained, but none to its end yet."
+    else:
+        since = numbers.numbers[-1] - numbers.best_numbers[-1]
+        after = (
+            f"; the {plural(since, 'trial')} after it did not improve on it" if since else ", the last so far"
+        )
+        told = (
+            f"The best score of {plural(numbers.trials, 'trial')}, "
+            f"{numbers.metric.format(numbers.best_scores[-1])}, came with trial "
+            f"{numbers.best_numbers[-1]}{after}."
+        )
+    if outside := numbers.window.outside:
+        told += f" {plural(outside, 'score lies', 'scores lie')} beyond the window; a double click shows all."
+    return told
+
+
+def draw(numbers: History) -> go.Figure:
+    """Scores by state, and the best so far as a staircase."""
+    traces = [_points(numbers, state) for state in State if state in numbers.states]
+    if numbers.best_numbers:
+        steps = [*numbers.best_numbers, max(numbers.numbers)]
+        line = {"color": BLUE, "width": 2, "shape": "hv"}
+        traces.insert(
+            0,
+            go.Scatter(
+                x=steps,
+                y=[*numbers.best_scores, numbers.best_scores[-1]],
+                mode="lines",
+                line=line,
+                name="best so far",
+                hoverinfo="skip",
+            ),
+        )
+        traces.append(_star(numbers))
+    return figure(
+        traces,
+        xaxis=count_axis("trial", max(numbers.numbers)) | {"rangemode": "nonnegative"},
+        yaxis=value_axis(numbers.metric, numbers.window),
+    )
+
+
+def _points(numbers: History, state: State) -> go.Scatter:
+    chosen = [index for index, is_state in enumerate(numbers.states) if is_state is state]
+    told = [[numbers.metric.format(numbers.scores[k]), plural(numbers.lengths[k], "epoch")] for k in chosen]
+    return go.Scatter(
+        x=[numbers.numbers[k] for k in chosen],
+        y=[numbers.scores[k] for k in chosen],
+        customdata=told,
+        mode="markers",
+        marker={"color": COLOUR[state], "symbol": MARK[state], "size": 7, "opacity": 0.85},
+        name=state.lower(),
+        hovertemplate="trial %{x}: %{customdata[0]}<br>after %{customdata[1]}<extra></extra>",
+    )
+
+
+def _star(numbers: History) -> go.Scatter:
+    return go.Scatter(
+        x=[numbers.best_numbers[-1]],
+        y=[numbers.best_scores[-1]],
+        mode="markers",
+        marker={"color": AMBER, "symbol": "star", "size": 15},
+        name="best",
+        hoverinfo="skip",
+    )

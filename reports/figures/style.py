@@ -1,0 +1,133 @@
+"""What all figures share: colours, marks, the layout they start from, safe text.
+
+The colours keep three to one against white and against near-black, so that one drawing serves both
+themes, and they are told apart by colour-blind eyes; a state is also told by its mark. Their order
+follows M. Okabe and K. Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from reports.wording import shorten
+from search.records import State
+from trainable.contract import Metric
+
+BLUE, ORANGE, GREEN, PURPLE, AMBER, GREY = "#2f7fc1", "#d55e00", "#00946b", "#b065a6", "#c08400", "#868d97"
+GRID = "rgba(128,136,148,0.22)"
+CLEAR = "rgba(0,0,0,0)"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+
+COLOUR = {
+    State.COMPLETE: BLUE,
+    State.RUNNING: GREEN,
+    State.INTERRUPTED: AMBER,
+    State.PRUNED: GREY,
+    State.DIVERGED: PURPLE,
+    State.FAILED: ORANGE,
+}
+MARK = {
+    State.COMPLETE: "circle",
+    State.RUNNING: "circle-open",
+    State.INTERRUPTED: "diamond",
+    State.PRUNED: "x",
+    State.DIVERGED: "triangle-up",
+    State.FAILED: "square",
+}
+
+
+class Window(NamedTuple):
+    """The part of a value axis that is shown at first, low < high, and how many values lie outside
+    it: always on the worse side, and a double click shows them."""
+
+    low: float
+    high: float
+    outside: int
+
+
+def window(values: Sequence[float], metric: Metric, judged_by: Sequence[float], reach: float) -> Window:
+    """The axis range that shows what matters: from the best value to `reach` interquartile ranges
+    beyond the worse quartile of `judged_by`, so that a few hopeless trials do not flatten the rest.
+    Fewer than four to judge by, or four alike, hide nothing.
+
+    Raises ValueError when there are no values.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    if known.size == 0:
+        raise ValueError("a window needs at least one value, but got none")
+    low, high = float(known.min()), float(known.max())
+    quartiles = np.quantile(judged_by, [0.25, 0.75]) if len(judged_by) >= 4 else np.zeros(2)
+    if (spread := float(quartiles[1] - quartiles[0])) > 0:
+        if metric.direction == "maximize":
+            low = max(low, float(quartiles[0]) - reach * spread)
+        else:
+            high = min(high, float(quartiles[1]) + reach * spread)
+    outside = int(np.sum((known < low) | (known > high)))
+    room = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
+    return Window(low - room, high + room, outside)
+
+
+def plain(text: str, longest: int = 60) -> str:
+    """Text that plotly shows as it is: plotly reads HTML-like marks in every string it draws."""
+    return html.escape(shorten(text, longest), quote=False)
+
+
+def axis_title(metric: Metric) -> str:
+    """The metric's name and unit as an axis title."""
+    name = metric.name.replace("_", " ")
+    return plain(name if metric.unit in ("", "share") else f"{name} ({metric.unit})")
+
+
+def value_axis(metric: Metric, shown: Window | None = None) -> dict[str, Any]:
+    """Settings of an axis that carries the metric."""
+    axis: dict[str, Any] = {"title": {"text": axis_title(metric)}}
+    if metric.unit == "share":
+        axis["tickformat"] = ".2~%"
+    if shown is not None:
+        axis["range"] = [shown.low, shown.high]
+    return axis
+
+
+def count_axis(title: str, largest: int) -> dict[str, Any]:
+    """Settings of an axis that counts up to `largest`: no label between two whole numbers."""
+    axis: dict[str, Any] = {"title": {"text": title}, "tickformat": ",d"}
+    return axis | {"dtick": 1} if largest <= 12 else axis
+
+
+def tilt(labels: Sequence[str]) -> int:
+    """The angle in degrees at which the labels of one axis are set: upright where they are short."""
+    return -30 if sum(len(label) for label in labels) > 26 else 0
+
+
+def figure(traces: Sequence[Any], height: int = 380, **layout: Any) -> go.Figure:
+    """A figure in the house's look: transparent, quiet grid, legend above, `height` in pixels."""
+    made = go.Figure(data=list(traces))
+    made.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 12, "r": 20, "t": 12, "b": 12},
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        font={"family": FONT, "size": 13, "color": GREY},
+        hovermode="closest",
+        hoverlabel={"font": {"family": FONT, "size": 13}},
+        legend={
+            "orientation": "h",
+            "entrywidth": 60,  # pixels: on a narrow page the entries wrap instead of piling up
+            "itemsizing": "constant",
+            "font": {"size": 11},
+            **{"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        },
+        dragmode="zoom",
+    )
+    look = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "title_font_size": 13}
+    # Each axis makes room on its own side alone: labels that push at a corner never come to rest.
+    made.update_xaxes(automargin="bottom", title_standoff=10, **look)
+    made.update_yaxes(automargin="left", title_standoff=10, **look)
+    made.update_layout(**layout)
+    return made

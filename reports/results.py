@@ -1,0 +1,92 @@
+"""results.json: all that the report shows, for scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reports.figures.importances import importances
+from reports.ranking import benchmark_applies, leaderboard, measured, winning_opening
+from reports.verdict import status
+from reports.wording import plain_json
+from search.records import Sweep, Trial
+
+SCHEMA = 1
+"""Raised when a key changes its meaning or goes; a new key does not raise it."""
+
+
+def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, Any]:
+    """Plain JSON values:
+
+    schema          1
+    name, status    the run; running, empty, interrupted or finished
+    metric          name, direction ("maximize" or "minimize"), unit
+    best            the best trial's number, or null
+    reproduce       the command that trains it again, or null
+    test            correct, count, accuracy, low, high (shares; 95 % Wilson), trial; or null
+    trials          by number: number, state, score, recipe, sampled, epochs (number, metrics,
+                    seconds), error, notes, resumed_from, worker, started, ended, seconds
+    importances     setting -> share, or null; importances_note says why
+    leaderboard     the columns of `reports.ranking.leaderboard`; leaderboard_note says which rows
+    openings        of the test set: time, reason, trial, evaluation, parameters, weights_sha256
+    sessions        number, started, seconds, ended ("" if it was killed)
+    plan, environment
+
+    Times are ISO 8601 in UTC, durations seconds. What JSON cannot hold (NaN) is null.
+    """
+    best, told = sweep.best(), importances(sweep)
+    shares = None if isinstance(told, str) else dict(zip(told.names, told.shares, strict=True))
+    made = {
+        "schema": SCHEMA,
+        "name": sweep.name,
+        "status": status(sweep),
+        "metric": {
+            "name": sweep.metric.name,
+            "direction": sweep.metric.direction,
+            "unit": sweep.metric.unit,
+        },
+        "best": None if best is None else best.number,
+        "reproduce": None if best is None else command,
+        "test": _test(sweep),
+        "trials": [_trial(trial) for trial in sweep.trials],
+        "importances": shares,
+        "importances_note": told if isinstance(told, str) else None,
+        "leaderboard": _records(leaderboard(sweep, benchmarks)),
+        "leaderboard_note": benchmark_applies(sweep)[1],
+        "openings": [opening.to_json() for opening in sweep.openings],
+        "sessions": [vars(session) for session in sweep.sessions],
+        "plan": sweep.plan,
+        "environment": sweep.environment,
+    }
+    return dict(plain_json(made))
+
+
+def _test(sweep: Sweep) -> dict[str, Any] | None:
+    opening = winning_opening(sweep)
+    ours = measured(opening)
+    if opening is None or ours is None:
+        return None
+    return {
+        "trial": opening.trial,
+        "correct": ours.correct,
+        "count": ours.count,
+        "accuracy": ours.share,
+        "low": ours.interval.low,
+        "high": ours.interval.high,
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        **vars(trial),
+        "state": str(trial.state),
+        "epochs": [epoch.to_json() for epoch in trial.epochs],
+        "seconds": trial.seconds,
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain values, null where a value is missing."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]

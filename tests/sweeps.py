@@ -1,0 +1,195 @@
+"""Sweeps made from records, for tests of what reads them: seeded, and shaped like real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.records import Opening, Session, State, Sweep, Trial
+from trainable.contract import Metric
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+
+ACCURACY = Metric("validation_accuracy", "maximize", "share")
+LOG_LOSS = Metric("log_loss", "minimize", "nats")
+START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+SPACE: dict[str, Any] = {
+    "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+    "weight_decay": {"low": 1e-7, "high": 1e-3, "log": True},
+    "dropout": {"low": 0.0, "high": 0.4},
+    "schedule": {"choices": ["constant", "step", "cosine", "one_cycle"]},
+    "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
+}
+PLAN: dict[str, Any] = {
+    "name": "laptop",
+    "trainable": "trainable.mlp",
+    "seed": 7,
+    "budget": {"trials": 40, "wall_time": "15 min"},
+    "data": {"dataset": "mnist", "validation": 5000, "seed": 0},
+    "recipe": {"model": "mlp", "hidden_sizes": [128, 64], "batch_size": 128, "epochs": 10},
+    "sampler": {"name": "tpe", "multivariate": True, "startup_trials": 10},
+    "pruner": {"name": "successive_halving", "reduction_factor": 3},
+    "space": SPACE,
+}
+ENVIRONMENT: dict[str, Any] = {
+    "benchsweep": "0.1.0",
+    "commit": "3f9c2a1",
+    "dirty": False,
+    "python": "3.11.15",
+    "packages": {"torch": "2.9.1", "ray": "2.60.0", "optuna": "5.0.0"},
+    "cpus": 2,
+}
+
+
+def make_trial(number: int, **changes: Any) -> Trial:
+    """One COMPLETE trial of two epochs, but for `changes`."""
+    known: dict[str, Any] = {
+        "number": number,
+        "recipe": {**PLAN["recipe"], "learning_rate": 1e-3, "seed": number},
+        "sampled": {"learning_rate": 1e-3},
+        "state": State.COMPLETE,
+        "epochs": tuple(Epoch(k, {"validation_accuracy": 0.9 + k / 100}, 1.5) for k in (1, 2)),
+        "score": 0.92,
+        "error": None,
+        "resumed_from": (),
+        "worker": "laptop:4711",
+        "started": START + timedelta(seconds=10 * number),
+        "ended": START + timedelta(seconds=10 * number + 9),
+    }
+    return Trial(**{**known, **changes})
+
+
+def sweep_of(trials: Iterable[Trial], **changes: Any) -> Sweep:
+    """A finished search on MNIST with these trials, its test set sealed, but for `changes`."""
+    made = tuple(trials)
+    known: dict[str, Any] = {
+        "folder": Path("/runs/laptop"),
+        "name": "laptop",
+        "plan": PLAN,
+        "metric": ACCURACY,
+        "environment": ENVIRONMENT,
+        "trials": made,
+        "openings": (),
+        "sessions": (Session(0, START, 812.0, "budget of 40 trials spent"),) if made else (),
+        "alive": False,
+    }
+    return Sweep(**{**known, **changes})
+
+
+def make_sweep(trials: int = 40, *, seed: int = 0, **changes: Any) -> Sweep:
+    """A search of the default space in which most states occur; its best trial has looked at the
+    test set once. `changes` replace fields of the Sweep."""
+    random = np.random.default_rng(seed)
+    sweep = sweep_of([_sampled_trial(number, random) for number in range(trials)])
+    best = sweep.best()
+    openings = (make_opening(best.number),) if best else ()
+    return sweep_of(sweep.trials, **{"openings": openings, **changes})
+
+
+def _sampled_trial(number: int, random: np.random.Generator) -> Trial:
+    sampled: dict[str, Any] = {
+        "learning_rate": float(np.exp(random.uniform(np.log(3e-4), np.log(1e-2)))),
+        "weight_decay": float(np.exp(random.uniform(np.log(1e-7), np.log(1e-3)))),
+        "dropout": float(random.uniform(0, 0.4)),
+        "schedule": str(random.choice(SPACE["schedule"]["choices"])),
+    }
+    if sampled["schedule"] == "step":
+        sampled["gamma"] = float(random.uniform(0.1, 0.9))
+    far = abs(np.log(sampled["learning_rate"] / 4e-3))
+    top = 0.984 - 0.004 * far - 0.02 * abs(sampled["dropout"] - 0.15) + random.normal(0, 6e-4)
+    top += 0.0015 * (sampled["schedule"] == "one_cycle")
+    chances = {State.PRUNED: 0.35, State.FAILED: 0.05, State.DIVERGED: 0.03}
+    state = State.COMPLETE
+    if number >= 5:
+        state = State(random.choice([*chances, State.COMPLETE], p=[*chances.values(), 0.57]))
+    length = {State.COMPLETE: 10, State.PRUNED: 3, State.FAILED: 1, State.DIVERGED: 2}[state]
+    if state is State.PRUNED:
+        top, length = top - 0.006, int(random.choice([1, 3]))
+    epochs = tuple(_epoch(k, top, random) for k in range(1, length + 1))
+    errors = {
+        State.FAILED: "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        State.DIVERGED: "epoch 3: train_loss must stay finite, but became nan",
+    }
+    return make_trial(
+        number,
+        recipe={**PLAN["recipe"], "optimizer": "adam", "seed": 0, "hidden_sizes": [128, 64], **sampled},
+        sampled=sampled,
+        state=state,
+        epochs=epochs,
+        score=epochs[-1].metrics["validation_accuracy"],
+        error=errors.get(state),
+        resumed_from=(4,) if number == 7 else (),
+    )
+
+
+def _epoch(number: int, top: float, random: np.random.Generator) -> Epoch:
+    accuracy = float(top - 0.06 * np.exp(-0.55 * number) + random.normal(0, 4e-4))
+    metrics = {
+        "learning_rate": 1e-3,
+        "train_loss": float(0.5 * np.exp(-0.4 * number)),
+        "validation_loss": float(3 * (1 - accuracy)),
+        "validation_accuracy": accuracy,
+    }
+    return Epoch(number, metrics, 1.4 + 0.1 * float(random.random()))
+
+
+def make_evaluation(wrong: int = 162, seed: int = 1) -> Evaluation:
+    """Ten classes, 10,000 examples, `wrong` of them taken for another class."""
+    random = np.random.default_rng(seed)
+    sizes = np.array([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
+    truth = np.repeat(np.arange(10), sizes)
+    predicted = truth.copy()
+    pairs: dict[int, list[int]] = {4: [9, 9, 6], 9: [4, 4, 7, 3], 7: [2, 2, 9], 3: [5, 5, 8], 8: [3, 5, 2]}
+    for example in random.choice(10_000, size=wrong, replace=False):
+        label = int(truth[example])
+        others = pairs.get(label, [k for k in range(10) if k != label])
+        predicted[example] = random.choice(others)
+    confusion: NDArray[np.int64] = np.zeros((10, 10), dtype=np.int64)
+    np.add.at(confusion, (truth, predicted), 1)
+    return Evaluation(
+        metrics={"accuracy": 1 - wrong / 10_000, "loss": 0.0561},
+        count=10_000,
+        confusion=confusion,
+        correct=truth == predicted,
+        class_names=tuple("0123456789"),
+    )
+
+
+def make_opening(trial: int, evaluation: Evaluation | None = None, **changes: Any) -> Opening:
+    """A look at the test set by `trial`, by default one that saw `make_evaluation()`."""
+    known: dict[str, Any] = {
+        "time": START + timedelta(seconds=830),
+        "reason": "the search ended",
+        "trial": trial,
+        "evaluation": evaluation or make_evaluation(),
+        "parameters": 109_386,
+        "weights_sha256": "97ce5b" + "0" * 58,
+    }
+    return Opening(**{**known, **changes})
+
+
+def boosting_sweep(trials: int = 12) -> Sweep:
+    """A search of another trainable: minimised, no classes, settings of its own."""
+    random = np.random.default_rng(3)
+    plan: Mapping[str, Any] = {
+        "name": "boosting",
+        "trainable": "tests.boosting",
+        "data": {"folds": 5},
+        "space": {"depth": {"low": 2, "high": 8}, "shrinkage": {"low": 0.01, "high": 0.5, "log": True}},
+    }
+    made = []
+    for number in range(trials):
+        sampled = {"depth": int(random.integers(2, 9)), "shrinkage": float(random.uniform(0.01, 0.5))}
+        score = float(0.2 + 0.02 * abs(sampled["depth"] - 5) + random.uniform(0, 0.02))
+        epochs = tuple(Epoch(k, {"log_loss": score * (1 + 1 / k)}, 0.2) for k in range(1, 9))
+        recipe = {**sampled, "epochs": 8, "seed": 0}
+        made.append(make_trial(number, recipe=recipe, sampled=sampled, score=score, epochs=epochs))
+    seen = Evaluation(metrics={"log_loss": 0.231}, count=360)
+    best = min(made, key=lambda trial: trial.score or 1.0)
+    opening = make_opening(best.number, seen, parameters=None, weights_sha256=None)
+    return sweep_of(made, name="boosting", plan=plan, metric=LOG_LOSS, openings=(opening,))

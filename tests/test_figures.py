@@ -1,0 +1,260 @@
+"""What the figures are drawn from: numbers, never pixels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sweeps import (
+    ACCURACY,
+    LOG_LOSS,
+    SPACE,
+    boosting_sweep,
+    make_evaluation,
+    make_sweep,
+    make_trial,
+    sweep_of,
+)
+
+from reports.bars import bars
+from reports.benchmarks import read_benchmarks
+from reports.figures import classes, confusion, curves, history, importances, parallel, slices
+from reports.figures.scale import Scale, scales
+from reports.figures.style import plain, window
+from reports.ranking import leaderboard
+from reports.sections import sections
+from reports.statistics import wilson
+from search.records import State, Sweep
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+
+
+def scored(scores: list[float | None], **changes: object) -> Sweep:
+    """A sweep whose trials have these scores."""
+    return sweep_of([make_trial(k, score=score, **changes) for k, score in enumerate(scores)])
+
+
+def test_the_best_so_far_rises_only_by_complete_trials() -> None:
+    trials = [
+        make_trial(0, score=0.90),
+        make_trial(1, score=0.99, state=State.PRUNED),
+        make_trial(2, score=None, state=State.FAILED, epochs=()),
+        make_trial(3, score=0.95),
+        make_trial(4, score=0.93),
+    ]
+    told = history.history(sweep_of(trials))
+    assert isinstance(told, history.History)
+    assert told.numbers == (0, 1, 3, 4)
+    assert (told.best_numbers, told.best_scores) == ((0, 3), (0.90, 0.95))
+    assert "95.00 %, came with trial 3; the 1 trial after it" in history.sentence(told)
+
+
+def test_a_minimised_metric_falls_to_its_best() -> None:
+    told = history.history(boosting_sweep())
+    assert isinstance(told, history.History)
+    assert list(told.best_scores) == sorted(told.best_scores, reverse=True)
+    assert told.best_scores[-1] == min(told.scores)
+    assert "nats" in history.sentence(told)
+
+
+def test_a_window_hides_only_the_worse_side_and_counts_what_it_hides() -> None:
+    good = [0.95, 0.96, 0.97, 0.98]
+    shown = window([*good, 0.1, 0.2], ACCURACY, good, reach=3.0)
+    assert shown.outside == 2
+    assert shown.low < 0.95 < 0.98 < shown.high
+    losses = [0.2, 0.21, 0.22, 0.23]
+    shown = window([*losses, 9.0], LOG_LOSS, losses, reach=3.0)
+    assert (shown.outside, shown.high < 1) == (1, True)
+
+
+def test_a_window_of_one_value_or_of_equal_ones_has_room_around_it() -> None:
+    for values in ([0.5], [0.5] * 5, [0.0]):
+        shown = window(values, ACCURACY, values, reach=3.0)
+        assert shown.low < values[0] < shown.high
+        assert shown.outside == 0
+
+
+def test_curves_hold_every_epoch_and_name_the_best() -> None:
+    sweep = make_sweep()
+    told = curves.curves(sweep)
+    best = sweep.best()
+    assert isinstance(told, curves.Curves)
+    assert best is not None
+    assert told.best == best.number
+    assert sum(len(curve.values) for curve in told.curves) == sum(len(t.epochs) for t in sweep.trials)
+    assert "29 trials ran to the end (10 epochs); 9 trials were stopped early" in curves.sentence(told)
+
+
+def test_an_epoch_without_the_metric_is_passed_over() -> None:
+    epochs = (Epoch(1, {"loss": 1.0}, 1.0), Epoch(2, {"validation_accuracy": 0.5}, 1.0))
+    told = curves.curves(sweep_of([make_trial(0, epochs=epochs)]))
+    assert isinstance(told, curves.Curves)
+    assert told.curves[0].epochs == (2,)
+
+
+def test_importances_find_the_setting_that_decides() -> None:
+    random = np.random.default_rng(0)
+    trials = []
+    for number in range(60):
+        sampled = {"learning_rate": float(10 ** random.uniform(-4, -1)), "dropout": float(random.uniform())}
+        score = 1 - abs(math.log10(sampled["learning_rate"]) + 2.5) / 10
+        trials.append(make_trial(number, sampled=sampled, score=score))
+    told = importances.importances(sweep_of(trials))
+    assert isinstance(told, importances.Importances)
+    assert told.names[0] == "learning_rate"
+    assert sum(told.shares) == pytest.approx(1.0)
+    assert (told.trials, told.top) == (60, 6)
+    assert importances.importances(sweep_of(trials)) == told
+
+
+def test_importances_know_conditional_settings_and_few_trials() -> None:
+    told = importances.importances(make_sweep(14))
+    assert isinstance(told, importances.Importances)
+    assert set(told.names) == set(SPACE)
+
+
+@pytest.mark.parametrize("choices", [[[128, 64], [256]], [True, False], [64, 128], ["a", None]])
+def test_importances_take_any_kind_of_choice(choices: list[object]) -> None:
+    trials = [make_trial(k, sampled={"x": choices[k % 2]}, score=0.9 + k % 2 / 10) for k in range(10)]
+    told = importances.importances(sweep_of(trials, plan={"space": {"x": {"choices": choices}}}))
+    assert isinstance(told, importances.Importances)
+    assert told.names == ("x",)
+
+
+def test_importances_that_cannot_be_told_say_why() -> None:
+    assert "at least 8 complete trials" in str(importances.importances(make_sweep(3)))
+    assert "same score" in str(importances.importances(scored([0.9] * 9)))
+    assert "more than one value" in str(importances.importances(scored([0.9 + k / 100 for k in range(9)])))
+
+
+def test_a_scale_follows_the_plan_and_widens_for_what_lies_outside_it() -> None:
+    plan = {"space": {"x": {"low": 0.1, "high": 1.0, "log": True}, "c": {"choices": ["a", "b"]}, "n": 3}}
+    trials = [
+        make_trial(0, sampled={"n": 4, "x": 0.01, "c": "b"}),
+        make_trial(1, sampled={"n": 7, "x": 1.0, "c": "old"}),
+    ]
+    x, c, n = scales(sweep_of(trials, plan=plan))
+    assert x == Scale("x", 0.01, 1.0, True, False, ())
+    assert x.share(0.1) == pytest.approx(0.5)
+    assert c.choices == ("a", "b", "old")
+    assert c.position("old") == 2.0
+    assert n == Scale("n", 4.0, 7.0, False, True, ())
+
+
+def test_a_log_scale_that_holds_zero_is_drawn_linear() -> None:
+    plan = {"space": {"x": {"low": 0.1, "high": 1.0, "log": True}}}
+    (scale,) = scales(sweep_of([make_trial(0, sampled={"x": 0.0})], plan=plan))
+    assert not scale.log
+
+
+def test_parallel_coordinates_hold_complete_trials_best_first_and_leave_gaps_unasked() -> None:
+    sweep = make_sweep()
+    told = parallel.parallel(sweep)
+    assert isinstance(told, parallel.Parallel)
+    complete = [trial for trial in sweep.ranked() if trial.state is State.COMPLETE]
+    assert told.numbers == tuple(trial.number for trial in complete)
+    assert [axis.name for axis in told.axes] == [*SPACE, "validation_accuracy"]
+    assert (told.heights[0][-1], told.heights[-1][-1]) == (1.0, 0.0)
+    for trial, heights in zip(complete, told.heights, strict=True):
+        assert (heights[4] is None) == ("gamma" not in trial.sampled)
+        assert all(height is None or 0 <= height <= 1 for height in heights)
+
+
+def test_a_minimised_score_has_its_best_at_the_top_too() -> None:
+    told = parallel.parallel(boosting_sweep())
+    assert isinstance(told, parallel.Parallel)
+    assert told.heights[0][-1] == 1.0
+    assert [label for _, label in told.axes[0].ticks] == ["2", "4", "6", "8"]
+
+
+def test_log_axes_are_ticked_at_powers_of_ten() -> None:
+    told = parallel.parallel(make_sweep())
+    assert isinstance(told, parallel.Parallel)
+    ticks = {label: place for place, label in told.axes[1].ticks}
+    assert list(ticks) == ["1e-07", "1e-06", "1e-05", "0.0001", "0.001"]
+    assert ticks["1e-05"] == pytest.approx(0.5)
+
+
+def test_slices_hold_a_point_per_complete_trial_that_was_asked() -> None:
+    sweep = make_sweep()
+    told = slices.slices(sweep)
+    assert isinstance(told, slices.Slices)
+    gamma = told.slices[4]
+    asked = [t for t in sweep.trials if t.state is State.COMPLETE and "gamma" in t.sampled]
+    assert gamma.positions == tuple(t.sampled["gamma"] for t in asked)
+    assert set(slices.draw(told)) == set(SPACE)
+
+
+def test_a_best_value_at_the_end_of_its_range_asks_for_a_wider_one() -> None:
+    plan = {"space": {"x": {"low": 0.0, "high": 1.0}}}
+    trials = [make_trial(0, sampled={"x": 0.99}, score=0.9), make_trial(1, sampled={"x": 0.5}, score=0.8)]
+    told = slices.slices(sweep_of(trials, plan=plan))
+    assert isinstance(told, slices.Slices)
+    assert told.slices[0].best_at_edge
+    assert "x lies at an end of its range" in slices.sentence(told)
+
+
+def test_class_accuracies_carry_the_interval_of_their_own_examples() -> None:
+    evaluation = make_evaluation()
+    told = classes.classes(evaluation)
+    assert isinstance(told, classes.Classes)
+    assert evaluation.class_accuracy is not None
+    assert told.accuracies == pytest.approx(tuple(evaluation.class_accuracy))
+    assert told.intervals[3] == wilson(told.correct[3], told.examples[3])
+    assert sum(told.examples) == 10_000
+
+
+def test_a_class_without_examples_is_left_out() -> None:
+    counts = np.array([[3, 1], [0, 0]])
+    told = classes.classes(Evaluation({"accuracy": 0.75}, 4, counts))
+    assert isinstance(told, classes.Classes)
+    assert told.names == ("0",)
+
+
+def test_confusions_are_listed_most_frequent_first() -> None:
+    counts = np.array([[50, 3, 0], [7, 40, 1], [0, 0, 9]])
+    told = confusion.confusion(Evaluation({"accuracy": 0.9}, 110, counts, class_names=("a", "b", "c")))
+    assert isinstance(told, confusion.Confusion)
+    assert told.pairs == (("b", "a", 7), ("a", "b", 3), ("b", "c", 1))
+    sentence = confusion.sentence(told)
+    assert sentence.startswith("11 of 110 examples went wrong, most often b taken for a (7)")
+
+
+def test_a_model_without_mistakes_is_drawn_and_told() -> None:
+    told = confusion.confusion(Evaluation({"accuracy": 1.0}, 5, np.array([[2, 0], [0, 3]])))
+    assert isinstance(told, confusion.Confusion)
+    assert confusion.sentence(told) == "None of 5 examples was taken for another class."
+    confusion.draw(told)
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        sweep_of(()),
+        make_sweep(1),
+        make_sweep(2),
+        scored([None] * 3, state=State.FAILED, epochs=()),
+        scored([0.5] * 12),
+        boosting_sweep(),
+        make_sweep(200),
+    ],
+    ids=["empty", "one", "two", "failed", "equal", "boosting", "many"],
+)
+def test_every_sweep_has_a_sentence_in_every_section(sweep: Sweep) -> None:
+    made = sections(sweep)
+    assert len(made) in (5, 7)
+    assert all(section.sentence.endswith(".") and "nan" not in section.sentence for section in made)
+    assert len({key for section in made for key, _ in section.figures}) == sum(len(s.figures) for s in made)
+
+
+def test_plotly_reads_no_marks_in_our_text() -> None:
+    assert plain("<b>a & b</b>") == "&lt;b&gt;a &amp; b&lt;/b&gt;"
+    assert len(plain("x" * 500)) == 60
+
+
+def test_halving_the_error_is_the_same_step_everywhere_on_a_bar() -> None:
+    benchmarks = read_benchmarks().iloc[:4].assign(test_accuracy_percent=[88.0, 94.0, 99.8, 99.9])
+    rows = bars(leaderboard(make_sweep(openings=()), benchmarks)).rows
+    assert rows[0].at - rows[1].at == pytest.approx(rows[2].at - rows[3].at, abs=0.02)
+    assert all(0 <= bar.at <= 100 and bar.low is None for bar in rows)

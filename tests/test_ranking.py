@@ -1,0 +1,215 @@
+"""The leaderboard, the trials table, and how they are written."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from sweeps import PLAN, boosting_sweep, make_evaluation, make_opening, make_sweep, make_trial, sweep_of
+
+from reports import markdown
+from reports.benchmarks import COLUMNS as BENCHMARK_COLUMNS
+from reports.benchmarks import BenchmarksError, read_benchmarks
+from reports.ranking import (
+    COLUMNS,
+    benchmark_applies,
+    comparison,
+    leaderboard,
+    leaderboard_markdown,
+    standing,
+    states_sentence,
+    to_csv,
+    trials_table,
+    winning_opening,
+)
+from reports.statistics import wilson
+from reports.terminal import leaderboard_table
+from search.records import State
+
+PUBLISHED = read_benchmarks()
+
+
+def test_the_shipped_benchmarks_have_27_rows_of_the_documented_kinds() -> None:
+    assert len(PUBLISHED) == 27
+    assert {str(name): str(kind) for name, kind in PUBLISHED.dtypes.items()} == BENCHMARK_COLUMNS
+    assert PUBLISHED["key"].is_unique
+    assert PUBLISHED["test_accuracy_percent"].between(0, 100).all()
+
+
+def test_95_3_is_shipped_under_its_true_name_and_lenet_5_is_there_too() -> None:
+    row = PUBLISHED[PUBLISHED["test_accuracy_percent"] == 95.3].iloc[0]
+    assert row["kind"] == "mlp"
+    assert "300 hidden units" in row["model"]
+    assert "LeCun (1998) - CNN" in row["note"]
+    assert "true name, a 2-layer network with 300 hidden units" in row["note"]
+    lenet = PUBLISHED[PUBLISHED["key"] == "lecun1998-lenet5"].iloc[0]
+    assert (lenet["model"], lenet["test_accuracy_percent"]) == ("LeNet-5", 99.05)
+
+
+def test_every_fault_of_a_benchmark_file_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    rows = ["a,M,mlp,101,10,none,1,1998,s,n", "a,M,mlp,98,-3,none,1,then,s,n", "b,M,mlp,,,none,,,s,"]
+    path.write_text(",".join(BENCHMARK_COLUMNS) + "\n" + "\n".join(rows) + "\n")
+    with pytest.raises(BenchmarksError) as caught:
+        read_benchmarks(path)
+    faults = str(caught.value).splitlines()
+    assert len(faults) == 5
+    assert all(fault.startswith(f"{path}: ") for fault in faults)
+    assert f"{path}: key must be unique, but 'a' stands twice" in faults
+    assert f"{path}: test_accuracy_percent of 'a' must be a number in 0..100, but is '101'" in faults
+    assert f"{path}: year of 'a' must be a whole number above 0, or empty, but is 'then'" in faults
+
+
+def test_a_benchmark_file_without_its_columns_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("key,model\na,b\n")
+    with pytest.raises(BenchmarksError, match="columns must include kind, test_accuracy_percent"):
+        read_benchmarks(path)
+
+
+def test_our_winner_stands_among_the_published_rows_with_interval_and_parameters() -> None:
+    sweep = make_sweep()
+    frame = leaderboard(sweep, PUBLISHED)
+    assert {str(name): str(kind) for name, kind in frame.dtypes.items()} == COLUMNS
+    assert len(frame) == 28
+    ours = frame[frame["ours"]].iloc[0]
+    assert ours["test_accuracy_percent"] == pytest.approx(98.38)
+    assert (ours["low"] / 100, ours["high"] / 100) == pytest.approx(tuple(wilson(9838, 10_000)))
+    assert (ours["parameters"], ours["model"], ours["year"]) == (109_386, "784-128-64-10 MLP", 2026)
+    assert ours["against"] == ""
+    assert list(frame["test_accuracy_percent"]) == sorted(frame["test_accuracy_percent"], reverse=True)
+    assert ours["rank"] == 1 + (PUBLISHED["test_accuracy_percent"] > 98.38).sum()
+
+
+def test_published_rows_are_above_tied_or_below_by_our_interval() -> None:
+    frame = leaderboard(make_sweep(), PUBLISHED)
+    low, high = wilson(9838, 10_000)
+    for row in frame[~frame["ours"]].to_dict("records"):
+        share = row["test_accuracy_percent"] / 100
+        assert row["against"] == ("above" if share < low else "below" if share > high else "tied")
+    assert comparison(frame) == "above 8 of 27 published results, tied with 5 and below 14"
+
+
+def test_rows_of_equal_accuracy_share_a_rank() -> None:
+    frame = leaderboard(make_sweep(), PUBLISHED)
+    assert list(frame.loc[frame["test_accuracy_percent"] == 99.65, "rank"]) == [6, 6]
+    assert frame["rank"].iloc[7] == 8
+
+
+def test_before_the_test_set_is_opened_only_published_rows_are_listed_and_said_so() -> None:
+    frame = leaderboard(make_sweep(openings=()), PUBLISHED)
+    assert len(frame) == 27
+    assert not frame["ours"].any()
+    assert set(frame["against"]) == {""}
+    assert standing(frame).startswith("The test set has not been opened yet")
+
+
+def test_an_opening_that_was_cut_off_counts_as_none() -> None:
+    cut = make_opening(2)
+    sweep = make_sweep(openings=(type(cut)(**{**vars(cut), "evaluation": None}),))
+    assert winning_opening(sweep) is None
+    assert not leaderboard(sweep, PUBLISHED)["ours"].any()
+
+
+def test_the_best_trials_opening_speaks_and_not_the_one_with_the_highest_figure() -> None:
+    trials = [make_trial(0, score=0.9), make_trial(1, score=0.95)]
+    lucky, chosen = make_opening(0, make_evaluation(wrong=10)), make_opening(1, make_evaluation(wrong=300))
+    assert winning_opening(sweep_of(trials, openings=(lucky, chosen))) is chosen
+    assert winning_opening(sweep_of(trials, openings=(chosen, lucky))) is chosen
+
+
+@pytest.mark.parametrize("dataset", ["digits", "fashion_mnist", None])
+def test_on_other_data_the_published_rows_are_left_out_with_a_sentence(dataset: str | None) -> None:
+    sweep = make_sweep(plan={**PLAN, "data": {"dataset": dataset}})
+    applies, sentence = benchmark_applies(sweep)
+    assert not applies
+    assert (dataset or "other data") in sentence
+    assert list(leaderboard(sweep, PUBLISHED)["ours"]) == [True]
+
+
+def test_another_trainable_has_no_published_rows_and_no_accuracy() -> None:
+    sweep = boosting_sweep()
+    assert not benchmark_applies(sweep)[0]
+    frame = leaderboard(sweep, PUBLISHED)
+    assert {str(name): str(kind) for name, kind in frame.dtypes.items()} == COLUMNS
+    assert frame.empty
+    assert standing(frame) == "There is nothing to rank yet: no test accuracy was measured."
+
+
+def test_the_trials_table_has_one_row_a_trial_and_a_column_a_setting() -> None:
+    sweep = make_sweep()
+    frame = trials_table(sweep)
+    assert list(frame["number"]) == [trial.number for trial in sweep.trials]
+    names = [str(name).removeprefix("sampled.") for name in frame if str(name).startswith("sampled.")]
+    assert names == ["learning_rate", "weight_decay", "dropout", "schedule", "gamma"]
+    best = sweep.best()
+    assert best is not None
+    assert list(frame.loc[frame["rank"] == 1, "number"]) == [best.number]
+    asked = [trial.sampled["schedule"] == "step" for trial in sweep.trials]
+    assert list(frame["sampled.gamma"].notna()) == asked
+
+
+def test_the_trials_table_of_nothing_is_empty_with_its_columns() -> None:
+    frame = trials_table(sweep_of(()))
+    assert frame.empty
+    assert list(frame) == ["number", "rank", "state", "score", "epochs", "seconds", "error"]
+
+
+def test_a_setting_called_like_a_column_does_not_replace_it() -> None:
+    sweep = sweep_of([make_trial(0, sampled={"epochs": 7, "state": "odd"})])
+    row = trials_table(sweep).iloc[0]
+    assert (row["epochs"], row["sampled.epochs"], row["state"]) == (2, 7, "COMPLETE")
+
+
+def test_states_are_told_most_frequent_first() -> None:
+    trials = [make_trial(0, state=State.FAILED), make_trial(1), make_trial(2)]
+    assert states_sentence(sweep_of(trials)) == "3 trials: 2 complete and 1 failed"
+    assert states_sentence(sweep_of(trials[1:])) == "2 trials, all complete"
+    assert states_sentence(sweep_of(())) == "no trials"
+
+
+def test_markdown_cells_show_every_mark_as_itself() -> None:
+    frame = pd.DataFrame({"a|b": ["x | y\n<script>", "*[l](u)*"], "n": [1, 2]})
+    lines = markdown.table(frame).splitlines()
+    assert lines[0] == "| a\\|b | n |"
+    assert lines[1] == "| --- | --: |"
+    assert lines[2] == "| x \\| y &lt;script&gt; | 1 |"
+    assert lines[3] == "| \\*\\[l\\](u)\\* | 2 |"
+
+
+def test_the_leaderboard_in_markdown_has_a_line_a_row_and_marks_ours() -> None:
+    lines = leaderboard_markdown(leaderboard(make_sweep(), PUBLISHED)).splitlines()
+    assert len(lines) == 30
+    assert [line for line in lines if "→ 784-128-64-10 MLP | 98.38 | 98.11 to 98.61 | 109386 |" in line]
+
+
+def test_the_leaderboard_in_csv_reads_back_as_it_was() -> None:
+    frame = leaderboard(make_sweep(), PUBLISHED)
+    text = to_csv(frame)
+    again = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={"low": "", "high": ""})
+    assert list(again) == list(COLUMNS)
+    assert list(again["model"]) == list(frame["model"])
+    assert list(again["test_accuracy_percent"]) == list(frame["test_accuracy_percent"])
+    assert "\r" not in text
+
+
+def test_the_terminal_shows_us_and_our_neighbours_within_80_columns() -> None:
+    out = io.StringIO()
+    frame = leaderboard(make_sweep(), PUBLISHED)
+    Console(file=out, width=80).print(leaderboard_table(frame))
+    lines = out.getvalue().rstrip().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert any("▶ 784-128-64-10 MLP" in line and "98.11 to 98.61 %" in line for line in lines)
+    assert lines[1].split()[0] == "1"
+    assert lines[-1].split()[0] == "28"
+    assert len(lines) == 1 + 1 + 9 + 1 + 2
+
+
+def test_the_terminal_takes_brackets_literally() -> None:
+    out = io.StringIO()
+    frame = leaderboard(make_sweep(), PUBLISHED.assign(model="[red]net[/red]"))
+    Console(file=out, width=120).print(leaderboard_table(frame))
+    assert "[red]net[/red]" in out.getvalue()
