@@ -22,8 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional as F  # noqa: N812
 
 from trainable.data import Dataset, Source, data_folder
 from trainable.recipe import Recipe
