@@ -33,7 +33,7 @@ from reports.ranking import (
 )
 from reports.results import results
 from reports.sections import Section, sections
-from reports.verdict import Verdict, reproduce_command, status, verdict
+from reports.verdict import Verdict, reproduce_command, verdict
 from reports.wording import duration, flatten, moment, plural, setting, shorten
 from search.records import Sweep
 from trainable.durable import write_whole
@@ -78,7 +78,7 @@ class Report:
         applies, why = benchmark_applies(sweep)
         return cls(
             sweep=sweep,
-            status=status(sweep),
+            status=sweep.status,
             verdict=verdict(sweep, board, command),
             leaderboard=board,
             leaderboard_sentence=standing(board) if applies else why,

@@ -8,7 +8,6 @@ import pandas as pd
 
 from reports.figures.importances import importances
 from reports.ranking import benchmark_applies, leaderboard, measured, winning_opening
-from reports.verdict import status
 from reports.wording import plain_json
 from search.records import Sweep, Trial
 
@@ -40,7 +39,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     made = {
         "schema": SCHEMA,
         "name": sweep.name,
-        "status": status(sweep),
+        "status": sweep.status,
         "metric": {
             "name": sweep.metric.name,
             "direction": sweep.metric.direction,

@@ -23,7 +23,9 @@ def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
     table.add_column("model")
     table.add_column("accuracy", justify="right", no_wrap=True, min_width=8)
     table.add_column("parameters", justify="right", no_wrap=True, min_width=10)
-    table.add_column("ours against it", no_wrap=True, min_width=16)
+    published = not frame["ours"].all()
+    heading = "ours against it" if published else "95 % interval"
+    table.add_column(heading, no_wrap=True, min_width=16)
     shown = _shown(frame, neighbours)
     for position, (previous, index) in enumerate(zip([-1, *shown], shown, strict=False)):
         if position and index != previous + 1:

@@ -37,15 +37,6 @@ def reproduce_command(sweep: Sweep) -> str:
     return f"benchsweep reproduce {shlex.quote(sweep.name)} best"
 
 
-def status(sweep: Sweep) -> str:
-    """ "running", "empty", "interrupted" or "finished"."""
-    if sweep.alive:
-        return "running"
-    if not sweep.trials:
-        return "empty"
-    return "interrupted" if sweep.count(State.INTERRUPTED) else "finished"
-
-
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
     """The verdict. leaderboard: of this sweep, as `reports.ranking.leaderboard` makes it."""
     best, opening = sweep.best(), winning_opening(sweep)

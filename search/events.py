@@ -15,6 +15,7 @@ class Started:
     """The search is up. workers: trials trained at once; hosts: machines in the cluster.
 
     finished: trials that were over before this start; epochs: those trained before it.
+    repaired: what was wrong with the journal and mended, as a sentence; None when it was whole.
     """
 
     workers: int
@@ -23,6 +24,7 @@ class Started:
     session: int
     finished: int
     epochs: int
+    repaired: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

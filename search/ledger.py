@@ -35,7 +35,8 @@ class Ledger:
     """What the searcher, the scheduler and the stopper of one Tuner share.
 
     stop: set to end early. began: time.monotonic() of the start. events: what its watcher iterates;
-    None is the last. cluster: known once the engine is up. Ray pickles all three into a file that
+    None is the last. cluster: known once the engine is up. fault: why the run's folder takes no more,
+    as a worker found. Ray pickles all three into a file that
     nobody reads; a ledger pickles as nothing.
     """
 
@@ -46,6 +47,7 @@ class Ledger:
     events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
     cluster: Cluster | None = None
     noted: float = 0.0
+    fault: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
@@ -79,6 +81,12 @@ class Ledger:
         )
         return asdict(assignment)
 
+    def lost(self, number: int) -> None:
+        """Record that a trial's worker died and that another one continues it."""
+        if self.study.is_live(number):
+            epochs = self.study.epochs_of(number)
+            self.study.note(number, f"its worker died after epoch {epochs}; another one went on from there")
+
     def give_up(self, number: int, error: str) -> None:
         """Record that a trial's worker died more often than the plan allows. error: the engine's
         own text, of which the last line says why."""
@@ -103,6 +111,9 @@ class Ledger:
         if pruned:
             self.run.trial(report.number).drop_checkpoint()
             self._ended(report.number, State.PRUNED, None)
+        elif report.outcome == "UNSTORED":
+            self.fault = report.error
+            self.stop.set()
         elif report.outcome is not None:
             self.end(report.number, State(report.outcome), report.error)
         if time.monotonic() - self.noted > 5:

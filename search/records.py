@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
@@ -179,6 +179,16 @@ class Sweep:
     def count(self, *states: State) -> int:
         """How many trials are in one of these states; all of them when none is named."""
         return sum(not states or trial.state in states for trial in self.trials)
+
+    @property
+    def status(self) -> Literal["running", "empty", "finished", "interrupted"]:
+        """running: a process owns it. finished: its budget is spent, though that may have cut trials
+        short. interrupted: it was stopped or killed before. empty: it never began."""
+        if self.alive:
+            return "running"
+        if not self.sessions:
+            return "empty"
+        return "finished" if self.sessions[-1].ended == "budget" else "interrupted"
 
     @property
     def seconds(self) -> float:

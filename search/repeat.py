@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 
 from search.plan import Plan
 from trainable.contract import TrainingRun
@@ -17,13 +16,15 @@ from trainable.evaluation import Evaluation
 class Repetition:
     """One training of the recipe, at its end.
 
-    evaluation: on the test set. training: still holds the model, to be saved.
+    evaluation: on the test set. training: still holds the model, to be saved. data_sha256: of the
+    data it was trained on; None where the trainable does not tell.
     """
 
     seed: int
     epochs: tuple[Epoch, ...]
     evaluation: Evaluation
     training: TrainingRun
+    data_sha256: str | None
 
     @property
     def seconds(self) -> float:
@@ -47,9 +48,5 @@ def repeat(
         for epoch in training:
             epochs.append(epoch)
             yield seed, epoch
-        yield Repetition(seed, tuple(epochs), training.evaluate(test), training)
-
-
-def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
-    """The mean and the sample standard deviation (n - 1); None for a single value."""
-    return fmean(values), stdev(values) if len(values) > 1 else None
+        fingerprint = getattr(data, "fingerprint", None)
+        yield Repetition(seed, tuple(epochs), training.evaluate(test), training, fingerprint)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from search.folder import RunFolder
 from search.lock import owning
 from search.plan import Plan
+from search.records import Sweep
 from trainable.durable import write_whole
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class PlanDiffers(ValueError):
 @contextmanager
 def starting(run: RunFolder, plan: Plan, data_folder: Path, address: str | None = None) -> Iterator[Search]:
     """Own the run and give its search, to be iterated. A new run's plan is frozen in its folder;
-    a run that exists is continued, if its plan is this one.
+    a run that has trials is continued, if its plan is this one.
 
     Raises Owned, PlanDiffers, PlanError, what the trainable's Source raises (DataError), and
     OSError where the folder cannot be written.
@@ -43,11 +44,12 @@ def starting(run: RunFolder, plan: Plan, data_folder: Path, address: str | None 
     data = plan.source.load(data_folder)  # type: ignore[attr-defined]
     run.path.mkdir(parents=True, exist_ok=True)
     with owning(run.lock):
-        if run.plan.exists():
+        if run.plan.exists() and Sweep.read(run.path).trials:
             differences = Plan.read(run.plan).difference(plan)
             if differences:
                 raise PlanDiffers(run, differences)
-        else:
+        else:  # a start that never came to a trial leaves nothing to keep
+            run.journal.unlink(missing_ok=True)
             write_whole(run.plan, plan.to_toml())
         from search.tune import Search  # ray takes a second that a refused plan need not wait
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -83,6 +84,7 @@ class Search:
                     session=study.session,
                     finished=study.finished,
                     epochs=study.epochs,
+                    repaired=study.repaired,
                 )
                 yield from self._events(ledger, cluster)
                 study.note_session(time.monotonic() - began, "budget" if ledger.spent() else "interrupted")
@@ -119,6 +121,8 @@ class Search:
             shutil.rmtree(self.run.engine, ignore_errors=True)
         if failure:
             raise failure[0]
+        if ledger.fault is not None:
+            raise OSError(ledger.fault)
 
     def _tuner(self, ledger: Ledger, cluster: Cluster) -> tune.Tuner:
         resources = self.plan.resources
@@ -186,7 +190,11 @@ class _Judge(FIFOScheduler):
         return TrialScheduler.STOP if self._ledger.take(result) else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Ray gave the trial up: its worker died more often than the plan allows."""
+        """The trial's worker died. Ray tells it both when it will start the trial anew and when it
+        gives it up."""
+        if trial.should_recover():
+            self._ledger.lost(trial.config["number"])
+            return
         error = Path(trial.error_file).read_text() if trial.error_file else ""
         self._ledger.give_up(trial.config["number"], error)
 
@@ -210,6 +218,8 @@ def _connected(address: str | None, plan: Plan) -> Iterator[Cluster]:
     """Ray, up for one search: a cluster that is there, or this machine's own, reachable from
     nowhere else. Raises NoRoom when no trial fits."""
     _on_loopback(address is None)
+    if address is not None and ":" in address:
+        _reachable(address)
     ray.init(
         address="local" if address is None else address,
         **({"include_dashboard": False} if address is None else {}),
@@ -220,6 +230,18 @@ def _connected(address: str | None, plan: Plan) -> Iterator[Cluster]:
         yield _room(plan)
     finally:
         ray.shutdown()
+
+
+def _reachable(address: str) -> None:
+    """Raise ConnectionError when nothing answers at host:port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"a Ray cluster must answer at {address} (--address), but nothing does: {error}; start one there "
+            f"with `ray start --head`, or leave --address out to use this machine alone"
+        ) from error
 
 
 def _on_loopback(alone: bool) -> None:

@@ -75,7 +75,7 @@ def sweep_of(trials: Iterable[Trial], **changes: Any) -> Sweep:
         "environment": ENVIRONMENT,
         "trials": made,
         "openings": (),
-        "sessions": (Session(0, START, 812.0, "budget of 40 trials spent"),) if made else (),
+        "sessions": (Session(0, START, 812.0, "budget"),) if made else (),
         "alive": False,
     }
     return Sweep(**{**known, **changes})

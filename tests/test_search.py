@@ -379,3 +379,77 @@ def test_no_port_of_a_search_on_one_machine_listens_beyond_it(tmp_path: Path) ->
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert len(fresh) >= 3  # Ray's servers and the workers
     assert {address for addresses in fresh.values() for address in addresses} <= loopback
+
+
+def test_a_full_disk_under_a_worker_stops_the_search_and_fails_no_trial(tmp_path: Path) -> None:
+    """The trials' folder is a file: nothing can be stored below it, as on a disk that is full."""
+    run = RunFolder.named("full", tmp_path)
+    given = plan(budget={"trials": 2}, resources={"concurrency": 1})
+    blocked = run.trial(0).path
+    with (
+        pytest.raises(OSError, match="epoch 1 cannot be stored in"),
+        starting(run, given, NOWHERE) as started,
+    ):
+        for event in started:
+            if isinstance(event, TrialStarted) and event.number == 0:
+                blocked.mkdir(parents=True)
+                (blocked / "checkpoint.safetensors").mkdir()  # what exists is moved aside, and this cannot be
+                (blocked / "checkpoint.previous.safetensors").write_text("")
+    assert [trial.state for trial in Sweep.read(run.path).trials] == [State.INTERRUPTED]
+
+    (blocked / "checkpoint.safetensors").rmdir()
+    (blocked / "checkpoint.previous.safetensors").unlink()
+    search(run, given)
+    assert {trial.state for trial in Sweep.read(run.path).trials} <= {State.COMPLETE, State.PRUNED}
+
+
+def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConnectionError, match="a Ray cluster must answer at"),
+        starting(RunFolder.named("far", tmp_path), plan(), NOWHERE, "127.0.0.1:9") as started,
+    ):
+        list(started)
+
+
+def test_a_run_that_never_came_to_a_trial_takes_another_plan(tmp_path: Path) -> None:
+    run = RunFolder.named("again", tmp_path)
+    with pytest.raises(NoRoom):
+        search(run, plan(resources={"cpus": 4096}))
+    search(run, plan(budget={"trials": 1}))
+    assert Sweep.read(run.path).status == "finished"
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> None:
+    run = RunFolder.named("worker", tmp_path)
+    given = plan(budget={"trials": 1}, recipe={"batch_size": 20, "epochs": 60}, pruner={"name": "none"})
+    killed = False
+    with starting(run, given, NOWHERE) as started:
+        for event in started:
+            if isinstance(event, EpochReported) and event.epoch.number >= 5 and not killed:
+                worker = Sweep.read(run.path).trials[0].worker
+                assert worker is not None
+                os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
+                killed = True
+    trial = Sweep.read(run.path).trials[0]
+    assert killed
+    assert trial.state is State.COMPLETE
+    assert [epoch.number for epoch in trial.epochs] == list(range(1, 61))
+    assert "its worker died after epoch" in trial.notes[0]
+
+
+def test_a_trial_whose_worker_always_dies_is_failed_with_its_reason(tmp_path: Path) -> None:
+    run = RunFolder.named("deadly", tmp_path)
+    given = Plan.parse(
+        {
+            "name": "deadly",
+            "trainable": "boosting",
+            "budget": {"trials": 1},
+            "space": {"criterion": {"choices": ["end the process"]}},
+            "resources": {"max_failures": 1},
+        },
+        "test",
+    )
+    search(run, given)
+    trial = Sweep.read(run.path).trials[0]
+    assert trial.state is State.FAILED
+    assert "its worker died 2 times" in str(trial.error)

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from trainable.epoch import Epoch
 
-Outcome = Literal["COMPLETE", "DIVERGED", "FAILED"]
+Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED"]
+"""How a trial ended on its worker. UNSTORED: an epoch was trained but could not be stored (a full
+disk, a folder that has gone): no fault of the recipe, so the trial is not over and the search stops."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,10 @@ from trainable.checkpoint import Checkpoint, latest
 from trainable.contract import TrainingRun, load_trainable
 from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
+
+
+class NotStored(RuntimeError):
+    """An epoch could not be written to the trial's folder; says where and why."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,11 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
                 tune.report(report.to_result())
         except Diverged as error:
             _end(assignment, worker, "DIVERGED", str(error))
+        except NotStored as error:
+            _end(assignment, worker, "UNSTORED", str(error))
         except Exception as error:  # whatever a recipe or a user's trainable may raise
-            write_whole(folder / "error.txt", traceback.format_exc())
+            with suppress(OSError):  # the sentence, which the journal keeps, matters more
+                write_whole(folder / "error.txt", traceback.format_exc())
             _end(assignment, worker, "FAILED", f"{type(error).__name__}: {error}")
 
 
@@ -91,9 +98,13 @@ def _trained(training: TrainingRun, stored: tuple[Epoch, ...], folder: Path) -> 
     epochs = list(stored)
     for epoch in training:
         epochs.append(epoch)
-        Checkpoint(training.state_dict(), tuple(epochs)).write(folder / "checkpoint.safetensors")
+        state = training.state_dict()
         lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
-        write_whole(folder / "epochs.jsonl", lines)
+        try:
+            Checkpoint(state, tuple(epochs)).write(folder / "checkpoint.safetensors")
+            write_whole(folder / "epochs.jsonl", lines)
+        except OSError as error:
+            raise NotStored(f"epoch {epoch.number} cannot be stored in {folder}: {error.strerror}") from error
         yield epoch
 
 

@@ -1,0 +1,66 @@
+"""The command `benchsweep`, also as `python -m benchsweep`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from benchsweep.errors import told
+from benchsweep.look import report, runs, show
+from benchsweep.quickstart import quickstart
+from benchsweep.reproduce import reproduce
+from benchsweep.run import resume, run
+from benchsweep.schema import schema
+from benchsweep.train import train
+
+app = typer.Typer(
+    name="benchsweep",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",  # paragraphs flow, and brackets are brackets
+    pretty_exceptions_enable=False,  # a bug's traceback is Python's own, with its notes
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(quickstart)
+app.command()(run)
+app.command()(resume)
+app.command("list")(runs)
+app.command()(show)
+app.command()(report)
+app.command()(reproduce)
+app.command()(train)
+app.command()(schema)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"benchsweep {version('benchsweep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def benchsweep(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Distributed hyperparameter search that keeps its results, and says which to believe.
+
+    Begin with `benchsweep quickstart`.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line, and tell a user's errors in sentences. Ends in SystemExit.
+
+    arguments: those after the command's name; this process's own when None.
+    """
+    with told():
+        app(arguments, prog_name="benchsweep")
+
+
+if __name__ == "__main__":
+    main()

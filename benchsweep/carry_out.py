@@ -1,0 +1,145 @@
+"""One search, carried out in front of the user: what `run`, `resume` and `quickstart` share."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from benchsweep import terminal
+from benchsweep.closing import conclude
+from benchsweep.errors import Interrupted
+from benchsweep.lines import Watcher
+from benchsweep.options import RUNS
+from benchsweep.progress import Progress
+from benchsweep.signals import Stopped, kill_descendants, stopping
+from benchsweep.terminal import diverted
+from benchsweep.view import Form, watcher
+from search.events import Event, Started
+from search.folder import RunFolder
+from search.plan import Plan
+from search.records import Sweep
+from search.start import starting
+from search.tune import Search
+from search.winner import open_test_set
+from trainable.data import data_folder
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the user wants a search carried out. data_dir, address: as given, None where not."""
+
+    form: Form
+    data_dir: Path | None = None
+    address: str | None = None
+
+    @classmethod
+    def of(cls, data_dir: Path | None, address: str | None, quiet: bool, json: bool) -> Wish:
+        """From the options. --json wins over --quiet: its last line is the summary anyway."""
+        return cls("json" if json else "quiet" if quiet else "view", data_dir, address)
+
+    def resume_command(self, run: RunFolder) -> str:
+        """What to type, here and now, to go on with the run."""
+        words = ["benchsweep", "resume", shown(run)]
+        if self.data_dir is not None:
+            words += ["--data-dir", str(self.data_dir)]
+        if self.address is not None:
+            words += ["--address", self.address]
+        return shlex.join(words)
+
+
+def shown(run: RunFolder) -> str:
+    """The run as commands take it from here: its name, or its path when it is not in ./runs."""
+    if run.path.parent == RUNS.absolute():
+        return run.name
+    below = run.path.is_relative_to(Path.cwd())
+    return os.path.relpath(run.path) if below else str(run.path)
+
+
+def carry_out(run: RunFolder, plan: Plan, wish: Wish, afresh: str | None = None) -> None:
+    """Search until the budget is spent or a signal comes, look at the test set, write the report.
+
+    afresh: the command that starts anew, told when the run was finished before. Ends the process
+    with a signal's exit code when it was interrupted.
+    """
+    if wish.form == "view":
+        for note in plan.notes():
+            terminal.say(terminal.err(), f"note: {note}")
+    again = wish.resume_command(run)
+    progress, stopped = Progress.of(plan), Stopped()
+    folder = data_folder(wish.data_dir)
+    try:
+        with starting(run, plan, folder, wish.address) as search, resumable(run, again):
+            progress.recall(Sweep.read(run.path))
+            with diverted(run.log) as streams:
+                stopped = _watch(search, progress, watcher(wish.form, progress, streams), again, folder)
+    finally:
+        # A test set that could not be opened takes nothing from what the search found.
+        if progress.ended is not None:
+            with resumable(run, again):
+                conclude(run, progress, wish.form, _next(run, progress, again, afresh))
+    if progress.ended is None:
+        raise Interrupted(f"Ray had not started yet; go on with: {again}", stopped.exit_code)
+    if progress.ended.reason != "budget":
+        raise typer.Exit(stopped.exit_code)
+
+
+def _next(run: RunFolder, progress: Progress, again: str, afresh: str | None) -> list[str]:
+    """What the user may type now."""
+    if progress.ended is not None and progress.ended.reason != "budget":
+        return [again]
+    look = shlex.join(["benchsweep", "report", shown(run), "--open"])
+    return [look, *([afresh] if afresh and progress.started is None else [])]
+
+
+def _watch(search: Search, progress: Progress, screen: Watcher, again: str, data: Path) -> Stopped:
+    """Show what happens until the stream ends; then, if the budget is spent, open the test set."""
+
+    def leave() -> None:
+        screen.restore()
+        os.write(screen.streams.err.fileno(), f"quit at once; go on with: {again}\n".encode())
+
+    # `closing`: if showing fails (a pipe whose reader left), the search still ends in order.
+    with (
+        stopping(search.stop, screen.say, leave) as stopped,
+        closing(_stream(search)) as events,
+        screen,
+    ):
+        try:
+            for event in events:
+                screen.take(event)
+                if isinstance(event, Started):
+                    stopped.catch()
+        except SystemExit as error:  # by Ray's own handler, while it starts: its code is the signal
+            if error.code != signal.SIGTERM:
+                raise
+            kill_descendants()
+        if progress.ended is not None and progress.ended.reason == "budget":
+            progress.notice = "evaluating the best trial on the test set"
+            open_test_set(search.run, data)
+    return stopped
+
+
+def _stream(search: Search) -> Generator[Event]:
+    yield from search
+
+
+@contextmanager
+def resumable(run: RunFolder, again: str) -> Iterator[None]:
+    """Add to whatever is raised inside how the run goes on, and where its log lies."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"what is finished is kept; go on with: {again}") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(run.path)  # a full disk does not say where
+        error.add_note(f"what is finished is kept; go on with: {again}")
+        error.add_note(f"what Ray and its workers printed lies in {run.log}")
+        raise

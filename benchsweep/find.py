@@ -1,0 +1,61 @@
+"""From what a user typed to the run, the trial or the plan that is meant."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchsweep.errors import Mistake
+from search.fault import meant
+from search.folder import NotARun, RunFolder
+from search.plan import Plan, PlanError
+from search.records import Sweep, Trial
+
+
+def run_folder(run: str, runs: Path) -> RunFolder:
+    """The run of that name below `runs`, or in the folder of that path. Raises NotARun."""
+    written = Path(run)
+    if os.sep in run or (written / "plan.toml").is_file():
+        return RunFolder.existing(written)
+    there = [each.name for each in RunFolder.all(runs)]
+    if run in there:
+        return RunFolder.named(run, runs)
+    if not there:
+        raise NotARun(
+            f"there is no run in {runs.absolute()}; start one with `benchsweep quickstart` or "
+            f"`benchsweep run CONFIG`, or name another folder with --runs"
+        )
+    raise NotARun(f"there is no run {run!r} in {runs.absolute()}{meant(run, there)}")
+
+
+def trial_of(sweep: Sweep, trial: str) -> Trial:
+    """The trial of that number, or the "best". Raises Mistake."""
+    if trial == "best":
+        best = sweep.best()
+        if best is None:
+            raise Mistake(f"{sweep.name} has no best trial yet: none has trained to its end")
+        return best
+    for each in sweep.trials:
+        if str(each.number) == trial:
+            return each
+    known = f"0 to {len(sweep.trials) - 1}" if sweep.trials else "none yet"
+    raise Mistake(f"TRIAL must be a number or best, but got {trial!r}; {sweep.name} has trials {known}")
+
+
+def read_plan(config: Path, sets: Sequence[str], dataset: str | None = None, name: str | None = None) -> Plan:
+    """The plan in a file, with what the options change about it. Raises PlanError."""
+    shortcuts = {}
+    if dataset is not None:
+        # The whole table: how much is held out, say, was meant for the data set before.
+        shortcuts[f"data={{dataset = {json.dumps(dataset)}}}"] = f"--dataset {dataset}"
+    if name is not None:
+        shortcuts[f"name={json.dumps(name)}"] = f"--name {name}"
+    try:
+        return Plan.read(config, [*shortcuts, *sets])
+    except PlanError as error:
+        faults = list(error.faults)
+        for override, option in shortcuts.items():  # in the words of the option that was given
+            faults = [fault.replace(f"--set {override}", option) for fault in faults]
+        raise PlanError(faults) from None

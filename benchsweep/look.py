@@ -1,0 +1,114 @@
+"""`benchsweep list`, `show` and `report`: read what runs left. They start nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchsweep.options import RUNS, Json, Run, Runs
+
+if TYPE_CHECKING:
+    from search.records import Sweep
+
+
+def runs(runs: Runs = RUNS, json: Json = False) -> None:
+    """List the runs there are: how far each is, and the best it found.
+
+    --json prints an array with an object for each run: name, folder, state, metric, trials (total,
+    planned, and how many are in each state), best (trial, score, sampled), test (trial, metrics,
+    count, low, high), seconds and last_seen. A run that cannot be read has an error instead.
+    """
+    from benchsweep import terminal
+    from benchsweep.tables import runs_table
+    from search.folder import RunFolder
+
+    found = [_summary(run.path) for run in RunFolder.all(runs)]
+    if json:
+        terminal.print_json(found)
+    elif not found:
+        typer.echo(f"there is no run in {runs.absolute()}; start one with `benchsweep quickstart`")
+    else:
+        terminal.out().print(runs_table(found))
+
+
+def _summary(folder: Path) -> dict[str, object]:
+    from benchsweep.summary import summary
+    from search.records import Sweep
+
+    try:
+        return summary(Sweep.read(folder))
+    except Exception as error:  # one damaged run must not hide the others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"name": folder.name, "folder": str(folder), "state": "unreadable", "error": reason}
+
+
+def show(
+    run: Run,
+    trial: Annotated[
+        str | None, typer.Argument(metavar="[TRIAL]", help="A trial's number, or best.", show_default=False)
+    ] = None,
+    runs: Runs = RUNS,
+    json: Json = False,
+) -> None:
+    """Show a run: its plan, its best trials and the leaderboard. With TRIAL, that trial in full.
+
+    --json prints one object: the same as results.json of the report (name, status, metric, best,
+    test, trials, leaderboard, openings, sessions, plan, environment), or with TRIAL that trial:
+    number, state, score, recipe, sampled, epochs, error, notes, resumed_from, worker, started,
+    ended and seconds.
+    """
+    from benchsweep import terminal
+    from benchsweep.find import run_folder, trial_of
+    from benchsweep.tables import print_run, print_trial
+    from search.records import Sweep
+
+    sweep = Sweep.read(run_folder(run, runs).path)
+    chosen = None if trial is None else trial_of(sweep, trial)
+    if json:
+        told = _results(sweep)
+        if chosen is not None:
+            told = next(each for each in told["trials"] if each["number"] == chosen.number)
+        terminal.print_json(told)
+    elif chosen is not None:
+        print_trial(terminal.out(), sweep, chosen)
+    else:
+        print_run(terminal.out(), sweep)
+
+
+def _results(sweep: Sweep) -> dict[str, Any]:
+    from reports.benchmarks import read_benchmarks
+    from reports.results import results
+    from reports.verdict import reproduce_command
+
+    return results(sweep, read_benchmarks(), reproduce_command(sweep))
+
+
+def report(
+    run: Run,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="DIR", help="Write here, not into the run's folder.", show_default=False
+        ),
+    ] = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Write a run's report anew: report.html, report.md, leaderboard.csv and results.json.
+
+    A run that is being searched can be reported too, as far as it is.
+    """
+    from benchsweep.closing import write_report
+    from benchsweep.find import run_folder
+    from search.records import Sweep
+
+    folder = run_folder(run, runs)
+    made = write_report(Sweep.read(folder.path), (output or folder.path).absolute())
+    for path in made.values():
+        typer.echo(str(path))
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(made["report.html"].as_uri())

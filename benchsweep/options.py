@@ -1,0 +1,61 @@
+"""The options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The plan: a TOML file such as configs/laptop.toml.")
+]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name below --runs, or the path of its folder.")
+]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds all runs.")]
+Set = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change the plan, as in space.dropout.high=0.4 or budget.wall_time=1h; "
+        "nothing after = deletes the key. May be given more than once.",
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="N", help="Another name for the run than the plan's.", show_default=False),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Where data sets lie, or are downloaded to: else BENCHSWEEP_DATA, else ./data.",
+        show_default=False,
+    ),
+]
+DatasetName = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="D",
+        help="Use this data set, with its own defaults, in place of the plan's data table.",
+        show_default=False,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="A",
+        help='A Ray cluster to run on, "auto" or host:port; this machine alone when left out.',
+        show_default=False,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the final lines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as described above, and nothing else.")]
+
+RUNS = Path("runs")
+"""Where runs lie unless --runs names another folder."""

@@ -1,0 +1,69 @@
+"""A run in a few figures: what `list` shows of each, and what `--json` prints of one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from reports.ranking import measured, winning_opening
+from search.plan import Plan, PlanError
+from search.records import State, Sweep
+from search.sampler import grid_size
+
+
+def trials_planned(sweep: Sweep) -> int | None:
+    """The most trials its budget or its grid allows; None where neither sets a limit."""
+    try:
+        plan = Plan.parse(sweep.plan, "plan.toml")
+    except PlanError:  # its trainable is not importable from here: the grid's size is unknown
+        trials: int | None = sweep.plan.get("budget", {}).get("trials")
+        return trials
+    counts = [n for n in (plan.budget.trials, grid_size(plan.sampler, plan.space)) if n is not None]
+    return min(counts, default=None)
+
+
+def last_seen(sweep: Sweep) -> datetime | None:
+    """When it was last known to live, by its trials and starts (UTC); None when it never did."""
+    times = [trial.ended or trial.started for trial in sweep.trials]
+    times += [session.started for session in sweep.sessions]
+    return max((time for time in times if time is not None), default=None)
+
+
+def summary(sweep: Sweep) -> dict[str, Any]:
+    """Plain values:
+
+    name, folder, state (as `Sweep.status` has it); metric: name, direction, unit; trials: total, planned
+    (or null) and the count of each state; best: trial, score, sampled, or null; test: trial,
+    metrics, count, and low and high (95 % Wilson interval) where it has an accuracy, or null;
+    seconds of wall time; last_seen (UTC).
+    """
+    best = sweep.best()
+    metric = sweep.metric
+    return {
+        "name": sweep.name,
+        "folder": str(sweep.folder),
+        "state": sweep.status,
+        "metric": {"name": metric.name, "direction": metric.direction, "unit": metric.unit},
+        "trials": {
+            "total": len(sweep.trials),
+            "planned": trials_planned(sweep),
+            **{each.lower(): sweep.count(each) for each in State},
+        },
+        "best": best and {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)},
+        "test": _test(sweep),
+        "seconds": sweep.seconds,
+        "last_seen": last_seen(sweep),
+    }
+
+
+def _test(sweep: Sweep) -> dict[str, Any] | None:
+    opening = winning_opening(sweep)
+    if opening is None or opening.evaluation is None:
+        return None
+    told: dict[str, Any] = {
+        "trial": opening.trial,
+        "metrics": dict(opening.evaluation.metrics),
+        "count": opening.evaluation.count,
+    }
+    accuracy = measured(opening)
+    return told if accuracy is None else {**told, **accuracy.interval._asdict()}

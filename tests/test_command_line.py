@@ -1,0 +1,464 @@
+"""The command as users type it: real processes for what has signals and streams, one real search
+shared by all that only read."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from benchsweep.__main__ import main
+from benchsweep.errors import EXIT_CODES
+from benchsweep.signals import descendants
+from search.lock import owning
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+PLAN = """
+name = "small"
+[budget]
+trials = 4
+[data]
+dataset = "digits"
+[recipe]
+batch_size = 100
+epochs = 2
+[space]
+learning_rate = { low = 1e-3, high = 1e-2, log = true }
+dropout = { low = 0.0, high = 0.4 }
+"""
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def arguments(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "benchsweep", *map(str, words)]
+
+
+def command(*words: str | Path, **environment: str) -> Done:
+    """Run the command in a process of its own."""
+    done = subprocess.run(
+        arguments(*words), capture_output=True, text=True, env={**os.environ, **environment}, timeout=120
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command in this process: quicker, for those that start nothing."""
+
+    def call(*words: str | Path) -> Done:
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, words)])
+        told = capsys.readouterr()
+        return Done(int(ended.value.code or 0), told.out, told.err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a plan, small.toml, and the runs made of it, runs/."""
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "small.toml").write_text(PLAN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def searched(place: Path) -> Done:
+    """`run`, to the end of its four trials."""
+    return command("run", place / "small.toml", "--runs", place / "runs")
+
+
+# What is there before anything runs.
+
+
+def test_help_is_quick_and_loads_none_of_the_heavy_packages() -> None:
+    script = (
+        "import sys\nsys.argv = ['benchsweep', *sys.argv[1:]]\n"
+        "from benchsweep.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', [p for p in ('torch', 'ray', 'optuna', 'pandas', 'numpy') if p in sys.modules])"
+    )
+    for words in ([], ["--help"], ["run", "--help"], ["--version"]):
+        out = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True).stdout
+        assert "LOADED []" in out, words
+    spent = []
+    for _ in range(3):  # the quickest of three: the machine is shared
+        began = time.perf_counter()
+        assert command("--help").code == 0
+        spent.append(time.perf_counter() - began)
+    assert min(spent) < 0.5
+
+
+def test_every_error_that_is_told_in_a_sentence_is_there_under_its_name() -> None:
+    for name in EXIT_CODES:
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), kind), Exception), name
+
+
+@pytest.mark.parametrize("name", ["quickstart", "run", "resume", "list", "show", "report", "train", "schema"])
+def test_every_command_explains_itself(here: Any, name: str) -> None:
+    told = here(name, "--help")
+    assert told.code == 0
+    assert f"Usage: benchsweep {name}" in told.out
+
+
+# A whole search.
+
+
+def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(place: Path, searched: Done) -> None:
+    run = place / "runs" / "small"
+    assert searched.code == 0, searched.err
+    assert "small is finished: all 4 trials of the budget were run" in searched.out
+    assert "4 trials, all complete" in searched.out
+    assert "Our winner reaches" in searched.out
+    for name in ("report.html", "report.md", "leaderboard.csv", "results.json", "model.safetensors"):
+        assert name in searched.out
+        assert (run / name).stat().st_size > 0
+    assert f"go on with: benchsweep report {run} --open" in searched.out
+
+
+def test_nothing_of_ray_reaches_the_user_and_all_of_it_the_log(place: Path, searched: Done) -> None:
+    assert searched.err == ""
+    for word in ("Ray", "ray::", "View detailed results", "WARNING", "Search algorithm"):
+        assert word not in searched.out
+    assert "View detailed results" in (place / "runs" / "small" / "ray.log").read_text()
+
+
+def test_without_a_terminal_a_line_is_printed_for_each_trial(searched: Done) -> None:
+    lines = searched.out.splitlines()
+    assert lines[0].startswith("small: up to 4 trials, ")
+    ends = [line for line in lines if re.match(r"\[\d/4 trials.*\] trial \d complete", line)]
+    assert len(ends) == 4
+    assert not CONTROL.search(searched.out)
+
+
+def test_a_finished_run_given_again_shows_its_end_and_trains_nothing(place: Path, searched: Done) -> None:
+    journal = place / "runs" / "small" / "study.journal"
+    before = journal.read_text().count('"op_code":4')
+    again = command("run", place / "small.toml", "--runs", place / "runs", "--quiet")
+    assert again.code == 0
+    assert "small is finished already: all 4 trials" in again.out
+    assert "Our winner reaches" in again.out
+    assert journal.read_text().count('"op_code":4') == before
+
+
+def test_resume_prints_json_lines_and_at_last_a_summary(place: Path, searched: Done) -> None:
+    told = command("resume", "small", "--runs", place / "runs", "--json")
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in told.out.splitlines()]
+    assert told.code == 0
+    assert [line["event"] for line in lines] == ["ended", "summary"]
+    summary = lines[-1]
+    assert summary["state"] == "finished"
+    assert summary["trials"]["complete"] == summary["trials"]["planned"] == 4
+    assert summary["test"]["count"] == 360
+    assert 0 < summary["test"]["low"] < summary["test"]["metrics"]["accuracy"] < summary["test"]["high"] < 1
+    assert all(Path(file).is_file() for file in summary["files"])
+
+
+# Looking at what is there.
+
+
+def test_list_shows_every_run(here: Any, place: Path, searched: Done) -> None:
+    told = here("list", "--runs", place / "runs")
+    assert re.search(r"small\s+finished\s+4/4\s+\d\d\.\d\d %\s+\d\d\.\d\d %\s+now", told.out)
+    (found,) = json.loads(here("list", "--runs", place / "runs", "--json").out)
+    assert found["name"] == "small"
+    assert set(found["best"]["sampled"]) == {"learning_rate", "dropout"}
+
+
+def test_list_says_so_where_there_is_no_run(here: Any, tmp_path: Path) -> None:
+    assert "there is no run in" in here("list", "--runs", tmp_path).out
+    assert json.loads(here("list", "--runs", tmp_path, "--json").out) == []
+
+
+def test_a_damaged_run_does_not_hide_the_others(here: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "plan.toml").write_text("= nonsense")
+    told = here("list", "--runs", tmp_path)
+    assert told.code == 0
+    assert re.search(r"broken\s+unreadable", told.out)
+
+
+def test_show_tells_a_run_by_name_and_by_path(here: Any, place: Path, searched: Done) -> None:
+    by_name = here("show", "small", "--runs", place / "runs")
+    by_path = here("show", place / "runs" / "small")
+    assert by_name == by_path
+    assert "small, finished" in by_name.out
+    assert "Our winner reaches" in by_name.out
+    told = json.loads(here("show", "small", "--runs", place / "runs", "--json").out)
+    assert len(told["trials"]) == 4
+    assert told["plan"]["budget"]["trials"] == 4
+
+
+def test_show_tells_a_trial_in_full(here: Any, place: Path, searched: Done) -> None:
+    told = here("show", "small", "2", "--runs", place / "runs").out
+    assert re.search(r"^\* learning_rate +0\.00\d+$", told, re.MULTILINE)
+    assert re.search(r"^ +2 .* \d\d\.\d\d %", told, re.MULTILINE)  # its second epoch
+    trial = json.loads(here("show", "small", "2", "--runs", place / "runs", "--json").out)
+    assert trial["number"] == 2
+    assert [epoch["number"] for epoch in trial["epochs"]] == [1, 2]
+    assert here("show", "small", "best", "--runs", place / "runs").code == 0
+
+
+def test_report_writes_the_same_files_elsewhere(
+    here: Any, place: Path, searched: Done, tmp_path: Path
+) -> None:
+    told = here("report", "small", "--runs", place / "runs", "--output", tmp_path / "new" / "folder")
+    assert told.code == 0
+    made = [Path(line) for line in told.out.splitlines()]
+    assert {path.name for path in made} == {"report.html", "report.md", "leaderboard.csv", "results.json"}
+    assert all(path.parent == tmp_path / "new" / "folder" and path.is_file() for path in made)
+
+
+def test_schema_is_json_schema_of_plans(here: Any, tmp_path: Path) -> None:
+    told = json.loads(here("schema").out)
+    assert told["$schema"].startswith("https://json-schema.org/")
+    here("schema", "--output", tmp_path / "plan.json")
+    assert json.loads((tmp_path / "plan.json").read_text()) == told
+
+
+# What users get wrong.
+
+
+def test_every_fault_of_a_plan_is_told_at_once(here: Any, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[budget]\ntrails = 3\n[recipe]\nlearning_rate = -1\n[space]\ndroput = { low = 0 }\n")
+    told = here("run", bad, "--set", "budget.trials=no")
+    assert told.code == 2
+    assert told.out == ""
+    lines = told.err.splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    for words in ("trails: no such setting; did you mean trials?", "learning_rate: must be greater than 0"):
+        assert any(words in line for line in lines)
+    assert any("did you mean dropout?" in line for line in lines)
+    assert any(line.startswith("error: --set budget.trials=no") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "nowhere.toml"], "nowhere.toml: no such file"),
+        (["run", "{plan}", "--name", "a/b"], "--name a/b name: must be 1 to 100 letters"),
+        (["run", "{plan}", "--dataset", "digitz"], "--dataset digitz [data] dataset: must be 'mnist'"),
+        (["run", "{plan}", "--set", "budget.trials=5"], "budget.trials: 4 -> 5"),
+        (["run", "{plan}", "--set", "space="], "must name at least one setting to search"),
+        (["show", "smal"], "did you mean small?"),
+        (["resume", "zebra"], "there is no run 'zebra'"),
+        (["show", "small", "99"], "TRIAL must be a number or best, but got '99'; small has trials 0 to 3"),
+        (["report", "./nowhere"], "does not exist"),
+        (["train", "{plan}", "--device", "tricorder"], "--device tricorder cannot be used"),
+        (["list", "--bogus"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_told_in_a_sentence(
+    here: Any, place: Path, searched: Done, words: list[str], sentence: str
+) -> None:
+    given = [word.format(plan=place / "small.toml") for word in words]
+    runs = [] if given[0] in ("train", "list") else ["--runs", place / "runs"]
+    told = here(*given, *runs)
+    assert told.code == 2
+    assert sentence in " ".join(told.err.split())
+    assert "Traceback" not in told.err
+
+
+def test_data_that_is_not_there_is_told_with_the_ways_out(here: Any, place: Path, tmp_path: Path) -> None:
+    told = here("run", place / "small.toml", "--dataset", "mnist", "--data-dir", tmp_path, "--runs", tmp_path)
+    assert told.code == 1
+    assert "MNIST cannot be used" in told.err
+    assert "--dataset digits" in told.err
+    assert not (tmp_path / "small").exists()
+
+
+def test_a_run_that_another_process_owns_is_refused(here: Any, place: Path, searched: Done) -> None:
+    with owning(place / "runs" / "small" / "lock"):
+        told = here("resume", "small", "--runs", place / "runs")
+    assert told.code == 1
+    assert f"held by process {os.getpid()}" in told.err
+
+
+def test_a_runs_folder_that_cannot_be_made_is_named(here: Any, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = here("run", place / "small.toml", "--runs", tmp_path / "file")
+    assert told.code == 1
+    assert f"{tmp_path / 'file' / 'small'}: Not a directory" in told.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write to read-only folders")
+def test_a_runs_folder_that_is_read_only_is_named(here: Any, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir(mode=0o500)
+    told = here("run", place / "small.toml", "--runs", tmp_path / "runs")
+    assert told.code == 1
+    assert "Permission denied" in told.err
+
+
+def test_an_error_of_the_system_is_told_with_its_file_and_the_command_to_go_on(
+    place: Path, searched: Done
+) -> None:
+    log = place / "runs" / "small" / "ray.log"
+    kept = log.rename(log.with_suffix(".kept"))
+    log.symlink_to("/proc/nowhere/log")
+    try:
+        told = command("resume", "small", "--runs", place / "runs")
+    finally:
+        log.unlink()
+        kept.rename(log)
+    assert told.code == 1
+    assert f"{log}: No such file or directory" in told.err
+    assert f"go on with: benchsweep resume {place / 'runs' / 'small'}" in told.err
+
+
+# Interruptions.
+
+
+@pytest.fixture
+def started(place: Path) -> Iterator[Any]:
+    """Start a command and read its JSON lines; what still lives at the end is killed by its id."""
+    processes = []
+
+    def start(*words: str | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            arguments(*words, "--runs", place / "runs", "--json"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            for pid in [*descendants(process.pid), process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
+
+
+def until(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        told: dict[str, Any] = json.loads(line)
+        if told["event"] == event:
+            return told
+    raise AssertionError(f"no {event}: {process.communicate()[1]}")
+
+
+def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
+    here: Any, place: Path, started: Any
+) -> None:
+    long = ["--name", "long", "--set", "recipe.epochs=5000"]
+    process = started("run", place / "small.toml", *long)
+    until(process, "epoch_reported")
+    ours = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 15
+    assert process.returncode == 130
+    assert err.startswith("stopping: trials keep their last finished epoch; press Ctrl-C again")
+    ended, summary = (json.loads(line) for line in out.splitlines()[-2:])
+    assert ended["reason"] == "interrupted"
+    assert summary["state"] == "interrupted"
+    assert summary["next"] == f"benchsweep resume {place / 'runs' / 'long'}"
+    assert (place / "runs" / "long" / "report.html").is_file()
+    assert not alive(ours)
+
+    process = started("resume", "long")
+    again = [until(process, "trial_started") for _ in range(min(2, os.cpu_count() or 1))]
+    assert max(trial["resumed_from"] for trial in again) > 0
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143, err
+
+
+def test_a_second_signal_leaves_at_once_and_leaves_nothing_behind(
+    here: Any, place: Path, started: Any
+) -> None:
+    process = started("run", place / "small.toml", "--name", "twice", "--set", "recipe.epochs=5000")
+    until(process, "trial_started")
+    ours = descendants(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert f"go on with: benchsweep resume {place / 'runs' / 'twice'}" in err
+    assert not alive(ours)
+    (found,) = (
+        run
+        for run in json.loads(here("list", "--runs", place / "runs", "--json").out)
+        if run["name"] == "twice"
+    )
+    assert found["state"] == "interrupted"
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Which of these still run five seconds from now; a zombie does not."""
+    deadline = time.monotonic() + 5
+    while left := [pid for pid in pids if runs(pid)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return left
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# The two commands that need no plan of one's own.
+
+
+def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(tmp_path: Path) -> None:
+    words = ["quickstart", "--trials", "2", "--runs", str(tmp_path / "runs")]
+    told = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
+    assert told.code == 0, told.err
+    assert "This is NOT MNIST" in told.err
+    assert "is missing" in " ".join(told.err.split())
+    assert "quickstart-digits is finished: all 2 trials of the budget were run" in told.out
+    assert "this search is on digits" in told.out
+    again = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
+    assert again.code == 0
+    assert "quickstart-digits is finished already" in again.out
+    assert "benchsweep quickstart --name quickstart-digits-2" in again.out
+
+
+def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any, tmp_path: Path) -> None:
+    baseline = Path(__file__).parents[1] / "configs" / "baseline.toml"
+    words = ["train", baseline, "--dataset", "digits", "--seeds", "2", "--set", "recipe.epochs=2"]
+    told = here(*words, "--output", tmp_path)
+    assert told.code == 0
+    assert "over 2 seeds, mean ± sample standard deviation" in told.out
+    assert "accuracy by class, of seed 0's model" in told.out
+    stored = json.loads((tmp_path / "train.json").read_text())
+    assert [each["seed"] for each in stored["seeds"]] == [0, 1]
+    assert stored["metrics"]["accuracy"]["deviation"] > 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "train.json",
+        "model.safetensors",
+        "mnist_model.pth",
+    }
+    lines = [json.loads(line) for line in here(*words, "--output", tmp_path, "--json").out.splitlines()]
+    assert [line["event"] for line in lines] == ["epoch", "epoch", "seed"] * 2 + ["summary"]
+    assert lines[-1]["metrics"]["accuracy"]["runs"] == 2
