@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -19,7 +18,7 @@ from benchsweep.lines import Watcher
 from benchsweep.options import RUNS
 from benchsweep.progress import Progress
 from benchsweep.signals import Stopped, kill_descendants, stopping
-from benchsweep.terminal import diverted
+from benchsweep.terminal import diverted, typed
 from benchsweep.view import Form, watcher
 from search.events import Event, Started
 from search.folder import RunFolder
@@ -46,12 +45,12 @@ class Wish:
 
     def resume_command(self, run: RunFolder) -> str:
         """What to type, here and now, to go on with the run."""
-        words = ["benchsweep", "resume", shown(run)]
+        words = ["resume", shown(run)]
         if self.data_dir is not None:
             words += ["--data-dir", str(self.data_dir)]
         if self.address is not None:
             words += ["--address", self.address]
-        return shlex.join(words)
+        return typed(*words)
 
 
 def shown(run: RunFolder) -> str:
@@ -94,7 +93,7 @@ def _next(run: RunFolder, progress: Progress, again: str, afresh: str | None) ->
     """What the user may type now."""
     if progress.ended is not None and progress.ended.reason != "budget":
         return [again]
-    look = shlex.join(["benchsweep", "report", shown(run), "--open"])
+    look = typed("report", shown(run), "--open")
     return [look, *([afresh] if afresh and progress.started is None else [])]
 
 

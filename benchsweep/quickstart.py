@@ -16,14 +16,14 @@ _SAMPLE = "digits"
 def quickstart(
     runs: Runs = RUNS,
     data_dir: DataDir = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials to run.", show_default="12")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials to run.", show_default="30")] = None,
     name: Name = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Make a first search, and show what comes of one.
 
-    Twelve trials of the 784-128-64-10 network on MNIST: a minute or two on two cores. Where MNIST
+    Thirty trials of the 784-128-64-10 network on MNIST: a minute or two on two cores. Where MNIST
     is neither at hand nor to be downloaded, it says so and runs on the small digits that come with
     scikit-learn.
 
@@ -31,6 +31,7 @@ def quickstart(
     """
     from benchsweep.carry_out import Wish, carry_out
     from benchsweep.find import read_plan
+    from benchsweep.terminal import typed
     from search.folder import RunFolder
     from trainable.data import data_folder
 
@@ -43,7 +44,7 @@ def quickstart(
         plan = read_plan(config, sets, dataset=_SAMPLE, name=name or f"{config.stem}-{_SAMPLE}")
         _say_loudly(missing, plan.name)
     run = RunFolder.named(plan.name, runs)
-    afresh = f"benchsweep quickstart --name {_free_name(plan.name, runs)}"
+    afresh = typed("quickstart", "--name", _free_name(plan.name, runs))
     carry_out(run, plan, Wish.of(data_dir, None, quiet, json), afresh)
 
 

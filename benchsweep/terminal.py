@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
+
+
+def typed(*words: str) -> str:
+    """A command of ours as this user types it: behind `uv run`, where that is how this one began."""
+    before = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []
+    return shlex.join([*before, "benchsweep", *words])
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 # Read by ray when it is imported: no usage statistics, no result files of its own (one of its
-# loggers would import torch into the driver), and workers that stay in the folder they are in.
+# loggers would import torch into the driver), and workers that stay in the folder they are in. Each
+# trial runs in a thread of its own: with an arena for each, glibc would keep what every one left.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", str(10**9))
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
 import ray
 from ray import tune

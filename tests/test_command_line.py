@@ -131,7 +131,7 @@ def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(place: Pa
     for name in ("report.html", "report.md", "leaderboard.csv", "results.json", "model.safetensors"):
         assert name in searched.out
         assert (run / name).stat().st_size > 0
-    assert f"go on with: benchsweep report {run} --open" in searched.out
+    assert f"benchsweep report {run} --open" in searched.out
 
 
 def test_nothing_of_ray_reaches_the_user_and_all_of_it_the_log(place: Path, searched: Done) -> None:
@@ -322,7 +322,7 @@ def test_an_error_of_the_system_is_told_with_its_file_and_the_command_to_go_on(
         kept.rename(log)
     assert told.code == 1
     assert f"{log}: No such file or directory" in told.err
-    assert f"go on with: benchsweep resume {place / 'runs' / 'small'}" in told.err
+    assert f"benchsweep resume {place / 'runs' / 'small'}" in told.err
 
 
 # Interruptions.
@@ -400,7 +400,7 @@ def test_a_second_signal_leaves_at_once_and_leaves_nothing_behind(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)
     assert process.returncode == 130
-    assert f"go on with: benchsweep resume {place / 'runs' / 'twice'}" in err
+    assert f"benchsweep resume {place / 'runs' / 'twice'}" in err
     assert not alive(ours)
     (found,) = (
         run

@@ -1,0 +1,74 @@
+"""Peak memory of one worker over many trials on MNIST (Linux: it reads /proc).
+
+    uv run python benchmarks/worker_memory.py --data-dir DIR
+
+The high-water mark of resident memory counts pages that workers share, Ray's store with the images
+and torch's libraries, in full for each of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from search.events import EpochReported
+from search.folder import RunFolder
+from search.lock import owning
+from search.plan import Plan
+from search.records import Sweep
+from search.tune import Search
+from trainable.data import data_folder
+
+PLAN: dict[str, Any] = {
+    "name": "memory",
+    "recipe": {"batch_size": 256, "epochs": 2, "normalisation": "dataset"},
+    "space": {
+        "dropout": {"low": 0.1, "high": 0.4},
+        "input_dropout": {"low": 0.1, "high": 0.3},
+        "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+    },
+    "sampler": {"name": "random"},
+}
+
+
+def status(process: str) -> dict[str, int]:
+    """A process's memory in MiB, by the kernel's names; empty when it has ended."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in ("VmHWM", "RssAnon", "RssFile", "RssShmem"):
+                found[name] = int(value.split()[0]) // 1024
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--trials", type=int, default=60)
+    arguments = parser.parse_args()
+    plan = Plan.parse({**PLAN, "budget": {"trials": arguments.trials}}, "benchmark")
+    data = plan.source.load(data_folder(arguments.data_dir))  # type: ignore[attr-defined]
+    seen: dict[str, dict[str, int]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder.named("memory", Path(folder))
+        run.path.mkdir()
+        with owning(run.lock):
+            for event in Search(run, plan, data):
+                if isinstance(event, EpochReported):
+                    for trial in Sweep.read(run.path).trials[-3:]:
+                        process = (trial.worker or "").rpartition(":")[2]
+                        seen[process] = status(process) or seen.get(process, {})
+    for process, memory in seen.items():
+        if memory:
+            print(f"worker {process}: " + ", ".join(f"{name} {mib:,} MiB" for name, mib in memory.items()))
+    print(
+        f"peak of one worker over {arguments.trials} trials: {max(m.get('VmHWM', 0) for m in seen.values()):,} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
