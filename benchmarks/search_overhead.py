@@ -40,7 +40,7 @@ PLAN: dict[str, Any] = {
         "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
         "dropout": {"low": 0.0, "high": 0.4},
     },
-    "sampler": {"name": "tpe"},
+    "sampler": {"name": "tpe", "group": False},  # OptunaSearch's, which is Optuna's default
     "pruner": {"name": "successive_halving", "reduction_factor": 4},
     "resources": {"concurrency": 2},
 }

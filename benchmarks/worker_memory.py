@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     arguments = parser.parse_args()
     plan = Plan.parse({**PLAN, "budget": {"trials": arguments.trials}}, "benchmark")
-    data = plan.source.load(data_folder(arguments.data_dir))  # type: ignore[attr-defined]
+    data = plan.source.load(data_folder(arguments.data_dir))
     seen: dict[str, dict[str, int]] = {}
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.named("memory", Path(folder))
@@ -65,9 +65,8 @@ def main() -> None:
     for process, memory in seen.items():
         if memory:
             print(f"worker {process}: " + ", ".join(f"{name} {mib:,} MiB" for name, mib in memory.items()))
-    print(
-        f"peak of one worker over {arguments.trials} trials: {max(m.get('VmHWM', 0) for m in seen.values()):,} MiB"
-    )
+    peak = max(memory.get("VmHWM", 0) for memory in seen.values())
+    print(f"peak of one worker over {arguments.trials} trials: {peak:,} MiB")
 
 
 if __name__ == "__main__":

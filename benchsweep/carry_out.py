@@ -13,7 +13,7 @@ import typer
 
 from benchsweep import terminal
 from benchsweep.closing import conclude
-from benchsweep.errors import Interrupted
+from benchsweep.errors import WENT_WRONG, Interrupted
 from benchsweep.lines import Watcher
 from benchsweep.options import RUNS
 from benchsweep.progress import Progress
@@ -23,7 +23,7 @@ from benchsweep.view import Form, watcher
 from search.events import Event, Started
 from search.folder import RunFolder
 from search.plan import Plan
-from search.records import Sweep
+from search.records import State, Sweep
 from search.start import starting
 from search.tune import Search
 from search.winner import open_test_set
@@ -87,6 +87,9 @@ def carry_out(run: RunFolder, plan: Plan, wish: Wish, afresh: str | None = None)
         raise Interrupted(f"Ray had not started yet; go on with: {again}", stopped.exit_code)
     if progress.ended.reason != "budget":
         raise typer.Exit(stopped.exit_code)
+    sweep = Sweep.read(run.path)
+    if sweep.best() is None and sweep.count(State.FAILED):
+        raise typer.Exit(WENT_WRONG)
 
 
 def _next(run: RunFolder, progress: Progress, again: str, afresh: str | None) -> list[str]:

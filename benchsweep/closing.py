@@ -16,6 +16,7 @@ from benchsweep.summary import summary
 from benchsweep.terminal import say
 from reports import page
 from reports.benchmarks import read_benchmarks
+from reports.failures import failures
 from reports.ranking import (
     benchmark_applies,
     leaderboard,
@@ -89,6 +90,8 @@ def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:
     saved = f"; pruning saved {plural(progress.saved, 'epoch')}" if progress.saved else ""
     say(console, Text.assemble((sweep.name, "bold"), f" {head}"))
     say(console, f"{states_sentence(sweep)}{saved}")
+    for cause in failures(sweep)[:3]:
+        say(console, f"{cause.state.lower()}, {plural(len(cause.trials), 'trial')}: {cause.error}")
     best = sweep.best()
     if best is not None:
         score = (sweep.metric.format(best.score), "bold green")

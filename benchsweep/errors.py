@@ -17,6 +17,8 @@ EXIT_CODES = {
     "reports.benchmarks.BenchmarksError": WENT_WRONG,
     "search.journal.JournalDamaged": WENT_WRONG,
     "search.lock.Owned": WENT_WRONG,
+    "search.records.RunDamaged": WENT_WRONG,
+    "search.reproduce.CannotReproduce": WENT_WRONG,
     "search.tune.NoRoom": WENT_WRONG,
     "search.winner.NoModel": WENT_WRONG,
     "trainable.data.DataError": WENT_WRONG,

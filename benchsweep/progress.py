@@ -6,7 +6,7 @@ Knows no terminal. `view.py` and `lines.py` draw it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -248,11 +248,3 @@ def _row_of(trial: Trial, planned: int) -> Row:
         trial.score,
         trial.error,
     )
-
-
-def by_state(rows: Iterable[Row]) -> dict[State, int]:
-    """How many rows are in each state."""
-    counts: dict[State, int] = {}
-    for row in rows:
-        counts[row.state] = counts.get(row.state, 0) + 1
-    return counts

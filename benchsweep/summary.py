@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from reports.ranking import measured, winning_opening
+from reports.results import test_figures
 from search.plan import Plan, PlanError
 from search.records import State, Sweep
 from search.sampler import grid_size
@@ -50,20 +50,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
             **{each.lower(): sweep.count(each) for each in State},
         },
         "best": best and {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)},
-        "test": _test(sweep),
+        "test": test_figures(sweep),
         "seconds": sweep.seconds,
         "last_seen": last_seen(sweep),
     }
-
-
-def _test(sweep: Sweep) -> dict[str, Any] | None:
-    opening = winning_opening(sweep)
-    if opening is None or opening.evaluation is None:
-        return None
-    told: dict[str, Any] = {
-        "trial": opening.trial,
-        "metrics": dict(opening.evaluation.metrics),
-        "count": opening.evaluation.count,
-    }
-    accuracy = measured(opening)
-    return told if accuracy is None else {**told, **accuracy.interval._asdict()}

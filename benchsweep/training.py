@@ -14,7 +14,8 @@ from rich.text import Text
 
 from benchsweep import terminal
 from benchsweep.errors import Mistake, exit_code
-from reports.statistics import Spread, spread, wilson
+from reports.ranking import measured
+from reports.statistics import Spread, spread
 from reports.wording import duration, plain_json, plural
 from search.environment import environment
 from search.plan import Plan
@@ -90,7 +91,7 @@ def _record(plan: Plan, setup: Setup, done: list[Repetition]) -> Any:
             "metrics": {name: found._asdict() for name, found in spreads(done).items()},
             "seeds": [_seed_record(each) for each in done],
             "model_of_seed": done[0].seed,
-            "environment": environment(done[0].data_sha256),
+            "environment": environment(done[0].data_sha256, plan.trainable),
         }
     )
 
@@ -107,10 +108,8 @@ def _seed_record(repetition: Repetition) -> dict[str, Any]:
 
 def _interval(evaluation: Evaluation) -> dict[str, float]:
     """The 95 % Wilson interval of its accuracy, where it has one."""
-    accuracy = evaluation.metrics.get("accuracy")
-    if accuracy is None:
-        return {}
-    return wilson(round(accuracy * evaluation.count), evaluation.count)._asdict()
+    accuracy = measured(evaluation)
+    return {} if accuracy is None else accuracy.interval._asdict()
 
 
 class _Json:

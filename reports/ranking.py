@@ -12,6 +12,7 @@ from reports import markdown
 from reports.statistics import Interval, against_published, wilson
 from reports.wording import listing, percent, plural
 from search.records import Opening, State, Sweep, Trial
+from trainable.evaluation import Evaluation
 
 COLUMNS = {
     "rank": "Int64",
@@ -78,10 +79,9 @@ def winning_opening(sweep: Sweep) -> Opening | None:
     return speaking[-1] if speaking else None
 
 
-def measured(opening: Opening | None) -> Measured | None:
-    """The test accuracy an opening saw; None where there is none (yet), or the metric has no
-    "accuracy"."""
-    evaluation = opening.evaluation if opening else None
+def measured(evaluation: Evaluation | None) -> Measured | None:
+    """The accuracy in an evaluation; None where there is none (yet), or its metrics have no
+    "accuracy" that is a share of its examples."""
     if evaluation is None or evaluation.count < 1 or "accuracy" not in evaluation.metrics:
         return None
     correct = round(evaluation.metrics["accuracy"] * evaluation.count)
@@ -116,7 +116,7 @@ def leaderboard(sweep: Sweep, benchmarks: pd.DataFrame) -> pd.DataFrame:
     rows = benchmarks if applies else benchmarks.iloc[:0]
     frame = rows.drop(columns="key").assign(low=float("nan"), high=float("nan"), ours=False, against="")
     opening = winning_opening(sweep)
-    ours = measured(opening)
+    ours = measured(opening.evaluation if opening else None)
     if opening is not None and ours is not None:
         standings = [against_published(ours.correct, ours.count, p) for p in frame["test_accuracy_percent"]]
         row = pd.DataFrame([_our_row(sweep, opening, ours, applies)])

@@ -47,7 +47,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         },
         "best": None if best is None else best.number,
         "reproduce": None if best is None else command,
-        "test": _test(sweep),
+        "test": test_figures(sweep),
         "trials": [_trial(trial) for trial in sweep.trials],
         "importances": shares,
         "importances_note": told if isinstance(told, str) else None,
@@ -61,19 +61,18 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     return dict(plain_json(made))
 
 
-def _test(sweep: Sweep) -> dict[str, Any] | None:
+def test_figures(sweep: Sweep) -> dict[str, Any] | None:
+    """What the winner did on the test set: trial, metrics and count; where it has an accuracy,
+    correct, accuracy, and low and high (95 % Wilson interval) too. None before it was opened."""
     opening = winning_opening(sweep)
-    ours = measured(opening)
-    if opening is None or ours is None:
+    if opening is None or opening.evaluation is None:
         return None
-    return {
-        "trial": opening.trial,
-        "correct": ours.correct,
-        "count": ours.count,
-        "accuracy": ours.share,
-        "low": ours.interval.low,
-        "high": ours.interval.high,
-    }
+    seen = opening.evaluation
+    told: dict[str, Any] = {"trial": opening.trial, "metrics": dict(seen.metrics), "count": seen.count}
+    ours = measured(seen)
+    if ours is not None:
+        told |= {"correct": ours.correct, "accuracy": ours.share, **ours.interval._asdict()}
+    return told
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

@@ -34,7 +34,10 @@ class Verdict:
 
 def reproduce_command(sweep: Sweep) -> str:
     """The command that trains the best trial of this sweep again and compares."""
-    return f"benchsweep reproduce {shlex.quote(sweep.name)} best"
+    best = sweep.best()
+    # A run in a folder called runs is found by its name from beside it, which is how runs are kept.
+    run = sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder)
+    return shlex.join(["benchsweep", "reproduce", run, str(best.number) if best else "best"])
 
 
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
@@ -53,7 +56,7 @@ def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
 
 
 def _figure(sweep: Sweep, best: Trial | None, opening: Opening | None) -> tuple[str, str]:
-    ours = measured(opening)
+    ours = measured(opening.evaluation if opening else None)
     if ours is not None:
         return f"{100 * ours.share:.2f} %", (
             f"test accuracy on {plural(ours.count, 'example')}, 95 % interval {percent(ours.interval)}"
@@ -82,7 +85,7 @@ def _sentences(
             f"The test figure is trial {opening.trial}'s: trial {best.number}, the best by now, has not "
             f"been tried on the test set."
         )
-    if measured(opening) is not None:
+    if measured(opening.evaluation if opening else None) is not None:
         told += _against_published(leaderboard)
     applies, why = benchmark_applies(sweep)
     if not applies:

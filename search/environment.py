@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import socket
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ from typing import Any
 PACKAGES = ("benchsweep", "torch", "ray", "optuna", "numpy", "scikit-learn", "pydantic")
 
 
-def environment(data_fingerprint: str | None) -> dict[str, Any]:
+def environment(data_fingerprint: str | None, trainable: str) -> dict[str, Any]:
     """Plain values: versions, commit and whether the tree differs from it (None outside a git
-    checkout), host, operating system, processor, and the SHA-256 of the data."""
+    checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the
+    module `trainable`, which must have been imported."""
+    source = sys.modules[trainable].__file__
     commit, dirty = _commit(Path(__file__).parents[1])
     return {
         "python": platform.python_version(),
@@ -25,6 +29,7 @@ def environment(data_fingerprint: str | None) -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "data_sha256": data_fingerprint,
+        "trainable_sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None,
     }
 
 

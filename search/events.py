@@ -48,7 +48,8 @@ class EpochReported:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over; its state is in the study. seconds: training time of all its epochs."""
+    """A trial is over; its state is in the study. epochs: on record. error: the sentence that tells
+    why it FAILED or DIVERGED."""
 
     number: int
     state: State

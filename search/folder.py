@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,12 @@ class RunFolder:
     def engine(self) -> Path:
         """Ray Tune's own scratch; nothing here is read."""
         return self.path / "ray"
+
+    def clear(self) -> None:
+        """Remove what trials of an earlier plan left: their states, the study, what was looked at."""
+        shutil.rmtree(self.path / "trials", ignore_errors=True)
+        for path in (self.journal, self.openings, self.environment):
+            path.unlink(missing_ok=True)
 
     def trial(self, number: int) -> TrialFolder:
         """The folder of trial `number`."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
 from search.records import State
-from search.study import Study
+from search.study import Question, Refusal, Study
 from trainable.assignment import Assignment, Report
 from trainable.durable import write_whole
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,12 @@ class Cluster:
 
 @dataclass
 class Ledger:
-    """What the searcher, the scheduler and the stopper of one Tuner share.
+    """What the engine's adapters share. They call it through `guarded`.
 
     stop: set to end early. began: time.monotonic() of the start. events: what its watcher iterates;
-    None is the last. cluster: known once the engine is up. fault: why the run's folder takes no more,
-    as a worker found. Ray pickles all three into a file that
-    nobody reads; a ledger pickles as nothing.
+    None is the last. cluster: known once the engine is up. noted: seconds after `began` at which the
+    session was last recorded. failure: why nothing more can be recorded; the engine would turn it
+    into an error of its own. The engine pickles its adapters; a ledger pickles as nothing.
     """
 
     study: Study
@@ -47,10 +51,21 @@ class Ledger:
     events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
     cluster: Cluster | None = None
     noted: float = 0.0
-    fault: str | None = None
+    failure: Exception | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
+
+    def guarded(self, act: Callable[[], T], otherwise: T) -> T:
+        """What `act` returns; `otherwise` once something went wrong in here, which is kept and ends
+        the search. After a write that failed nothing more is written: a torn line must stay last."""
+        if self.failure is None:
+            try:
+                return act()
+            except Exception as error:  # whatever it is, the iterating thread raises it
+                self.failure = error
+                self.stop.set()
+        return otherwise
 
     def spent(self) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
@@ -64,11 +79,22 @@ class Ledger:
 
     def next(self) -> dict[str, Any] | None:
         """What a worker is to train next; None when nothing more may start."""
-        question = None if self.stop.is_set() else self.study.ask()
-        if question is None:
-            return None
+        while not self.stop.is_set() and self.spent() is None:
+            question = self.study.ask()
+            if question is None:
+                return None
+            if isinstance(question, Refusal):
+                self.events.put(TrialStarted(question.number, question.sampled, 0, 0))
+                self.events.put(TrialEnded(question.number, State.FAILED, 0, None, question.error))
+                continue
+            self.events.put(
+                TrialStarted(question.number, question.sampled, question.epochs, question.reported)
+            )
+            return self._assignment(question)
+        return None
+
+    def _assignment(self, question: Question) -> dict[str, Any]:
         assert self.cluster is not None
-        self.events.put(TrialStarted(question.number, question.sampled, question.epochs, question.reported))
         assignment = Assignment(
             number=question.number,
             trainable=self.study.plan.trainable,
@@ -92,7 +118,9 @@ class Ledger:
         own text, of which the last line says why."""
         times = self.study.plan.resources.max_failures + 1
         lines = [line.strip() for line in error.splitlines() if line.strip()] or ["no reason is known"]
-        write_whole(self.run.trial(number).error, error)
+        with suppress(OSError):  # the sentence, which the journal keeps, matters more
+            self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
+            write_whole(self.run.trial(number).error, error)
         self.end(number, State.FAILED, f"its worker died {times} times, at last with: {lines[-1][:300]}")
 
     def take(self, result: dict[str, Any]) -> bool:
@@ -112,13 +140,13 @@ class Ledger:
             self.run.trial(report.number).drop_checkpoint()
             self._ended(report.number, State.PRUNED, None)
         elif report.outcome == "UNSTORED":
-            self.fault = report.error
-            self.stop.set()
+            raise OSError(report.error)
         elif report.outcome is not None:
             self.end(report.number, State(report.outcome), report.error)
-        if time.monotonic() - self.noted > 5:
-            self.noted = time.monotonic()
-            self.study.note_session(self.noted - self.began, "")
+        seconds = time.monotonic() - self.began
+        if seconds - self.noted > 5:
+            self.noted = seconds
+            self.study.note_session(seconds, "")
         return bool(pruned)
 
     def end(self, number: int, state: State, error: str | None) -> None:

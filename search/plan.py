@@ -19,7 +19,7 @@ from search.pruner import Nothing, Pruner, parse_pruner
 from search.sampler import Sampler, Tpe, parse_sampler
 from search.setting import ChoiceSetting
 from search.space import Space
-from trainable.contract import Metric, NotATrainable, RecipeModel, Trainable, load_trainable
+from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
 
 T = TypeVar("T")
 
@@ -101,9 +101,9 @@ class Plan(BaseModel):
         return self.trainable_module.METRIC
 
     @property
-    def source(self) -> BaseModel:
+    def source(self) -> DataSource:
         """The trainable's Source: what is trained on."""
-        return self.trainable_module.Source.model_validate(self.data)
+        return cast(DataSource, self.trainable_module.Source.model_validate(self.data))
 
     @property
     def default_recipe(self) -> RecipeModel:

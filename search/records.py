@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,10 @@ from search.lock import owner_of
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 from trainable.evaluation import Evaluation
+
+
+class RunDamaged(ValueError):
+    """A file of the run cannot be read as what it should be; says which and why."""
 
 
 class State(StrEnum):
@@ -51,6 +56,7 @@ class Trial:
     epochs: in order, as far as it came.
     score: the metric after the last epoch trained; None before the first.
     error: the sentence that tells why it is FAILED or DIVERGED; None otherwise.
+    session: the start that trained it last; None when none has.
     resumed_from: the epochs after which it was continued by a later start, in order.
     worker: "host:pid" of the process that trained it last.
     started, ended: when it was first suggested and when it was over (UTC).
@@ -69,6 +75,7 @@ class Trial:
     started: datetime | None
     ended: datetime | None
     notes: tuple[str, ...] = ()
+    session: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -107,19 +114,24 @@ class Opening:
 
 @dataclass(frozen=True)
 class Session:
-    """One start of the search: when, how long it lived, and how it ended ("" if it was killed)."""
+    """One start of the search.
+
+    number: 0 for the first. started: UTC. seconds: how long it lived. ended: "budget",
+    "interrupted", or "" while it lives and when it was killed. environment: what it ran on.
+    """
 
     number: int
     started: datetime
     seconds: float
     ended: str
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A search and all that became of it.
 
-    plan: the frozen plan file, parsed. environment: versions, commit, device, hosts.
+    plan: the frozen plan file, parsed. environment: the last start's versions, commit, device, hosts.
     alive: whether a process owns the run now. metric: what its trials are judged by.
     """
 
@@ -135,22 +147,26 @@ class Sweep:
 
     @classmethod
     def read(cls, folder: Path) -> Sweep:
-        """Read the run in `folder`. Raises NotARun when it holds none."""
+        """Read the run in `folder`. Raises NotARun when it holds none, and RunDamaged."""
         run = RunFolder.existing(folder)
-        plan = tomllib.loads(run.plan.read_text())
-        environment = json.loads(run.environment.read_text()) if run.environment.is_file() else {}
+        with _whole(run.plan):
+            plan = tomllib.loads(run.plan.read_text())
+        with _whole(run.openings):
+            openings = _openings(run)
         alive = owner_of(run.lock) is not None
-        attributes, frozen = _read_journal(run)
+        with _whole(run.journal):
+            attributes, frozen = _read_journal(run)
+        sessions = _sessions(attributes)
         metric = attributes.get("metric", {"name": "score", "direction": "maximize", "unit": ""})
         return cls(
             folder=run.path,
             name=run.name,
             plan=plan,
             metric=Metric(**metric),
-            environment=environment,
-            trials=tuple(_trial(run, each, alive, environment) for each in frozen),
-            openings=_openings(run),
-            sessions=_sessions(attributes),
+            environment=sessions[-1].environment if sessions else {},
+            trials=tuple(_trial(run, each, alive) for each in frozen),
+            openings=openings,
+            sessions=sessions,
             alive=alive,
         )
 
@@ -196,6 +212,18 @@ class Sweep:
         return sum(session.seconds for session in self.sessions)
 
 
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Say which file it was that could not be understood."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunDamaged(
+            f"{path} is not what was written there ({type(error).__name__}: {error}); restore it from a "
+            f"copy, or start the run again under another name"
+        ) from error
+
+
 def _read_journal(run: RunFolder) -> tuple[dict[str, Any], list[FrozenTrial]]:
     """The study's attributes and trials; nothing where there is no study yet."""
     if not run.journal.is_file():
@@ -208,7 +236,7 @@ def _read_journal(run: RunFolder) -> tuple[dict[str, Any], list[FrozenTrial]]:
     return dict(study.user_attrs), storage.get_all_trials(study._study_id, deepcopy=False)
 
 
-def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool, environment: Mapping[str, Any]) -> Trial:
+def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
     told = frozen.user_attrs
     values = frozen.intermediate_values
     recipe = told.get("recipe", {})
@@ -220,6 +248,7 @@ def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool, environment: Mappin
         epochs=_epochs(run, frozen),
         score=values[max(values)] if values else None,
         error=told.get("error") or told.get("diverged"),
+        session=told.get("session"),
         resumed_from=tuple(told.get("resumed_from", ())),
         worker=told.get("worker"),
         started=_utc(frozen.datetime_start),
@@ -242,7 +271,8 @@ def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
     path = run.trial(frozen.number).epochs
     if not frozen.intermediate_values or not path.is_file():
         return ()
-    stored = (Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines())
+    with _whole(path):
+        stored = [Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines()]
     return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
 
 
@@ -261,6 +291,12 @@ def _sessions(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
     """The starts of a run, from its study's attributes."""
     found = sorted((key, value) for key, value in attributes.items() if key.startswith("session:"))
     return tuple(
-        Session(int(key[8:]), datetime.fromisoformat(value["started"]), value["seconds"], value["ended"])
+        Session(
+            number=int(key[8:]),
+            started=datetime.fromisoformat(value["started"]),
+            seconds=value["seconds"],
+            ended=value["ended"],
+            environment=attributes.get(f"environment:{key[8:]}", {}),
+        )
         for key, value in found
     )

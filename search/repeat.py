@@ -39,8 +39,8 @@ def repeat(
     evaluated on the test set at its end. Yields (seed, Epoch) as it goes, and a Repetition for
     each seed. Raises Diverged, and what the trainable's Source raises (DataError)."""
     module, source = plan.trainable_module, plan.source
-    data = source.load(data_folder)  # type: ignore[attr-defined]
-    test = source.load_test(data_folder)  # type: ignore[attr-defined]
+    data = source.load(data_folder)
+    test = source.load_test(data_folder)
     first = plan.default_recipe.seed
     for seed in range(first, first + seeds):
         training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from search.environment import environment
 from search.folder import RunFolder
 from search.plan import Plan
 from search.records import Sweep, Trial
 from trainable.checkpoint import latest
+from trainable.contract import TrainingRun
 from trainable.epoch import Epoch
+
+
+class CannotReproduce(RuntimeError):
+    """The trial cannot be trained again as it was; says why."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Reproduction:
 
     trial: its number. epochs: how many were compared. differences: a sentence for each figure or
     weight that is not the recorded one to the bit; none when it was reproduced.
-    weights_compared: whether the trained weights were still on disk to compare with.
+    weights_compared: whether the trained weights could be compared: pruned trials keep none.
     conditions: what is otherwise than it was then, a sentence each; reasons why it may differ.
     """
 
@@ -43,16 +47,21 @@ def reproduce(run: RunFolder, number: int, data_folder: Path) -> Iterator[Epoch 
     """Train trial `number` again as far as it came, on the device and threads it had. Yields its
     epochs, and a Reproduction at the end.
 
-    Raises LookupError when there is no such trial or it has no epoch, and what the trainable's
-    Source raises (DataError).
+    Raises CannotReproduce, and what the trainable's Source raises (DataError).
     """
     sweep = Sweep.read(run.path)
     trial = _trial(sweep, number)
     plan = Plan.read(run.plan)
-    data = plan.source.load(data_folder)  # type: ignore[attr-defined]
-    module, then = plan.trainable_module, sweep.environment
+    data = plan.source.load(data_folder)
+    module, then = plan.trainable_module, sweep.sessions[trial.session or 0].environment
     recipe = module.Recipe.model_validate(trial.recipe)
-    training = module.Training(recipe, data, str(then["device"]), int(then["threads"]))
+    try:
+        training = module.Training(recipe, data, str(then["device"]), int(then["threads"]))
+    except (RuntimeError, AssertionError) as error:  # torch says in several ways that a device is missing
+        reason = str(error).strip().splitlines()[0]
+        raise CannotReproduce(
+            f"trial {number} was trained on {then['device']}, which cannot be used here: {reason}"
+        ) from error
     differences = []
     for recorded, epoch in zip(trial.epochs, training, strict=False):
         yield epoch
@@ -61,39 +70,43 @@ def reproduce(run: RunFolder, number: int, data_folder: Path) -> Iterator[Epoch 
             for name, value in recorded.metrics.items()
             if epoch.metrics.get(name) != value
         ]
-    stored, _ = latest(run.trial(number).checkpoint)
-    comparable = stored is not None and len(stored.epochs) == len(trial.epochs)
-    if stored is not None and comparable:
-        differences += _different(stored.state, training.state_dict())
-    now = environment(getattr(data, "fingerprint", None))
+    recorded_weights = _recorded_weights(run, trial, module.Training(recipe, data, "cpu", 1))
+    found_weights = getattr(training, "weights_sha256", None)
+    if recorded_weights not in (None, found_weights):
+        differences.append(f"the weights' SHA-256 was {recorded_weights}, now {found_weights}")
+    now = environment(getattr(data, "fingerprint", None), plan.trainable)
     yield Reproduction(
         trial=number,
         epochs=len(trial.epochs),
         differences=tuple(differences),
-        weights_compared=comparable,
+        weights_compared=recorded_weights is not None,
         conditions=tuple(_conditions(then, now)),
     )
 
 
 def _trial(sweep: Sweep, number: int) -> Trial:
-    if not 0 <= number < len(sweep.trials):
-        raise LookupError(f"a trial of {sweep.name} has a number below {len(sweep.trials)}, but got {number}")
-    trial = sweep.trials[number]
-    if not trial.epochs:
-        raise LookupError(f"trial {number} of {sweep.name} has no epoch on record to compare with")
-    return trial
+    for trial in sweep.trials:
+        if trial.number == number and trial.epochs:
+            return trial
+    raise CannotReproduce(
+        f"a trial that is reproduced has an epoch on record to compare with, but trial {number} of "
+        f"{sweep.name} has none; `benchsweep show {sweep.name} {number}` tells what became of it"
+    )
 
 
-def _different(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    names = [
-        name for name in recorded if name not in found or not np.array_equal(recorded[name], found[name])
-    ]
-    return [f"after the last epoch: {name} is not the recorded one to the bit" for name in names]
+def _recorded_weights(run: RunFolder, trial: Trial, fresh: TrainingRun) -> str | None:
+    """The SHA-256 of the weights that the trial ended with; None where they are gone, or where the
+    trainable has no `weights_sha256` to tell them by. `fresh`: a training to load them into."""
+    stored, _ = latest(run.trial(trial.number).checkpoint, json.dumps(trial.recipe))
+    if stored is None or len(stored.epochs) != len(trial.epochs):
+        return None
+    fresh.load_state_dict(stored.state)
+    return getattr(fresh, "weights_sha256", None)
 
 
 def _conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """What can change the bits, and is not as it was."""
-    for name in ("processor", "data_sha256", "commit"):
+    for name in ("processor", "data_sha256", "trainable_sha256", "commit"):
         if then.get(name) != now.get(name):
             yield f"{name} was {then.get(name)}, now {now.get(name)}"
     versions = then.get("versions", {})

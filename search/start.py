@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.folder import RunFolder
+from search.journal import repair
 from search.lock import owning
 from search.plan import Plan
 from search.records import Sweep
@@ -41,16 +42,20 @@ def starting(run: RunFolder, plan: Plan, data_folder: Path, address: str | None 
     OSError where the folder cannot be written.
     """
     plan.check_searchable()
-    data = plan.source.load(data_folder)  # type: ignore[attr-defined]
+    # A run that is finished is shown again without its data, which may be far away.
+    finished = run.plan.exists() and Sweep.read(run.path).status == "finished"
+    data = None if finished else plan.source.load(data_folder)
     run.path.mkdir(parents=True, exist_ok=True)
     with owning(run.lock):
-        if run.plan.exists() and Sweep.read(run.path).trials:
+        repaired = repair(run.journal)
+        before = Sweep.read(run.path) if run.plan.exists() else None
+        if before is not None and before.trials:
             differences = Plan.read(run.plan).difference(plan)
             if differences:
                 raise PlanDiffers(run, differences)
-        else:  # a start that never came to a trial leaves nothing to keep
-            run.journal.unlink(missing_ok=True)
+        if before is None or not before.trials:
+            run.clear()  # a start that never came to a trial leaves nothing to keep
             write_whole(run.plan, plan.to_toml())
         from search.tune import Search  # ray takes a second that a refused plan need not wait
 
-        yield Search(run, plan, data, address)
+        yield Search(run, plan, data, address, repaired)

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from search import pruner, sampler
 from search.folder import RunFolder
-from search.journal import open_journal, repair
+from search.journal import open_journal
 from search.plan import Plan
 from search.records import State
 from trainable.epoch import Epoch
@@ -38,6 +38,15 @@ class Question:
     reported: int
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A draw that the trainable's Recipe refused; it is on record as FAILED, with `error`."""
+
+    number: int
+    sampled: Mapping[str, Any]
+    error: str
+
+
 class Study:
     """An open study. Its run must be owned (`search.lock.owning`): it writes.
 
@@ -48,7 +57,6 @@ class Study:
     def __init__(self, run: RunFolder, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.plan = plan
-        self.repaired = repair(run.journal)
         storage = open_journal(run.journal)
         if not storage.get_all_studies():
             optuna.create_study(storage=storage, study_name=STUDY, direction=plan.metric.direction)
@@ -78,10 +86,22 @@ class Study:
         """0 for the first start of the run, 1 for its first resume."""
         return self._session
 
+    def begin_session(self, environment: Mapping[str, Any]) -> None:
+        """Record that this start trains, and on what: trials tell by which start they were trained."""
+        self._study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
+        self.note_session(0.0, "")
+
     def note_session(self, seconds: float, ended: str) -> None:
         """Record how long this start has lived (seconds), and how it ended ("" while it lives)."""
         value = {"started": self._began.isoformat(), "seconds": round(seconds, 3), "ended": ended}
         self._study.set_user_attr(f"session:{self._session:04d}", value)
+
+    def settle(self) -> None:
+        """Record that the budget is spent, where the last start was killed before it could."""
+        key = f"session:{self._session - 1:04d}"
+        last = self._study.user_attrs.get(key)
+        if last is not None and last["ended"] != "budget":
+            self._study.set_user_attr(key, {**last, "ended": "budget"})
 
     def exhausted(self) -> str | None:
         """Why no further trial may start, as a sentence; None while there is budget."""
@@ -93,24 +113,17 @@ class Study:
             return f"all {size} points of the grid were tried"
         return None
 
-    def ask(self) -> Question | None:
-        """The next trial to train; None when the budget is spent.
-
-        A recipe that the trainable refuses is recorded as FAILED, and another is asked.
-        """
-        while self._interrupted:
-            frozen = self._interrupted.pop(0)
-            question = self._again(frozen)
-            if question is not None:
-                return question
-        while self.exhausted() is None:
-            self._seed(self._started)
-            trial = self._study.ask()
-            self._started += 1
-            question = self._pose(trial, reported=0)
-            if question is not None:
-                return question
-        return None
+    def ask(self) -> Question | Refusal | None:
+        """The next trial to train, or one that its recipe's own rules refuse; None when the budget
+        is spent."""
+        if self._interrupted:
+            return self._again(self._interrupted.pop(0))
+        if self.exhausted() is not None:
+            return None
+        self._seed(self._started)
+        trial = self._study.ask()
+        self._started += 1
+        return self._pose(trial, reported=0)
 
     @property
     def idle(self) -> bool:
@@ -126,23 +139,25 @@ class Study:
         and the trial's number alone, so a resumed search proposes what it would have."""
         self._study.sampler = sampler.build(self.plan.sampler, self.plan.space, self.plan.seed, number)
 
-    def _again(self, frozen: FrozenTrial) -> Question | None:
+    def _again(self, frozen: FrozenTrial) -> Question | Refusal:
         """Continue a trial that its process left behind, perhaps before all of it was written."""
         self._seed(frozen.number)
         trial = optuna.trial.Trial(self._study, frozen._trial_id)
         return self._pose(trial, reported=max(frozen.intermediate_values, default=0))
 
-    def _pose(self, trial: optuna.trial.Trial, reported: int) -> Question | None:
+    def _pose(self, trial: optuna.trial.Trial, reported: int) -> Question | Refusal:
         known = trial.user_attrs
         sampled = self.plan.space.suggest(trial)
         if "recipe" not in known:
             try:
                 recipe = self.plan.recipe_for(sampled)
-            except ValidationError as error:
-                faults = "; ".join(f"{fault['msg']}, but got {fault['input']!r}" for fault in error.errors())
-                self._tell_failed(trial, f"the recipe was refused: {faults}")
-                return None
+            except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
+                reason = f"the recipe was refused: {_reason(error)}"
+                self._tell_failed(trial, reason)
+                return Refusal(trial.number, sampled, reason)
             trial.set_user_attr("recipe", recipe.model_dump(mode="json"))
+        if known.get("session") != self._session:
+            trial.set_user_attr("session", self._session)
         if reported:
             trial.set_user_attr("resumed_from", [*known.get("resumed_from", []), reported])
         self._live[trial.number] = trial
@@ -180,7 +195,7 @@ class Study:
             self._study.tell(trial, self.score(number))
         else:
             if state is State.DIVERGED:
-                # Told as PRUNED: a sampler learns to keep away from those, and ignores failed ones.
+                # Told as PRUNED, which TPE ranks behind every COMPLETE trial; failed ones it ignores.
                 trial.set_user_attr("diverged", error)
             self._study.tell(trial, state=TrialState.PRUNED)
         self.finished += 1
@@ -203,3 +218,10 @@ class Study:
     def epochs_of(self, number: int) -> int:
         """How many epochs of the trial are on record."""
         return len(self._study.get_trials(deepcopy=False)[number].intermediate_values)
+
+
+def _reason(error: Exception) -> str:
+    """Why a recipe was refused, in a line."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{fault['msg']}, but got {fault['input']!r}" for fault in error.errors())
+    return f"{type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import shutil
 import socket
 import threading
@@ -56,13 +57,22 @@ class Search:
                 ...
 
     The run must be owned by this process. data: what the trainable's Source loaded. address: of a
-    Ray cluster ("auto" or host:port), None for this machine alone. `stop` may be called from a
+    Ray cluster ("auto" or host:port), None for this machine alone. repaired: what was mended in the
+    journal before, to be told. `stop` may be called from a
     signal handler: trials keep their last epoch, and the stream ends within seconds.
     """
 
-    def __init__(self, run: RunFolder, plan: Plan, data: Any, address: str | None = None) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        plan: Plan,
+        data: Any,
+        address: str | None = None,
+        repaired: str | None = None,
+    ) -> None:
         self.run = run
         self.plan = plan
+        self._repaired = repaired
         self._data = data
         self._address = address
         self._stop = threading.Event()
@@ -75,10 +85,10 @@ class Search:
         began = time.monotonic()
         study = Study(self.run, self.plan)
         ledger = Ledger(study, self.run, self._stop, began)
-        if ledger.spent() is None:
+        spent = ledger.spent()
+        if spent is None:
             with _connected(self._address, self.plan) as cluster:
-                study.note_session(time.monotonic() - began, "")
-                self._write_environment(cluster)
+                study.begin_session(self._environment(cluster))
                 yield Started(
                     workers=cluster.workers,
                     hosts=cluster.hosts,
@@ -86,18 +96,25 @@ class Search:
                     session=study.session,
                     finished=study.finished,
                     epochs=study.epochs,
-                    repaired=study.repaired,
+                    repaired=self._repaired,
                 )
                 yield from self._events(ledger, cluster)
-                study.note_session(time.monotonic() - began, "budget" if ledger.spent() else "interrupted")
+                spent = ledger.spent()
+                study.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+        else:
+            study.settle()
         seconds = time.monotonic() - began
-        spent = ledger.spent()
-        reason: Any = "budget" if spent else "interrupted"
-        yield Ended(reason, spent or "stopped before its budget was spent", seconds)
+        if spent:
+            yield Ended("budget", spent, seconds)
+        else:
+            yield Ended("interrupted", "stopped before its budget was spent", seconds)
 
-    def _write_environment(self, cluster: Cluster) -> None:
-        known = environment(getattr(self._data, "fingerprint", None))
-        write_json(self.run.environment, {**known, **asdict(cluster)})
+    def _environment(self, cluster: Cluster) -> dict[str, Any]:
+        """What this start runs on; also the run's environment.json."""
+        fingerprint = getattr(self._data, "fingerprint", None)
+        found = {**environment(fingerprint, self.plan.trainable), **asdict(cluster)}
+        write_json(self.run.environment, found)
+        return found
 
     def _events(self, ledger: Ledger, cluster: Cluster) -> Iterator[Event]:
         """Run the Tuner beside us, so that this thread stays free for signals and the screen."""
@@ -121,10 +138,8 @@ class Search:
             self._stop.set()
             thread.join(timeout=10)
             shutil.rmtree(self.run.engine, ignore_errors=True)
-        if failure:
-            raise failure[0]
-        if ledger.fault is not None:
-            raise OSError(ledger.fault)
+        if ledger.failure or failure:
+            raise ledger.failure or failure[0]
 
     def _tuner(self, ledger: Ledger, cluster: Cluster) -> tune.Tuner:
         resources = self.plan.resources
@@ -161,7 +176,7 @@ class _Asker(Searcher):
         self._ledger = ledger
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        assignment = self._ledger.next()
+        assignment = self._ledger.guarded(self._ledger.next, None)
         return Searcher.FINISHED if assignment is None else assignment
 
     def on_trial_complete(
@@ -189,16 +204,18 @@ class _Judge(FIFOScheduler):
         self._ledger = ledger
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        return TrialScheduler.STOP if self._ledger.take(result) else TrialScheduler.CONTINUE
+        stop = self._ledger.guarded(lambda: self._ledger.take(result), True)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """The trial's worker died. Ray tells it both when it will start the trial anew and when it
         gives it up."""
+        ledger, number = self._ledger, trial.config["number"]
         if trial.should_recover():
-            self._ledger.lost(trial.config["number"])
-            return
-        error = Path(trial.error_file).read_text() if trial.error_file else ""
-        self._ledger.give_up(trial.config["number"], error)
+            ledger.guarded(lambda: ledger.lost(number), None)
+        else:
+            error = Path(trial.error_file).read_text() if trial.error_file else ""
+            ledger.guarded(lambda: ledger.give_up(number, error), None)
 
 
 class _Deadline(tune.Stopper):
@@ -225,7 +242,7 @@ def _connected(address: str | None, plan: Plan) -> Iterator[Cluster]:
     ray.init(
         address="local" if address is None else address,
         **({"include_dashboard": False} if address is None else {}),
-        log_to_driver=False,
+        log_to_driver=True,
         logging_level=logging.ERROR,
     )
     try:
@@ -260,8 +277,13 @@ def _room(plan: Plan) -> Cluster:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
     def fits(node: Mapping[str, float]) -> int:
-        needs = [(node.get("CPU", 0.0), asked.cpus), (node.get("GPU", 0.0), asked.gpus)]
-        return min(int(has / need + 1e-9) for has, need in needs if need)
+        cpus, gpus = node.get("CPU", 0.0), node.get("GPU", 0.0)
+        by_cpus = int(cpus / asked.cpus)
+        if not asked.gpus:
+            return by_cpus
+        # A trial's share lies on one GPU: two GPUs hold four trials of 0.4, not five.
+        by_gpus = int(1 / asked.gpus + 1e-9) * int(gpus) if asked.gpus < 1 else int(gpus / asked.gpus)
+        return min(by_cpus, by_gpus)
 
     workers = sum(fits(node) for node in nodes)
     if workers == 0:
@@ -272,4 +294,10 @@ def _room(plan: Plan) -> Cluster:
             f"{largest.get('GPU', 0):g} GPUs; ask for less, or add a machine"
         )
     device = asked.device if asked.device != "auto" else ("cuda" if asked.gpus else "cpu")
+    if device == "cuda" and not any(node.get("GPU") for node in nodes):
+        raise NoRoom('resources.device is "cuda", but no machine has a GPU; use "auto" or "cpu"')
+    if device == "mps" and platform.system() != "Darwin":
+        raise NoRoom(
+            f'resources.device is "mps", which Macs have, but this is {platform.system()}; use "auto"'
+        )
     return Cluster(min(workers, asked.concurrency or workers), device, max(1, int(asked.cpus)), len(nodes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
     for opening in sweep.openings:
         if opening.trial == best.number and opening.evaluation is not None:
             return opening
-    checkpoint, faults = latest(run.trial(best.number).checkpoint)
+    checkpoint, faults = latest(run.trial(best.number).checkpoint, json.dumps(best.recipe))
     if checkpoint is None or len(checkpoint.epochs) < len(best.epochs):
         raise NoModel(
             f"the model of trial {best.number} must lie in {run.trial(best.number).checkpoint}, but it does "
@@ -38,7 +39,7 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
         )
     plan = Plan.read(run.plan)
     module, source = plan.trainable_module, plan.source
-    data = source.load(data_folder)  # type: ignore[attr-defined]
+    data = source.load(data_folder)
     recipe = plan.trainable_module.Recipe.model_validate(best.recipe)
     training = module.Training(recipe, data, "cpu", 1)
     training.load_state_dict(checkpoint.state)
@@ -52,7 +53,7 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
         weights_sha256=getattr(training, "weights_sha256", None),
     )
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, announced)])
-    evaluation = training.evaluate(source.load_test(data_folder))  # type: ignore[attr-defined]
+    evaluation = training.evaluate(source.load_test(data_folder))
     opening = Opening(**{**vars(announced), "evaluation": evaluation})
     training.save(run.path)
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, opening)])

@@ -11,11 +11,11 @@ import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sklearn.datasets import load_digits
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import log_loss
@@ -35,9 +35,17 @@ class Recipe(BaseModel):
 
     shrinkage: float = Field(0.1, gt=0, le=1)
     depth: int = Field(2, ge=1, le=5)
-    criterion: str = "squared_error"
+    fault: str = Field("none", description="What goes wrong: none, raise, or end the process.")
     epochs: int = Field(3, ge=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _patient(self) -> Self:
+        if self.depth * self.shrinkage > 3.5:
+            raise ValueError(
+                f"deep trees at full rate are too greedy, but got {self.depth}, {self.shrinkage}"
+            )
+        return self
 
 
 class Split(NamedTuple):
@@ -79,13 +87,14 @@ class Training:
     """Grows trees, round by round."""
 
     def __init__(self, recipe: Recipe, data: Data, device: str, threads: int) -> None:
-        if recipe.criterion == "end the process":  # as a fault in a native library would
+        if recipe.fault == "end the process":  # as a fault in a native library would
             os._exit(1)
+        if recipe.fault == "raise":
+            raise ArithmeticError("this recipe always raises")
         self.recipe, self.data, self.grown = recipe, data, 0
         self.model = GradientBoostingClassifier(
             learning_rate=recipe.shrinkage,
             max_depth=recipe.depth,
-            criterion=recipe.criterion,
             random_state=recipe.seed,
             warm_start=True,
             n_estimators=0,

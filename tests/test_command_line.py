@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def test_every_error_that_is_told_in_a_sentence_is_there_under_its_name() -> Non
         assert issubclass(getattr(importlib.import_module(module), kind), Exception), name
 
 
-@pytest.mark.parametrize("name", ["quickstart", "run", "resume", "list", "show", "report", "train", "schema"])
+@pytest.mark.parametrize(
+    "name", ["quickstart", "run", "resume", "list", "show", "report", "reproduce", "train", "schema"]
+)
 def test_every_command_explains_itself(here: Any, name: str) -> None:
     told = here(name, "--help")
     assert told.code == 0
@@ -462,3 +465,60 @@ def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any,
     lines = [json.loads(line) for line in here(*words, "--output", tmp_path, "--json").out.splitlines()]
     assert [line["event"] for line in lines] == ["epoch", "epoch", "seed"] * 2 + ["summary"]
     assert lines[-1]["metrics"]["accuracy"]["runs"] == 2
+
+
+# A trainable of another kind, through all of it.
+
+
+@pytest.fixture(scope="module")
+def boosted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A user's folder with a trainable of their own, mine.py, searched from there."""
+    folder = tmp_path_factory.mktemp("user")
+    shutil.copy(Path(__file__).with_name("boosting.py"), folder / "mine.py")
+    (folder / "mine.toml").write_text(
+        'trainable = "mine"\n[budget]\ntrials = 4\n[data]\nclasses = 3\n'
+        '[space]\nfault = { choices = ["none", "raise"] }\n'
+        "shrinkage = { low = 0.01, high = 0.5, log = true }\n"
+        '[sampler]\nname = "grid"\npoints = 2\n'
+    )
+    return folder, command_in(folder, "run", "mine.toml")
+
+
+def command_in(folder: Path, *words: str) -> Done:
+    """Run the command from `folder`."""
+    done = subprocess.run(arguments(*words), capture_output=True, text=True, cwd=folder, timeout=120)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Done]) -> None:
+    _, done = boosted
+    assert done.code == 0, done.err
+    assert "4 trials: 2 complete and 2 failed" in done.out
+    assert "failed, 2 trials: ArithmeticError: this recipe always raises" in done.out
+    assert "test: log_loss" in done.out
+
+
+def test_a_users_own_trainable_is_shown_reported_and_reproduced(boosted: tuple[Path, Done]) -> None:
+    folder, _ = boosted
+    told = json.loads(command_in(folder, "show", "mine", "--json").out)
+    assert told["metric"] == {"name": "log_loss", "direction": "minimize", "unit": "nats"}
+    scores = [trial["score"] for trial in told["trials"] if trial["state"] == "COMPLETE"]
+    assert told["trials"][told["best"]]["score"] == min(scores)
+    assert set(told["test"]["metrics"]) == {"log_loss"}
+    shown = command_in(folder, "show", "mine", str(told["best"]))
+    assert "shrinkage" in shown.out
+    page = (folder / "runs" / "mine" / "report.html").read_text()
+    assert "log loss" in page
+    assert "Confusion matrix" not in page
+    again = command_in(folder, "reproduce", "mine")
+    assert again.code == 0, again.err
+    assert "reproduced to the bit" in again.out
+
+
+def test_a_search_in_which_all_trials_fail_says_why_and_exits_with_1(boosted: tuple[Path, Done]) -> None:
+    folder, _ = boosted
+    plan = (folder / "mine.toml").read_text().replace('["none", "raise"]', '["raise"]')
+    (folder / "bad.toml").write_text(plan)
+    done = command_in(folder, "run", "bad.toml", "--quiet")
+    assert done.code == 1
+    assert "ArithmeticError: this recipe always raises" in done.out

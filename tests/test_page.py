@@ -153,7 +153,7 @@ def test_the_numbers_of_the_verdict_are_those_of_the_records() -> None:
     assert f"{100 * low:.2f} to {100 * high:.2f} %" in told
     assert sweep.metric.format(best.score) in told
     assert f"Trial {best.number} was chosen" in told
-    assert "benchsweep reproduce laptop best" in told
+    assert f"benchsweep reproduce laptop {best.number}" in told
     assert "above 8 of 27 published results" in told
 
 

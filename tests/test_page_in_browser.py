@@ -13,8 +13,10 @@ from sweeps import boosting_sweep, make_sweep, make_trial, sweep_of
 
 from reports.benchmarks import read_benchmarks
 from reports.page import write
+from reports.verdict import reproduce_command
 from search.records import State, Sweep
 
+COMMAND = reproduce_command(make_sweep())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--headless",
@@ -140,13 +142,13 @@ def test_the_copy_button_copies_the_command(browser: Any, report: Path) -> None:
     reader = Reader(browser, report, permissions=["clipboard-read", "clipboard-write"])
     reader.page.click("button[data-copy]")
     reader.page.get_by_role("button", name="Copied").wait_for()
-    assert reader.ask("navigator.clipboard.readText()") == "benchsweep reproduce laptop best"
+    assert reader.ask("navigator.clipboard.readText()") == COMMAND
 
 
 def test_without_javascript_the_verdict_and_the_tables_are_read(browser: Any, report: Path) -> None:
     reader = Reader(browser, report, java_script_enabled=False)
     told = reader.page.inner_text("main")
-    for words in ("98.38 %", "LeNet-5", "benchsweep reproduce laptop best", "The drawing needs JavaScript"):
+    for words in ("98.38 %", "LeNet-5", COMMAND, "The drawing needs JavaScript"):
         assert words in told
     assert not reader.page.is_visible("#theme")
 

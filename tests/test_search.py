@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from search.events import Ended, EpochReported, Event, Started, TrialEnded, Tria
 from search.folder import NotARun, RunFolder
 from search.lock import Owned, owning
 from search.plan import Plan
-from search.records import State, Sweep
+from search.records import RunDamaged, State, Sweep
 from search.start import PlanDiffers, starting
 from search.tune import NoRoom
 from search.winner import open_test_set
@@ -107,7 +109,7 @@ def test_the_best_trials_recipe_trained_again_gives_the_same_epochs_to_the_bit(s
     assert best is not None
     frozen = Plan.read(sweep.folder / "plan.toml")
     module = frozen.trainable_module
-    data = frozen.source.load(NOWHERE)  # type: ignore[attr-defined]
+    data = frozen.source.load(NOWHERE)
     again = module.Training(module.Recipe.model_validate(best.recipe), data, "cpu", 1)
     assert [epoch.metrics for epoch in again] == [epoch.metrics for epoch in best.epochs]
 
@@ -264,7 +266,7 @@ def test_a_search_killed_outright_loses_and_repeats_nothing(tmp_path: Path) -> N
     assert len(steps) == len(set(steps)) == 3 * 12
 
 
-def test_trials_that_diverge_or_raise_are_told_apart_and_do_not_stop_the_search(tmp_path: Path) -> None:
+def test_a_trial_that_diverges_is_told_apart_and_does_not_stop_the_search(tmp_path: Path) -> None:
     run = RunFolder.named("bad", tmp_path)
     given = plan(
         budget={"trials": 4},
@@ -287,15 +289,14 @@ def test_another_kind_of_trainable_is_searched_and_ranked_alike(tmp_path: Path) 
         {
             "name": "boosting",
             "trainable": "boosting",
-            "budget": {"trials": 4},
+            "budget": {"trials": 6},
             "data": {"classes": 3},
             "recipe": {"epochs": 3},
             "space": {
-                "shrinkage": {"low": 0.01, "high": 1.0, "log": True},
                 "depth": {"low": 1, "high": 3},
-                "criterion": {"choices": ["squared_error", "no such criterion"]},
+                "fault": {"choices": ["none", "raise"]},
             },
-            "sampler": {"name": "random"},
+            "sampler": {"name": "grid"},
         },
         "test",
     )
@@ -305,9 +306,9 @@ def test_another_kind_of_trainable_is_searched_and_ranked_alike(tmp_path: Path) 
     sweep = Sweep.read(run.path)
     assert sweep.metric.direction == "minimize"
     for trial in sweep.trials:
-        if trial.recipe["criterion"] == "no such criterion":
+        if trial.recipe["fault"] == "raise":
             assert trial.state is State.FAILED
-            assert "InvalidParameterError" in str(trial.error)
+            assert trial.error == "ArithmeticError: this recipe always raises"
             assert "Traceback" in run.trial(trial.number).error.read_text()
         else:
             assert trial.state is State.COMPLETE
@@ -336,7 +337,7 @@ def test_a_wall_time_ends_a_search_and_leaves_its_trials_to_be_continued(tmp_pat
     assert Sweep.read(run.path).count(State.INTERRUPTED) >= 1
 
 
-def test_a_budget_of_epochs_is_kept_to_the_epoch(tmp_path: Path) -> None:
+def test_a_budget_of_epochs_is_kept_to_the_epoch_by_one_worker(tmp_path: Path) -> None:
     run = RunFolder.named("epochs", tmp_path)
     search(run, plan(budget={"epochs": 7}, pruner={"name": "none"}, resources={"concurrency": 1}))
     assert sum(len(trial.epochs) for trial in Sweep.read(run.path).trials) == 7
@@ -444,7 +445,7 @@ def test_a_trial_whose_worker_always_dies_is_failed_with_its_reason(tmp_path: Pa
             "name": "deadly",
             "trainable": "boosting",
             "budget": {"trials": 1},
-            "space": {"criterion": {"choices": ["end the process"]}},
+            "space": {"fault": {"choices": ["end the process"]}},
             "resources": {"max_failures": 1},
         },
         "test",
@@ -453,3 +454,74 @@ def test_a_trial_whose_worker_always_dies_is_failed_with_its_reason(tmp_path: Pa
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.FAILED
     assert "its worker died 2 times" in str(trial.error)
+
+
+def test_a_journal_that_takes_no_more_stops_the_search_with_the_systems_own_reason(tmp_path: Path) -> None:
+    """A limit on the size of files, put on this process's own by the kernel, stands for a full disk."""
+    run = RunFolder.named("limited", tmp_path)
+    given = plan(budget={"trials": 3}, pruner={"name": "none"}, resources={"concurrency": 1})
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(OSError, match="File too large"), starting(run, given, NOWHERE) as started:
+            for event in started:
+                if isinstance(event, EpochReported):
+                    limit = run.journal.stat().st_size + 30
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not run.journal.read_bytes().endswith(b"\n")  # a torn line, and nothing after it
+    events = search(run, given)
+    assert isinstance(events[0], Started)
+    assert "torn line" in str(events[0].repaired)
+    assert [trial.state for trial in Sweep.read(run.path).trials] == [State.COMPLETE] * 3
+
+
+def test_recipes_that_are_refused_are_recorded_and_do_not_hang_the_search(tmp_path: Path) -> None:
+    run = RunFolder.named("refused", tmp_path)
+    given = Plan.parse(
+        {
+            "name": "refused",
+            "trainable": "boosting",
+            "budget": {"wall_time": 6},
+            "space": {"depth": {"low": 4, "high": 5}, "shrinkage": {"low": 0.9, "high": 1.0}},
+            "sampler": {"name": "random"},
+        },
+        "test",
+    )
+    events = search(run, given)
+    assert isinstance(events[-1], Ended)
+    assert events[-1].reason == "budget"
+    trials = Sweep.read(run.path).trials
+    assert trials
+    assert {trial.state for trial in trials} == {State.FAILED}
+    assert "too greedy" in str(trials[0].error)
+    ends = [event.number for event in events if isinstance(event, TrialEnded)]
+    assert ends == [trial.number for trial in trials]
+
+
+def test_a_run_killed_after_its_last_trial_is_finished_by_the_next_start(tmp_path: Path) -> None:
+    run = RunFolder.named("last", tmp_path)
+    given = plan(budget={"trials": 1})
+    search(run, given)
+    lines = run.journal.read_text().splitlines(keepends=True)
+    while '"budget"' in lines[-1]:
+        lines.pop()
+    run.journal.write_text("".join(lines))
+    assert Sweep.read(run.path).status == "interrupted"
+    assert [type(event) for event in search(run, given)] == [Ended]
+    assert Sweep.read(run.path).status == "finished"
+
+
+@pytest.mark.parametrize("name", ["plan.toml", "study.journal", "test_openings.json"])
+def test_a_file_of_a_run_that_is_damaged_is_named(
+    name: str, finished: tuple[RunFolder, list[Event]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(finished[0].path, folder)
+    (folder / "test_openings.json").write_text("[]")
+    content = (folder / name).read_text().splitlines(keepends=True)
+    (folder / name).write_text("".join(["{ damaged\n", *content]))
+    with pytest.raises(RunDamaged, match=name):
+        Sweep.read(folder)

@@ -24,10 +24,12 @@ class DamagedCheckpoint(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stands: its state, and the epochs that led there."""
+    """Where a training stands: its state, the epochs that led there, and whose it is: the recipe,
+    as JSON."""
 
     state: State
     epochs: tuple[Epoch, ...]
+    recipe: str = ""
 
     def write(self, path: Path) -> None:
         """Replace the file at `path`, keeping the one it replaces as `previous(path)`.
@@ -39,6 +41,7 @@ class Checkpoint:
         metadata = {
             "state": json.dumps(plain, allow_nan=False),
             "epochs": json.dumps([epoch.to_json() for epoch in self.epochs], allow_nan=False),
+            "recipe": self.recipe,
         }
         metadata["sha256"] = _digest(arrays, metadata)
         content = save(arrays, metadata=metadata)
@@ -61,7 +64,7 @@ class Checkpoint:
         if _digest(arrays, metadata) != stored:
             raise DamagedCheckpoint(f"{path} is damaged: its content does not have the SHA-256 stored in it")
         epochs = tuple(Epoch.from_json(epoch) for epoch in json.loads(metadata["epochs"]))
-        return cls({**arrays, **json.loads(metadata["state"])}, epochs)
+        return cls({**arrays, **json.loads(metadata["state"])}, epochs, metadata["recipe"])
 
 
 def previous(path: Path) -> Path:
@@ -69,16 +72,21 @@ def previous(path: Path) -> Path:
     return path.with_stem(f"{path.stem}.previous")
 
 
-def latest(path: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint of a training, or None; and a sentence for each damaged one."""
+def latest(path: Path, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint of a training, or None; and a sentence for each that was passed
+    over: damaged, or of another recipe than the one given (JSON; any, when None)."""
     faults: list[str] = []
     for candidate in (path, previous(path)):
         try:
-            return Checkpoint.read(candidate), faults
+            found = Checkpoint.read(candidate)
         except FileNotFoundError:
             continue
         except DamagedCheckpoint as error:
             faults.append(str(error))
+            continue
+        if recipe is None or json.loads(found.recipe or "null") == json.loads(recipe):
+            return found, faults
+        faults.append(f"{candidate} is of another recipe")
     return None, faults
 
 

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,13 +81,14 @@ class DataSource(Protocol):
         """The sealed test split."""
 
 
-@runtime_checkable
 class TrainingRun(Protocol):
     """One training, in progress: `for epoch in training` carries it to its recipe's end.
 
     `state_dict` after an epoch, given to `load_state_dict` of a new training of the same recipe,
     data, device and threads, continues to the same bits. `save` writes the model in its field's
-    usual format and returns the files' paths (none, if there is nothing to save).
+    usual format and returns the files' paths (none, if there is nothing to save). It may have two
+    attributes more, which are recorded where they are there: `parameters`, how many numbers it
+    learns, and `weights_sha256`, equal for equal models. Loaded data may have a `fingerprint`.
     """
 
     def __iter__(self) -> Iterator[Epoch]: ...
@@ -132,9 +133,14 @@ def load_trainable(name: str) -> Trainable:
             f"a trainable offers Recipe, METRIC, Source and Training, but {name} lacks "
             f"{', '.join(missing)}; trainable/contract.py describes them"
         )
+    if not isinstance(module.METRIC, Metric):
+        raise NotATrainable(f"{name}.METRIC must be a trainable.contract.Metric, but is {module.METRIC!r}")
     for part in ("Recipe", "Source"):
         if not (isinstance(model := getattr(module, part), type) and issubclass(model, BaseModel)):
             raise NotATrainable(f"{name}.{part} must be a pydantic model, but is {model!r}")
+    for part in ("load", "load_test"):
+        if not callable(getattr(module.Source, part, None)):
+            raise NotATrainable(f"{name}.Source must have the method {part}(folder); add it")
     for part in ("epochs", "seed"):
         if part not in module.Recipe.model_fields:
             raise NotATrainable(f"{name}.Recipe must have the field {part!r}; add it")

@@ -31,6 +31,8 @@ class Epoch:
     seconds: float
 
     def __post_init__(self) -> None:
+        # A trainable may well measure in numpy's numbers, which JSON does not know.
+        object.__setattr__(self, "metrics", {name: float(value) for name, value in self.metrics.items()})
         for name, value in self.metrics.items():
             if not math.isfinite(value):
                 raise Diverged(f"epoch {self.number}: {name} must stay finite, but became {value}")

@@ -23,7 +23,7 @@ from ray import ObjectRef, tune
 
 from trainable.assignment import Assignment, Outcome, Report
 from trainable.checkpoint import Checkpoint, latest
-from trainable.contract import TrainingRun, load_trainable
+from trainable.contract import Metric, TrainingRun, load_trainable
 from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
 
@@ -49,22 +49,21 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
     """
     assignment = Assignment(**config)
     folder = Path(assignment.folder)
-    folder.mkdir(parents=True, exist_ok=True)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     if mapped.root not in sys.path:
         sys.path.append(mapped.root)
-    with _sole(folder / "lock"):
-        try:
+    try:
+        with _sole(folder):
             for report in _reports(assignment, folder, worker, ray.get(mapped.data)):
                 tune.report(report.to_result())
-        except Diverged as error:
-            _end(assignment, worker, "DIVERGED", str(error))
-        except NotStored as error:
-            _end(assignment, worker, "UNSTORED", str(error))
-        except Exception as error:  # whatever a recipe or a user's trainable may raise
-            with suppress(OSError):  # the sentence, which the journal keeps, matters more
-                write_whole(folder / "error.txt", traceback.format_exc())
-            _end(assignment, worker, "FAILED", f"{type(error).__name__}: {error}")
+    except Diverged as error:
+        _end(assignment, worker, "DIVERGED", str(error))
+    except NotStored as error:
+        _end(assignment, worker, "UNSTORED", str(error))
+    except Exception as error:  # whatever a recipe or a user's trainable may raise
+        with suppress(OSError):  # the sentence, which the journal keeps, matters more
+            write_whole(folder / "error.txt", traceback.format_exc())
+        _end(assignment, worker, "FAILED", f"{type(error).__name__}: {error}")
 
 
 def _end(assignment: Assignment, worker: str, outcome: Outcome, error: str) -> None:
@@ -76,7 +75,7 @@ def _reports(assignment: Assignment, folder: Path, worker: str, data: Any) -> It
     trainable = load_trainable(assignment.trainable)
     recipe = trainable.Recipe.model_validate_json(assignment.recipe)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
-    checkpoint, faults = latest(folder / "checkpoint.safetensors")
+    checkpoint, faults = latest(folder / "checkpoint.safetensors", assignment.recipe)
     stored: tuple[Epoch, ...] = ()
     if checkpoint is not None:
         training.load_state_dict(checkpoint.state)
@@ -84,7 +83,7 @@ def _reports(assignment: Assignment, folder: Path, worker: str, data: Any) -> It
     if faults:
         yield Report(assignment.number, worker, note="; ".join(faults))
     outcome: Outcome | None = None
-    for epoch in chain(stored, _trained(training, stored, folder)):
+    for epoch in chain(stored, _trained(training, stored, folder, assignment.recipe, trainable.METRIC)):
         if epoch.number > assignment.reported:
             # The end rides on the last epoch's report: one message less for every trial.
             outcome = "COMPLETE" if epoch.number == assignment.epochs else None
@@ -93,25 +92,47 @@ def _reports(assignment: Assignment, folder: Path, worker: str, data: Any) -> It
         yield Report(assignment.number, worker, outcome="COMPLETE")
 
 
-def _trained(training: TrainingRun, stored: tuple[Epoch, ...], folder: Path) -> Iterator[Epoch]:
-    """The epochs still to train, each stored before it is handed on."""
+def _trained(
+    training: TrainingRun, stored: tuple[Epoch, ...], folder: Path, recipe: str, metric: Metric
+) -> Iterator[Epoch]:
+    """The epochs still to train, each stored before it is handed on. Raises NotStored, and
+    TypeError where the trainable breaks its contract."""
     epochs = list(stored)
     for epoch in training:
+        if epoch.number != len(epochs) + 1:
+            raise TypeError(
+                f"epochs are numbered from 1 without a gap, but {epoch.number} follows {len(epochs)}"
+            )
+        if metric.name not in epoch.metrics:
+            raise TypeError(
+                f"an epoch's metrics must hold {metric.name!r} (METRIC), but hold {list(epoch.metrics)}"
+            )
         epochs.append(epoch)
         state = training.state_dict()
         lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
-        try:
-            Checkpoint(state, tuple(epochs)).write(folder / "checkpoint.safetensors")
+        with _storing(f"epoch {epoch.number} cannot be stored in {folder}"):
+            Checkpoint(state, tuple(epochs), recipe).write(folder / "checkpoint.safetensors")
             write_whole(folder / "epochs.jsonl", lines)
-        except OSError as error:
-            raise NotStored(f"epoch {epoch.number} cannot be stored in {folder}: {error.strerror}") from error
         yield epoch
 
 
 @contextmanager
-def _sole(path: Path) -> Iterator[None]:
-    """Hold the trial's lock. A worker that outlives its killed driver by an epoch holds it still;
-    the kernel drops it when that process ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _sole(folder: Path) -> Iterator[None]:
+    """Make the trial's folder and hold its lock. A worker that outlives its killed driver by an
+    epoch holds it still; the kernel drops it when that process ends. Raises NotStored."""
+    with _storing(f"nothing can be stored in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    with file:
+        with _storing(f"{folder / 'lock'} cannot be locked"):
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _storing(what: str) -> Iterator[None]:
+    """Turn the system's refusal into NotStored."""
+    try:
+        yield
+    except OSError as error:
+        raise NotStored(f"{what}: {error.strerror or error}") from error
