@@ -16,10 +16,9 @@ from typing import Any
 
 from search.events import EpochReported
 from search.folder import RunFolder
-from search.lock import owning
 from search.plan import Plan
 from search.records import Sweep
-from search.tune import Search
+from search.start import starting
 from trainable.data import data_folder
 
 PLAN: dict[str, Any] = {
@@ -51,13 +50,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     arguments = parser.parse_args()
     plan = Plan.parse({**PLAN, "budget": {"trials": arguments.trials}}, "benchmark")
-    data = plan.source.load(data_folder(arguments.data_dir))
     seen: dict[str, dict[str, int]] = {}
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.named("memory", Path(folder))
-        run.path.mkdir()
-        with owning(run.lock):
-            for event in Search(run, plan, data):
+        with starting(run, plan, data_folder(arguments.data_dir)) as search:
+            for event in search:
                 if isinstance(event, EpochReported):
                     for trial in Sweep.read(run.path).trials[-3:]:
                         process = (trial.worker or "").rpartition(":")[2]

@@ -54,6 +54,8 @@ def reproduce(run: RunFolder, number: int, data_folder: Path) -> Iterator[Epoch 
     plan = Plan.read(run.plan)
     data = plan.source.load(data_folder)
     module, then = plan.trainable_module, sweep.sessions[trial.session or 0].environment
+    if "device" not in then:
+        raise CannotReproduce(f"the device and threads of trial {number} must be on record, but are not")
     recipe = module.Recipe.model_validate(trial.recipe)
     try:
         training = module.Training(recipe, data, str(then["device"]), int(then["threads"]))
