@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from sweeps import make_sweep
 
 from benchsweep.lines import as_json, line_for, settings
 from benchsweep.progress import Limits, Progress
@@ -16,7 +17,6 @@ from benchsweep.view import picture
 from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
 from search.plan import Plan
 from search.records import State
-from tests.sweeps import make_sweep
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 
