@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
@@ -77,6 +77,7 @@ def test_a_schedule_is_the_one_torch_knows_by_that_name(name: str) -> None:
     assert ours(recipe) == pytest.approx(expected, rel=1e-6)
 
 
+@example(name="cosine", epochs=1, warmup=0.9, final_rate=0.5)
 @given(
     name=st.sampled_from(["linear", "cosine", "one_cycle"]),
     epochs=st.integers(1, 12),

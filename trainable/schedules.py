@@ -51,7 +51,7 @@ def _cosine(recipe: Recipe, steps: int) -> Factor:
     """A straight rise over `warmup`, then half a cosine down to `final_rate`, batch by batch
     (Loshchilov and Hutter 2017, SGDR, eq. 5, without restarts)."""
     total = recipe.epochs * steps
-    rise = int(recipe.warmup * total)
+    rise = min(int(recipe.warmup * total), max(0, total - 2))  # a step is left to fall in
 
     def factor(step: int) -> float:
         if step < rise:
