@@ -21,6 +21,7 @@ import pytest
 from benchsweep.__main__ import main
 from benchsweep.errors import EXIT_CODES
 from benchsweep.signals import descendants
+from benchsweep.terminal import typed
 from search.lock import owning
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -379,7 +380,7 @@ def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
     ended, summary = (json.loads(line) for line in out.splitlines()[-2:])
     assert ended["reason"] == "interrupted"
     assert summary["state"] == "interrupted"
-    assert summary["next"] == f"benchsweep resume {place / 'runs' / 'long'}"
+    assert summary["next"] == typed("resume", str(place / "runs" / "long"))
     assert (place / "runs" / "long" / "report.html").is_file()
     assert not alive(ours)
 

@@ -47,6 +47,8 @@ METRIC = Metric("log_loss", "minimize")
 class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     rows: int = Field(100, ge=10)
+    def load(self, folder): ...
+    def load_test(self, folder): ...
 
 def Training(recipe, data, device, threads):
     raise NotImplementedError
