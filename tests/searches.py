@@ -1,0 +1,44 @@
+"""Small real searches of the embedded digits, for tests of what searches do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from search.events import Event
+from search.folder import RunFolder
+from search.plan import Plan
+from search.start import starting
+
+TABLE: dict[str, Any] = {
+    "name": "small",
+    "budget": {"trials": 6},
+    "data": {"dataset": "digits"},
+    "recipe": {"batch_size": 100, "epochs": 3},
+    "space": {
+        "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+        "schedule": {"choices": ["constant", "step"]},
+        "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
+    },
+    "pruner": {"name": "successive_halving", "reduction_factor": 2},
+}
+
+
+NOWHERE = Path("nowhere")
+
+
+def plan(**changes: Any) -> Plan:
+    """The plan of TABLE, with these tables in place of its own."""
+    return Plan.parse({**TABLE, **changes}, "test")
+
+
+def search(run: RunFolder, given: Plan) -> list[Event]:
+    """A search carried to its end: all it told."""
+    with starting(run, given, NOWHERE) as started:
+        return list(started)
+
+
+def journal_of(run: RunFolder) -> list[dict[str, Any]]:
+    """The journal, line by line."""
+    return [json.loads(line) for line in run.journal.read_text().splitlines()]
