@@ -123,7 +123,8 @@ class _Range(_Setting):
             inner = [math.exp(math.log(self.low) * (1 - at) + math.log(self.high) * at) for at in shares]
         else:
             inner = [self.low + (self.high - self.low) * at for at in shares]
-        return [self.low, *(min(max(value, self.low), self.high) for value in inner), self.high]
+        within = (min(max(value, self.low), self.high) for value in inner)
+        return list(dict.fromkeys([self.low, *within, self.high]))  # between near neighbours there are few
 
     def _stepped(self, points: int, step: float) -> list[Decimal]:
         """All values when there are at most `points` of them, `points` of them otherwise."""

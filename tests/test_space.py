@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -210,6 +210,7 @@ def test_a_fixed_parent_decides_its_conditions():
 
 @settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(2, 9))
+@example({"dropout": {"low": 0.01, "high": 0.010000000000000002, "log": False}}, 3)
 def test_every_grid_value_can_be_drawn(table, points):
     space = parsed(table)
     for name, values in space.grid(points).items():
