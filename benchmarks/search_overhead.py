@@ -80,6 +80,7 @@ def ours(trials: int, data: Any) -> float:
     from search.folder import RunFolder
     from search.lock import owning
     from search.plan import Plan
+    from search.study import Study
     from search.tune import Search
 
     ends = []
@@ -88,7 +89,7 @@ def ours(trials: int, data: Any) -> float:
         run.path.mkdir()
         plan = Plan.parse({**PLAN, "budget": {"trials": trials}}, "benchmark")
         with owning(run.lock):
-            for event in Search(run, plan, data):
+            for event in Search(run, Study(run, plan), data):
                 if isinstance(event, TrialEnded):
                     ends.append(time.perf_counter())
     assert len(ends) == trials

@@ -10,7 +10,7 @@ from benchsweep.errors import told
 from benchsweep.look import report, runs, show
 from benchsweep.quickstart import quickstart
 from benchsweep.reproduce import reproduce
-from benchsweep.run import resume, run
+from benchsweep.run import extend, resume, run
 from benchsweep.schema import schema
 from benchsweep.train import train
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command()(quickstart)
 app.command()(run)
 app.command()(resume)
+app.command()(extend)
 app.command("list")(runs)
 app.command()(show)
 app.command()(report)

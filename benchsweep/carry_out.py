@@ -15,11 +15,11 @@ from benchsweep import terminal
 from benchsweep.closing import conclude
 from benchsweep.errors import WENT_WRONG, Interrupted
 from benchsweep.lines import Watcher
-from benchsweep.options import RUNS
 from benchsweep.progress import Progress
-from benchsweep.signals import Stopped, kill_descendants, stopping
+from benchsweep.signals import Stopped, stopping
 from benchsweep.terminal import diverted, typed
 from benchsweep.view import Form, watcher
+from search.descendants import Descendants
 from search.events import Event, Started
 from search.folder import RunFolder
 from search.plan import Plan
@@ -45,7 +45,7 @@ class Wish:
 
     def resume_command(self, run: RunFolder) -> str:
         """What to type, here and now, to go on with the run."""
-        words = ["resume", shown(run)]
+        words = ["resume", run.reference]
         if self.data_dir is not None:
             words += ["--data-dir", str(self.data_dir)]
         if self.address is not None:
@@ -53,19 +53,19 @@ class Wish:
         return typed(*words)
 
 
-def shown(run: RunFolder) -> str:
-    """The run as commands take it from here: its name, or its path when it is not in ./runs."""
-    if run.path.parent == RUNS.absolute():
-        return run.name
-    below = run.path.is_relative_to(Path.cwd())
-    return os.path.relpath(run.path) if below else str(run.path)
-
-
-def carry_out(run: RunFolder, plan: Plan, wish: Wish, afresh: str | None = None) -> None:
+def carry_out(
+    run: RunFolder,
+    plan: Plan,
+    wish: Wish,
+    afresh: str | None = None,
+    *,
+    extend: bool = False,
+    warm_start: Path | None = None,
+) -> None:
     """Search until the budget is spent or a signal comes, look at the test set, write the report.
 
-    afresh: the command that starts anew, told when the run was finished before. Ends the process
-    with a signal's exit code when it was interrupted.
+    afresh: the command that starts anew, told when the run was finished before. extend, warm_start: as
+    in `search.start.starting`. Ends the process with a signal's exit code when it was interrupted.
     """
     if wish.form == "view":
         for note in plan.notes():
@@ -74,7 +74,8 @@ def carry_out(run: RunFolder, plan: Plan, wish: Wish, afresh: str | None = None)
     progress, stopped = Progress.of(plan), Stopped()
     folder = data_folder(wish.data_dir)
     try:
-        with starting(run, plan, folder, wish.address) as search, resumable(run, again):
+        beginning = starting(run, plan, folder, wish.address, extend=extend, warm_start=warm_start)
+        with beginning as search, resumable(run, again):
             progress.recall(Sweep.read(run.path))
             with diverted(run.log) as streams:
                 stopped = _watch(search, progress, watcher(wish.form, progress, streams), again, folder)
@@ -96,7 +97,7 @@ def _next(run: RunFolder, progress: Progress, again: str, afresh: str | None) ->
     """What the user may type now."""
     if progress.ended is not None and progress.ended.reason != "budget":
         return [again]
-    look = typed("report", shown(run), "--open")
+    look = typed("report", run.reference, "--open")
     return [look, *([afresh] if afresh and progress.started is None else [])]
 
 
@@ -121,7 +122,7 @@ def _watch(search: Search, progress: Progress, screen: Watcher, again: str, data
         except SystemExit as error:  # by Ray's own handler, while it starts: its code is the signal
             if error.code != signal.SIGTERM:
                 raise
-            kill_descendants()
+            Descendants(os.getpid()).kill()
         if progress.ended is not None and progress.ended.reason == "budget":
             progress.notice = "evaluating the best trial on the test set"
             open_test_set(search.run, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ BAD_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130
 EXIT_CODES = {
     "benchsweep.errors.Mistake": BAD_INPUT,
     "search.plan.PlanError": BAD_INPUT,
+    "search.extension.CannotExtend": BAD_INPUT,
     "search.start.PlanDiffers": BAD_INPUT,
+    "search.warm_start.CannotWarmStart": BAD_INPUT,
     "search.folder.NotARun": BAD_INPUT,
     "trainable.contract.NotATrainable": BAD_INPUT,
     "reports.benchmarks.BenchmarksError": WENT_WRONG,
@@ -19,7 +22,8 @@ EXIT_CODES = {
     "search.lock.Owned": WENT_WRONG,
     "search.records.RunDamaged": WENT_WRONG,
     "search.reproduce.CannotReproduce": WENT_WRONG,
-    "search.tune.NoRoom": WENT_WRONG,
+    "search.engine.EngineLost": WENT_WRONG,
+    "search.engine.NoRoom": WENT_WRONG,
     "search.winner.NoModel": WENT_WRONG,
     "trainable.data.DataError": WENT_WRONG,
     "trainable.epoch.Diverged": WENT_WRONG,
@@ -27,6 +31,10 @@ EXIT_CODES = {
 }
 """Type -> exit code. By name, because importing the types would load ray, optuna and pandas before
 every `--help`. Any other exception is a bug, and keeps its traceback."""
+
+
+NOT_TO_BE_WAITED_FOR = {"search.engine.EngineLost"}
+"""After these the process ends on the spot: Ray, on its way out, would ask its dead for a minute."""
 
 
 class Mistake(ValueError):
@@ -49,10 +57,14 @@ def exit_code(error: BaseException) -> int | None:
     if isinstance(error, Interrupted):
         return error.exit_code
     for kind in type(error).__mro__:
-        code = EXIT_CODES.get(f"{kind.__module__}.{kind.__qualname__}")
+        code = EXIT_CODES.get(_name(kind))
         if code is not None:
             return code
     return None
+
+
+def _name(kind: type[BaseException]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 @contextmanager
@@ -68,6 +80,10 @@ def told() -> Iterator[None]:
         if code is None:
             raise
         _tell(error)
+        if _name(type(error)) in NOT_TO_BE_WAITED_FOR:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
         sys.exit(code)
 
 
@@ -79,7 +95,8 @@ def _tell(error: Exception) -> None:
     console = terminal.err()
     head = "stopped:" if isinstance(error, Interrupted) else "error:"
     for line in sentence(error).splitlines():
-        terminal.say(console, Text.assemble((head, "bold red"), " ", line))
+        continued = line.startswith(" ")
+        terminal.say(console, Text(line) if continued else Text.assemble((head, "bold red"), " ", line))
     for note in getattr(error, "__notes__", ()):
         console.print(note, soft_wrap=True)
 

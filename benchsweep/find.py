@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchsweep.errors import Mistake
@@ -44,18 +45,44 @@ def trial_of(sweep: Sweep, trial: str) -> Trial:
     raise Mistake(f"TRIAL must be a number or best, but got {trial!r}; {sweep.name} has trials {known}")
 
 
-def read_plan(config: Path, sets: Sequence[str], dataset: str | None = None, name: str | None = None) -> Plan:
+def read_plan(
+    config: Path,
+    sets: Sequence[str],
+    dataset: str | None = None,
+    name: str | None = None,
+    trial_timeout: str | None = None,
+) -> Plan:
     """The plan in a file, with what the options change about it. Raises PlanError."""
-    shortcuts = {}
+    shortcuts = _timeout(trial_timeout)
     if dataset is not None:
         # The whole table: how much is held out, say, was meant for the data set before.
         shortcuts[f"data={{dataset = {json.dumps(dataset)}}}"] = f"--dataset {dataset}"
     if name is not None:
         shortcuts[f"name={json.dumps(name)}"] = f"--name {name}"
-    try:
+    with _in_words_of(shortcuts):
         return Plan.read(config, [*shortcuts, *sets])
+
+
+def changed_plan(plan: Plan, sets: Sequence[str], trial_timeout: str | None = None) -> Plan:
+    """A run's own plan, with what the options change about it. Raises PlanError."""
+    shortcuts = _timeout(trial_timeout)
+    with _in_words_of(shortcuts):
+        return Plan.parse(plan.to_table(), f"the plan of {plan.name}", [*shortcuts, *sets])
+
+
+def _timeout(given: str | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    return {f"resources.trial_timeout={json.dumps(given)}": f"--trial-timeout {given}"}
+
+
+@contextmanager
+def _in_words_of(shortcuts: Mapping[str, str]) -> Iterator[None]:
+    """Name the option that was given, and not the override it stands for."""
+    try:
+        yield
     except PlanError as error:
         faults = list(error.faults)
-        for override, option in shortcuts.items():  # in the words of the option that was given
+        for override, option in shortcuts.items():
             faults = [fault.replace(f"--set {override}", option) for fault in faults]
         raise PlanError(faults) from None

@@ -98,7 +98,7 @@ def started_line(progress: Progress, event: Started) -> str:
     line = f"{progress.name}: up to {' or '.join(budget)}, {on_what(event)}"
     if event.session and event.finished:
         line += f"; {event.finished} were finished before"
-    return line if event.repaired is None else f"{line}; {event.repaired}"
+    return "\n".join([line, *event.notes])
 
 
 def on_what(event: Started) -> str:
@@ -112,6 +112,8 @@ def trial_line(progress: Progress, row: Row) -> str:
     figures = f"{row.trained}/{row.planned} epochs  {progress.metric.format(row.score)}"
     best = "  best so far" if row is progress.best and row.state is State.COMPLETE else ""
     why = f"  {' '.join(row.error.split())}" if row.error else ""
+    if row.same_as is not None:
+        why += f"  the same recipe as trial {row.same_as}, not trained again"
     return (
         f"[{where(progress)}] trial {row.number} {row.state.lower()}  {figures}{best}{why}"
         f"  ({settings(row.sampled)})"

@@ -54,6 +54,26 @@ Address = Annotated[
         show_default=False,
     ),
 ]
+TrialTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--trial-timeout",
+        metavar="TIME",
+        help="A trial that ends no epoch for so long, as 90s or 10m, hangs: its worker is ended and "
+        "replaced once, then the trial fails. The same as resources.trial_timeout.",
+        show_default=False,
+    ),
+]
+WarmStart = Annotated[
+    str | None,
+    typer.Option(
+        "--warm-start",
+        metavar="RUN",
+        help="Let the sampler of a new run begin with what another run's trials told. They are not ranked "
+        "among its own.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the final lines.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as described above, and nothing else.")]
 

@@ -46,11 +46,13 @@ class Row:
     score: float | None = None
     error: str | None = None
     resumed_from: int = 0
+    same_as: int | None = None
 
     @property
     def saved(self) -> int:
         """Epochs that the pruner spared."""
-        return self.planned - self.trained if self.state is State.PRUNED else 0
+        pruned = self.state is State.PRUNED and self.same_as is None
+        return self.planned - self.trained if pruned else 0
 
 
 @dataclass
@@ -127,7 +129,7 @@ class Progress:
         match event:
             case Started():
                 self.started, self._up = event, self.clock()
-                self._trained, self.notice = event.epochs, event.repaired or ""
+                self._trained, self.notice = event.epochs, "; ".join(event.notes)
             case TrialStarted():
                 row = Row(event.number, event.sampled, event.epochs, resumed_from=event.resumed_from)
                 row.trained = event.resumed_from
@@ -140,7 +142,7 @@ class Progress:
             case TrialEnded():
                 row = self.rows.setdefault(event.number, Row(event.number, {}, self.epochs))
                 row.state, row.trained = event.state, event.epochs
-                row.score, row.error = event.score, event.error
+                row.score, row.error, row.same_as = event.score, event.error, event.same_as
                 self._finished[event.number] = row
                 self._ended_now += 1
             case Ended():
@@ -161,7 +163,7 @@ class Progress:
         """The best COMPLETE trial, the earliest in a tie: as `search.records.Sweep.best` has it."""
         best: Row | None = None
         for row in sorted(self._finished.values(), key=lambda each: each.number):
-            if row.state is not State.COMPLETE or row.score is None:
+            if row.state is not State.COMPLETE or row.score is None or row.same_as is not None:
                 continue
             if best is None or best.score is None or self.metric.better(row.score, best.score):
                 best = row
@@ -247,4 +249,5 @@ def _row_of(trial: Trial, planned: int) -> Row:
         len(trial.epochs),
         trial.score,
         trial.error,
+        same_as=trial.same_as,
     )

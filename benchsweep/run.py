@@ -1,6 +1,10 @@
-"""`benchsweep run` and `benchsweep resume`: carry a search out, or on."""
+"""`benchsweep run`, `resume` and `extend`: carry a search out, or on."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from benchsweep.options import (
     RUNS,
@@ -14,7 +18,12 @@ from benchsweep.options import (
     Run,
     Runs,
     Set,
+    TrialTimeout,
+    WarmStart,
 )
+
+if TYPE_CHECKING:
+    from search.plan import Plan
 
 
 def run(
@@ -25,13 +34,17 @@ def run(
     data_dir: DataDir = None,
     dataset: DatasetName = None,
     address: Address = None,
+    warm_start: WarmStart = None,
+    trial_timeout: TrialTimeout = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Search what a plan asks for, and rank the winner.
 
-    The run is kept in runs/NAME. A run that exists with the same plan is continued: nothing that
-    is finished is done again. Ctrl-C stops it so that it can be resumed; twice, at once.
+    The run is kept in runs/NAME. A run that exists is continued: nothing that is finished is done
+    again. Its budget and resources may have changed in the plan since; for anything else the difference
+    is shown, and `extend` or another --name is needed. Ctrl-C stops it so that it can be resumed;
+    twice, at once.
 
     At the end the best trial, chosen on validation alone, is evaluated on the test set once.
 
@@ -40,16 +53,18 @@ def run(
     test figures, files and the command to go on with.
 
     Exit codes: 0 finished, 2 a fault in the plan or the command, 1 something went wrong,
-    130 Ctrl-C, 143 SIGTERM.
+    130 Ctrl-C or `benchsweep stop`, 143 SIGTERM.
     """
     # What needs ray, torch, optuna or pandas is imported in commands, so that --help is instant.
     from benchsweep.carry_out import Wish, carry_out
-    from benchsweep.find import read_plan
+    from benchsweep.find import read_plan, run_folder
     from search.folder import RunFolder
 
-    plan = read_plan(config, sets, dataset, name)
+    plan = read_plan(config, sets, dataset, name, trial_timeout)
     plan.check_searchable(str(config))
-    carry_out(RunFolder.named(plan.name, runs), plan, Wish.of(data_dir, address, quiet, json))
+    origin = None if warm_start is None else run_folder(warm_start, runs).path
+    wish = Wish.of(data_dir, address, quiet, json)
+    carry_out(RunFolder.named(plan.name, runs), plan, wish, warm_start=origin)
 
 
 def resume(
@@ -57,17 +72,64 @@ def resume(
     runs: Runs = RUNS,
     data_dir: DataDir = None,
     address: Address = None,
+    trial_timeout: TrialTimeout = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Continue a run to the end of its budget, by the plan it began with.
+    """Continue a run to the end of its budget, by its own plan.
 
     Interrupted trials go on from their last finished epoch, under their own numbers. On a run that
     is finished, this shows its end again and writes its report anew. --json is as in `run`.
     """
     from benchsweep.carry_out import Wish, carry_out
-    from benchsweep.find import run_folder
-    from search.plan import Plan
+    from benchsweep.find import changed_plan, run_folder
+    from search.start import recorded_plan
 
     folder = run_folder(run, runs)
-    carry_out(folder, Plan.read(folder.plan), Wish.of(data_dir, address, quiet, json))
+    plan = changed_plan(recorded_plan(folder), [], trial_timeout)
+    carry_out(folder, plan, Wish.of(data_dir, address, quiet, json))
+
+
+def extend(
+    run: Run,
+    sets: Set = [],  # noqa: B006  typer copies it
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", min=1, help="So many more.", show_default=False)
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option("--time", metavar="TIME", help="So much longer, as 30m or 1h.", show_default=False),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", min=1, help="So many more.", show_default=False)
+    ] = None,
+    runs: Runs = RUNS,
+    data_dir: DataDir = None,
+    address: Address = None,
+    trial_timeout: TrialTimeout = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Give a run more budget or another space, and go on with it.
+
+    --trials, --time and --epochs add to the budget; a limit that is spent already, and is not named,
+    is lifted. --set changes the space, the sampler, the pruner, the resources, or what the recipe
+    fixes: every trial is kept, and those that the new plan could have drawn are learned from. What
+    changed is recorded as a version of the plan, and shown in the report. --json is as in `run`.
+    """
+    from benchsweep.carry_out import Wish, carry_out
+    from benchsweep.errors import Mistake
+    from benchsweep.find import changed_plan, run_folder
+    from search.budget import seconds
+    from search.extension import More, extended
+    from search.records import Sweep
+    from search.start import recorded_plan
+
+    folder = run_folder(run, runs)
+    try:
+        longer = None if time is None else seconds(time)
+    except ValueError as error:
+        raise Mistake(f"--time {error}") from None
+    recorded = changed_plan(recorded_plan(folder), [], trial_timeout)
+    plan: Plan = extended(recorded, Sweep.read(folder.path), More(trials, longer, epochs), sets)
+    carry_out(folder, plan, Wish.of(data_dir, address, quiet, json), extend=True)

@@ -7,9 +7,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+
+from search.descendants import Descendants
 
 AGAIN = "stopping: trials keep their last finished epoch; press Ctrl-C again to quit now"
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
@@ -23,8 +24,9 @@ class Stopped:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that a signal ended: 130 for Ctrl-C, 143 for SIGTERM."""
-        return 1 if self.signum is None else 128 + self.signum
+        """What a shell expects of a process that a signal ended: 143 for SIGTERM, 130 for Ctrl-C, and
+        as well for a search that another process asked to stop."""
+        return 128 + (self.signum or signal.SIGINT)
 
     def catch(self) -> None:
         """Take the signals again: Ray, when it starts, puts a handler of its own in our place."""
@@ -82,29 +84,6 @@ def stopping(
 def _end(signum: int, leave: Callable[[], None]) -> None:
     try:
         leave()
-        kill_descendants()
+        Descendants(os.getpid()).kill()
     finally:
         os._exit(128 + signum)
-
-
-def kill_descendants() -> None:
-    """End what this process started, Ray's daemons and workers. A worker's trial keeps its last epoch."""
-    for pid in descendants(os.getpid()):
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> list[int]:
-    """Processes that `pid` started, and those that they started; none where there is no /proc.
-
-    Most of Ray's daemons die with their driver, but its two agents live on for a while.
-    """
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended just now
-            # "pid (a name, with anything in it) state parent …"
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    found = [pid]
-    for each in found:  # grows as it is walked
-        found += [child for child, parent in parents.items() if parent == each]
-    return found[1:]

@@ -93,3 +93,7 @@ class Resources(_Table):
         default=None, ge=1, description="Trials at once; as many as the machine holds when left out."
     )
     max_failures: int = Field(default=3, ge=0, description="How often a trial whose worker died goes on.")
+    trial_timeout: Duration | None = Field(
+        default=None,
+        description='A trial that ends no epoch for so long hangs: its worker is ended. "10m", or seconds.',
+    )

@@ -15,7 +15,8 @@ class Started:
     """The search is up. workers: trials trained at once; hosts: machines in the cluster.
 
     finished: trials that were over before this start; epochs: those trained before it.
-    repaired: what was wrong with the journal and mended, as a sentence; None when it was whole.
+    notes: what was done before it, a sentence each: a torn journal mended, the plan extended, another
+    run's trials taken over.
     """
 
     workers: int
@@ -24,7 +25,7 @@ class Started:
     session: int
     finished: int
     epochs: int
-    repaired: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,15 @@ class EpochReported:
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
     """A trial is over; its state is in the study. epochs: on record. error: the sentence that tells
-    why it FAILED or DIVERGED."""
+    why it FAILED or DIVERGED. same_as: the trial that trained the same recipe before, and whose end
+    this one was given; None for one that was trained."""
 
     number: int
     state: State
     epochs: int
     score: float | None
     error: str | None
+    same_as: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

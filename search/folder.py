@@ -91,6 +91,14 @@ class RunFolder:
         return self.path.name
 
     @property
+    def reference(self) -> str:
+        """The run as commands take it from here: its name where it lies in ./runs, else its path."""
+        if self.path.parent == Path("runs").absolute():
+            return self.name
+        below = self.path.is_relative_to(Path.cwd())
+        return str(self.path.relative_to(Path.cwd()) if below else self.path)
+
+    @property
     def plan(self) -> Path:
         return self.path / "plan.toml"
 
@@ -107,6 +115,16 @@ class RunFolder:
     def lock(self) -> Path:
         """Held by the process that runs the search."""
         return self.path / "lock"
+
+    @property
+    def stop_request(self) -> Path:
+        """Who asked the owner to stop: host, pid and time, as JSON. Gone once it is heeded."""
+        return self.path / "stop.json"
+
+    @property
+    def warm_start(self) -> Path:
+        """The trials of another run that seed this one's sampler."""
+        return self.path / "warm_start.json"
 
     @property
     def openings(self) -> Path:
@@ -126,7 +144,7 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what trials of an earlier plan left: their states, the study, what was looked at."""
         shutil.rmtree(self.path / "trials", ignore_errors=True)
-        for path in (self.journal, self.openings, self.environment):
+        for path in (self.journal, self.openings, self.environment, self.warm_start):
             path.unlink(missing_ok=True)
 
     def trial(self, number: int) -> TrialFolder:

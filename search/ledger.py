@@ -5,6 +5,7 @@ Knows no engine: what Ray Tune calls is in `search.tune`.
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -13,25 +14,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from search.budget import duration
+from search.cluster import Cluster
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
 from search.records import State
-from search.study import Question, Refusal, Study
+from search.study import Question, Settled, Study
 from trainable.assignment import Assignment, Report
 from trainable.durable import write_whole
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What trials run on. workers: trials at once. device: "cpu", "cuda" or "mps"; threads: CPU
-    threads of each trial. hosts: machines."""
-
-    workers: int
-    device: str
-    threads: int
-    hosts: int
 
 
 @dataclass
@@ -41,7 +33,10 @@ class Ledger:
     stop: set to end early. began: time.monotonic() of the start. events: what its watcher iterates;
     None is the last. cluster: known once the engine is up. noted: seconds after `began` at which the
     session was last recorded. failure: why nothing more can be recorded; the engine would turn it
-    into an error of its own. The engine pickles its adapters; a ledger pickles as nothing.
+    into an error of its own. heard: when (time.monotonic()) each trial in training last told something,
+    or began; hung: after how many epochs it was last found hanging. asked: who asked the run to stop, from
+    outside; looked: when that was last looked for. The engine pickles its adapters; a ledger pickles
+    as nothing.
     """
 
     study: Study
@@ -52,6 +47,10 @@ class Ledger:
     cluster: Cluster | None = None
     noted: float = 0.0
     failure: Exception | None = None
+    heard: dict[int, float] = field(default_factory=dict)
+    hung: dict[int, int] = field(default_factory=dict)
+    asked: str | None = None
+    looked: float = 0.0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
@@ -66,6 +65,27 @@ class Ledger:
                 self.failure = error
                 self.stop.set()
         return otherwise
+
+    def stopping(self) -> bool:
+        """Whether to end now: asked to, from here or by `benchsweep stop`, or the budget is spent."""
+        now = time.monotonic()
+        if now - self.looked > 0.5:  # the folder may lie on a network
+            self.looked = now
+            if self.run.stop_request.exists():
+                self.asked = self._asker()
+                self.stop.set()
+        return self.stop.is_set() or self.spent() is not None
+
+    def _asker(self) -> str:
+        """Who wrote the request to stop, which is removed. Whatever it holds, it is one."""
+        try:
+            asker = json.loads(self.run.stop_request.read_text())
+            who = f"process {asker['pid']} on {asker['host']}"
+        except (OSError, ValueError, TypeError, KeyError):
+            who = "somebody"
+        with suppress(OSError):
+            self.run.stop_request.unlink()
+        return who
 
     def spent(self) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
@@ -83,15 +103,23 @@ class Ledger:
             question = self.study.ask()
             if question is None:
                 return None
-            if isinstance(question, Refusal):
-                self.events.put(TrialStarted(question.number, question.sampled, 0, 0))
-                self.events.put(TrialEnded(question.number, State.FAILED, 0, None, question.error))
+            if isinstance(question, Settled):
+                self._settled(question)
                 continue
             self.events.put(
                 TrialStarted(question.number, question.sampled, question.epochs, question.reported)
             )
             return self._assignment(question)
         return None
+
+    def _settled(self, trial: Settled) -> None:
+        """Tell of a trial that was over before it was trained."""
+        self.run.trial(trial.number).drop_checkpoint()
+        epochs = 0 if trial.same_as is not None else self.study.epochs_of(trial.number)
+        self.events.put(TrialStarted(trial.number, trial.sampled, epochs, epochs))
+        self.events.put(
+            TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
+        )
 
     def _assignment(self, question: Question) -> dict[str, Any]:
         assert self.cluster is not None
@@ -109,15 +137,42 @@ class Ledger:
 
     def lost(self, number: int) -> None:
         """Record that a trial's worker died and that another one continues it."""
+        self.heard.pop(number, None)
         if self.study.is_live(number):
             epochs = self.study.epochs_of(number)
-            self.study.note(number, f"its worker died after epoch {epochs}; another one went on from there")
+            why = "hung and was ended" if self.hung.get(number) == epochs else "died"
+            self.study.note(number, f"its worker {why} after epoch {epochs}; another one went on from there")
+
+    def hangs(self, number: int) -> bool:
+        """Whether a trial in training has told nothing for longer than the plan allows. It has that
+        time again from when its worker was replaced."""
+        limit = self.study.plan.resources.trial_timeout
+        since = self.heard.setdefault(number, time.monotonic())
+        return limit is not None and time.monotonic() - since > limit
+
+    def give_up_hung(self, number: int) -> bool:
+        """Whether a trial that hangs is over: a second time at the same epoch, chance is no reason
+        any more. If so that is recorded; else its worker is to be ended and replaced."""
+        epochs = self.study.epochs_of(number) if self.study.is_live(number) else 0
+        again = self.hung.get(number) == epochs
+        self.hung[number] = epochs
+        self.heard.pop(number, None)
+        if again:
+            limit = self.study.plan.resources.trial_timeout or 0.0
+            self.end(
+                number,
+                State.FAILED,
+                f"it hung twice after epoch {epochs}: no epoch within the {duration(limit)} of trial_timeout",
+            )
+        return again
 
     def give_up(self, number: int, error: str) -> None:
         """Record that a trial's worker died more often than the plan allows. error: the engine's
         own text, of which the last line says why."""
         times = self.study.plan.resources.max_failures + 1
         lines = [line.strip() for line in error.splitlines() if line.strip()] or ["no reason is known"]
+        if not self.study.is_live(number):  # it was given up before its worker was ended
+            return
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
             self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
             write_whole(self.run.trial(number).error, error)
@@ -126,39 +181,46 @@ class Ledger:
     def take(self, result: dict[str, Any]) -> bool:
         """Record what a worker reported. Returns whether its trial is to stop."""
         report = Report.from_result(result)
-        if not self.study.is_live(report.number):
+        number, epoch = report.number, report.epoch
+        self.heard[number] = time.monotonic()
+        if not self.study.is_live(number):
             return True
-        if report.note is not None:
-            self.study.note(report.number, report.note)
-        pruned: bool | None = False
-        if report.epoch is not None:
-            pruned = self.study.record(report.number, report.epoch, report.worker)
-            if pruned is not None:
-                score = report.epoch.metrics[self.study.plan.metric.name]
-                self.events.put(EpochReported(report.number, report.epoch, score))
-        if pruned:
-            self.run.trial(report.number).drop_checkpoint()
-            self._ended(report.number, State.PRUNED, None)
-        elif report.outcome == "UNSTORED":
+        if report.outcome == "UNSTORED":
             raise OSError(report.error)
-        elif report.outcome is not None:
-            self.end(report.number, State(report.outcome), report.error)
-        seconds = time.monotonic() - self.began
-        if seconds - self.noted > 5:
-            self.noted = seconds
-            self.study.note_session(seconds, "")
+        with self.study.transaction():  # a trial's last epoch and its end are one
+            if report.note is not None:
+                self.study.note(number, report.note)
+            pruned = epoch is not None and self.study.record(number, epoch, report.worker)
+            ended = State.PRUNED if pruned else report.outcome and State(report.outcome)
+            error = report.error
+            if ended and not pruned:
+                ended, error = self._write_end(number, ended, error)
+            seconds = time.monotonic() - self.began
+            if seconds - self.noted > 5:
+                self.noted = seconds
+                self.study.note_session(seconds, "")
+        if epoch is not None and pruned is not None:
+            score = epoch.metrics[self.study.plan.metric.name]
+            self.events.put(EpochReported(number, epoch, score))
+        if ended:
+            self._ended(number, ended, error)
         return bool(pruned)
 
     def end(self, number: int, state: State, error: str | None) -> None:
         """Record a trial's end, unless it has one."""
         if self.study.is_live(number):
-            if state is State.COMPLETE and self.study.score(number) is None:
-                state, error = State.FAILED, "its training ended without a single epoch"
-            self.study.end(number, state, error)
-            if state is State.DIVERGED:
-                self.run.trial(number).drop_checkpoint()
-            self._ended(number, state, error)
+            self._ended(number, *self._write_end(number, state, error))
+
+    def _write_end(self, number: int, state: State, error: str | None) -> tuple[State, str | None]:
+        """What was recorded: an end without an epoch is none."""
+        if state is State.COMPLETE and self.study.score(number) is None:
+            state, error = State.FAILED, "its training ended without a single epoch"
+        self.study.end(number, state, error)
+        return state, error
 
     def _ended(self, number: int, state: State, error: str | None) -> None:
+        """Act on an end that is on record."""
+        if state in (State.PRUNED, State.DIVERGED):
+            self.run.trial(number).drop_checkpoint()
         score, epochs = self.study.score(number), self.study.epochs_of(number)
         self.events.put(TrialEnded(number, state, epochs, score, error))

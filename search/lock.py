@@ -40,7 +40,7 @@ def owning(path: Path) -> Iterator[Owner]:
             who = f"process {owner.pid} on {owner.host}, since {owner.since}" if owner else "another process"
             raise Owned(
                 f"a run has one owner at a time, but {path.parent.name} is held by {who}; "
-                f"wait for it, or stop it with Ctrl-C there"
+                f"wait for it, or stop it with `benchsweep stop {path.parent.name}`"
             )
         owner = Owner(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
         file.truncate(0)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search import pruner, sampler
 from search.budget import Budget, Resources
+from search.difference import differences
 from search.fault import Fault, shown, unknown, validated
 from search.folder import NAME
 from search.override import blamed, overridden
@@ -116,6 +117,10 @@ class Plan(BaseModel):
         made = self.trainable_module.Recipe.model_validate({**self.recipe, **sampled})
         return cast(RecipeModel, made)
 
+    def pinned_otherwise(self, recipe: Mapping[str, Any]) -> list[str]:
+        """The settings that [recipe] fixes and in which this recipe (plain values) differs."""
+        return [name for name, value in self.recipe.items() if recipe.get(name) != value]
+
     @property
     def max_epochs(self) -> int:
         """The most epochs a trial of this plan may train."""
@@ -150,7 +155,7 @@ class Plan(BaseModel):
 
     def difference(self, other: Plan) -> list[str]:
         """What `other` does differently, a line for each key: `budget.trials: 40 -> 60`."""
-        return _differences(self.to_table(), other.to_table(), "")
+        return differences(self.to_table(), other.to_table())
 
 
 class _Draft:
@@ -276,15 +281,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
     return value
-
-
-def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str) -> list[str]:
-    lines: list[str] = []
-    for key in dict.fromkeys([*ours, *theirs]):
-        one, other = ours.get(key), theirs.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            lines += _differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            before, after = ("left out" if value is None else shown(value) for value in (one, other))
-            lines.append(f"{prefix}{key}: {before} -> {after}")
-    return lines

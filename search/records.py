@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
+from search.difference import differences
 from search.folder import RunFolder
-from search.journal import open_journal
+from search.journal import JournalDamaged, open_journal
 from search.lock import owner_of
 from trainable.contract import Metric
 from trainable.epoch import Epoch
@@ -61,6 +62,8 @@ class Trial:
     worker: "host:pid" of the process that trained it last.
     started, ended: when it was first suggested and when it was over (UTC).
     notes: sentences on what happened to it, such as a damaged checkpoint passed over.
+    same_as: the trial that trained the same recipe before, and whose end this one was given without
+    being trained; None for those that were.
     """
 
     number: int
@@ -76,6 +79,7 @@ class Trial:
     ended: datetime | None
     notes: tuple[str, ...] = ()
     session: int | None = None
+    same_as: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -128,11 +132,36 @@ class Session:
 
 
 @dataclass(frozen=True)
+class PlanVersion:
+    """One plan of a run. number: 0 for the one it began with. since: when it came to hold (UTC).
+    trials: how many there were then; later ones were drawn under it. table: the plan, as in its
+    file. changes: what it changed, a line for each key: `budget.trials: 40 -> 60`."""
+
+    number: int
+    since: datetime
+    trials: int
+    table: Mapping[str, Any]
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run whose trials seeded the sampler. taken: how many of them; sentence: the same in words,
+    with what was left out and why."""
+
+    run: str
+    taken: int
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A search and all that became of it.
 
-    plan: the frozen plan file, parsed. environment: the last start's versions, commit, device, hosts.
-    alive: whether a process owns the run now. metric: what its trials are judged by.
+    plan: the plan in force, as in its file. plans: every version of it, the first one first; empty
+    before the first start. environment: the last start's versions, commit, device, hosts. alive:
+    whether a process owns the run now. metric: what its trials are judged by. warm_start: where it
+    began, if not from nothing.
     """
 
     folder: Path
@@ -144,6 +173,8 @@ class Sweep:
     openings: tuple[Opening, ...]
     sessions: tuple[Session, ...]
     alive: bool
+    plans: tuple[PlanVersion, ...] = ()
+    warm_start: Origin | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Sweep:
@@ -157,17 +188,21 @@ class Sweep:
         with _whole(run.journal):
             attributes, frozen = _read_journal(run)
         sessions = _sessions(attributes)
+        plans = plan_versions(attributes)
+        origin = attributes.get("warm_start")
         metric = attributes.get("metric", {"name": "score", "direction": "maximize", "unit": ""})
         return cls(
             folder=run.path,
             name=run.name,
-            plan=plan,
+            plan=plans[-1].table if plans else plan,
             metric=Metric(**metric),
             environment=sessions[-1].environment if sessions else {},
             trials=tuple(_trial(run, each, alive) for each in frozen),
             openings=openings,
             sessions=sessions,
             alive=alive,
+            plans=plans,
+            warm_start=None if origin is None else Origin(**origin),
         )
 
     def best(self) -> Trial | None:
@@ -177,12 +212,15 @@ class Sweep:
 
     def ranked(self) -> list[Trial]:
         """Trials that have a score: COMPLETE ones first, best first; then the stopped ones, those
-        that trained longest first. DIVERGED and FAILED trials are left out."""
+        that trained longest first. DIVERGED and FAILED trials are left out, and so are those that
+        only repeat another one's recipe."""
         sign = -1.0 if self.metric.direction == "maximize" else 1.0
         scored = [
             (trial, trial.score)
             for trial in self.trials
-            if trial.score is not None and trial.state not in (State.DIVERGED, State.FAILED)
+            if trial.score is not None
+            and trial.state not in (State.DIVERGED, State.FAILED)
+            and trial.same_as is None
         ]
 
         def order(pair: tuple[Trial, float]) -> tuple[bool, int, float, int]:
@@ -217,6 +255,8 @@ def _whole(path: Path) -> Iterator[None]:
     """Say which file it was that could not be understood."""
     try:
         yield
+    except JournalDamaged:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunDamaged(
             f"{path} is not what was written there ({type(error).__name__}: {error}); restore it from a "
@@ -253,7 +293,8 @@ def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         worker=told.get("worker"),
         started=_utc(frozen.datetime_start),
         ended=_utc(frozen.datetime_complete),
-        notes=tuple(told.get("notes", ())),
+        notes=(*told.get("notes", ()), *([told["abandoned"]] if "abandoned" in told else [])),
+        same_as=told.get("same_as"),
     )
 
 
@@ -285,6 +326,22 @@ def _openings(run: RunFolder) -> tuple[Opening, ...]:
     if not run.openings.is_file():
         return ()
     return tuple(Opening.from_json(each) for each in json.loads(run.openings.read_text()))
+
+
+def plan_versions(attributes: Mapping[str, Any]) -> tuple[PlanVersion, ...]:
+    """The versions of a run's plan, from its study's attributes."""
+    found = [value for key, value in sorted(attributes.items()) if key.startswith("plan:")]
+    tables = [value["plan"] for value in found]
+    return tuple(
+        PlanVersion(
+            number=number,
+            since=datetime.fromisoformat(value["since"]),
+            trials=value["trials"],
+            table=value["plan"],
+            changes=tuple(differences(tables[number - 1], value["plan"])) if number else (),
+        )
+        for number, value in enumerate(found)
+    )
 
 
 def _sessions(attributes: Mapping[str, Any]) -> tuple[Session, ...]:

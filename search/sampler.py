@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +15,7 @@ from search.space import Space, grid_points
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
 GRID_LIMIT = 100_000
 """Points of the largest grid; Optuna lists them all anew for each trial."""
@@ -175,12 +176,15 @@ def stable_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:4], "big")
 
 
-def build(settings: Sampler, space: Space, seed: int, started: int) -> BaseSampler:
+def build(
+    settings: Sampler, space: Space, seed: int, started: int, aside: Sequence[FrozenTrial] = ()
+) -> BaseSampler:
     """The sampler for one ask: made anew for each, so that a resumed search draws what the
     uninterrupted one would have drawn.
 
     seed: the plan's. started: how many trials the study holds, this one not counted. What a
-    sampler has to remember it reads in the study.
+    sampler has to remember it reads in the study. aside: another search's trials, in this space,
+    which CMA-ES must be given where others find them among the study's.
     """
     # A third of a second, spent by the process that searches and by no other.
     import optuna
@@ -189,10 +193,10 @@ def build(settings: Sampler, space: Space, seed: int, started: int) -> BaseSampl
     from search.adapted import AlwaysAskedCmaEs, AlwaysAskedGP, EndlessGrid, WholeSpaceQMC
 
     now = stable_seed(seed, started)
-    aside = RandomSampler(seed=stable_seed(seed, started, "independent"))
+    independent = RandomSampler(seed=stable_seed(seed, started, "independent"))
     given = settings.model_dump(exclude={"name"})
     # What it would warn of in every trial is said once, by `notes`.
-    quiet = {"independent_sampler": aside, "warn_independent_sampling": False}
+    quiet = {"independent_sampler": independent, "warn_independent_sampling": False}
     with warnings.catch_warnings():
         # That an argument is experimental was weighed when it became a setting.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -204,7 +208,10 @@ def build(settings: Sampler, space: Space, seed: int, started: int) -> BaseSampl
             case Gp():
                 return AlwaysAskedGP(space.always, seed=now, **given, **quiet)
             case Cmaes():
-                return AlwaysAskedCmaEs(space.always, seed=now, source_trials=None, **given, **quiet)
+                complete = [trial for trial in aside if trial.state.name == "COMPLETE"]
+                # With fewer than ten it finds no best tenth, and refuses.
+                source = None if settings.use_separable_cma or len(complete) < 10 else complete
+                return AlwaysAskedCmaEs(space.always, seed=now, source_trials=source, **given, **quiet)
             case Qmc():
                 # One sequence for the whole search: its place in it is kept in the study.
                 once = stable_seed(seed)

@@ -105,7 +105,7 @@ class _Range(_Setting):
         return Decimal(str(value)) - Decimal(str(self.low))
 
     def takes(self, value: object) -> bool:
-        """Whether a draw can give exactly this value."""
+        """Whether a draw can be expected to give exactly this value: one of few, not of a continuum."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         if not self.low <= value <= self.high:
@@ -113,6 +113,16 @@ class _Range(_Setting):
         if self.step is None:
             return self.low == self.high
         return not self._offset(value) % Decimal(str(self.step))
+
+    def holds(self, value: object) -> bool:
+        """Whether this value, drawn from another range perhaps, lies in this one."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if not self.low <= value <= self.high:
+            return False
+        # Optuna's draws lie an ulp beside their step at times.
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return abs(steps - round(steps)) < 1e-8
 
     def _spread(self, points: int) -> list[float]:
         """`points` values from low to high, both included, evenly or by equal factors."""
@@ -249,6 +259,8 @@ class ChoiceSetting(_Setting):
     def takes(self, value: object) -> bool:
         """Whether this is one of the choices."""
         return any(same(choice, value) for choice in self.choices)
+
+    holds = takes
 
     def grid(self, points: int) -> list[Any]:
         """All choices, as Optuna holds them, however many."""

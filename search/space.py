@@ -13,11 +13,20 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Type
 from pydantic_core import CoreSchema, core_schema
 
 from search.fault import Fault, Path, meant, rule, shown, validated
-from search.setting import ChoiceSetting, FloatSetting, IntSetting, Setting, parse_setting, same
+from search.setting import ChoiceSetting, FloatSetting, IntSetting, Setting, encode, parse_setting, same
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
+
+
+class Outside(ValueError):
+    """A recipe has a value that the space cannot draw. name: of the setting; value: the recipe's."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        super().__init__(f"{name} {shown(value)} lies outside of the space")
+        self.name = name
+        self.value = value
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,17 @@ class Space:
                 chosen[name] = setting.suggest(trial, name)
         return {name: chosen[name] for name in self.settings if name in chosen}
 
-    def decode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """A trial's `params` as Optuna holds them, as the values that a recipe takes."""
-        return {name: self.settings[name].decode(params[name]) for name in self.settings if name in params}
+    def params_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """A recipe (its fields as plain values) as if this space had drawn it, as Optuna holds it.
+        Raises Outside where it never could have: a value lies beyond, or is missing."""
+        chosen: dict[str, Any] = {}
+        for name in self._order():
+            setting = self.settings[name]
+            if _holds(setting.when, chosen):
+                if name not in recipe or not setting.holds(recipe[name]):
+                    raise Outside(name, recipe.get(name))
+                chosen[name] = setting.decode(encode(recipe[name]))
+        return {name: encode(chosen[name]) for name in self.settings if name in chosen}
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Every setting as Optuna knows it, asked always or not."""

@@ -1,29 +1,37 @@
 """The study: what was asked, told and pruned. The truth about a run, in Optuna's journal.
 
-Every question and answer is on disk before anything acts on it, so a process that dies at any
-moment leaves a study that the next one continues.
+Every question and answer is on disk, whole, before anything acts on it, so a process that dies at
+any moment leaves a study that the next one continues.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
+from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from search import pruner, sampler
+from search.draft import Draft
 from search.folder import RunFolder
-from search.journal import open_journal
+from search.journal import Journal
 from search.plan import Plan
-from search.records import State
+from search.records import PlanVersion, State, plan_versions
+from search.sight import Sight
+from search.warm_start import WarmStart
 from trainable.epoch import Epoch
 
 STUDY = "benchsweep"
+REPEATS = 100
+"""Draws in a row that were all trained before, after which a search without a limit on its trials
+ends: it would go on for ever."""
 
 
 @dataclass(frozen=True)
@@ -39,47 +47,112 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A draw that the trainable's Recipe refused; it is on record as FAILED, with `error`."""
+class Settled:
+    """A trial that needs no training: its end is on record. FAILED: the trainable's Recipe refused
+    the draw, as `error` says. PRUNED or COMPLETE: the same recipe was trained as trial `same_as`.
+    PRUNED without: it was interrupted, and the plan as it is now does not ask for it."""
 
     number: int
     sampled: Mapping[str, Any]
-    error: str
+    state: State
+    score: float | None = None
+    error: str | None = None
+    same_as: int | None = None
 
 
 class Study:
     """An open study. Its run must be owned (`search.lock.owning`): it writes.
 
     Interrupted trials are asked again first, under their own number; then new ones, until the
-    plan's budget is spent.
+    plan's budget is spent. A plan that is not the last one on record is recorded as its next version.
     """
 
     def __init__(self, run: RunFolder, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.plan = plan
-        storage = open_journal(run.journal)
-        if not storage.get_all_studies():
-            optuna.create_study(storage=storage, study_name=STUDY, direction=plan.metric.direction)
+        self._began = datetime.now(UTC)
+        self._journal = Journal(run.journal)
+        self._storage = JournalStorage(self._journal)
+        warm_start = WarmStart.stored(run.warm_start)
+        if not self._storage.get_all_studies():
+            self._create(warm_start)
         self._study = optuna.load_study(
-            storage=storage, study_name=STUDY, pruner=pruner.build(plan.pruner, plan.max_epochs)
+            storage=self._storage,
+            study_name=STUDY,
+            sampler=optuna.samplers.RandomSampler(),  # never asked
+            pruner=pruner.build(plan.pruner, plan.max_epochs),
         )
         self._live: dict[int, optuna.trial.Trial] = {}
         trials = self._study.get_trials(deepcopy=False)
         self._started = len(trials)
-        self.epochs = sum(len(trial.intermediate_values) for trial in trials)
+        self.epochs = sum(
+            len(trial.intermediate_values) for trial in trials if "same_as" not in trial.user_attrs
+        )
         self.finished = sum(trial.state.is_finished() for trial in trials)
         self._interrupted = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        self._trained = {
+            _key(trial.user_attrs["recipe"]): trial.number for trial in reversed(trials) if _answers(trial)
+        }
+        self._repeats = _repeats(trials)
         stored = self._study.user_attrs
         self._session = sum(key.startswith("session:") for key in stored)
         self.seconds_before = sum(
             value["seconds"] for key, value in stored.items() if key.startswith("session:")
         )
-        self._began = datetime.now(UTC)
-        if "metric" not in stored:
-            metric = plan.metric
-            self._study.set_user_attr(
+        self._warm = [] if warm_start is None else warm_start.frozen(plan)
+        self.version = self._adopt()
+        self._sight = Sight(plan, self._since("recipe", "space"), self._warm)
+        self._on_grid = self._started - self._since("recipe", "space", "sampler")
+        self.learned = sum(self._sight.fits(trial) for trial in trials)
+
+    def _create(self, warm_start: WarmStart | None) -> None:
+        metric = self.plan.metric
+        with self.transaction():
+            study = optuna.create_study(storage=self._storage, study_name=STUDY, direction=metric.direction)
+            study.set_user_attr(
                 "metric", {"name": metric.name, "direction": metric.direction, "unit": metric.unit}
             )
+            if warm_start is not None:
+                origin = {
+                    "run": warm_start.run,
+                    "taken": len(warm_start.fitting(self.plan)),
+                    "sentence": warm_start.sentence(self.plan),
+                }
+                study.set_user_attr("warm_start", origin)
+            self._record_plan(study, 0, 0)
+
+    def _record_plan(self, study: optuna.Study, version: int, trials: int) -> None:
+        held = {"since": self._began.isoformat(), "trials": trials, "plan": self.plan.to_table()}
+        study.set_user_attr(f"plan:{version:04d}", held)
+
+    @property
+    def versions(self) -> tuple[PlanVersion, ...]:
+        """The plans of the run, the one in force last."""
+        return plan_versions(self._study.user_attrs)
+
+    def _adopt(self) -> int:
+        """Record the plan unless it is the last one on record; returns its number."""
+        versions = self.versions
+        if versions and versions[-1].table == self.plan.to_table():
+            return len(versions) - 1
+        self._record_plan(self._study, len(versions), self._started)
+        return len(versions)
+
+    def _since(self, *parts: str) -> int:
+        """The first trial that was drawn under a plan like the present one in these parts."""
+        since, table = self._started, self.plan.to_table()
+        for version in reversed(self.versions):
+            if any(version.table.get(part) != table.get(part) for part in parts):
+                break
+            since = version.trials
+        return since
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is recorded inside is on disk at its end, or none of it. After an exception
+        the study must not be used any more."""
+        with self._journal.transaction():
+            yield
 
     @property
     def session(self) -> int:
@@ -88,8 +161,9 @@ class Study:
 
     def begin_session(self, environment: Mapping[str, Any]) -> None:
         """Record that this start trains, and on what: trials tell by which start they were trained."""
-        self._study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
-        self.note_session(0.0, "")
+        with self.transaction():
+            self._study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
+            self.note_session(0.0, "")
 
     def note_session(self, seconds: float, ended: str) -> None:
         """Record how long this start has lived (seconds), and how it ended ("" while it lives)."""
@@ -109,21 +183,20 @@ class Study:
         if budget.trials is not None and self._started >= budget.trials:
             return f"all {budget.trials} trials of the budget were run"
         size = sampler.grid_size(self.plan.sampler, self.plan.space)
-        if size is not None and self._started >= size:
+        if size is not None and self._on_grid >= size:
             return f"all {size} points of the grid were tried"
+        if budget.trials is None and self._repeats >= REPEATS:
+            return f"the last {REPEATS} draws were all trained before, so the space has nothing new"
         return None
 
-    def ask(self) -> Question | Refusal | None:
-        """The next trial to train, or one that its recipe's own rules refuse; None when the budget
-        is spent."""
-        if self._interrupted:
-            return self._again(self._interrupted.pop(0))
-        if self.exhausted() is not None:
-            return None
-        self._seed(self._started)
-        trial = self._study.ask()
-        self._started += 1
-        return self._pose(trial, reported=0)
+    def ask(self) -> Question | Settled | None:
+        """The next trial to train, or one that needs no training; None when the budget is spent."""
+        with self.transaction():
+            if self._interrupted:
+                return self._again(self._interrupted.pop(0))
+            if self.exhausted() is not None:
+                return None
+            return self._new()
 
     @property
     def idle(self) -> bool:
@@ -134,35 +207,77 @@ class Study:
         """Whether the trial was asked in this start and has no end yet."""
         return number in self._live
 
-    def _seed(self, number: int) -> None:
-        """A sampler without memory of its own: what it proposes for a trial depends on the study
-        and the trial's number alone, so a resumed search proposes what it would have."""
-        self._study.sampler = sampler.build(self.plan.sampler, self.plan.space, self.plan.seed, number)
-
-    def _again(self, frozen: FrozenTrial) -> Question | Refusal:
-        """Continue a trial that its process left behind, perhaps before all of it was written."""
-        self._seed(frozen.number)
+    def _again(self, frozen: FrozenTrial) -> Question | Settled:
+        """Continue a trial that its process left behind."""
         trial = optuna.trial.Trial(self._study, frozen._trial_id)
-        return self._pose(trial, reported=max(frozen.intermediate_values, default=0))
-
-    def _pose(self, trial: optuna.trial.Trial, reported: int) -> Question | Refusal:
-        known = trial.user_attrs
-        sampled = self.plan.space.suggest(trial)
-        if "recipe" not in known:
-            try:
-                recipe = self.plan.recipe_for(sampled)
-            except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
-                reason = f"the recipe was refused: {_reason(error)}"
-                self._tell_failed(trial, reason)
-                return Refusal(trial.number, sampled, reason)
-            trial.set_user_attr("recipe", recipe.model_dump(mode="json"))
-        if known.get("session") != self._session:
+        recipe = frozen.user_attrs["recipe"]
+        sampled = {name: recipe.get(name, value) for name, value in frozen.params.items()}
+        if not self._sight.fits(frozen):
+            reason = "it was interrupted, and the plan was changed since: it does not ask for this recipe"
+            trial.set_user_attr("abandoned", reason)
+            self._tell(frozen.number, trial, TrialState.PRUNED)
+            return Settled(frozen.number, sampled, State.PRUNED, self.score(frozen.number))
+        if frozen.user_attrs["session"] != self._session:
             trial.set_user_attr("session", self._session)
+        reported = max(frozen.intermediate_values, default=0)
         if reported:
-            trial.set_user_attr("resumed_from", [*known.get("resumed_from", []), reported])
-        self._live[trial.number] = trial
-        stored = trial.user_attrs["recipe"]
-        return Question(trial.number, json.dumps(stored), int(stored["epochs"]), sampled, reported)
+            trial.set_user_attr("resumed_from", [*frozen.user_attrs.get("resumed_from", []), reported])
+        self._live[frozen.number] = trial
+        return Question(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
+
+    def _new(self) -> Question | Settled:
+        """Draw a trial and record it, in one line."""
+        number = self._started
+        drawn, sampled = self._draw(number)
+        refused = None
+        try:
+            recipe = self.plan.recipe_for(sampled).model_dump(mode="json")
+            drawn.user_attrs = {"recipe": recipe, "session": self._session}
+        except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
+            refused = f"the recipe was refused: {_reason(error)}"
+            drawn.user_attrs = {"session": self._session}
+        trial = optuna.trial.Trial(self._study, self._storage.create_new_trial(self._study._study_id, drawn))
+        self._started += 1
+        self._on_grid += 1
+        self._repeats = 0
+        if refused is not None:
+            self._fail(number, trial, refused)
+            return Settled(number, sampled, State.FAILED, error=refused)
+        if (same_as := self._trained.get(_key(recipe))) is not None:
+            return self._answer(trial, sampled, same_as)
+        self._live[number] = trial
+        return Question(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
+
+    def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
+        """What the sampler proposes for a trial. It has no memory of its own: its draw depends on
+        the study and the trial's number alone, so a resumed search draws what it would have."""
+        draft = Draft(self._storage, self._sight)
+        plan = self.plan
+        study = optuna.load_study(
+            storage=draft,
+            study_name=STUDY,
+            sampler=sampler.build(plan.sampler, plan.space, plan.seed, number, self._warm),
+            pruner=self._study.pruner,  # hyperband decides by a trial's number what its sampler sees
+        )
+        sampled = plan.space.suggest(study.ask())
+        assert draft.drawn is not None
+        return draft.drawn, sampled
+
+    def _answer(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> Settled:
+        """Give a trial the end that the same recipe had before: training it again would repeat it
+        to the bit."""
+        earlier = self._frozen(same_as)
+        score = self.score(same_as)
+        trial.set_user_attr("same_as", same_as)
+        diverged = earlier.user_attrs.get("diverged")
+        if diverged is not None:
+            trial.set_user_attr("diverged", diverged)
+        if score is not None:
+            trial.report(score, max(earlier.intermediate_values))
+        self._tell(trial.number, trial, earlier.state, score)
+        self._repeats = _repeats(self._study.get_trials(deepcopy=False)[-REPEATS:])
+        state = State.DIVERGED if diverged else State(earlier.state.name)
+        return Settled(trial.number, sampled, state, score, diverged, same_as)
 
     def record(self, number: int, epoch: Epoch, worker: str) -> bool | None:
         """Write down an epoch. Returns whether the pruner wants the trial stopped, in which case
@@ -171,53 +286,82 @@ class Study:
         The pruner is asked once for each epoch: successive halving answers a second time
         otherwise. It is not asked after a trial's last epoch, which is its end anyway.
         """
-        trial = self._live[number]
-        known = self._study.get_trials(deepcopy=False)[number]
+        trial, known = self._live[number], self._frozen(number)
         if epoch.number in known.intermediate_values:
             return None
-        if known.user_attrs.get("worker") != worker:
-            trial.set_user_attr("worker", worker)
-        trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
-        self.epochs += 1
-        if epoch.number >= trial.user_attrs["recipe"]["epochs"] or not trial.should_prune():
-            return False
-        self.end(number, State.PRUNED)
-        return True
+        with self.transaction():  # an epoch without its verdict would never be judged again
+            if known.user_attrs.get("worker") != worker:
+                trial.set_user_attr("worker", worker)
+            trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
+            self.epochs += 1
+            if epoch.number >= known.user_attrs["recipe"]["epochs"] or not trial.should_prune():
+                return False
+            self.end(number, State.PRUNED)
+            return True
 
     def end(self, number: int, state: State, error: str | None = None) -> None:
         """Write down what became of a trial: COMPLETE (its score is that of its last epoch),
         PRUNED, DIVERGED or FAILED (with the sentence that says why)."""
         trial = self._live.pop(number)
-        if state is State.FAILED:
-            self._tell_failed(trial, error or "it raised")
-            return
-        if state is State.COMPLETE:
-            self._study.tell(trial, self.score(number))
-        else:
+        with self.transaction():
+            if state is State.FAILED:
+                self._fail(number, trial, error or "it raised")
+                return
             if state is State.DIVERGED:
                 # Told as PRUNED, which TPE ranks behind every COMPLETE trial; failed ones it ignores.
                 trial.set_user_attr("diverged", error)
-            self._study.tell(trial, state=TrialState.PRUNED)
+            told = TrialState.COMPLETE if state is State.COMPLETE else TrialState.PRUNED
+            self._tell(number, trial, told, self.score(number))
+        self._trained.setdefault(_key(self._frozen(number).user_attrs["recipe"]), number)
+
+    def _tell(
+        self, number: int, trial: optuna.trial.Trial, state: TrialState, score: float | None = None
+    ) -> None:
+        self._study.tell(trial, score if state is TrialState.COMPLETE else None, state=state)
         self.finished += 1
 
-    def _tell_failed(self, trial: optuna.trial.Trial, error: str) -> None:
+    def _fail(self, number: int, trial: optuna.trial.Trial, error: str) -> None:
         trial.set_user_attr("error", error)
-        self._study.tell(trial, state=TrialState.FAIL)
-        self.finished += 1
+        self._tell(number, trial, TrialState.FAIL)
 
     def note(self, number: int, sentence: str) -> None:
         """Write down something a reader of the trial should know."""
-        trial = self._live[number]
-        trial.set_user_attr("notes", [*trial.user_attrs.get("notes", []), sentence])
+        notes = self._frozen(number).user_attrs.get("notes", [])
+        self._live[number].set_user_attr("notes", [*notes, sentence])
 
     def score(self, number: int) -> float | None:
         """The metric after the trial's last epoch on record."""
-        values = self._study.get_trials(deepcopy=False)[number].intermediate_values
+        values = self._frozen(number).intermediate_values
         return values[max(values)] if values else None
 
     def epochs_of(self, number: int) -> int:
         """How many epochs of the trial are on record."""
-        return len(self._study.get_trials(deepcopy=False)[number].intermediate_values)
+        return len(self._frozen(number).intermediate_values)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        # The journal holds this study alone, so its trials' ids are their numbers.
+        return self._storage.get_trial(number)
+
+
+def _key(recipe: Mapping[str, Any]) -> str:
+    return json.dumps(recipe, sort_keys=True)
+
+
+def _answers(trial: FrozenTrial) -> bool:
+    """Whether a draw of the same recipe is answered by this trial: it was trained to its end."""
+    told = trial.user_attrs
+    ended = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    return ended and "recipe" in told and not told.keys() & {"same_as", "abandoned"}
+
+
+def _repeats(trials: Sequence[FrozenTrial]) -> int:
+    """How many of the last trials were answered from the record, without one that was trained."""
+    count = 0
+    for trial in reversed(trials):
+        if "same_as" not in trial.user_attrs:
+            break
+        count += 1
+    return count
 
 
 def _reason(error: Exception) -> str:

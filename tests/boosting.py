@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,9 @@ class Recipe(BaseModel):
 
     shrinkage: float = Field(0.1, gt=0, le=1)
     depth: int = Field(2, ge=1, le=5)
-    fault: str = Field("none", description="What goes wrong: none, raise, or end the process.")
+    fault: str = Field(
+        "none", description="What goes wrong: none, raise, end the process, hang, hang once, or memory."
+    )
     epochs: int = Field(3, ge=1)
     seed: int = 0
 
@@ -91,6 +94,9 @@ class Training:
             os._exit(1)
         if recipe.fault == "raise":
             raise ArithmeticError("this recipe always raises")
+        if recipe.fault == "memory":  # of which the kernel grants this process no more than it has
+            resource.setrlimit(resource.RLIMIT_DATA, (0, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+            np.ones(10**10)
         self.recipe, self.data, self.grown = recipe, data, 0
         self.model = GradientBoostingClassifier(
             learning_rate=recipe.shrinkage,
@@ -105,8 +111,18 @@ class Training:
             began = time.perf_counter()
             self.grown += 1
             self.model.set_params(n_estimators=self.grown).fit(*self.data.train)
+            if self.grown == 2 and (self.recipe.fault == "hang" or self._first_time()):
+                time.sleep(3600)
             loss = log_loss(self.data.validation.y, self.model.predict_proba(self.data.validation.x))
             yield Epoch(self.grown, {"log_loss": float(loss)}, time.perf_counter() - began)
+
+    def _first_time(self) -> bool:
+        """Whether this is to hang once, and has not yet, in any process."""
+        mark = Path(os.environ.get("BOOSTING_HUNG", os.devnull))
+        if self.recipe.fault != "hang once" or mark.exists():
+            return False
+        mark.touch()
+        return True
 
     def state_dict(self) -> State:
         return {"grown": self.grown, "model": np.frombuffer(pickle.dumps(self.model), dtype=np.uint8)}

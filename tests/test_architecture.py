@@ -61,8 +61,8 @@ def test_no_two_files_import_each_other() -> None:
         visit(name, ())
 
 
-def test_ray_is_imported_in_two_files() -> None:
-    assert importers_of("ray") == {"trainable.worker", "search.tune"}
+def test_ray_is_imported_in_three_files() -> None:
+    assert importers_of("ray") == {"trainable.worker", "search.engine", "search.tune"}
 
 
 def test_torch_is_imported_where_it_trains_and_nowhere_else() -> None:

@@ -20,8 +20,8 @@ import pytest
 
 from benchsweep.__main__ import main
 from benchsweep.errors import EXIT_CODES
-from benchsweep.signals import descendants
 from benchsweep.terminal import typed
+from search.descendants import descendants
 from search.lock import owning
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -111,11 +111,24 @@ def test_help_is_quick_and_loads_none_of_the_heavy_packages() -> None:
 def test_every_error_that_is_told_in_a_sentence_is_there_under_its_name() -> None:
     for name in EXIT_CODES:
         module, _, kind = name.rpartition(".")
-        assert issubclass(getattr(importlib.import_module(module), kind), Exception), name
+        found = getattr(importlib.import_module(module), kind)
+        assert issubclass(found, Exception) and found.__module__ == module, name
 
 
 @pytest.mark.parametrize(
-    "name", ["quickstart", "run", "resume", "list", "show", "report", "reproduce", "train", "schema"]
+    "name",
+    [
+        "quickstart",
+        "run",
+        "resume",
+        "extend",
+        "list",
+        "show",
+        "report",
+        "reproduce",
+        "train",
+        "schema",
+    ],
 )
 def test_every_command_explains_itself(here: Any, name: str) -> None:
     told = here(name, "--help")
@@ -261,7 +274,7 @@ def test_every_fault_of_a_plan_is_told_at_once(here: Any, tmp_path: Path) -> Non
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
         (["run", "{plan}", "--name", "a/b"], "--name a/b name: must be 1 to 100 letters"),
         (["run", "{plan}", "--dataset", "digitz"], "--dataset digitz [data] dataset: must be 'mnist'"),
-        (["run", "{plan}", "--set", "budget.trials=5"], "budget.trials: 4 -> 5"),
+        (["run", "{plan}", "--set", "seed=5"], "seed: 0 -> 5"),
         (["run", "{plan}", "--set", "space="], "must name at least one setting to search"),
         (["show", "smal"], "did you mean small?"),
         (["resume", "zebra"], "there is no run 'zebra'"),

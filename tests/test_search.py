@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from searches import NOWHERE, journal_of, plan, search
 
+from search.engine import NoRoom
 from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
 from search.folder import NotARun, RunFolder
+from search.journal import JournalDamaged
 from search.lock import Owned, owning
 from search.plan import Plan
 from search.records import RunDamaged, State, Sweep
 from search.start import PlanDiffers, starting
-from search.tune import NoRoom
 from search.winner import open_test_set
 
 
@@ -115,8 +116,9 @@ def test_another_plan_under_the_same_name_is_refused_with_the_difference(
     finished: tuple[RunFolder, list[Event]],
 ) -> None:
     with pytest.raises(PlanDiffers) as refusal:
-        search(finished[0], plan(budget={"trials": 7}))
-    assert refusal.value.differences == ["budget.trials: 6 -> 7"]
+        search(finished[0], plan(budget={"trials": 7}, recipe={"batch_size": 50, "epochs": 3}))
+    assert refusal.value.changes == ("budget.trials: 6 -> 7", "recipe.batch_size: 100 -> 50")
+    assert "benchsweep extend" in refusal.value.__notes__[0]
 
 
 def test_a_run_that_is_owned_is_refused_with_its_owner_named(finished: tuple[RunFolder, list[Event]]) -> None:
@@ -314,5 +316,5 @@ def test_a_file_of_a_run_that_is_damaged_is_named(
     (folder / "test_openings.json").write_text("[]")
     content = (folder / name).read_text().splitlines(keepends=True)
     (folder / name).write_text("".join(["{ damaged\n", *content]))
-    with pytest.raises(RunDamaged, match=name):
+    with pytest.raises((RunDamaged, JournalDamaged), match=name):
         Sweep.read(folder)

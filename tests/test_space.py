@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search.space import Space
+from search.space import Outside, Space
 from trainable.recipe import Recipe
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -156,7 +156,7 @@ def test_a_list_is_text_to_optuna_and_a_list_to_the_recipe():
     sampled = space.suggest(trial)
     assert isinstance(trial.params["hidden_sizes"], str)
     assert sampled["hidden_sizes"] in ([128, 64], [256, 128])
-    assert space.decode(trial.params) == sampled
+    assert space.params_of({"hidden_sizes": sampled["hidden_sizes"]}) == trial.params
 
 
 def test_a_trial_that_was_asked_before_is_given_the_same_values_again():
@@ -166,6 +166,33 @@ def test_a_trial_that_was_asked_before_is_given_the_same_values_again():
     sampled = space.suggest(trial)
     again = optuna.trial.Trial(study, trial._trial_id)
     assert space.suggest(again) == sampled
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(), st.integers(0, 2**31))
+def test_a_drawn_recipe_is_known_again_by_the_space_that_drew_it(table, seed):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    space = parsed(table)
+    for _ in range(5):
+        trial = study.ask()
+        recipe = space.suggest(trial)
+        assert space.params_of({**recipe, "a_fixed_setting": 3}) == trial.params
+
+
+def test_a_recipe_is_unknown_to_a_space_that_could_not_have_drawn_it():
+    space = parsed(EXAMPLE)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    recipe = next(one for one in (space.suggest(study.ask()) for _ in range(50)) if one["schedule"] == "step")
+    assert set(space.params_of(recipe)) == set(recipe)
+    changes = ({"dropout": 0.9}, {"step_epochs": 7}, {"hidden_sizes": [1]}, {"dropout": "0.1"})
+    for changed in [{**recipe, **change} for change in changes] + [
+        {name: value for name, value in recipe.items() if name != "gamma"}
+    ]:
+        with pytest.raises(Outside):
+            space.params_of(changed)
+    # What is not asked does not matter, nor whether it is there.
+    constant = {**recipe, "schedule": "constant", "gamma": -5.0}
+    assert "gamma" not in space.params_of(constant)
 
 
 def test_names_follow_the_file_and_always_leaves_out_the_conditional_ones():

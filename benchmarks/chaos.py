@@ -1,0 +1,333 @@
+"""Kill a search again and again, and compare what it comes to with one that nobody disturbed.
+
+    python benchmarks/chaos.py --kills 100
+    python benchmarks/chaos.py --each-record
+
+A small real search (digits, one worker, successive halving) is carried out once in peace. Then it is
+carried out again and again, each time killed until it comes to its end, until so many kills were
+made. Each kill is one of these, in turn:
+
+- everything: SIGKILL to the driver, Ray's daemons and the workers, at a random moment
+- the driver alone: SIGKILL, and the next start at once, while the old worker trains its epoch
+- at a record: SIGKILL to the driver before, within or after a random write to the journal
+- a worker: SIGKILL to the process that trains; the driver lives on
+
+--each-record kills at every kind of record once instead, taking before, within and after by turns.
+
+lost: trials that were finished on record when a kill came, and that the end does not hold unchanged.
+repeated: epochs of such trials that were trained again, by the trainable's own log.
+wrong: trials whose recipe, state, score or any epoch's figures differ from the undisturbed search's.
+in flight: epochs trained twice because a kill came before they could be stored: at most one a kill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parent))  # for the workers, where logged_mlp is imported from
+
+from search.descendants import Descendants
+from search.folder import RunFolder
+from search.plan import Plan
+from search.records import State, Sweep, Trial
+
+TABLE: dict[str, Any] = {
+    "name": "chaos",
+    "trainable": "logged_mlp",
+    "budget": {"trials": 9},
+    "data": {"dataset": "digits"},
+    "recipe": {"batch_size": 8, "epochs": 12},
+    "space": {
+        "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+        "schedule": {"choices": ["constant", "step"]},
+        "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
+    },
+    "sampler": {"name": "tpe", "n_startup_trials": 3},
+    "pruner": {"name": "successive_halving", "min_resource": 2, "reduction_factor": 2},
+    "resources": {"concurrency": 1},
+}
+WAYS = ("everything", "the driver alone", "at a record", "a worker")
+MOMENTS = ("before", "within", "after")
+OPERATIONS = ("study", "", "study user", "study system", "trial", "param", "state", "value", "user", "system")
+
+
+@dataclass
+class Tally:
+    """What was counted over all sweeps; see the module's text."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    records: list[str] = field(default_factory=list)
+    sweeps: int = 0
+    starts: int = 0
+    trials: int = 0
+    epochs: int = 0
+    lost: int = 0
+    repeated: int = 0
+    wrong: int = 0
+    in_flight: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "kills": sum(self.kills.values()), "ways": dict(self.kills)}
+
+
+class Driver:
+    """A start of the search in a process of its own. deadly: what kills it at a record."""
+
+    def __init__(self, run: RunFolder, deadly: dict[str, Any] | None = None) -> None:
+        command = [sys.executable, __file__, "--drive", str(run.path), "--deadly", json.dumps(deadly)]
+        log = str(run.path.with_suffix(".epochs"))
+        self._errors = run.path.with_suffix(".stderr").open("w")
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "CHAOS_LOG": log},
+        )
+        self._started = Descendants(self.process.pid)
+
+    def lines(self) -> Iterator[str]:
+        """The names of its events, as they come."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("event "):
+                self._started.look()
+                yield line.split()[1]
+
+    def kill(self) -> None:
+        """End the driver alone."""
+        self._started.look()
+        self.process.kill()
+        self.process.wait()
+
+    def clear(self) -> None:
+        """End what it left behind."""
+        self._started.kill()
+        self.process.wait()
+        self._errors.close()
+
+
+def drive(folder: Path, deadly: dict[str, Any] | None) -> None:
+    """One start, in this process."""
+    from search.start import recorded_plan, starting
+
+    run = RunFolder(folder)
+    if deadly is not None:
+        _make_deadly(**deadly)
+    plan = recorded_plan(run) if run.plan.exists() else Plan.parse({**TABLE, "name": run.name}, "chaos")
+    with starting(run, plan, Path()) as search:
+        for event in search:
+            print("event", type(event).__name__, flush=True)
+
+
+def _make_deadly(seen: str, nth: int, moment: str) -> None:
+    """Let this process kill itself at the nth write to the journal (counted from 1); with nth 0, at
+    the first write of a kind that is not in the file `seen` yet, which then is."""
+    from search.journal import Journal
+
+    write, count = Journal._write, 0
+
+    def deadly(self: Journal, logs: list[dict[str, Any]]) -> int:
+        nonlocal count, moment
+        count += 1
+        kind, known = _kind(logs), Path(seen).read_text().splitlines()
+        if (count != nth) if nth else any(line.partition(": ")[2] == kind for line in known):
+            return write(self, logs)
+        if not nth:
+            moment = MOMENTS[len(known) % 3]
+        with Path(seen).open("a") as file:
+            file.write(f"{moment}: {kind}\n")
+        if moment == "after":
+            write(self, logs)
+        elif moment == "within":
+            size = self._path.stat().st_size
+            written = write(self, logs)
+            os.truncate(self._path, size + written // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("killed")
+
+    Journal._write = deadly  # type: ignore[method-assign]
+
+
+def _kind(logs: list[dict[str, Any]]) -> str:
+    """What a transaction writes: "user worker, value, state 1". How long the session has lived is
+    written along with any of them, every few seconds."""
+
+    def part(log: dict[str, Any]) -> str:
+        attributes = log.get("user_attr") or log.get("system_attr") or {}
+        names = [name.split(":")[0].rstrip("0123456789_") for name in attributes]
+        state = [str(int(log["state"]))] if log["op_code"] == 6 else []
+        return " ".join([OPERATIONS[log["op_code"]], *names, *state])
+
+    parts = list(map(part, logs))
+    return ", ".join(parts[:-1] if len(parts) > 1 and parts[-1] == "study user session" else parts)
+
+
+def _figures(trial: Trial) -> tuple[Any, ...]:
+    return (
+        dict(trial.recipe),
+        trial.state,
+        trial.score,
+        [(epoch.number, dict(epoch.metrics)) for epoch in trial.epochs],
+    )
+
+
+def _finished(run: RunFolder) -> dict[int, tuple[Any, ...]]:
+    """The trials that are over, by number."""
+    if not run.plan.exists():
+        return {}
+    trials = Sweep.read(run.path).trials
+    over = [trial for trial in trials if trial.state not in (State.RUNNING, State.INTERRUPTED)]
+    return {trial.number: _figures(trial) for trial in over}
+
+
+def _trained(run: RunFolder) -> Counter[tuple[str, int]]:
+    """How often each epoch was trained, by the trainable's own log."""
+    log = run.path.with_suffix(".epochs")
+    lines = log.read_text().splitlines() if log.exists() else []
+    return Counter(tuple(json.loads(line)) for line in lines)
+
+
+def _of(counts: Counter[tuple[str, int]], figures: tuple[Any, ...]) -> Counter[tuple[str, int]]:
+    """How often each epoch of this trial was trained."""
+    return Counter({key: count for key, count in counts.items() if json.loads(key[0]) == figures[0]})
+
+
+def _kill(driver: Driver, way: str, run: RunFolder, chance: random.Random) -> bool:
+    """Wait for a random moment and kill; whether there was anything left to kill."""
+    events = driver.lines()
+    if way == "everything" and chance.random() < 0.15:
+        time.sleep(chance.uniform(0.1, 3))  # while it starts
+    else:
+        for _ in range(chance.randint(2, 60)):
+            if next(events, None) is None:
+                break
+        time.sleep(chance.uniform(0, 0.1))
+    if driver.process.poll() is not None:
+        return False
+    if way == "a worker":
+        workers = [trial.worker for trial in Sweep.read(run.path).trials if trial.state is State.RUNNING]
+        pids = [int(worker.rpartition(":")[2]) for worker in workers if worker is not None]
+        with suppress(ProcessLookupError):
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+        for _ in events:
+            pass
+        return bool(pids)
+    driver.kill()
+    if way == "everything":
+        driver.clear()
+    return True
+
+
+def _sweep(run: RunFolder, tally: Tally, kills: int, chance: random.Random, each: Path | None) -> None:
+    """Carry a search out to its end, killed at most so many times; with `each`, at each kind of record."""
+    old: list[Driver] = []
+    done: dict[int, tuple[Any, int]] = {}  # what was finished at a kill, and the epochs it had taken
+    while True:
+        way = "at a record" if each else WAYS[sum(tally.kills.values()) % len(WAYS)]
+        deadly = None
+        if each is not None or (kills and way == "at a record"):
+            seen = each or run.path.with_suffix(".seen")
+            seen.touch()
+            nth = 0 if each else chance.randint(1, 40)
+            deadly = {"seen": str(seen), "nth": nth, "moment": chance.choice(MOMENTS)}
+        driver = Driver(run, deadly)
+        tally.starts += 1
+        killed = False
+        if kills and deadly is None:
+            killed = _kill(driver, way, run, chance)
+        for _ in driver.lines():
+            pass
+        status = driver.process.wait()
+        killed = killed or status == -signal.SIGKILL
+        if killed:
+            tally.kills[way] += 1
+            kills -= 1
+            counts = _trained(run)
+            for number, figures in _finished(run).items():
+                done.setdefault(number, (figures, sum(_of(counts, figures).values())))
+        for other in old:
+            other.clear()
+        old = [driver]
+        if status == 0:
+            break
+        if not killed:
+            raise SystemExit(run.path.with_suffix(".stderr").read_text())
+    for other in old:
+        other.clear()
+    ends = _finished(run)
+    counts = _trained(run)
+    again = [sum(_of(counts, figures).values()) - then for figures, then in done.values()]
+    tally.lost += sum(ends.get(number) != figures for number, (figures, _) in done.items())
+    tally.repeated += sum(again)
+    tally.in_flight += sum(counts.values()) - len(counts) - sum(again)
+    tally.epochs += len(counts)
+
+
+def chaos(kills: int, seed: int, each_record: bool, folder: Path) -> Tally:
+    """Make so many kills, or one at each kind of record."""
+    peace = RunFolder.named("peace", folder)
+    peace.path.mkdir()
+    tally = Tally()
+    _sweep(peace, Tally(), 0, random.Random(seed), None)
+    expected = _finished(peace)
+    assert len(expected) == TABLE["budget"]["trials"]
+    print(f"in peace: {len(expected)} trials, {sum(_trained(peace).values())} epochs", file=sys.stderr)
+    each = folder / "records.txt" if each_record else None
+    while sum(tally.kills.values()) < kills or (each and not tally.sweeps):
+        run = RunFolder.named(f"sweep-{tally.sweeps}", folder)
+        run.path.mkdir()
+        chance = random.Random(f"{seed} {tally.sweeps}")
+        share = min(chance.randint(3, 9), kills - sum(tally.kills.values()))
+        _sweep(run, tally, 10**9 if each else share, chance, each)
+        ends = _finished(run)
+        tally.sweeps += 1
+        tally.trials += len(ends)
+        tally.wrong += sum(ends.get(number) != figures for number, figures in expected.items())
+        tally.wrong += len(ends.keys() - expected.keys())
+        print(json.dumps(tally.to_json()), file=sys.stderr, flush=True)
+    if each is not None:
+        tally.records = each.read_text().splitlines()
+    return tally
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Kill a search again and again, and see what it comes to.")
+    parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--each-record", action="store_true", help="kill at every kind of record once")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--deadly", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.drive:
+        drive(given.drive, json.loads(given.deadly))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        tally = chaos(0 if given.each_record else given.kills, given.seed, given.each_record, Path(folder))
+    told = tally.to_json()
+    if given.json:
+        print(json.dumps(told))
+        return
+    for name, value in told.items():
+        print(f"{name:10} {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""`trainable.mlp`, with a log of its own of every epoch it really trained: what `chaos.py` compares a
+search's record to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trainable.contract import State
+from trainable.epoch import Epoch
+from trainable.evaluation import Evaluation
+from trainable.mlp import METRIC, Recipe, Source
+from trainable.mlp import Training as TorchTraining
+
+__all__ = ["METRIC", "Recipe", "Source", "Training"]
+
+
+class Training:
+    """Appends a line for each epoch to the file in CHAOS_LOG, in one write, when it is trained."""
+
+    def __init__(self, recipe: Recipe, data: Any, device: str, threads: int) -> None:
+        self._told = recipe.model_dump_json()
+        self._training = TorchTraining(recipe, data, device, threads)
+
+    def __iter__(self) -> Iterator[Epoch]:
+        log = os.open(os.environ["CHAOS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            for epoch in self._training:
+                os.write(log, (json.dumps([self._told, epoch.number]) + "\n").encode())
+                yield epoch
+        finally:
+            os.close(log)
+
+    def state_dict(self) -> State:
+        return self._training.state_dict()
+
+    def load_state_dict(self, state: State) -> None:
+        self._training.load_state_dict(state)
+
+    def evaluate(self, test: Any) -> Evaluation:
+        return self._training.evaluate(test)
+
+    def save(self, folder: Path) -> list[Path]:
+        return self._training.save(folder)

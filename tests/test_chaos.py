@@ -1,0 +1,43 @@
+"""A search killed at every kind of record, and at random moments, comes to the end it would have come to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+CHAOS = Path(__file__).parents[1] / "benchmarks" / "chaos.py"
+
+
+def _chaos(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, str(CHAOS), "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_a_search_killed_at_every_kind_of_record_loses_repeats_and_changes_nothing() -> None:
+    told = _chaos("--each-record")
+    assert (told["lost"], told["repeated"], told["wrong"], told["in_flight"]) == (0, 0, 0, 0)
+    killed = {record.partition(": ")[2] for record in told["records"]}
+    assert {
+        "study, study user metric, study user plan",
+        "study user environment, study user session",
+        "trial",
+        "user worker, value",
+        "value",
+        "value, system completed_rung",
+        "value, system completed_rung, state 2",
+        "value, state 1",
+        "user session, user resumed_from",
+        "study user session",
+    } <= killed
+
+
+def test_a_search_killed_at_random_moments_loses_repeats_and_changes_nothing() -> None:
+    told = _chaos("--kills", "6", "--seed", "3")
+    assert (told["lost"], told["repeated"], told["wrong"]) == (0, 0, 0)
+    assert told["in_flight"] <= told["kills"] == 6

@@ -1,0 +1,122 @@
+"""The study knows after any interruption what it knew before, and asks nothing twice."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import TABLE
+from studies import carry_on, folder, outcome, train
+
+from search.folder import RunFolder
+from search.journal import repair
+from search.plan import Plan
+from search.records import State, Sweep
+from search.study import REPEATS, Question, Settled, Study
+
+CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
+
+
+def _plan(**changes: Any) -> Plan:
+    table = {**TABLE, "budget": {"trials": 16}, "recipe": {"batch_size": 100, "epochs": 4}}
+    return Plan.parse({**table, **changes}, "test")
+
+
+def _cuts(content: bytes) -> list[int]:
+    """Every place at which a process can die: after each transaction, and in the middle of each."""
+    ends, at = [0], 0
+    for line in content.splitlines(keepends=True):
+        at += len(line)
+        if not json.loads(line).get("more"):
+            ends.append(at)
+    return sorted({*ends, *((one + other) // 2 for one, other in itertools.pairwise(ends))})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pruner": {"name": "successive_halving", "reduction_factor": 2}},
+        {"pruner": {"name": "hyperband", "reduction_factor": 2}},
+        {"sampler": {"name": "cmaes"}, "pruner": {"name": "median", "n_startup_trials": 2}},
+        {"sampler": {"name": "qmc"}},
+        {"sampler": {"name": "gp", "n_startup_trials": 4}, "budget": {"trials": 8}},
+        {"sampler": {"name": "grid"}, "space": CHOICES, "recipe": {"epochs": 4, "learning_rate": 0.01}},
+        {"space": CHOICES, "recipe": {"epochs": 4, "learning_rate": 0.01}},
+    ],
+    ids=["tpe and halving", "hyperband", "cmaes and median", "qmc", "gp", "grid", "few recipes"],
+)
+def test_wherever_its_journal_ends_a_search_comes_to_the_same_end(tmp_path: Path, changes: Any) -> None:
+    given = _plan(**changes)
+    whole = folder("whole", tmp_path)
+    carry_on(whole, given)
+    expected = outcome(whole)
+    assert len(expected) == (4 if "grid" in str(changes) else given.budget.trials)
+    content = whole.journal.read_bytes()
+    for cut in _cuts(content):
+        run = RunFolder.named("cut", tmp_path)
+        run.path.mkdir(exist_ok=True)
+        run.plan.write_text(given.to_toml())
+        run.journal.write_bytes(content[:cut])
+        repair(run.journal)
+        carry_on(run, given)
+        assert outcome(run) == expected, f"after {cut} bytes"
+        steps = [
+            (line["trial_id"], line["step"])
+            for line in map(json.loads, run.journal.read_text().splitlines())
+            if "intermediate_value" in line
+        ]
+        assert len(steps) == len(set(steps))
+        run.journal.unlink()
+
+
+def test_a_recipe_that_was_trained_before_is_answered_from_the_record(tmp_path: Path) -> None:
+    run = folder("few", tmp_path)
+    given = _plan(space=CHOICES, recipe={"epochs": 4, "learning_rate": 0.01}, pruner={"name": "none"})
+    asked: list[Question | Settled] = []
+    study = carry_on(run, given, seen=asked.append)
+    sweep = Sweep.read(run.path)
+    trained = [trial for trial in sweep.trials if trial.same_as is None]
+    repeated = [trial for trial in sweep.trials if trial.same_as is not None]
+    assert len(trained) == 4 == sum(isinstance(one, Question) for one in asked)
+    assert len(repeated) == 12
+    for trial in repeated:
+        first = sweep.trials[trial.same_as or 0]
+        assert (trial.recipe, trial.state, trial.score) == (first.recipe, first.state, first.score)
+        assert first.same_as is None
+    assert study.epochs == 4 * 4
+    assert {trial.number for trial in sweep.ranked()} == {trial.number for trial in trained}
+
+
+def test_a_search_by_time_alone_ends_when_its_space_has_nothing_new(tmp_path: Path) -> None:
+    run = folder("endless", tmp_path)
+    given = _plan(space=CHOICES, recipe={"epochs": 1, "learning_rate": 0.01}, budget={"wall_time": "1h"})
+    study = carry_on(run, given)
+    assert "nothing new" in str(study.exhausted())
+    assert len(Sweep.read(run.path).trials) >= REPEATS
+    assert "nothing new" in str(Study(run, given).exhausted())
+
+
+def test_a_trial_in_progress_is_no_answer(tmp_path: Path) -> None:
+    run = folder("two", tmp_path)
+    given = _plan(space={"schedule": {"choices": ["constant"]}}, recipe={"epochs": 2, "learning_rate": 0.01})
+    study = Study(run, given)
+    first, second = study.ask(), study.ask()
+    assert isinstance(first, Question) and isinstance(second, Question)
+    train(study, first)
+    assert isinstance(study.ask(), Settled)
+    assert train(study, second) is State.COMPLETE
+
+
+def test_the_journal_grows_by_a_line_for_a_draw_and_little_for_an_epoch(tmp_path: Path) -> None:
+    run = folder("lines", tmp_path)
+    study = Study(run, _plan(pruner={"name": "none"}))
+    before = len(run.journal.read_text().splitlines())
+    question = study.ask()
+    assert isinstance(question, Question)
+    assert len(run.journal.read_text().splitlines()) == before + 1
+    size = run.journal.stat().st_size
+    train(study, question, until=2)
+    assert run.journal.stat().st_size - size < 2 * 400
