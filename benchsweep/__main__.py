@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from benchsweep.doctor import doctor
 from benchsweep.errors import told
 from benchsweep.look import report, runs, show
 from benchsweep.quickstart import quickstart
 from benchsweep.reproduce import reproduce
 from benchsweep.run import extend, resume, run
 from benchsweep.schema import schema
+from benchsweep.status import status
+from benchsweep.stop import stop
 from benchsweep.train import train
 
 app = typer.Typer(
@@ -28,9 +31,12 @@ app.command()(resume)
 app.command()(extend)
 app.command("list")(runs)
 app.command()(show)
+app.command()(status)
+app.command()(stop)
 app.command()(report)
 app.command()(reproduce)
 app.command()(train)
+app.command()(doctor)
 app.command()(schema)
 
 

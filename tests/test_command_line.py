@@ -124,9 +124,12 @@ def test_every_error_that_is_told_in_a_sentence_is_there_under_its_name() -> Non
         "extend",
         "list",
         "show",
+        "status",
+        "stop",
         "report",
         "reproduce",
         "train",
+        "doctor",
         "schema",
     ],
 )

@@ -1,0 +1,428 @@
+"""`benchsweep doctor`: what it finds on a machine, and in runs that are whole, damaged or searched."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from searches import NOWHERE, plan, search
+
+from benchsweep.__main__ import main
+from search import machine, probe
+from search.finding import Finding, Verdict, checked, merged, warned
+from search.folder import RunFolder
+from search.inspection import inspect
+from search.lock import owning
+from search.records import State, Sweep
+from search.start import starting
+from search.winner import open_test_set
+from trainable.checkpoint import previous
+from trainable.data import Source
+
+
+class Disk(NamedTuple):
+    """What shutil.disk_usage answers."""
+
+    total: int
+    used: int
+    free: int
+
+
+def by_name(run: RunFolder) -> dict[str, Finding]:
+    return {finding.name: finding for finding in inspect(run)}
+
+
+# A whole machine.
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished search of the digits, its winner tried on the test set."""
+    run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
+    search(run, plan(budget={"trials": 6}))
+    with owning(run.lock):
+        open_test_set(run, NOWHERE)
+    return run
+
+
+def test_a_sound_machine_and_a_whole_run_pass(
+    finished: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole command, Ray and all."""
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", str(finished.path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    verdicts = {each["name"]: each["verdict"] for each in told["findings"]}
+    assert ended.value.code in (None, 0), told
+    assert told["fail"] == 0
+    assert told["pass"] + told["warn"] == len(told["findings"])
+    for name in ("python", "packages", "torch", "device", "ray", "locks", "writing", "loopback", "data"):
+        assert verdicts[name] == "PASS", name
+    for name in ("owner", "plan", "journal", "trials", "epochs", "checkpoints", "openings", "folder"):
+        assert verdicts[name] == "PASS", name
+    assert all(each["advice"] for each in told["findings"] if each["verdict"] != "PASS")
+    assert [each.name for each in finished.path.parent.iterdir()] == ["small"]  # what was tried is removed
+    assert not [each for each in finished.path.iterdir() if each.name.startswith(".")]
+
+
+def test_a_run_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "zebra", "--runs", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "there is no run in" in capsys.readouterr().err
+
+
+# What may be wrong with a machine.
+
+
+def test_a_check_that_breaks_is_a_finding() -> None:
+    finding = checked("memory", lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    assert finding.verdict is Verdict.FAIL
+    assert "ZeroDivisionError" in finding.told
+
+
+def test_of_many_complaints_the_first_are_told_and_the_rest_counted() -> None:
+    found = [warned("", f"trial {number}", "resume") for number in range(5)]
+    finding = merged("epochs", "all whole", found)
+    assert finding.told == "trial 0; trial 1; trial 2; and 2 more"
+    assert finding.advice == "resume"
+    assert finding.verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(10**8, Verdict.FAIL), (10**9, Verdict.WARN), (10**10, Verdict.PASS)]
+)
+def test_a_disk_that_is_nearly_full_is_told(
+    monkeypatch: pytest.MonkeyPatch, free: int, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(10**11, 0, free))
+    finding = machine._disk(["runs"], Path("/"))
+    assert finding.verdict is verdict
+    assert f"{free / 10**9:.1f} GB free" in finding.told
+
+
+def test_few_open_files_are_told_with_the_command_that_raises_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 2048))
+    finding = machine._open_files()
+    assert finding.verdict is Verdict.WARN
+    assert "ulimit -n 2048" in finding.advice
+
+
+def test_a_file_system_whose_locks_exclude_nobody_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert machine._locks(tmp_path).verdict is Verdict.PASS
+    monkeypatch.setattr(machine, "_TAKE", "")  # as where flock does nothing
+    finding = machine._locks(tmp_path)
+    assert finding.verdict is Verdict.FAIL
+    assert "two processes hold one lock" in finding.told
+
+
+def test_a_folder_that_cannot_be_written_to_fails() -> None:
+    finding = machine._writing(Path("/proc"))
+    assert finding.verdict is Verdict.FAIL
+    assert "nothing can be written in /proc" in finding.told
+
+
+def test_places_on_one_disk_are_told_together(tmp_path: Path) -> None:
+    ((names, folder),) = machine._disks({"runs": tmp_path, "data": tmp_path.parent})
+    assert names == ["runs", "data"]
+    assert folder == tmp_path
+
+
+def test_packages_that_are_too_old_or_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "requires", lambda _: ["numpy>=99", "nowhere-at-all>=1", "rich>=1"])
+    finding = machine._packages()
+    assert finding.verdict is Verdict.FAIL
+    assert "numpy must be >=99, but is " in finding.told
+    assert "nowhere-at-all is missing" in finding.told
+    assert "rich" not in finding.told
+
+
+def test_data_that_is_missing_warns_and_data_that_is_damaged_fails(tmp_path: Path) -> None:
+    source = Source(dataset="mnist")
+    missing = machine.data_set(source, "mnist", tmp_path)
+    assert missing.verdict is Verdict.WARN
+    assert "--data-dir" in missing.advice
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte").write_bytes(b"cut short")
+    damaged = machine.data_set(source, "mnist", tmp_path)
+    assert damaged.verdict is Verdict.FAIL
+    assert "is damaged: it must hold 47,040,016 bytes, but holds 9" in damaged.told
+    assert damaged.advice.startswith("Either connect")
+    assert machine.data_set(Source(dataset="digits"), "digits", tmp_path).verdict is Verdict.PASS
+
+
+HANGING = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, file=open(sys.argv[1] if sys.argv[1:] else {path!r}, "w"), flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_hangs_is_ended_with_all_that_it_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(probe, "_PATIENCE", 2.0)
+    began = time.monotonic()
+    answer = probe._Answer.of(HANGING.format(path=str(tmp_path / "pid")))
+    assert time.monotonic() - began < 10
+    assert answer.told is None
+    assert "it hung" in answer.error
+    child = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 5
+    while runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(child)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("raise RuntimeError('operator torchvision::nms does not exist')", "torchvision::nms does not exist"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "it was ended by SIGSEGV"),
+    ],
+    ids=["an import that fails", "a crash"],
+)
+def test_a_torch_that_does_not_load_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    monkeypatch.setattr(probe, "_TORCH", script)
+    (finding,) = probe.torch()
+    assert finding.verdict is Verdict.FAIL
+    assert reason in finding.told
+
+
+def test_a_ray_that_does_not_start_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(probe, "_RAY", "raise TimeoutError('the head node did not start')")
+    finding = probe.ray(tmp_path)
+    assert finding.verdict is Verdict.FAIL
+    assert "the head node did not start" in finding.told
+
+
+def test_a_gpu_that_torch_was_not_built_for_fails() -> None:
+    told = {"torch": "2", "built": "13", "mps": False, "gpus": [["H200", 10**11]], "fault": "no kernel image"}
+    finding = probe._device(probe._Answer(told, "", 1.0))
+    assert finding.verdict is Verdict.FAIL
+    assert "no kernel image" in finding.told
+
+
+# What may be wrong with a run.
+
+
+@pytest.fixture
+def copy(finished: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of the finished run, to be damaged."""
+    run = RunFolder(tmp_path / finished.name)
+    shutil.copytree(finished.path, run.path)
+    return run
+
+
+def best_of(run: RunFolder) -> int:
+    best = Sweep.read(run.path).best()
+    assert best is not None
+    return best.number
+
+
+def other_than_best(run: RunFolder) -> int:
+    best = best_of(run)
+    return next(
+        trial.number
+        for trial in Sweep.read(run.path).trials
+        if trial.state is State.COMPLETE and trial.number != best
+    )
+
+
+def flip(path: Path) -> None:
+    """Change one byte in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_journal(run: RunFolder) -> None:
+    with run.journal.open("a") as file:
+        file.write('{"op_code":8,"trial')
+
+
+def garble_journal(run: RunFolder) -> None:
+    lines = run.journal.read_text().splitlines(keepends=True)
+    run.journal.write_text("".join([*lines[:9], "garbage\n", *lines[9:]]))
+
+
+def change_epoch(run: RunFolder) -> None:
+    path = run.trial(best_of(run)).epochs
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[1]["metrics"]["validation_accuracy"] -= 0.01
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def drop_epoch(run: RunFolder) -> None:
+    path = run.trial(best_of(run)).epochs
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def skip_epoch(run: RunFolder) -> None:
+    path = run.trial(best_of(run)).epochs
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], *lines[2:]]))
+
+
+def lose_others_model(run: RunFolder) -> None:
+    run.trial(other_than_best(run)).drop_checkpoint()
+
+
+def damage_best_model(run: RunFolder) -> None:
+    flip(run.trial(best_of(run)).checkpoint)
+
+
+def open_for_a_stranger(run: RunFolder) -> None:
+    (opening,) = json.loads(run.openings.read_text())
+    run.openings.write_text(json.dumps([opening, {**opening, "trial": 99}]))
+
+
+def leave_much(run: RunFolder) -> None:
+    with (run.trial(0).path / ".checkpoint.safetensors.1234.tmp").open("wb") as file:
+        file.truncate(200 * 10**6)
+
+
+DAMAGES: list[tuple[Callable[[RunFolder], Any], str, Verdict, str]] = [
+    (cut_journal, "journal", Verdict.WARN, "torn line of 19 bytes"),
+    (garble_journal, "journal", Verdict.FAIL, "line 10 of"),
+    (lambda run: run.journal.unlink(), "journal", Verdict.FAIL, "is missing, but there are trials"),
+    (lambda run: run.plan.write_text("= nonsense"), "plan", Verdict.FAIL, "must be valid TOML"),
+    (lambda run: run.warm_start.write_text("{"), "warm start", Verdict.FAIL, "is not what was written"),
+    (
+        lambda run: run.trial(99).path.mkdir(),
+        "trials",
+        Verdict.WARN,
+        "99 the first, but are not in the journal",
+    ),
+    (change_epoch, "epochs", Verdict.FAIL, "in its file than in the journal, first in epoch 2"),
+    (drop_epoch, "epochs", Verdict.WARN, "has 2 epochs in its file and 3 in the journal"),
+    (skip_epoch, "epochs", Verdict.FAIL, "must hold epochs 1 to 2, but holds 1, 3"),
+    (lambda run: run.trial(0).epochs.write_text("[]"), "epochs", Verdict.FAIL, "is not what was written"),
+    (lambda run: run.trial(0).epochs.unlink(), "epochs", Verdict.WARN, "epochs.jsonl is missing"),
+    (lose_others_model, "checkpoints", Verdict.WARN, "is complete, but its model is gone"),
+    (damage_best_model, "checkpoints", Verdict.FAIL, "is the best, but its model is gone"),
+    (lambda run: run.openings.write_text("["), "openings", Verdict.FAIL, "is not what was written"),
+    (open_for_a_stranger, "openings", Verdict.FAIL, "trial 99, which is no complete trial"),
+    (leave_much, "folder", Verdict.WARN, "left over: temporary files (200.0 MB)"),
+    (lambda run: run.stop_request.write_text("{}"), "owner", Verdict.WARN, "asks to stop"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "verdict", "words"), DAMAGES, ids=[f"{each[1]}: {each[3]}" for each in DAMAGES]
+)
+def test_each_damage_is_found_and_told_with_what_to_do(
+    copy: RunFolder, damage: Callable[[RunFolder], Any], name: str, verdict: Verdict, words: str
+) -> None:
+    damage(copy)
+    found = by_name(copy)
+    assert found[name].verdict is verdict, found
+    assert words in found[name].told
+    assert found[name].advice
+    others = {each.name: each for each in found.values() if each.name != name}
+    assert all(each.verdict is Verdict.PASS for each in others.values()), others
+
+
+def test_a_run_that_never_began_is_whole(tmp_path: Path) -> None:
+    run = RunFolder.named("fresh", tmp_path)
+    run.path.mkdir()
+    run.plan.write_text(plan(name="fresh").to_toml())
+    assert {each.verdict for each in inspect(run)} == {Verdict.PASS}
+    assert not run.journal.exists()
+
+
+def test_a_plan_that_was_edited_since_is_told(copy: RunFolder) -> None:
+    copy.plan.write_text(copy.plan.read_text().replace("trials = 6", "trials = 60"))
+    finding = by_name(copy)["plan"]
+    assert finding.verdict is Verdict.PASS
+    assert "budget.trials: 6 -> 60" in finding.told
+
+
+# A run that is searched, and one that was stopped.
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[list[Finding]]]:
+    """A search that was stopped in its middle, and what was found in its folder while it ran."""
+    run = RunFolder.named("stopped", tmp_path_factory.mktemp("runs"))
+    given = plan(budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 60}, pruner={"name": "none"})
+    found, reported = [], 0
+    with starting(run, given, NOWHERE) as started:
+        for event in started:
+            reported += "Epoch" in type(event).__name__
+            if reported in (4, 30):
+                found.append(list(inspect(run)))
+            if reported >= 60:
+                started.stop()
+    return run, found
+
+
+def test_nothing_is_wrong_with_a_run_that_is_searched(stopped: Any) -> None:
+    _, found = stopped
+    assert len(found) >= 2
+    for findings in found:
+        assert all(each.verdict is Verdict.PASS for each in findings), findings
+        (owner,) = [each for each in findings if each.name == "owner"]
+        assert f"process {os.getpid()} " in owner.told
+
+
+def interrupted_copy(stopped: Any, tmp_path: Path) -> tuple[RunFolder, int]:
+    run = RunFolder(tmp_path / "stopped")
+    shutil.copytree(stopped[0].path, run.path)
+    trials = Sweep.read(run.path).trials
+    return run, next(
+        each.number for each in trials if each.state is State.INTERRUPTED and len(each.epochs) > 2
+    )
+
+
+def test_a_damaged_checkpoint_of_an_interrupted_trial_costs_an_epoch(stopped: Any, tmp_path: Path) -> None:
+    run, number = interrupted_copy(stopped, tmp_path)
+    assert by_name(run)["checkpoints"].verdict is Verdict.PASS
+    trained = len(Sweep.read(run.path).trials[number].epochs)
+    stored = len((run.trial(number).epochs).read_text().splitlines())
+    flip(run.trial(number).checkpoint)
+    finding = by_name(run)["checkpoints"]
+    assert finding.verdict is Verdict.WARN
+    lost = "nothing of it is lost" if stored > trained else "1 epoch will be trained again"
+    assert lost in finding.told
+    flip(previous(run.trial(number).checkpoint))
+    assert "it starts again from epoch 1" in by_name(run)["checkpoints"].told
+
+
+def test_a_lock_held_by_another_than_it_names_is_told(copy: RunFolder) -> None:
+    with owning(copy.lock):
+        held = json.loads(copy.lock.read_text())
+        copy.lock.write_text(json.dumps({**held, "pid": 2**22 + 1}) + "\n")
+        finding = by_name(copy)["owner"]
+    assert finding.verdict is Verdict.WARN
+    assert "not by the process it names" in finding.told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_is_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = machine._memory()
+    assert " GB available of " in finding.told

@@ -1,0 +1,132 @@
+"""`benchsweep stop`: it asks whoever runs a run to stop, waits, and says what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import plan
+
+from benchsweep.__main__ import main
+from search.descendants import descendants
+from search.folder import RunFolder
+from search.lock import owning
+from search.records import Sweep
+
+
+def stop(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["stop", *map(str, words)])
+    told = capsys.readouterr()
+    assert told.err == ""
+    return int(ended.value.code or 0), told.out
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> RunFolder:
+    """A run that never began."""
+    run = RunFolder.named("fresh", tmp_path)
+    run.path.mkdir()
+    run.plan.write_text(plan(name="fresh").to_toml())
+    return run
+
+
+def test_a_run_that_nobody_runs_is_left_alone(fresh: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = stop(fresh.name, "--runs", fresh.path.parent, capsys=capsys)
+    assert code == 0
+    assert "fresh is not running: it is empty" in told
+    assert f"resume {fresh.path}" in told
+    assert not fresh.stop_request.exists()
+
+
+def test_an_owner_that_does_not_heed_it_is_named_and_the_request_stays(
+    fresh: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with owning(fresh.lock):
+        code, told = stop(fresh.path, "--wait", "0.5", capsys=capsys)
+    assert code == 1
+    assert f"fresh is still held by process {os.getpid()} on " in told
+    assert f"`kill {os.getpid()}` asks likewise" in " ".join(told.split())
+    asked = json.loads(fresh.stop_request.read_text())
+    assert set(asked) == {"host", "pid", "time"}
+    assert asked["pid"] == os.getpid()
+    code, told = stop(fresh.path, "--json", capsys=capsys)
+    assert code == 0
+    assert not fresh.stop_request.exists()  # nobody is left whom it could concern
+
+
+def test_an_owner_that_goes_without_seeing_the_request_leaves_none_behind(
+    fresh: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken, saw = threading.Event(), []
+
+    def hold() -> None:
+        with owning(fresh.lock):
+            taken.set()
+            deadline = time.monotonic() + 20
+            while not fresh.stop_request.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            saw.append(fresh.stop_request.exists())
+
+    owner = threading.Thread(target=hold)
+    owner.start()
+    taken.wait()
+    code, printed = stop(fresh.path, "--json", capsys=capsys)
+    owner.join()
+    told = json.loads(printed)
+    assert saw == [True]
+    assert code == 0
+    assert told["stopped"] is True
+    assert told["owner"] is None
+    assert told["next"].endswith(f"resume {fresh.path}")
+    assert not fresh.stop_request.exists()
+
+
+def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "long.toml"
+    given = plan(name="long", recipe={"batch_size": 100, "epochs": 5000}, pruner={"name": "none"})
+    file.write_text(given.to_toml())
+    words = ["run", str(file), "--runs", str(tmp_path), "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchsweep", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until(process, "epoch_reported")
+        code, told = stop("long", "--runs", tmp_path, capsys=capsys)
+        out, err = process.communicate(timeout=60)
+    finally:
+        for pid in [*descendants(process.pid), process.pid] if process.poll() is None else []:
+            os.kill(pid, 9)
+    assert code == 0, told
+    assert told.startswith("long has stopped, ")
+    assert "0 of 6 trials finished" in told
+    assert "Traceback" not in err
+    run = RunFolder.named("long", tmp_path)
+    assert not run.stop_request.exists()
+    sweep = Sweep.read(run.path)
+    assert sweep.status == "interrupted"
+    assert sweep.sessions[-1].ended == "interrupted"
+    assert sum(len(trial.epochs) for trial in sweep.trials) > 0
+    ended = next(each for each in map(json.loads, out.splitlines()) if each["event"] == "ended")
+    assert ended["reason"] == "interrupted"
+
+
+def until(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        told: dict[str, Any] = json.loads(line)
+        if told["event"] == event:
+            return told
+    raise AssertionError(f"no {event}: {process.communicate()[1]}")
