@@ -55,9 +55,9 @@ def show(
     """Show a run: its plan, its best trials and the leaderboard. With TRIAL, that trial in full.
 
     --json prints one object: the same as results.json of the report (name, status, metric, best,
-    test, trials, leaderboard, openings, sessions, plan, environment), or with TRIAL that trial:
-    number, state, score, recipe, sampled, epochs, error, notes, resumed_from, worker, started,
-    ended and seconds.
+    test, trials, leaderboard, openings, sessions, plan, plans, warm_start, environment), or with
+    TRIAL that trial: number, state, score, recipe, sampled, epochs, error, notes, resumed_from,
+    worker, session, started, ended, seconds and same_as.
     """
     from benchsweep import terminal
     from benchsweep.find import run_folder, trial_of

@@ -14,8 +14,9 @@ from benchsweep.closing import print_leaderboard
 from benchsweep.lines import settings
 from benchsweep.summary import trials_planned
 from benchsweep.view import STYLES
-from reports.ranking import sampled_settings, states_sentence
-from reports.wording import duration, flatten, moment, plural, setting
+from reports.provenance import drawn_under, versions, warm_start_sentence
+from reports.ranking import sampled_settings, states_sentence, trained
+from reports.wording import duration, flatten, moment, plural, setting, shorten
 from search.records import State, Sweep, Trial
 from trainable.contract import Metric
 
@@ -71,7 +72,7 @@ def print_run(console: Console, sweep: Sweep) -> None:
         console.print(_top(sweep, ranked[:_TOP]))
         if len(ranked) > _TOP:
             console.print(f"and {plural(len(ranked) - _TOP, 'more ranked trial')}: --json lists them all")
-    for trial in [each for each in sweep.trials if each.error][:3]:
+    for trial in [each for each in trained(sweep) if each.error][:3]:
         told = " ".join((trial.error or "").split())
         console.print(f"trial {trial.number} {trial.state.lower()}: {told}", soft_wrap=True)
     print_leaderboard(console, sweep)
@@ -93,6 +94,11 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("epochs", f"{sum(len(trial.epochs) for trial in sweep.trials):,}"),
         ("time", f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}"),
     ]
+    if told := warm_start_sentence(sweep):
+        facts.append(("warm start", shorten(told)))
+    for version in versions(sweep)[1:]:
+        since = f"since {moment(version.since)}, {version.drawn}"
+        facts.append((f"plan {version.number}", f"{since}: {'; '.join(map(shorten, version.changes))}"))
     if environment:
         workers = plural(environment.get("workers", 1), "worker")
         facts.append(("on", f"{workers}, {environment.get('device')}, {environment.get('processor')}"))
@@ -128,8 +134,10 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
         (metric.name.replace("_", " "), metric.format(trial.score)),
         ("started", moment(trial.started)),
         ("ended", moment(trial.ended)),
-        ("trained", f"{duration(trial.seconds)} by {trial.worker or 'nobody yet'}"),
+        ("trained", _trained(trial)),
     ]
+    if (version := drawn_under(sweep, trial.number)) is not None:
+        facts.append(("plan", f"version {version} of {len(sweep.plans)}"))
     if trial.resumed_from:
         facts.append(("resumed after", ", ".join(f"epoch {epoch}" for epoch in trial.resumed_from)))
     if trial.error:
@@ -144,6 +152,12 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
     if trial.epochs:
         console.print()
         console.print(_epochs(metric, trial))
+
+
+def _trained(trial: Trial) -> str:
+    if trial.same_as is not None:
+        return f"not again: it has the same recipe as trial {trial.same_as}, and was given its end"
+    return f"{duration(trial.seconds)} by {trial.worker or 'nobody yet'}"
 
 
 def _epochs(metric: Metric, trial: Trial) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from reports.ranking import trained
 from reports.wording import plural
 from search.records import State, Sweep
 
@@ -17,9 +18,10 @@ class Failure(NamedTuple):
 
 
 def failures(sweep: Sweep) -> list[Failure]:
-    """Every cause, the most frequent first."""
+    """Every cause, the most frequent first. A trial that only repeats another one's recipe did not go
+    wrong a second time."""
     met: dict[tuple[State, str], list[int]] = {}
-    for trial in sweep.trials:
+    for trial in trained(sweep):
         if trial.state in (State.FAILED, State.DIVERGED) or trial.error:
             met.setdefault((trial.state, trial.error or "no reason on record"), []).append(trial.number)
     found = [Failure(state, error, tuple(trials)) for (state, error), trials in met.items()]
@@ -33,6 +35,6 @@ def failures_sentence(sweep: Sweep) -> str:
         return "No trial failed or diverged."
     count = sum(len(cause.trials) for cause in causes)
     return (
-        f"{plural(count, 'trial')} of {len(sweep.trials)} went wrong, for {plural(len(causes), 'cause')}; "
+        f"{plural(count, 'trial')} of {len(trained(sweep))} went wrong, for {plural(len(causes), 'cause')}; "
         f"the others were not affected."
     )

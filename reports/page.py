@@ -21,6 +21,7 @@ from plotly.utils import PlotlyJSONEncoder
 from reports import markdown
 from reports.bars import Bars, bars
 from reports.failures import Failure, failures, failures_sentence
+from reports.provenance import Version, versions, warm_start_sentence
 from reports.ranking import (
     benchmark_applies,
     leaderboard,
@@ -38,6 +39,9 @@ from reports.wording import duration, flatten, moment, plural, setting, shorten
 from search.records import Sweep
 from trainable.durable import write_whole
 
+ENDINGS = {"budget": "budget spent", "error": "ended by an error"}
+"""How the end of a start is called where its record has a bare word for it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
@@ -45,7 +49,7 @@ class Report:
 
     leaderboard, trials: as `reports.ranking` documents them. bars: one per leaderboard row.
     sections: the figures. environment: (key, value) rows. plan: (table, its rows) in the file's
-    order. results: what results.json holds.
+    order. versions: of the plan, none where it never changed. results: what results.json holds.
     """
 
     sweep: Sweep
@@ -59,6 +63,7 @@ class Report:
     failures: tuple[Failure, ...]
     environment: tuple[tuple[str, str], ...]
     plan: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    versions: tuple[Version, ...]
     results: Mapping[str, Any]
 
     @classmethod
@@ -88,6 +93,7 @@ class Report:
             failures=tuple(failures(sweep)),
             environment=tuple(flatten(sweep.environment)),
             plan=tuple(_plan_tables(sweep.plan)),
+            versions=versions(sweep),
             results=results(sweep, benchmarks, command),
         )
 
@@ -117,6 +123,11 @@ class Report:
         return ordered.to_dict("records")
 
     @property
+    def trials_told(self) -> pd.DataFrame:
+        """`trials` without the column of repeated recipes where no trial repeats one."""
+        return self.trials if self.trials["same_as"].notna().any() else self.trials.drop(columns="same_as")
+
+    @property
     def trials_sentence(self) -> str:
         """How many trials in which state, and what they cost."""
         told = states_sentence(self.sweep)
@@ -143,18 +154,28 @@ class Report:
         last = self.sweep.sessions[-1].number if self.sweep.sessions and self.sweep.alive else None
         rows = []
         for session in self.sweep.sessions:
-            end = session.ended or ("still running" if session.number == last else "killed")
+            end = ENDINGS.get(session.ended, session.ended) or (
+                "still running" if session.number == last else "killed"
+            )
             told = f"{moment(session.started)}, {duration(session.seconds)}, {shorten(end)}"
             rows.append((f"start {session.number}", told))
         return rows
 
     @property
     def plan_sentence(self) -> str:
-        """What is searched, over how many settings."""
+        """What is searched, over how many settings, and by which version of the plan."""
         space = self.sweep.plan.get("space")
         count = len(space) if isinstance(space, Mapping) else 0
         trainable = self.sweep.plan.get("trainable", "trainable.mlp")
-        return f"{plural(count, 'setting')} of {shorten(str(trainable))} searched."
+        told = f"{plural(count, 'setting')} of {shorten(str(trainable))} searched."
+        if self.versions:
+            told += f" The plan was changed while the run went on: version {len(self.versions)} is in force."
+        return told
+
+    @property
+    def warm_start_sentence(self) -> str:
+        """What the sampler knew from another run; "" where it knew nothing."""
+        return warm_start_sentence(self.sweep)
 
     @property
     def openings_sentence(self) -> str:

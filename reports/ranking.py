@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -184,6 +185,7 @@ def trials_table(sweep: Sweep) -> pd.DataFrame:
         number      int64
         rank        Int64: 1 for the best; NA for trials that are not ranked (`Sweep.ranked`)
         state       str, a `search.records.State`
+        same_as     Int64: the trial that trained the same recipe before; NA for those that were trained
         score       float64, in the metric's own unit; NaN before the first epoch
         epochs      int64: epochs trained
         seconds     float64: training time
@@ -196,6 +198,7 @@ def trials_table(sweep: Sweep) -> pd.DataFrame:
         "number": "int64",
         "rank": "Int64",
         "state": "str",
+        "same_as": "Int64",
         "score": "float64",
         "epochs": "int64",
         "seconds": "float64",
@@ -211,6 +214,7 @@ def _trial_row(trial: Trial, rank: int | None) -> dict[str, Any]:
         "number": trial.number,
         "rank": pd.NA if rank is None else rank,
         "state": str(trial.state),
+        "same_as": pd.NA if trial.same_as is None else trial.same_as,
         "score": float("nan") if trial.score is None else trial.score,
         "epochs": len(trial.epochs),
         "seconds": trial.seconds,
@@ -228,14 +232,23 @@ def sampled_settings(sweep: Sweep) -> list[str]:
     return list(dict.fromkeys([*ordered, *asked]))
 
 
+def trained(sweep: Sweep) -> list[Trial]:
+    """The trials by number, without those that only repeat another one's recipe: these were given its
+    end and trained nothing, so counting them would count its training twice."""
+    return [trial for trial in sweep.trials if trial.same_as is None]
+
+
 def states_sentence(sweep: Sweep, brackets: bool = False) -> str:
-    """ "40 trials: 29 complete, 9 pruned and 2 failed"; the states in brackets if asked."""
-    counts = sorted(((sweep.count(state), state.lower()) for state in State), key=lambda pair: -pair[0])
-    parts = [f"{count} {state}" for count, state in counts if count]
-    if not parts:
+    """ "40 trials: 29 complete, 9 pruned and 2 that repeat a recipe"; the parts in brackets if asked."""
+    states = Counter(trial.state for trial in trained(sweep))
+    order = sorted(State, key=lambda state: -states[state])
+    parts = [f"{states[state]} {state.lower()}" for state in order if states[state]]
+    if not sweep.trials:
         return "no trials"
     total = plural(sweep.count(), "trial")
-    if len(parts) == 1 and sweep.count() > 1:
+    if again := sweep.count() - states.total():
+        parts.append(f"{again} that {'repeats' if again == 1 else 'repeat'} a recipe")
+    elif len(parts) == 1 and sweep.count() > 1:
         return f"{total}, all {parts[0].split()[1]}"
     return f"{total} ({listing(parts)})" if brackets else f"{total}: {listing(parts)}"
 

@@ -25,12 +25,19 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     reproduce       the command that trains it again, or null
     test            correct, count, accuracy, low, high (shares; 95 % Wilson), trial; or null
     trials          by number: number, state, score, recipe, sampled, epochs (number, metrics,
-                    seconds), error, notes, resumed_from, worker, started, ended, seconds
+                    seconds), error, notes, resumed_from, worker, session, started, ended, seconds,
+                    same_as (the trial whose end this one was given, for it has the same recipe
+                    and was not trained again; null for the others)
     importances     setting -> share, or null; importances_note says why
     leaderboard     the columns of `reports.ranking.leaderboard`; leaderboard_note says which rows
     openings        of the test set: time, reason, trial, evaluation, parameters, weights_sha256
-    sessions        number, started, seconds, ended ("" if it was killed)
-    plan, environment
+    sessions        number, started, seconds, ended ("budget", "interrupted", "error", or "" if it
+                    lives or was killed), environment
+    plan            the one in force
+    plans           its versions, the first one first: number (0 for the first), since, trials (how
+                    many there were then), table (the whole plan), changes (a line for each key)
+    warm_start      run, taken, sentence; or null. No trial of that run is among `trials`
+    environment     of the last start
 
     Times are ISO 8601 in UTC, durations seconds. What JSON cannot hold (NaN) is null.
     """
@@ -56,6 +63,8 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         "openings": [opening.to_json() for opening in sweep.openings],
         "sessions": [vars(session) for session in sweep.sessions],
         "plan": sweep.plan,
+        "plans": [vars(version) for version in sweep.plans],
+        "warm_start": None if sweep.warm_start is None else vars(sweep.warm_start),
         "environment": sweep.environment,
     }
     return dict(plain_json(made))

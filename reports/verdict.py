@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.ranking import benchmark_applies, comparison, measured, states_sentence, winning_opening
+from reports.ranking import (
+    benchmark_applies,
+    comparison,
+    measured,
+    states_sentence,
+    trained,
+    winning_opening,
+)
 from reports.wording import duration, percent, plural, setting
 from search.records import Opening, State, Sweep, Trial
 
@@ -120,7 +127,8 @@ def _facts(sweep: Sweep, best: Trial | None, opening: Opening | None) -> list[tu
     if opening is not None and opening.parameters is not None:
         facts.append(("parameters", f"{opening.parameters:,}"))
     facts.append(("trials", f"{len(sweep.trials):,}"))
-    facts.append(("stopped early", f"{sweep.count(State.PRUNED):,}"))
+    stopped = sum(trial.state is State.PRUNED for trial in trained(sweep))
+    facts.append(("stopped early", f"{stopped:,}"))
     facts.append(("search time", duration(sweep.seconds)))
     facts.append(("training time", duration(sum(trial.seconds for trial in sweep.trials))))
     return facts

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.records import Opening, Session, State, Sweep, Trial
+from search.records import Opening, PlanVersion, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 from trainable.evaluation import Evaluation
@@ -62,6 +62,30 @@ def make_trial(number: int, **changes: Any) -> Trial:
         "ended": START + timedelta(seconds=10 * number + 9),
     }
     return Trial(**{**known, **changes})
+
+
+def make_repeat(number: int, of: Trial, **changes: Any) -> Trial:
+    """A trial that was not trained, because `of` has the same recipe: it has that one's end."""
+    known: dict[str, Any] = {
+        "recipe": of.recipe,
+        "sampled": of.sampled,
+        "state": of.state,
+        "score": of.score,
+        "error": of.error,
+        "epochs": (),
+        "worker": None,
+        "same_as": of.number,
+    }
+    return make_trial(number, **{**known, **changes})
+
+
+def make_plans(*changed: tuple[int, tuple[str, ...]]) -> tuple[PlanVersion, ...]:
+    """PLAN, and a version an hour later for each (how many trials there were, what it changed)."""
+    known = [(0, ()), *changed]
+    return tuple(
+        PlanVersion(number, START + timedelta(hours=number), trials, PLAN, changes)
+        for number, (trials, changes) in enumerate(known)
+    )
 
 
 def sweep_of(trials: Iterable[Trial], **changes: Any) -> Sweep:

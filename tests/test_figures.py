@@ -12,6 +12,7 @@ from sweeps import (
     SPACE,
     boosting_sweep,
     make_evaluation,
+    make_repeat,
     make_sweep,
     make_trial,
     sweep_of,
@@ -48,6 +49,44 @@ def test_the_best_so_far_rises_only_by_complete_trials() -> None:
     assert told.numbers == (0, 1, 3, 4)
     assert (told.best_numbers, told.best_scores) == ((0, 3), (0.90, 0.95))
     assert "95.00 %, came with trial 3; the 1 trial after it" in history.sentence(told)
+
+
+def repeating_sweep() -> Sweep:
+    """Nine trials that were trained, four that repeat the best or a stopped one."""
+    learnt = [
+        make_trial(k, sampled={"x": k / 10, "y": k % 3}, recipe={"k": k}, score=0.9 + k / 100)
+        for k in range(8)
+    ]
+    stopped = make_trial(9, sampled={"x": 0.9, "y": 0}, state=State.PRUNED, score=0.85)
+    again = [make_repeat(8, learnt[7]), make_repeat(10, stopped), make_repeat(11, learnt[7])]
+    return sweep_of([*learnt, again[0], stopped, *again[1:], make_repeat(12, learnt[0])])
+
+
+def test_repeated_recipes_stand_apart_in_the_history_and_improve_nothing() -> None:
+    told = history.history(repeating_sweep())
+    assert isinstance(told, history.History)
+    assert told.numbers == (*range(8), 9)
+    assert told.repeats == ((8, 0.97, 7), (10, 0.85, 9), (11, 0.97, 7), (12, 0.9, 0))
+    assert told.best_numbers == tuple(range(8))
+    assert history.sentence(told) == (
+        "The best score of 9 trials, 97.00 %, came with trial 7; the 1 trial after it did not improve on "
+        "it. 4 further trials only repeat a recipe."
+    )
+    drawn = {trace.name: trace for trace in history.draw(told).data}
+    assert tuple(drawn["repeat"].x) == (8, 10, 11, 12)
+    assert max(drawn["best so far"].x) == 12
+    none = history.history(make_sweep())
+    assert isinstance(none, history.History)
+    assert "repeat" not in {trace.name for trace in history.draw(none).data}
+
+
+def test_repeated_recipes_count_once_in_every_other_figure() -> None:
+    sweep = repeating_sweep()
+    single = sweep_of([trial for trial in sweep.trials if trial.same_as is None])
+    assert len(single.trials) == len(sweep.trials) - 4
+    for figure in (curves.curves, importances.importances, parallel.parallel, slices.slices):
+        assert not isinstance(figure(sweep), str)
+        assert figure(sweep) == figure(single)
 
 
 def test_a_minimised_metric_falls_to_its_best() -> None:
@@ -238,8 +277,9 @@ def test_a_model_without_mistakes_is_drawn_and_told() -> None:
         scored([0.5] * 12),
         boosting_sweep(),
         make_sweep(200),
+        repeating_sweep(),
     ],
-    ids=["empty", "one", "two", "failed", "equal", "boosting", "many"],
+    ids=["empty", "one", "two", "failed", "equal", "boosting", "many", "repeating"],
 )
 def test_every_sweep_has_a_sentence_in_every_section(sweep: Sweep) -> None:
     made = sections(sweep)

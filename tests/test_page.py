@@ -16,12 +16,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
-from sweeps import ENVIRONMENT, PLAN, START, boosting_sweep, make_opening, make_sweep, make_trial, sweep_of
+from sweeps import (
+    ENVIRONMENT,
+    PLAN,
+    START,
+    boosting_sweep,
+    make_opening,
+    make_plans,
+    make_repeat,
+    make_sweep,
+    make_trial,
+    sweep_of,
+)
 
 from reports.benchmarks import read_benchmarks
 from reports.page import Report, as_markdown, html, write
 from reports.statistics import wilson
-from search.records import Session, State, Sweep
+from search.records import Origin, Session, State, Sweep
 from trainable.contract import Metric
 from trainable.evaluation import Evaluation
 
@@ -241,6 +252,7 @@ def hostile_sweep(draw: list[str]) -> Sweep:
         )
         for k in range(10)
     ]
+    trials.append(make_repeat(10, trials[8]))
     seen = Evaluation({"accuracy": 0.5, key: 1.0}, 10, class_names=(name,))
     classed = Evaluation({"accuracy": 1.0}, 2, np.eye(2, dtype=np.int64), class_names=(value, model))
     return sweep_of(
@@ -251,6 +263,8 @@ def hostile_sweep(draw: list[str]) -> Sweep:
         environment={**ENVIRONMENT, key: {value: error}},
         openings=(make_opening(8, seen, reason=reason), make_opening(8, classed, reason=reason)),
         sessions=(Session(0, START, 1.0, ended),),
+        plans=make_plans((4, (value, error, f"{key}: {value} -> {model}"))),
+        warm_start=Origin(name, 3, reason),
     )
 
 
@@ -289,3 +303,115 @@ def test_the_last_start_of_a_running_search_is_not_called_killed() -> None:
     assert [told.split(", ")[-1] for _, told in running.starts] == ["killed", "still running"]
     over = Report.of(sweep_of([make_trial(0)], sessions=sessions), PUBLISHED)
     assert [told.split(", ")[-1] for _, told in over.starts] == ["killed", "killed"]
+
+
+def test_starts_are_called_by_how_they_ended() -> None:
+    sessions = tuple(Session(k, START, 5.0, end) for k, end in enumerate(["error", "interrupted", "budget"]))
+    told = Report.of(sweep_of([make_trial(0)], sessions=sessions), PUBLISHED).starts
+    assert [end.split(", ")[-1] for _, end in told] == ["ended by an error", "interrupted", "budget spent"]
+
+
+CHANGES = (
+    (4, ("budget.trials: 40 -> 60", "space.dropout.high: 0.4 -> 0.5")),
+    (4, ("budget.trials: 60 -> 80",)),
+    (5, ("<img src=x onerror=alert(1)> *[l](u)*: 1 -> 2",)),
+)
+
+
+def test_each_version_of_a_plan_is_listed_with_its_time_its_trials_and_its_changes() -> None:
+    sweep = make_sweep(plans=make_plans(*CHANGES))
+    told = " ".join(" ".join(page_of(sweep).text).split())
+    assert "The plan was changed while the run went on: version 4 is in force." in told
+    assert "Version 1 since 2026-11-20 09:30 UTC, trials 0 to 3 Version 2" in told
+    assert (
+        "Version 2 since 2026-11-20 10:30 UTC, no trial budget.trials: 40 -> 60 "
+        "space.dropout.high: 0.4 -> 0.5 Version 3" in told
+    )
+    assert "Version 3 since 2026-11-20 11:30 UTC, trial 4 budget.trials: 60 -> 80" in told
+    assert "Version 4 since 2026-11-20 12:30 UTC, from trial 5 on" in told
+    lines = as_markdown(Report.of(sweep, PUBLISHED)).splitlines()
+    first = lines.index("2. Version 2, since 2026-11-20 10:30 UTC, no trial")
+    assert lines[first + 1 : first + 3] == [
+        "    - budget.trials: 40 -&gt; 60",
+        "    - space.dropout.high: 0.4 -&gt; 0.5",
+    ]
+
+
+def test_marks_in_a_change_of_the_plan_stay_text() -> None:
+    sweep = make_sweep(plans=make_plans(*CHANGES))
+    page = page_of(sweep)
+    assert "img" not in {tag for tag, _ in page.tags}
+    assert "<img src=x onerror=alert(1)> *[l](u)*: 1 -> 2" in page.text
+    markdown = as_markdown(Report.of(sweep, PUBLISHED))
+    assert "&lt;img src=x onerror=alert(1)&gt; \\*\\[l\\](u)\\*: 1 -&gt; 2" in markdown
+
+
+def test_a_warm_start_is_told_with_the_plan() -> None:
+    origin = Origin("first", 3, "3 of 4 finished trials of first seed the sampler")
+    sweep = make_sweep(warm_start=origin)
+    said = f"Warm start: {origin.sentence}. None of them is ranked here."
+    assert said in page_of(sweep).text
+    assert said in as_markdown(Report.of(sweep, PUBLISHED)).splitlines()
+
+
+def test_a_plan_that_never_changed_adds_nothing_to_the_report() -> None:
+    plain, versioned = (Report.of(make_sweep(plans=plans), PUBLISHED) for plans in ((), make_plans()))
+    assert html(versioned) == html(plain)
+    assert as_markdown(versioned) == as_markdown(plain)
+    for words in ("Version", "Warm start", "same recipe", "same_as", "repeat"):
+        assert words not in " ".join(page_of(plain.sweep).text)
+        assert words not in as_markdown(plain)
+
+
+def repeating_sweep() -> Sweep:
+    """Two trained, one stopped, one diverged; then each of them once more, not trained."""
+    own = [
+        make_trial(0, score=0.9),
+        make_trial(1, score=0.95),
+        make_trial(2, state=State.PRUNED),
+        make_trial(3, state=State.DIVERGED, error="epoch 3: train_loss became nan"),
+    ]
+    return sweep_of([*own, *(make_repeat(4 + trial.number, trial) for trial in own)])
+
+
+def test_a_trial_that_repeats_a_recipe_is_marked_and_leads_to_the_other_one() -> None:
+    page = page_of(repeating_sweep())
+    assert [link for link in page.attribute("a", "href") if link.startswith("#trial-")] == [
+        "#trial-0",
+        "#trial-1",
+        "#trial-2",
+        "#trial-3",
+    ]
+    assert {f"trial-{number}" for number in range(8)} <= set(page.attribute("tr", "id"))
+    assert "same recipe as trial 1, not trained again" in "".join(page.text)
+    markdown = as_markdown(Report.of(repeating_sweep(), PUBLISHED))
+    assert "| number | rank | state | same_as | score |" in markdown
+    assert "| 5 |  | COMPLETE | 1 | 0.95 | 0 |" in markdown
+
+
+def test_what_was_not_trained_is_not_counted_as_trained() -> None:
+    report = Report.of(repeating_sweep(), PUBLISHED)
+    facts = dict(report.verdict.facts)
+    assert (facts["trials"], facts["stopped early"], facts["training time"]) == ("8", "1", "12 s")
+    assert report.failures_sentence.startswith("1 trial of 4 went wrong, for 1 cause")
+    assert "(2 complete, 1 pruned, 1 diverged and 4 that repeat a recipe)" in report.verdict.sentences[0]
+    assert "8 epochs trained in 12 s" in report.trials_sentence
+
+
+def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> None:
+    origin = Origin("first", 3, "3 of 4 finished trials of first seed the sampler")
+    sweep = sweep_of(repeating_sweep().trials, plans=make_plans(*CHANGES), warm_start=origin)
+    stored = json.loads(json.dumps(dict(Report.of(sweep, PUBLISHED).results), allow_nan=False))
+    assert stored["schema"] == 1
+    assert [trial["same_as"] for trial in stored["trials"]] == [None] * 4 + [0, 1, 2, 3]
+    assert stored["warm_start"] == {"run": "first", "taken": 3, "sentence": origin.sentence}
+    assert [version["number"] for version in stored["plans"]] == [0, 1, 2, 3]
+    assert stored["plans"][1] == {
+        "number": 1,
+        "since": "2026-11-20T10:30:00+00:00",
+        "trials": 4,
+        "table": PLAN,
+        "changes": ["budget.trials: 40 -> 60", "space.dropout.high: 0.4 -> 0.5"],
+    }
+    bare = Report.of(make_sweep(), PUBLISHED).results
+    assert (bare["plans"], bare["warm_start"]) == ([], None)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import boosting_sweep, make_sweep, make_trial, sweep_of
+from sweeps import boosting_sweep, make_plans, make_repeat, make_sweep, make_trial, sweep_of
 
 from reports.benchmarks import read_benchmarks
 from reports.page import write
 from reports.verdict import reproduce_command
-from search.records import State, Sweep
+from search.records import Origin, State, Sweep
 
 COMMAND = reproduce_command(make_sweep())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -163,6 +163,29 @@ def test_small_and_foreign_sweeps_open_without_a_complaint(
     assert reader.complaints == []
     assert reader.foreign == []
     assert reader.ask("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_long_path_and_a_long_change_of_the_plan_widen_no_page(
+    browser: Any, width: int, tmp_path: Path
+) -> None:
+    changes = ("space.hidden_sizes.choices: " + "[1024,512]," * 40, "recipe." + "x" * 200)
+    plans, origin = make_plans((20, changes)), Origin("first", 3, "3 of 4 " + "y" * 200)
+    sweep = make_sweep(folder=Path("/srv" + "/experiments" * 9), plans=plans, warm_start=origin)
+    reader = Reader(browser, written(sweep, tmp_path), width)
+    assert reader.ask("document.documentElement.scrollWidth") <= width
+    wide = "[...document.querySelectorAll('#plan *')].some(e => e.getBoundingClientRect().right > innerWidth)"
+    assert not reader.ask(wide)
+
+
+def test_a_repeated_recipe_leads_to_the_trial_that_was_trained(browser: Any, tmp_path: Path) -> None:
+    trials = make_sweep().trials
+    reader = Reader(browser, written(sweep_of([*trials, make_repeat(40, trials[0])]), tmp_path))
+    reader.page.click("#trial-40 a")
+    row, head = (reader.page.locator(at).bounding_box() for at in ("#trial-0", "#trials thead"))
+    assert row["y"] >= head["y"] + head["height"] - 1
+    assert reader.ask("document.querySelector('tr:target').id") == "trial-0"
+    assert reader.complaints == []
 
 
 def test_hostile_text_runs_nothing(browser: Any, tmp_path: Path) -> None:

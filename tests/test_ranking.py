@@ -8,7 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from rich.console import Console
-from sweeps import PLAN, boosting_sweep, make_evaluation, make_opening, make_sweep, make_trial, sweep_of
+from sweeps import (
+    PLAN,
+    boosting_sweep,
+    make_evaluation,
+    make_opening,
+    make_repeat,
+    make_sweep,
+    make_trial,
+    sweep_of,
+)
 
 from reports import markdown
 from reports.benchmarks import COLUMNS as BENCHMARK_COLUMNS
@@ -155,7 +164,17 @@ def test_the_trials_table_has_one_row_a_trial_and_a_column_a_setting() -> None:
 def test_the_trials_table_of_nothing_is_empty_with_its_columns() -> None:
     frame = trials_table(sweep_of(()))
     assert frame.empty
-    assert list(frame) == ["number", "rank", "state", "score", "epochs", "seconds", "error"]
+    assert list(frame) == ["number", "rank", "state", "same_as", "score", "epochs", "seconds", "error"]
+
+
+def test_a_trial_that_repeats_a_recipe_names_the_other_one_and_has_no_rank() -> None:
+    first = make_trial(0, score=0.95)
+    frame = trials_table(sweep_of([first, make_trial(1, score=0.9), make_repeat(2, first)]))
+    assert list(frame["same_as"].isna()) == [True, True, False]
+    row = frame.iloc[2]
+    assert (row["same_as"], row["state"], row["score"], row["epochs"]) == (0, "COMPLETE", 0.95, 0)
+    assert row["rank"] is pd.NA
+    assert list(frame["rank"][:2]) == [1, 2]
 
 
 def test_a_setting_called_like_a_column_does_not_replace_it() -> None:
@@ -169,6 +188,15 @@ def test_states_are_told_most_frequent_first() -> None:
     assert states_sentence(sweep_of(trials)) == "3 trials: 2 complete and 1 failed"
     assert states_sentence(sweep_of(trials[1:])) == "2 trials, all complete"
     assert states_sentence(sweep_of(())) == "no trials"
+
+
+def test_trials_that_repeat_a_recipe_are_told_apart_from_those_that_were_trained() -> None:
+    done, stopped = make_trial(0), make_trial(1, state=State.PRUNED)
+    one = sweep_of([done, make_trial(2), stopped, make_repeat(3, stopped)])
+    assert states_sentence(one) == "4 trials: 2 complete, 1 pruned and 1 that repeats a recipe"
+    two = sweep_of([done, make_repeat(1, done), make_repeat(2, done)])
+    assert states_sentence(two) == "3 trials: 1 complete and 2 that repeat a recipe"
+    assert states_sentence(two, brackets=True) == "3 trials (1 complete and 2 that repeat a recipe)"
 
 
 def test_markdown_cells_show_every_mark_as_itself() -> None:

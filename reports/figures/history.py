@@ -6,10 +6,30 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from reports.figures.style import AMBER, BLUE, COLOUR, MARK, Window, count_axis, figure, value_axis, window
+from reports.figures.style import (
+    AMBER,
+    BLUE,
+    COLOUR,
+    GREY,
+    MARK,
+    Window,
+    count_axis,
+    figure,
+    value_axis,
+    window,
+)
+from reports.ranking import trained
 from reports.wording import plural
 from search.records import State, Sweep
 from trainable.contract import Metric
+
+
+class Repeat(NamedTuple):
+    """A trial that was not trained, for its recipe had been, as trial `same_as`; its score is that one's."""
+
+    number: int
+    score: float
+    same_as: int
 
 
 class History(NamedTuple):
@@ -17,7 +37,8 @@ class History(NamedTuple):
 
     scores, states, lengths (epochs trained): one entry per trial in `numbers`.
     best_numbers, best_scores: the COMPLETE trials that were the best so far when they came.
-    trials: how many trials there are in all, scored or not.
+    trials: how many trials were trained in all, scored or not.
+    repeats: those that repeat a recipe, which are in none of the others.
     """
 
     metric: Metric
@@ -29,11 +50,13 @@ class History(NamedTuple):
     best_scores: tuple[float, ...]
     trials: int
     window: Window
+    repeats: tuple[Repeat, ...]
 
 
 def history(sweep: Sweep) -> History | str:
     """The numbers, or why there are none."""
-    scored = [(trial, trial.score) for trial in sweep.trials if trial.score is not None]
+    own = trained(sweep)
+    scored = [(trial, trial.score) for trial in own if trial.score is not None]
     if not scored:
         return "No trial has finished an epoch yet, so there is no history to draw."
     best: list[tuple[int, float]] = []
@@ -51,8 +74,13 @@ def history(sweep: Sweep) -> History | str:
         lengths=tuple(len(trial.epochs) for trial, _ in scored),
         best_numbers=tuple(number for number, _ in best),
         best_scores=tuple(score for _, score in best),
-        trials=len(sweep.trials),
+        trials=len(own),
         window=window(scores, sweep.metric, judges, reach=5.0),
+        repeats=tuple(
+            Repeat(trial.number, trial.score, trial.same_as)
+            for trial in sweep.trials
+            if trial.same_as is not None and trial.score is not None
+        ),
     )
 
 
@@ -61,15 +89,18 @@ def sentence(numbers: History) -> str:
     if not numbers.best_numbers:
         told = f"{plural(len(numbers.numbers), 'trial')} trained, but none to its end yet."
     else:
-        since = numbers.numbers[-1] - numbers.best_numbers[-1]
+        best, last = numbers.best_numbers[-1], numbers.numbers[-1]
+        since = last - best - sum(best < repeat.number < last for repeat in numbers.repeats)
         after = (
             f"; the {plural(since, 'trial')} after it did not improve on it" if since else ", the last so far"
         )
         told = (
             f"The best score of {plural(numbers.trials, 'trial')}, "
             f"{numbers.metric.format(numbers.best_scores[-1])}, came with trial "
-            f"{numbers.best_numbers[-1]}{after}."
+            f"{best}{after}."
         )
+    if again := len(numbers.repeats):
+        told += f" {plural(again, 'further trial')} only {'repeats' if again == 1 else 'repeat'} a recipe."
     if outside := numbers.window.outside:
         told += f" {plural(outside, 'score lies', 'scores lie')} beyond the window; a double click shows all."
     return told
@@ -78,8 +109,10 @@ def sentence(numbers: History) -> str:
 def draw(numbers: History) -> go.Figure:
     """Scores by state, and the best so far as a staircase."""
     traces = [_points(numbers, state) for state in State if state in numbers.states]
+    if numbers.repeats:
+        traces.append(_repeats(numbers))
     if numbers.best_numbers:
-        steps = [*numbers.best_numbers, max(numbers.numbers)]
+        steps = [*numbers.best_numbers, _last(numbers)]
         line = {"color": BLUE, "width": 2, "shape": "hv"}
         traces.insert(
             0,
@@ -95,8 +128,27 @@ def draw(numbers: History) -> go.Figure:
         traces.append(_star(numbers))
     return figure(
         traces,
-        xaxis=count_axis("trial", max(numbers.numbers)) | {"rangemode": "nonnegative"},
+        xaxis=count_axis("trial", _last(numbers)) | {"rangemode": "nonnegative"},
         yaxis=value_axis(numbers.metric, numbers.window),
+    )
+
+
+def _last(numbers: History) -> int:
+    """The highest number that is drawn."""
+    return max([*numbers.numbers, *(repeat.number for repeat in numbers.repeats)])
+
+
+def _repeats(numbers: History) -> go.Scatter:
+    """Small and hollow: they tell how the search went on, but no score of their own."""
+    return go.Scatter(
+        x=[repeat.number for repeat in numbers.repeats],
+        y=[repeat.score for repeat in numbers.repeats],
+        customdata=[[numbers.metric.format(each.score), str(each.same_as)] for each in numbers.repeats],
+        mode="markers",
+        marker={"color": GREY, "symbol": "circle-open", "size": 5, "opacity": 0.85},
+        name="repeat",
+        hovertemplate="trial %{x}: %{customdata[0]}<br>"
+        "same recipe as trial %{customdata[1]}, not trained again<extra></extra>",
     )
 
 

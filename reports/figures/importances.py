@@ -13,6 +13,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from reports.figures.scale import Scale, scales
 from reports.figures.style import BLUE, figure, plain
+from reports.ranking import trained
 from reports.wording import listing, plural, setting
 from search.records import State, Sweep, Trial
 
@@ -45,7 +46,9 @@ def importances(sweep: Sweep) -> Importances | str:
     Settings that are asked only under a condition count where they were asked. The top group is a
     tenth of the complete trials, but five of them at least and half of them at most.
     """
-    complete = [trial for trial in sweep.trials if trial.state is State.COMPLETE and trial.score is not None]
+    complete = [
+        trial for trial in trained(sweep) if trial.state is State.COMPLETE and trial.score is not None
+    ]
     if len(complete) < FEWEST:
         return (
             f"Importances need at least {FEWEST} complete trials to mean anything; "

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from reports.figures.scale import Scale, scales
 from reports.figures.style import AMBER, BLUE, Window, figure, plain, tilt, value_axis, window
+from reports.ranking import trained
 from reports.wording import listing, setting
 from search.records import State, Sweep
 from trainable.contract import Metric
@@ -49,7 +50,7 @@ class Slices(NamedTuple):
 
 def slices(sweep: Sweep) -> Slices | str:
     """The numbers, or why there are none."""
-    complete = [(t, t.score) for t in sweep.trials if t.state is State.COMPLETE and t.score is not None]
+    complete = [(t, t.score) for t in trained(sweep) if t.state is State.COMPLETE and t.score is not None]
     if len(complete) < 2:
         return "Slices need at least two complete trials."
     best = sweep.best()
