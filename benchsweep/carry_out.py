@@ -76,7 +76,8 @@ def carry_out(
     try:
         beginning = starting(run, plan, folder, wish.address, extend=extend, warm_start=warm_start)
         with beginning as search, resumable(run, again):
-            progress.recall(Sweep.read(run.path))
+            if search.before is not None:
+                progress.recall(search.before)
             with diverted(run.log) as streams:
                 stopped = _watch(search, progress, watcher(wish.form, progress, streams), again, folder)
     finally:

@@ -109,7 +109,8 @@ def on_what(event: Started) -> str:
 
 def trial_line(progress: Progress, row: Row) -> str:
     """One ended trial, what it tried, and how far the search is with it."""
-    figures = f"{row.trained}/{row.planned} epochs  {progress.metric.format(row.score)}"
+    epochs = "" if row.same_as is not None else f"{row.trained}/{row.planned} epochs  "
+    figures = f"{epochs}{progress.metric.format(row.score)}"
     best = "  best so far" if row is progress.best and row.state is State.COMPLETE else ""
     why = f"  {' '.join(row.error.split())}" if row.error else ""
     if row.same_as is not None:

@@ -240,7 +240,8 @@ def _to_go(row: Row, usual: float) -> float:
 
 
 def _row_of(trial: Trial, planned: int) -> Row:
-    epochs = trial.recipe.get("epochs", planned)
+    # Of a trial that a new plan did not ask for any more nothing was saved by pruning.
+    epochs = len(trial.epochs) if trial.abandoned else trial.recipe.get("epochs", planned)
     return Row(
         trial.number,
         trial.sampled,

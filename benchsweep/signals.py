@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from search.descendants import Descendants
 
 AGAIN = "stopping: trials keep their last finished epoch; press Ctrl-C again to quit now"
+_ONE = 0.3
+"""Seconds within which two signals are one: `timeout` and `uv run` pass on what the whole group of
+processes is sent anyway."""
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -54,15 +58,16 @@ def stopping(
     writer.setblocking(False)
 
     def listen() -> None:
+        first = 0.0
         while received := reader.recv(1):
             signum = received[0]
             if signum not in _CAUGHT:
                 continue
             if stopped.signum is None:
-                stopped.signum = signum
+                stopped.signum, first = signum, time.monotonic()
                 stop()
                 say(AGAIN)
-            else:
+            elif time.monotonic() - first > _ONE:
                 _end(signum, leave)
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from search.budget import duration
 from search.cluster import Cluster
+from search.death import cause
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
 from search.records import State
@@ -167,16 +168,18 @@ class Ledger:
         return again
 
     def give_up(self, number: int, error: str) -> None:
-        """Record that a trial's worker died more often than the plan allows. error: the engine's
-        own text, of which the last line says why."""
+        """Record that a trial's worker died more often than the plan allows. error: Ray's own text."""
         times = self.study.plan.resources.max_failures + 1
-        lines = [line.strip() for line in error.splitlines() if line.strip()] or ["no reason is known"]
         if not self.study.is_live(number):  # it was given up before its worker was ended
             return
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
             self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
             write_whole(self.run.trial(number).error, error)
-        self.end(number, State.FAILED, f"its worker died {times} times, at last with: {lines[-1][:300]}")
+        self.end(
+            number,
+            State.FAILED,
+            f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {cause(error)}",
+        )
 
     def take(self, result: dict[str, Any]) -> bool:
         """Record what a worker reported. Returns whether its trial is to stop."""

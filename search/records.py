@@ -64,6 +64,8 @@ class Trial:
     notes: sentences on what happened to it, such as a damaged checkpoint passed over.
     same_as: the trial that trained the same recipe before, and whose end this one was given without
     being trained; None for those that were.
+    abandoned: whether it was interrupted and then left, PRUNED, for its plan was changed and does not
+    ask for it any more.
     """
 
     number: int
@@ -80,6 +82,7 @@ class Trial:
     notes: tuple[str, ...] = ()
     session: int | None = None
     same_as: int | None = None
+    abandoned: bool = False
 
     @property
     def seconds(self) -> float:
@@ -295,6 +298,7 @@ def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         ended=_utc(frozen.datetime_complete),
         notes=(*told.get("notes", ()), *([told["abandoned"]] if "abandoned" in told else [])),
         same_as=told.get("same_as"),
+        abandoned="abandoned" in told,
     )
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from search.difference import differences
 from search.folder import RunFolder
-from search.journal import repair
+from search.journal import repair, study_attributes
 from search.lock import owning
 from search.plan import Plan
-from search.records import PlanVersion, Sweep
+from search.records import PlanVersion, Sweep, plan_versions
 from search.warm_start import CannotWarmStart, WarmStart
 from trainable.durable import write_whole
 
@@ -40,7 +40,7 @@ def recorded_plan(run: RunFolder) -> Plan:
     """The plan to go on by: the run's plan.toml, with what a user changed in it; but the one on record
     where an extension was recorded and cut off before plan.toml was written. Raises PlanError."""
     written = Plan.read(run.plan)
-    plans = Sweep.read(run.path).plans
+    plans = plan_versions(study_attributes(run.journal, "plan:"))
     if plans and any(written.to_table() == each.table for each in plans):
         return Plan.parse(plans[-1].table, str(run.plan))
     return written
@@ -67,18 +67,19 @@ def starting(
     (DataError), and OSError where the folder cannot be written.
     """
     plan.check_searchable()
-    # A run that is finished is shown again without its data, which may be far away.
-    before = Sweep.read(run.path) if run.plan.exists() else None
+    seen, before = _journal_seen(run), _before(run)
     if before is not None and before.trials:
         _check_same(run, before, plan, extend)  # before any data is looked for
     same = before is not None and before.plan == plan.to_table()
+    # A run that is finished is shown again without its data, which may be far away.
     finished = same and before is not None and before.status == "finished"
     data = None if finished else plan.source.load(data_folder)
     run.path.mkdir(parents=True, exist_ok=True)
     with owning(run.lock):
         run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
         repaired = repair(run.journal)
-        before = Sweep.read(run.path) if run.plan.exists() else None
+        if _journal_seen(run) != seen:
+            before = _before(run)
         notes = [] if repaired is None else [repaired]
         if before is None or not before.trials:
             origin = None if warm_start is None else WarmStart.of(Sweep.read(warm_start), plan)
@@ -104,7 +105,20 @@ def starting(
             notes.append(_told(study.versions[-1], study.learned, before))
         if run.plan.read_text() != plan.to_toml():
             write_whole(run.plan, plan.to_toml())
-        yield Search(run, study, data, address, tuple(notes))
+        yield Search(run, study, data, address, tuple(notes), before)
+
+
+def _before(run: RunFolder) -> Sweep | None:
+    """What earlier starts left; None where there is no run yet."""
+    return Sweep.read(run.path) if run.plan.exists() else None
+
+
+def _journal_seen(run: RunFolder) -> tuple[int, int] | None:
+    """What changes when the journal does: of ten thousand trials it takes seconds to read."""
+    if not run.journal.exists():
+        return None
+    found = run.journal.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None:

@@ -28,6 +28,7 @@ from search.environment import environment
 from search.events import Ended, Event, Started
 from search.folder import RunFolder
 from search.ledger import Ledger
+from search.records import Sweep
 from search.study import Study
 from trainable.contract import import_root
 from trainable.durable import write_json
@@ -43,8 +44,8 @@ class Search:
 
     The run must be owned by this process. data: what the trainable's Source loaded. address: of a
     Ray cluster ("auto" or host:port), None for this machine alone. notes: what was done before, to
-    be told. `stop` may be called from a signal handler: trials keep their last epoch, and the stream
-    ends within seconds.
+    be told. before: what earlier starts left, as it was read already. `stop` may be called from a
+    signal handler: trials keep their last epoch, and the stream ends within seconds.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Search:
         data: Any,
         address: str | None = None,
         notes: tuple[str, ...] = (),
+        before: Sweep | None = None,
     ) -> None:
         self.run = run
         self.plan = study.plan
         self._study = study
         self._notes = notes
+        self.before = before
         self._data = data
         self._address = address
         self._stop = threading.Event()

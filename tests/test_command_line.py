@@ -414,9 +414,12 @@ def test_a_second_signal_leaves_at_once_and_leaves_nothing_behind(
     process = started("run", place / "small.toml", "--name", "twice", "--set", "recipe.epochs=5000")
     until(process, "trial_started")
     ours = descendants(process.pid)
-    process.send_signal(signal.SIGINT)
+    for _ in range(2):  # at once, as `timeout` and `uv run` send them: one
+        process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     process.stderr.readline()
+    time.sleep(0.4)
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)
     assert process.returncode == 130

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from benchsweep.closing import write_report
 from search.descendants import descendants
 from search.events import Ended, EpochReported, Started, TrialStarted
 from search.folder import RunFolder
+from search.journal import survey
 from search.plan import Plan
 from search.records import State, Sweep
 from search.start import starting
@@ -60,6 +62,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from search.folder import RunFolder
+from search.journal import survey
 from search.plan import Plan
 from search.start import starting
 with starting(RunFolder.named("killed", Path(sys.argv[1])), Plan.read(sys.argv[2]), Path(".")) as search:
@@ -159,6 +162,29 @@ def test_a_trial_whose_worker_always_dies_is_failed_with_its_reason(tmp_path: Pa
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.FAILED
     assert "its worker died 2 times" in str(trial.error)
+
+
+def test_a_trial_that_ray_ends_for_lack_of_memory_is_failed_with_that_reason(tmp_path: Path) -> None:
+    """In a process of its own, to whose Ray a machine that is used to a hundredth is full."""
+    (tmp_path / "full.toml").write_text(
+        _faulty("full", "hang", resources={"max_failures": 0}).to_toml(),
+    )
+    limits = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "100"}
+    tests = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    told = subprocess.run(
+        [sys.executable, "-m", "benchsweep", "run", "full.toml", "--runs", ".", "--quiet"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, **limits, "PYTHONPATH": tests},
+        timeout=120,
+    )
+    assert told.returncode == 1, told.stderr
+    trial = Sweep.read(tmp_path / "full").trials[0]
+    assert trial.state is State.FAILED
+    assert "its worker died once; at last: Ray ended it, for the machine ran low on memory" in str(
+        trial.error
+    )
 
 
 def test_a_trial_that_finds_no_memory_is_failed_with_its_reason_and_the_search_goes_on(
@@ -319,6 +345,7 @@ from search import tune  # sets Ray's environment
 from ray.cluster_utils import Cluster
 from search.events import EpochReported
 from search.folder import RunFolder
+from search.journal import survey
 from search.plan import Plan
 from search.start import starting
 
@@ -383,3 +410,62 @@ def test_a_journal_that_takes_no_more_stops_the_search_with_the_systems_own_reas
     assert isinstance(events[0], Started)
     assert not events[0].notes
     assert [trial.state for trial in Sweep.read(run.path).trials] == [State.COMPLETE] * 3
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own of 6 MB, in memory."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def _fill(disk: Path) -> Path:
+    """Leave no byte on the disk."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    return ballast
+
+
+@pytest.mark.parametrize("full", ["under the checkpoints", "under the journal"])
+def test_a_disk_that_fills_up_stops_the_search_with_a_sentence_and_room_lets_it_go_on(
+    small_disk: Path, tmp_path: Path, full: str
+) -> None:
+    run = RunFolder.named("full", small_disk)
+    given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 30}, pruner={"name": "none"})
+    if full == "under the journal":  # and under it alone: the trials lie elsewhere
+        run.path.mkdir()
+        (tmp_path / "elsewhere").mkdir()
+        (run.path / "trials").symlink_to(tmp_path / "elsewhere")
+    ballast = None
+    with (
+        pytest.raises(OSError, match="No space left on device") as raised,
+        starting(run, given, NOWHERE) as search_,
+    ):
+        for event in search_:
+            if ballast is None and isinstance(event, EpochReported) and event.epoch.number == 3:
+                ballast = _fill(small_disk)
+    assert ("cannot be stored in" in str(raised.value)) is (full == "under the checkpoints")
+    assert ballast is not None
+    whole = survey(run.journal)
+    assert whole.size == whole.whole
+    before = Sweep.read(run.path)
+    assert before.count(State.INTERRUPTED) == len(before.trials) == 2
+
+    ballast.unlink()
+    search(run, given)
+    after = Sweep.read(run.path)
+    assert [trial.state for trial in after.trials] == [State.COMPLETE] * 2
+    for one, other in zip(before.trials, after.trials, strict=True):
+        assert other.epochs[: len(one.epochs)] == one.epochs
+        assert [epoch.number for epoch in other.epochs] == list(range(1, 31))
