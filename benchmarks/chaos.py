@@ -124,13 +124,14 @@ class Driver:
 
 def drive(folder: Path, deadly: dict[str, Any] | None) -> None:
     """One start, in this process."""
-    from search.start import recorded_plan, starting
+    from search.start import plan_of, starting
 
     run = RunFolder(folder)
     if deadly is not None:
         _make_deadly(**deadly)
-    plan = recorded_plan(run) if run.plan.exists() else Plan.parse({**TABLE, "name": run.name}, "chaos")
-    with starting(run, plan, Path()) as search:
+    plan = Plan.parse({**TABLE, "name": run.name}, "chaos")
+    given = plan_of if run.plan.exists() or run.journal.exists() else plan
+    with starting(run, given, Path()) as search:
         for event in search:
             print("event", type(event).__name__, flush=True)
 

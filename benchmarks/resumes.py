@@ -87,14 +87,15 @@ from pathlib import Path
 import optuna, search.tune  # what every start loads, whatever it resumes
 from search.folder import RunFolder
 from search.plan import Plan
-from search.start import recorded_plan, starting
+from search.start import plan_of, starting
 from trainable.epoch import Epoch
 run = RunFolder(Path(sys.argv[1]))
 began = time.perf_counter()
-table = recorded_plan(run).to_table()
-table["budget"]["trials"] += 10
-plan = Plan.parse({**table, "sampler": {"name": "tpe"}, "pruner": {"name": "median"}}, "benchmark")
-with starting(run, plan, Path(), extend=True) as search:
+def longer(sweep):
+    table = plan_of(sweep).to_table()
+    table["budget"]["trials"] += 10
+    return Plan.parse({**table, "sampler": {"name": "tpe"}, "pruner": {"name": "median"}}, "benchmark")
+with starting(run, longer, Path(), extend=True) as search:
     ready = time.perf_counter()
     question = search._study.ask()
     asked = time.perf_counter()

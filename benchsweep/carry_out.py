@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ class Wish:
 
 def carry_out(
     run: RunFolder,
-    plan: Plan,
+    given: Plan | Callable[[Sweep], Plan],
     wish: Wish,
     afresh: str | None = None,
     *,
@@ -64,25 +64,26 @@ def carry_out(
 ) -> None:
     """Search until the budget is spent or a signal comes, look at the test set, write the report.
 
-    afresh: the command that starts anew, told when the run was finished before. extend, warm_start: as
-    in `search.start.starting`. Ends the process with a signal's exit code when it was interrupted.
+    given, extend, warm_start: as in `search.start.starting`. afresh: the command that starts anew, told
+    when the run was finished before. Ends the process with a signal's exit code when it was interrupted.
     """
-    if wish.form == "view":
-        for note in plan.notes():
-            terminal.say(terminal.err(), f"note: {note}")
     again = wish.resume_command(run)
-    progress, stopped = Progress.of(plan), Stopped()
-    folder = data_folder(wish.data_dir)
+    progress: Progress | None = None
+    stopped, folder = Stopped(), data_folder(wish.data_dir)
     try:
-        beginning = starting(run, plan, folder, wish.address, extend=extend, warm_start=warm_start)
+        beginning = starting(run, given, folder, wish.address, extend=extend, warm_start=warm_start)
         with beginning as search, resumable(run, again):
+            if wish.form == "view":
+                for note in search.plan.notes():
+                    terminal.say(terminal.err(), f"note: {note}")
+            progress = Progress.of(search.plan)
             if search.before is not None:
                 progress.recall(search.before)
             with diverted(run.log) as streams:
                 stopped = _watch(search, progress, watcher(wish.form, progress, streams), again, folder)
     finally:
         # A test set that could not be opened takes nothing from what the search found.
-        if progress.ended is not None:
+        if progress is not None and progress.ended is not None:
             with resumable(run, again):
                 conclude(run, progress, wish.form, _next(run, progress, again, afresh))
     if progress.ended is None:

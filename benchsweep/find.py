@@ -63,11 +63,11 @@ def read_plan(
         return Plan.read(config, [*shortcuts, *sets])
 
 
-def changed_plan(plan: Plan, sets: Sequence[str], trial_timeout: str | None = None) -> Plan:
+def changed_plan(plan: Plan, trial_timeout: str | None = None) -> Plan:
     """A run's own plan, with what the options change about it. Raises PlanError."""
     shortcuts = _timeout(trial_timeout)
     with _in_words_of(shortcuts):
-        return Plan.parse(plan.to_table(), f"the plan of {plan.name}", [*shortcuts, *sets])
+        return Plan.parse(plan.to_table(), f"the plan of {plan.name}", [*shortcuts])
 
 
 def _timeout(given: str | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 from benchsweep.progress import Progress, Row
 from benchsweep.terminal import Streams, json_line
 from reports.wording import duration, plural, setting
-from search.events import Event, Started, TrialEnded
+from search.events import Event, Noted, Started, TrialEnded
 from search.records import State
 
 
@@ -79,6 +79,8 @@ def as_json(event: Event) -> dict[str, Any]:
 def line_for(event: Event, progress: Progress) -> str | None:
     """What an event is worth saying in plain text; None for the small ones."""
     match event:
+        case Noted():
+            return event.sentence
         case Started():
             return started_line(progress, event)
         case TrialEnded():
@@ -98,7 +100,7 @@ def started_line(progress: Progress, event: Started) -> str:
     line = f"{progress.name}: up to {' or '.join(budget)}, {on_what(event)}"
     if event.session and event.finished:
         line += f"; {event.finished} were finished before"
-    return "\n".join([line, *event.notes])
+    return line
 
 
 def on_what(event: Started) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.events import Ended, EpochReported, Event, Noted, Started, TrialEnded, TrialStarted
 from search.plan import Plan
 from search.records import State, Sweep, Trial
 from search.sampler import grid_size
@@ -127,9 +127,11 @@ class Progress:
     def take(self, event: Event) -> None:
         """Learn one event."""
         match event:
+            case Noted():
+                self.notice = event.sentence
             case Started():
                 self.started, self._up = event, self.clock()
-                self._trained, self.notice = event.epochs, "; ".join(event.notes)
+                self._trained = event.epochs
             case TrialStarted():
                 row = Row(event.number, event.sampled, event.epochs, resumed_from=event.resumed_from)
                 row.trained = event.resumed_from

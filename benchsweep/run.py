@@ -42,9 +42,9 @@ def run(
     """Search what a plan asks for, and rank the winner.
 
     The run is kept in runs/NAME. A run that exists is continued: nothing that is finished is done
-    again. Its budget and resources may have changed in the plan since; for anything else the difference
-    is shown, and `extend` or another --name is needed. Ctrl-C stops it so that it can be resumed;
-    twice, at once.
+    again. Since then the plan's resources may have changed, and its budget may have grown; for anything
+    else the difference is shown, and `extend` or another --name is needed. Ctrl-C stops it so that it can
+    be resumed; twice, at once.
 
     At the end the best trial, chosen on validation alone, is evaluated on the test set once.
 
@@ -83,11 +83,13 @@ def resume(
     """
     from benchsweep.carry_out import Wish, carry_out
     from benchsweep.find import changed_plan, run_folder
-    from search.start import recorded_plan
+    from search.records import Sweep
+    from search.start import plan_of
 
-    folder = run_folder(run, runs)
-    plan = changed_plan(recorded_plan(folder), [], trial_timeout)
-    carry_out(folder, plan, Wish.of(data_dir, address, quiet, json))
+    def plan(sweep: Sweep) -> Plan:
+        return changed_plan(plan_of(sweep), trial_timeout)
+
+    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json))
 
 
 def extend(
@@ -123,13 +125,16 @@ def extend(
     from search.budget import seconds
     from search.extension import More, extended
     from search.records import Sweep
-    from search.start import recorded_plan
+    from search.start import plan_of
 
-    folder = run_folder(run, runs)
     try:
         longer = None if time is None else seconds(time)
     except ValueError as error:
         raise Mistake(f"--time {error}") from None
-    recorded = changed_plan(recorded_plan(folder), [], trial_timeout)
-    plan: Plan = extended(recorded, Sweep.read(folder.path), More(trials, longer, epochs), sets)
-    carry_out(folder, plan, Wish.of(data_dir, address, quiet, json), extend=True)
+    more = More(trials, longer, epochs)
+
+    def plan(sweep: Sweep) -> Plan:
+        recorded = plan_of(sweep)
+        return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
+
+    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json), extend=True)

@@ -24,6 +24,8 @@ _DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,9}}(?:\.\d{{1,9}})?){unit}
 
 def seconds(value: object) -> float:
     """A duration such as "15m", "1h30m" or 90, in seconds. Raises ValueError with the rule."""
+    if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
+        value = float(value)
     if isinstance(value, str) and value and (match := _DURATION.fullmatch(value)):
         amount = sum(float(part) * _UNITS[unit] for unit, part in match.groupdict().items() if part)
     elif isinstance(value, int | float) and not isinstance(value, bool):

@@ -14,6 +14,33 @@ from optuna.trial import FrozenTrial, TrialState
 Seen = Callable[[list[FrozenTrial]], list[FrozenTrial]]
 
 
+class Judging(JournalStorage):
+    """The journal without what pruners noted in the first `before` trials: a halving compares trials that
+    stood at its rungs, and those of another halving lay elsewhere."""
+
+    def __init__(self, journal: JournalStorage, before: int) -> None:
+        self.__dict__.update(journal.__dict__)  # the same journal, and the same replay of it
+        self._before = before
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        trials = super().get_all_trials(study_id, deepcopy, states)
+        if not self._before:
+            return trials
+        return [self._bare(trial) if trial.number < self._before else trial for trial in trials]
+
+    def _bare(self, trial: FrozenTrial) -> FrozenTrial:
+        kept = {
+            key: value for key, value in trial.system_attrs.items() if not key.startswith("completed_rung")
+        }
+        if len(kept) == len(trial.system_attrs):
+            return trial
+        bare = copy.copy(trial)
+        bare.system_attrs = kept
+        return bare
+
+
 class Draft(JournalStorage):
     """The journal, but for two things. Earlier trials are shown as `seen` gives them: a journal
     cannot change under which distributions a trial was drawn, and Optuna refuses to mix them. And

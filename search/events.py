@@ -15,8 +15,6 @@ class Started:
     """The search is up. workers: trials trained at once; hosts: machines in the cluster.
 
     finished: trials that were over before this start; epochs: those trained before it.
-    notes: what was done before it, a sentence each: a torn journal mended, the plan extended, another
-    run's trials taken over.
     """
 
     workers: int
@@ -25,7 +23,14 @@ class Started:
     session: int
     finished: int
     epochs: int
-    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something was done before the search begins, as a sentence: a torn journal was mended, the plan
+    extended, another run's trials taken over."""
+
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +79,4 @@ class Ended:
     seconds: float
 
 
-Event = Started | TrialStarted | EpochReported | TrialEnded | Ended
+Event = Noted | Started | TrialStarted | EpochReported | TrialEnded | Ended

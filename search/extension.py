@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.budget import Budget, duration
+from search.budget import Budget
 from search.override import Override
 from search.plan import Plan
 from search.records import Sweep
@@ -26,20 +27,23 @@ class More:
     epochs: int | None = None
 
 
-def extended(plan: Plan, sweep: Sweep, more: More, sets: Sequence[str] = ()) -> Plan:
+def extended(
+    plan: Plan, sweep: Sweep, more: More, sets: Sequence[str] = (), recorded: Plan | None = None
+) -> Plan:
     """The plan of the run `sweep` with more budget, and with overrides such as
     "space.dropout.high=0.4" made to it.
 
-    `more` adds to the plan's own limits, or to what was spent where it sets none. A limit that is spent
-    and that nothing is added to is lifted, or the addition would add nothing. A setting that is searched
-    from now on is fixed no more, and the other way round.
-    Raises PlanError, and CannotExtend when nothing changes.
+    `more` adds to the plan's own limits, or to what was spent where that is more or no limit is set. A
+    limit that is spent and that nothing is added to is lifted, or the addition would add nothing. A
+    setting that is searched from now on is fixed no more, and the other way round.
+    Raises PlanError, and CannotExtend when nothing changes: `recorded` is the run's own plan, where
+    `plan` has been changed already.
     """
     overrides = [one for one in map(Override.parse, sets) if isinstance(one, Override)]
     table = _moved(plan.to_table(), overrides)
     table["budget"] = _budget(table.get("budget", {}), sweep, more, {one.path for one in overrides})
     made = Plan.parse(table, f"the plan of {plan.name}", sets)
-    if made == plan:
+    if made == (recorded or plan):
         raise CannotExtend(
             f"an extension must change something, but the plan of {plan.name} stays as it is; give --trials, "
             f"--time, --epochs or --set"
@@ -58,14 +62,14 @@ def _budget(
     }
     added = {name: amount for name, amount in vars(more).items() if amount is not None}
     for name, amount in added.items():
-        limits[name] = (spent[name] if limits[name] is None else limits[name]) + amount
+        limits[name] = max(limits[name] or 0, spent[name]) + amount
     if added:
         for name in limits.keys() - added.keys():
             if limits[name] is not None and spent[name] >= limits[name] and ("budget", name) not in named:
                 limits[name] = None
-    if limits["wall_time"] is not None:
-        limits["wall_time"] = duration(round(limits["wall_time"]))
-    return {name: value for name, value in limits.items() if value is not None}
+    if more.wall_time is not None:
+        limits["wall_time"] = math.ceil(limits["wall_time"])
+    return Budget.model_validate(limits).model_dump(mode="json", exclude_none=True)
 
 
 def _moved(table: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:

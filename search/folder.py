@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +70,7 @@ class RunFolder:
     def existing(cls, folder: Path) -> RunFolder:
         """The run in `folder`. Raises NotARun when there is none."""
         run = cls(folder.absolute())
-        if not run.plan.is_file():
+        if not run.plan.is_file() and not run.journal.is_file():
             raise NotARun(
                 f"a run's folder holds a plan.toml, but {run.path} "
                 f"{'has none' if run.path.is_dir() else 'does not exist'}; "
@@ -142,9 +141,8 @@ class RunFolder:
         return self.path / "ray"
 
     def clear(self) -> None:
-        """Remove what trials of an earlier plan left: their states, the study, what was looked at."""
-        shutil.rmtree(self.path / "trials", ignore_errors=True)
-        for path in (self.journal, self.openings, self.environment, self.warm_start):
+        """Remove what a start left that never came to a trial."""
+        for path in (self.journal, self.environment, self.warm_start):
             path.unlink(missing_ok=True)
 
     def trial(self, number: int) -> TrialFolder:

@@ -20,7 +20,7 @@ from search.folder import RunFolder
 from search.journal import JournalDamaged, open_journal, survey
 from search.lock import Owner, owner_of
 from search.plan import Plan, PlanError
-from search.records import Opening, plan_versions
+from search.records import Opening, RunDamaged, plan_versions, sessions_of, status_of
 from search.trial_inspection import checkpoint_of, epochs_of
 from search.warm_start import WarmStart
 from trainable.checkpoint import previous
@@ -143,8 +143,8 @@ def _plan(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
 def _warm_start(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
     try:
         begun = WarmStart.stored(run.warm_start)
-    except (ValueError, KeyError, TypeError) as error:
-        told = f"{run.warm_start} is not what was written there ({type(error).__name__}: {error})"
+    except RunDamaged as error:
+        told = str(error).partition("; ")[0]
         return failed("warm start", told, "restore it from a copy: the run cannot go on without it")
     if begun is not None:
         return passed(
@@ -193,11 +193,9 @@ def _trials(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
         told = f"{len(strays):,} trials have folders, {strays[0]} the first, but are not in the journal"
         advice = "the journal is older than they are: restore the newer one; resumed, they are trained anew"
         wrong.append(warned("trials", told, advice))
-    sessions = sorted(key for key in record.attributes if key.startswith("session:"))
-    ended = record.attributes[sessions[-1]]["ended"] if sessions else ""
-    status = (
-        "running" if owner else "finished" if ended == "budget" else "interrupted" if sessions else "empty"
-    )
+    recorded = record.attributes
+    versions, settled = plan_versions(recorded), recorded.get("settled", -1)
+    status = status_of(owner is not None, sessions_of(recorded), versions, settled)
     planned = _budget(run)
     of = f"{total:,} trials" if planned is None else f"{total:,} of {planned:,} trials"
     if planned is not None and total > planned:

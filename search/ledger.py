@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from search.budget import duration
 from search.cluster import Cluster
@@ -25,6 +25,10 @@ from trainable.assignment import Assignment, Report
 from trainable.durable import write_whole
 
 T = TypeVar("T")
+_PATIENCE = 0.5
+"""Seconds that drawing may hold up the engine."""
+_STARTING = 60.0
+"""Seconds that a worker may take to import what it needs, and to wait for one before it."""
 
 
 @dataclass
@@ -35,9 +39,10 @@ class Ledger:
     None is the last. cluster: known once the engine is up. noted: seconds after `began` at which the
     session was last recorded. failure: why nothing more can be recorded; the engine would turn it
     into an error of its own. heard: when (time.monotonic()) each trial in training last told something,
-    or began; hung: after how many epochs it was last found hanging. asked: who asked the run to stop, from
-    outside; looked: when that was last looked for. The engine pickles its adapters; a ledger pickles
-    as nothing.
+    or was given to a worker, and whether that worker is up; paused: when that was last looked at. hung:
+    after how many epochs a trial was found hanging; hanging: those whose worker was ended for it just
+    now. asked: who asked the run to stop, from outside; looked: when that was last looked for. The engine
+    pickles its adapters; a ledger pickles as nothing.
     """
 
     study: Study
@@ -48,8 +53,10 @@ class Ledger:
     cluster: Cluster | None = None
     noted: float = 0.0
     failure: Exception | None = None
-    heard: dict[int, float] = field(default_factory=dict)
+    heard: dict[int, tuple[float, bool]] = field(default_factory=dict)
     hung: dict[int, int] = field(default_factory=dict)
+    hanging: set[int] = field(default_factory=set)
+    paused: float = 0.0
     asked: str | None = None
     looked: float = 0.0
 
@@ -67,9 +74,16 @@ class Ledger:
                 self.stop.set()
         return otherwise
 
+    def close(self) -> None:
+        """Write nothing any more, whatever the engine's thread, if it lives on, still calls."""
+        self.failure = self.failure or RuntimeError("the search is over")
+
     def stopping(self) -> bool:
         """Whether to end now: asked to, from here or by `benchsweep stop`, or the budget is spent."""
         now = time.monotonic()
+        if now - self.began - self.noted > 5:
+            self.noted = now - self.began
+            self.study.note_session(self.noted, "")
         if now - self.looked > 0.5:  # the folder may lie on a network
             self.looked = now
             if self.run.stop_request.exists():
@@ -90,17 +104,15 @@ class Ledger:
 
     def spent(self) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
-        limit = self.study.plan.budget.wall_time
-        if limit is not None and self.study.seconds_before + time.monotonic() - self.began >= limit:
-            return f"the wall time of {limit:,.0f} s is spent"
-        epochs = self.study.plan.budget.epochs
-        if epochs is not None and self.study.epochs >= epochs:
-            return f"the {epochs:,} epochs of the budget are spent"
-        return self.study.exhausted() if self.study.idle else None
+        return self.study.spent(time.monotonic() - self.began)
 
-    def next(self) -> dict[str, Any] | None:
-        """What a worker is to train next; None when nothing more may start."""
-        while not self.stop.is_set() and self.spent() is None:
+    def next(self) -> dict[str, Any] | Literal["later"] | None:
+        """What a worker is to train next; None when nothing more may start. "later": ask again, for
+        what was drawn so far needed no training, and others wait for this thread."""
+        until = time.monotonic() + _PATIENCE
+        while not self.stopping():
+            if time.monotonic() > until:
+                return "later"
             question = self.study.ask()
             if question is None:
                 return None
@@ -133,23 +145,36 @@ class Ledger:
             device=self.cluster.device,
             threads=self.cluster.threads,
             reported=question.reported,
+            announced=self.study.plan.resources.trial_timeout is not None,
         )
         return asdict(assignment)
 
     def lost(self, number: int) -> None:
         """Record that a trial's worker died and that another one continues it."""
+        hung = number in self.hanging
+        self.hanging.discard(number)
         self.heard.pop(number, None)
         if self.study.is_live(number):
             epochs = self.study.epochs_of(number)
-            why = "hung and was ended" if self.hung.get(number) == epochs else "died"
+            why = "hung and was ended" if hung else "died"
             self.study.note(number, f"its worker {why} after epoch {epochs}; another one went on from there")
 
     def hangs(self, number: int) -> bool:
-        """Whether a trial in training has told nothing for longer than the plan allows. It has that
-        time again from when its worker was replaced."""
-        limit = self.study.plan.resources.trial_timeout
-        since = self.heard.setdefault(number, time.monotonic())
-        return limit is not None and time.monotonic() - since > limit
+        """Whether a trial in training has told nothing for longer than the plan allows, not counting
+        what its worker takes to start."""
+        limit, now = self.study.plan.resources.trial_timeout, time.monotonic()
+        if limit is None or number in self.hanging:
+            return False
+        since, started = self.heard.setdefault(number, (now, False))
+        return now - since > (limit if started else limit + _STARTING)
+
+    def pause(self) -> None:
+        """Notice when this process stood still itself, and give all trials that time."""
+        now = time.monotonic()
+        missed = now - self.paused if self.paused else 0.0
+        if missed > 1:
+            self.heard = {number: (since + missed, up) for number, (since, up) in self.heard.items()}
+        self.paused = now
 
     def give_up_hung(self, number: int) -> bool:
         """Whether a trial that hangs is over: a second time at the same epoch, chance is no reason
@@ -157,19 +182,19 @@ class Ledger:
         epochs = self.study.epochs_of(number) if self.study.is_live(number) else 0
         again = self.hung.get(number) == epochs
         self.hung[number] = epochs
-        self.heard.pop(number, None)
+        self.hanging.add(number)
         if again:
-            limit = self.study.plan.resources.trial_timeout or 0.0
-            self.end(
-                number,
-                State.FAILED,
-                f"it hung twice after epoch {epochs}: no epoch within the {duration(limit)} of trial_timeout",
-            )
+            self.end(number, State.FAILED, f"it hung twice after epoch {epochs}: {self._overdue()}")
         return again
+
+    def _overdue(self) -> str:
+        limit = self.study.plan.resources.trial_timeout or 0.0
+        return f"no epoch within the {duration(limit)} of trial_timeout"
 
     def give_up(self, number: int, error: str) -> None:
         """Record that a trial's worker died more often than the plan allows. error: Ray's own text."""
         times = self.study.plan.resources.max_failures + 1
+        why = f"it hung, {self._overdue()}" if number in self.hanging else cause(error)
         if not self.study.is_live(number):  # it was given up before its worker was ended
             return
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
@@ -178,14 +203,14 @@ class Ledger:
         self.end(
             number,
             State.FAILED,
-            f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {cause(error)}",
+            f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {why}",
         )
 
     def take(self, result: dict[str, Any]) -> bool:
         """Record what a worker reported. Returns whether its trial is to stop."""
         report = Report.from_result(result)
         number, epoch = report.number, report.epoch
-        self.heard[number] = time.monotonic()
+        self.heard[number] = time.monotonic(), True
         if not self.study.is_live(number):
             return True
         if report.outcome == "UNSTORED":
@@ -198,10 +223,6 @@ class Ledger:
             error = report.error
             if ended and not pruned:
                 ended, error = self._write_end(number, ended, error)
-            seconds = time.monotonic() - self.began
-            if seconds - self.noted > 5:
-                self.noted = seconds
-                self.study.note_session(seconds, "")
         if epoch is not None and pruned is not None:
             score = epoch.metrics[self.study.plan.metric.name]
             self.events.put(EpochReported(number, epoch, score))

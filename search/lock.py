@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from search.folder import RunFolder
+
 
 class Owned(RuntimeError):
     """Another live process owns the run; says which."""
@@ -39,8 +41,8 @@ def owning(path: Path) -> Iterator[Owner]:
             owner = _read(file)
             who = f"process {owner.pid} on {owner.host}, since {owner.since}" if owner else "another process"
             raise Owned(
-                f"a run has one owner at a time, but {path.parent.name} is held by {who}; "
-                f"wait for it, or stop it with `benchsweep stop {path.parent.name}`"
+                f"a run has one owner at a time, but {path.parent.name} is held by {who}; wait for it, or "
+                f"stop it with `benchsweep stop {RunFolder(path.parent).reference}`"
             )
         owner = Owner(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
         file.truncate(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,7 +124,7 @@ class Session:
     """One start of the search.
 
     number: 0 for the first. started: UTC. seconds: how long it lived. ended: "budget",
-    "interrupted", or "" while it lives and when it was killed. environment: what it ran on.
+    "interrupted", "error", or "" while it lives and when it was killed. environment: what it ran on.
     """
 
     number: int
@@ -137,14 +137,16 @@ class Session:
 @dataclass(frozen=True)
 class PlanVersion:
     """One plan of a run. number: 0 for the one it began with. since: when it came to hold (UTC).
-    trials: how many there were then; later ones were drawn under it. table: the plan, as in its
-    file. changes: what it changed, a line for each key: `budget.trials: 40 -> 60`."""
+    trials: how many there were then; later ones were drawn under it. session: the start that made
+    it. table: the plan, as in its file. changes: what it changed, a line for each key:
+    `budget.trials: 40 -> 60`."""
 
     number: int
     since: datetime
     trials: int
     table: Mapping[str, Any]
     changes: tuple[str, ...]
+    session: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,20 @@ class Origin:
     sentence: str
 
 
+Status = Literal["running", "empty", "finished", "interrupted"]
+
+
+def status_of(alive: bool, sessions: Sequence[Session], plans: Sequence[PlanVersion], settled: int) -> Status:
+    """See `Sweep.status`."""
+    if alive:
+        return "running"
+    if not sessions:
+        return "empty"
+    # A plan that was extended just before the process died is not fulfilled by what came before.
+    fulfilled = not plans or plans[-1].session < len(sessions) or settled == plans[-1].number
+    return "finished" if sessions[-1].ended == "budget" and fulfilled else "interrupted"
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A search and all that became of it.
@@ -164,7 +180,8 @@ class Sweep:
     plan: the plan in force, as in its file. plans: every version of it, the first one first; empty
     before the first start. environment: the last start's versions, commit, device, hosts. alive:
     whether a process owns the run now. metric: what its trials are judged by. warm_start: where it
-    began, if not from nothing.
+    began, if not from nothing. settled: the version of the plan that was found to be fulfilled by what
+    was there already; -1 where none was.
     """
 
     folder: Path
@@ -178,26 +195,27 @@ class Sweep:
     alive: bool
     plans: tuple[PlanVersion, ...] = ()
     warm_start: Origin | None = None
+    settled: int = -1
 
     @classmethod
     def read(cls, folder: Path) -> Sweep:
         """Read the run in `folder`. Raises NotARun when it holds none, and RunDamaged."""
         run = RunFolder.existing(folder)
-        with _whole(run.plan):
-            plan = tomllib.loads(run.plan.read_text())
-        with _whole(run.openings):
+        with whole(run.openings):
             openings = _openings(run)
         alive = owner_of(run.lock) is not None
-        with _whole(run.journal):
+        with whole(run.journal):
             attributes, frozen = _read_journal(run)
-        sessions = _sessions(attributes)
+        sessions = sessions_of(attributes)
         plans = plan_versions(attributes)
+        with whole(run.plan):
+            plan = plans[-1].table if plans else tomllib.loads(run.plan.read_text())
         origin = attributes.get("warm_start")
         metric = attributes.get("metric", {"name": "score", "direction": "maximize", "unit": ""})
         return cls(
             folder=run.path,
             name=run.name,
-            plan=plans[-1].table if plans else plan,
+            plan=plan,
             metric=Metric(**metric),
             environment=sessions[-1].environment if sessions else {},
             trials=tuple(_trial(run, each, alive) for each in frozen),
@@ -205,6 +223,7 @@ class Sweep:
             sessions=sessions,
             alive=alive,
             plans=plans,
+            settled=attributes.get("settled", -1),
             warm_start=None if origin is None else Origin(**origin),
         )
 
@@ -238,14 +257,10 @@ class Sweep:
         return sum(not states or trial.state in states for trial in self.trials)
 
     @property
-    def status(self) -> Literal["running", "empty", "finished", "interrupted"]:
+    def status(self) -> Status:
         """running: a process owns it. finished: its budget is spent, though that may have cut trials
         short. interrupted: it was stopped or killed before. empty: it never began."""
-        if self.alive:
-            return "running"
-        if not self.sessions:
-            return "empty"
-        return "finished" if self.sessions[-1].ended == "budget" else "interrupted"
+        return status_of(self.alive, self.sessions, self.plans, self.settled)
 
     @property
     def seconds(self) -> float:
@@ -254,7 +269,7 @@ class Sweep:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def whole(path: Path) -> Iterator[None]:
     """Say which file it was that could not be understood."""
     try:
         yield
@@ -316,7 +331,7 @@ def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
     path = run.trial(frozen.number).epochs
     if not frozen.intermediate_values or not path.is_file():
         return ()
-    with _whole(path):
+    with whole(path):
         stored = [Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines()]
     return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
 
@@ -343,12 +358,13 @@ def plan_versions(attributes: Mapping[str, Any]) -> tuple[PlanVersion, ...]:
             trials=value["trials"],
             table=value["plan"],
             changes=tuple(differences(tables[number - 1], value["plan"])) if number else (),
+            session=value["session"],
         )
         for number, value in enumerate(found)
     )
 
 
-def _sessions(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
+def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
     """The starts of a run, from its study's attributes."""
     found = sorted((key, value) for key, value in attributes.items() if key.startswith("session:"))
     return tuple(

@@ -10,8 +10,8 @@ from typing import Any
 
 from search.environment import environment
 from search.folder import RunFolder
-from search.plan import Plan
 from search.records import Sweep, Trial
+from search.start import plan_of
 from trainable.checkpoint import latest
 from trainable.contract import TrainingRun
 from trainable.epoch import Epoch
@@ -51,7 +51,7 @@ def reproduce(run: RunFolder, number: int, data_folder: Path) -> Iterator[Epoch 
     """
     sweep = Sweep.read(run.path)
     trial = _trial(sweep, number)
-    plan = Plan.read(run.plan)
+    plan = plan_of(sweep)
     data = plan.source.load(data_folder)
     module, then = plan.trainable_module, sweep.sessions[trial.session or 0].environment
     if "device" not in then:
@@ -92,7 +92,8 @@ def _trial(sweep: Sweep, number: int) -> Trial:
             return trial
     raise CannotReproduce(
         f"a trial that is reproduced has an epoch on record to compare with, but trial {number} of "
-        f"{sweep.name} has none; `benchsweep show {sweep.name} {number}` tells what became of it"
+        f"{sweep.name} has none; `benchsweep show {RunFolder(sweep.folder).reference} {number}` tells what "
+        f"became of it"
     )
 
 

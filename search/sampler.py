@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
@@ -208,9 +209,7 @@ def build(
             case Gp():
                 return AlwaysAskedGP(space.always, seed=now, **given, **quiet)
             case Cmaes():
-                complete = [trial for trial in aside if trial.state.name == "COMPLETE"]
-                # With fewer than ten it finds no best tenth, and refuses.
-                source = None if settings.use_separable_cma or len(complete) < 10 else complete
+                source = None if settings.use_separable_cma else _moved_by_cmaes(space, aside)
                 return AlwaysAskedCmaEs(space.always, seed=now, source_trials=source, **given, **quiet)
             case Qmc():
                 # One sequence for the whole search: its place in it is kept in the study.
@@ -222,6 +221,20 @@ def build(
             case Grid():
                 # One shuffle for the whole search: a trial's number is its place in it.
                 return EndlessGrid(space.grid(settings.points), seed=stable_seed(seed))
+
+
+def _moved_by_cmaes(space: Space, aside: Sequence[FrozenTrial]) -> list[FrozenTrial] | None:
+    """Complete trials with the parameters that CMA-ES moves and no others: it refuses what has more.
+    None where they are fewer than ten: it would find no best tenth among them."""
+    kept = [name for name in _numbers(space) if not space.distributions()[name].single()]
+    made = []
+    for trial in aside:
+        if trial.state.name == "COMPLETE":
+            bare = copy.copy(trial)
+            bare.params = {name: trial.params[name] for name in kept}
+            bare.distributions = {name: trial.distributions[name] for name in kept}
+            made.append(bare)
+    return made if kept and len(made) >= 10 else None
 
 
 def _numbers(space: Space) -> list[str]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.budget import Budget
 from search.difference import differences
 from search.folder import RunFolder
-from search.journal import repair, study_attributes
+from search.journal import repair
 from search.lock import owning
 from search.plan import Plan
-from search.records import PlanVersion, Sweep, plan_versions
+from search.records import PlanVersion, RunDamaged, Sweep
 from search.warm_start import CannotWarmStart, WarmStart
 from trainable.durable import write_whole
 
 if TYPE_CHECKING:
+    from search.study import Study
     from search.tune import Search
 
 _KEPT = ("name", "trainable", "data")
 _EASED = ("budget", "resources")
+_LIMITS = ("trials", "wall_time", "epochs")
 
 
 class PlanDiffers(ValueError):
@@ -36,20 +40,15 @@ class PlanDiffers(ValueError):
         self.changes = tuple(changes)
 
 
-def recorded_plan(run: RunFolder) -> Plan:
-    """The plan to go on by: the run's plan.toml, with what a user changed in it; but the one on record
-    where an extension was recorded and cut off before plan.toml was written. Raises PlanError."""
-    written = Plan.read(run.plan)
-    plans = plan_versions(study_attributes(run.journal, "plan:"))
-    if plans and any(written.to_table() == each.table for each in plans):
-        return Plan.parse(plans[-1].table, str(run.plan))
-    return written
+def plan_of(sweep: Sweep) -> Plan:
+    """The plan in force of a run. Raises PlanError where its trainable has gone."""
+    return Plan.parse(sweep.plan, f"the plan of {sweep.name}")
 
 
 @contextmanager
 def starting(
     run: RunFolder,
-    plan: Plan,
+    given: Plan | Callable[[Sweep], Plan],
     data_folder: Path,
     address: str | None = None,
     *,
@@ -59,66 +58,102 @@ def starting(
     """Own the run and give its search, to be iterated. A new run's plan is frozen in its folder;
     a run that has trials is continued.
 
-    Its budget and resources may change between starts; with `extend`, so may all but what is trained
+    given: the plan, or for a run that exists what makes it of what the run is when it is owned. Between
+    starts the resources may change, and the budget may grow; with `extend`, all may but what is trained
     and on what. Each change makes a version of the plan, which is recorded. warm_start: the folder of
     another run, whose trials seed the sampler of a new one.
 
-    Raises Owned, PlanDiffers, PlanError, CannotWarmStart, what the trainable's Source raises
-    (DataError), and OSError where the folder cannot be written.
+    Raises Owned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source
+    raises (DataError), and OSError where the folder cannot be written.
     """
-    plan.check_searchable()
-    seen, before = _journal_seen(run), _before(run)
-    if before is not None and before.trials:
-        _check_same(run, before, plan, extend)  # before any data is looked for
-    same = before is not None and before.plan == plan.to_table()
-    # A run that is finished is shown again without its data, which may be far away.
-    finished = same and before is not None and before.status == "finished"
-    data = None if finished else plan.source.load(data_folder)
+    if isinstance(given, Plan):
+        given.check_searchable()
+    new = not run.path.exists()
     run.path.mkdir(parents=True, exist_ok=True)
     with owning(run.lock):
-        run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
-        repaired = repair(run.journal)
-        if _journal_seen(run) != seen:
-            before = _before(run)
-        notes = [] if repaired is None else [repaired]
-        if before is None or not before.trials:
-            origin = None if warm_start is None else WarmStart.of(Sweep.read(warm_start), plan)
+        try:
+            search = _opened(run, given, data_folder, address, extend, warm_start)
+        except Exception:
+            if new:  # nothing came of it, so nothing is left
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
+        yield search
+
+
+def _opened(
+    run: RunFolder,
+    given: Plan | Callable[[Sweep], Plan],
+    data_folder: Path,
+    address: str | None,
+    extend: bool,
+    warm_start: Path | None,
+) -> Search:
+    run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
+    repaired = repair(run.journal)
+    notes = [] if repaired is None else [repaired]
+    before = Sweep.read(run.path) if run.plan.exists() or run.journal.exists() else None
+    if isinstance(given, Plan):
+        plan = given
+    else:
+        assert before is not None
+        plan = given(before)
+        plan.check_searchable()
+    if before is not None and before.trials:
+        _check_same(run, before, plan, extend)
+        if warm_start is not None and (before.warm_start is None or before.warm_start.run != warm_start.name):
+            raise CannotWarmStart(
+                f"a warm start belongs to a run's beginning, but {run.name} has {len(before.trials)} trials; "
+                f"leave --warm-start out, or give the new run a --name of its own"
+            )
+    else:
+        _check_bare(run)
+        origin = None if warm_start is None else WarmStart.of(Sweep.read(warm_start), plan)
+        if origin is not None or before is None or before.plan != plan.to_table():
             run.clear()  # a start that never came to a trial leaves nothing to keep
-            write_whole(run.plan, plan.to_toml())
-            if origin is not None:
-                origin.write(run.warm_start)
-                notes.append(origin.sentence(plan))
-        else:
-            _check_same(run, before, plan, extend)
-            if warm_start is not None and (
-                before.warm_start is None or before.warm_start.run != warm_start.name
-            ):
-                raise CannotWarmStart(
-                    f"a warm start belongs to a run's beginning, but {run.name} has {len(before.trials)} "
-                    f"trials; leave --warm-start out, or give the new run a --name of its own"
-                )
-        from search.study import Study  # optuna and ray take a second that a refused plan need not wait
-        from search.tune import Search
+        if origin is not None:
+            origin.write(run.warm_start)
+        stored = WarmStart.stored(run.warm_start)
+        if stored is not None:
+            notes.append(stored.sentence(plan))
+    from search.study import Study  # optuna and ray take a second that a refused plan need not wait
+    from search.tune import Search
 
-        study = Study(run, plan)
-        if study.version and not same:
-            notes.append(_told(study.versions[-1], study.learned, before))
-        if run.plan.read_text() != plan.to_toml():
-            write_whole(run.plan, plan.to_toml())
-        yield Search(run, study, data, address, tuple(notes), before)
+    study = Study(run, plan)
+    # A run that is finished is shown again without its data, which may be far away.
+    data = None if study.spent() else plan.source.load(data_folder)
+    if study.adopt():
+        notes.append(_told(study, before))
+    if before is not None:
+        notes += _edited(run, before)
+    write_whole(run.plan, plan.to_toml())
+    return Search(run, study, data, address, tuple(notes), before)
 
 
-def _before(run: RunFolder) -> Sweep | None:
-    """What earlier starts left; None where there is no run yet."""
-    return Sweep.read(run.path) if run.plan.exists() else None
+def _check_bare(run: RunFolder) -> None:
+    """Raise RunDamaged where trials lie that no journal tells of: what is there is not to be lost."""
+    there = run.path / "trials"
+    trials = [path for path in there.iterdir() if path.is_dir()] if there.is_dir() else []
+    if trials or run.openings.exists():
+        raise RunDamaged(
+            f"{run.path} holds {len(trials)} trials, but {run.journal.name} tells of none; restore that file "
+            f"from a copy, or remove the folder to begin anew"
+        )
 
 
-def _journal_seen(run: RunFolder) -> tuple[int, int] | None:
-    """What changes when the journal does: of ten thousand trials it takes seconds to read."""
-    if not run.journal.exists():
-        return None
-    found = run.journal.stat()
-    return found.st_size, found.st_mtime_ns
+def _edited(run: RunFolder, before: Sweep) -> list[str]:
+    """What was changed by hand in the run's plan.toml, which is written anew from the record."""
+    import tomllib
+
+    try:
+        written = tomllib.loads(run.plan.read_text())
+    except (OSError, ValueError):
+        return [] if not run.plan.exists() else [f"{run.plan} could not be read, and is written anew"]
+    if not before.plans or any(written == version.table for version in before.plans):
+        return []
+    return [
+        f"{run.plan} was changed by hand ({'; '.join(differences(before.plan, written))}), which changes "
+        f"nothing, and is written anew; `benchsweep extend {run.reference} --set KEY=VALUE` changes a plan"
+    ]
 
 
 def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None:
@@ -133,7 +168,7 @@ def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None
             f"{', '.join(sorted(kept))} cannot change, for its trials could not be compared; give the new "
             f"plan a name of its own with --name, and learn from this run with --warm-start {run.reference}",
         )
-    if changed.difference(_EASED) and not extend:
+    if not extend and (changed.difference(_EASED) or _lowered(before, plan)):
         raise PlanDiffers(
             run,
             changes,
@@ -143,10 +178,22 @@ def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None
         )
 
 
-def _told(version: PlanVersion, learned: int, before: Sweep | None) -> str:
+def _lowered(before: Sweep, plan: Plan) -> bool:
+    """Whether the plan allows less than the run's own, as it does when the command that began the run is
+    given again after the run was extended."""
+    limits = Budget.model_validate(before.plan.get("budget", {}))
+    for name in _LIMITS:
+        held, wanted = getattr(limits, name), getattr(plan.budget, name)
+        if wanted is not None and (held is None or wanted < held):
+            return True
+    return False
+
+
+def _told(study: Study, before: Sweep | None) -> str:
     """The version that has just been made, in a sentence."""
+    version: PlanVersion = study.versions[-1]
     sentence = f"plan version {version.number + 1}: {'; '.join(version.changes)}"
     total = 0 if before is None else len(before.trials)
     if any(not change.startswith(tuple(f"{part}." for part in _EASED)) for change in version.changes):
-        sentence += f"; {learned} of {total} trials fit it and are learned from"
+        sentence += f"; {study.learned} of {total} trials fit it and are learned from"
     return sentence

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from search import pruner, sampler
-from search.draft import Draft
+from search.draft import Draft, Judging
 from search.folder import RunFolder
 from search.journal import Journal
 from search.plan import Plan
@@ -64,24 +64,20 @@ class Study:
     """An open study. Its run must be owned (`search.lock.owning`): it writes.
 
     Interrupted trials are asked again first, under their own number; then new ones, until the
-    plan's budget is spent. A plan that is not the last one on record is recorded as its next version.
+    plan's budget is spent. A plan that is not the last one on record is to be adopted.
     """
 
     def __init__(self, run: RunFolder, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.plan = plan
         self._began = datetime.now(UTC)
+        self._session = 0
         self._journal = Journal(run.journal)
         self._storage = JournalStorage(self._journal)
         warm_start = WarmStart.stored(run.warm_start)
         if not self._storage.get_all_studies():
             self._create(warm_start)
-        self._study = optuna.load_study(
-            storage=self._storage,
-            study_name=STUDY,
-            sampler=optuna.samplers.RandomSampler(),  # never asked
-            pruner=pruner.build(plan.pruner, plan.max_epochs),
-        )
+        self._study = optuna.load_study(storage=self._storage, study_name=STUDY)
         self._live: dict[int, optuna.trial.Trial] = {}
         trials = self._study.get_trials(deepcopy=False)
         self._started = len(trials)
@@ -90,9 +86,6 @@ class Study:
         )
         self.finished = sum(trial.state.is_finished() for trial in trials)
         self._interrupted = [trial for trial in trials if trial.state is TrialState.RUNNING]
-        self._trained = {
-            _key(trial.user_attrs["recipe"]): trial.number for trial in reversed(trials) if _answers(trial)
-        }
         self._repeats = _repeats(trials)
         stored = self._study.user_attrs
         self._session = sum(key.startswith("session:") for key in stored)
@@ -100,9 +93,22 @@ class Study:
             value["seconds"] for key, value in stored.items() if key.startswith("session:")
         )
         self._warm = [] if warm_start is None else warm_start.frozen(plan)
-        self.version = self._adopt()
-        self._sight = Sight(plan, self._since("recipe", "space"), self._warm)
-        self._on_grid = self._started - self._since("recipe", "space", "sampler")
+        drawn = self._since("recipe", "space", "sampler", "seed")
+        self._sight = Sight(plan, drawn, self._warm)
+        self._on_grid = self._started - drawn
+        # A verdict of another pruner, or on trials of another length, is no verdict of this one.
+        self._judged = self._since("recipe", "pruner")
+        self._study = optuna.load_study(
+            storage=Judging(self._storage, self._judged),
+            study_name=STUDY,
+            sampler=optuna.samplers.RandomSampler(),  # never asked
+            pruner=pruner.build(plan.pruner, plan.max_epochs),
+        )
+        self._trained = {
+            _key(trial.user_attrs["recipe"]): trial.number
+            for trial in reversed(trials)
+            if self._answers(trial)
+        }
         self.learned = sum(self._sight.fits(trial) for trial in trials)
 
     def _create(self, warm_start: WarmStart | None) -> None:
@@ -122,7 +128,12 @@ class Study:
             self._record_plan(study, 0, 0)
 
     def _record_plan(self, study: optuna.Study, version: int, trials: int) -> None:
-        held = {"since": self._began.isoformat(), "trials": trials, "plan": self.plan.to_table()}
+        held = {
+            "since": self._began.isoformat(),
+            "trials": trials,
+            "session": self._session,
+            "plan": self.plan.to_table(),
+        }
         study.set_user_attr(f"plan:{version:04d}", held)
 
     @property
@@ -130,13 +141,13 @@ class Study:
         """The plans of the run, the one in force last."""
         return plan_versions(self._study.user_attrs)
 
-    def _adopt(self) -> int:
-        """Record the plan unless it is the last one on record; returns its number."""
+    def adopt(self) -> bool:
+        """Record the plan as the run's next version; whether it was not the last one on record."""
         versions = self.versions
         if versions and versions[-1].table == self.plan.to_table():
-            return len(versions) - 1
+            return False
         self._record_plan(self._study, len(versions), self._started)
-        return len(versions)
+        return True
 
     def _since(self, *parts: str) -> int:
         """The first trial that was drawn under a plan like the present one in these parts."""
@@ -159,11 +170,12 @@ class Study:
         """0 for the first start of the run, 1 for its first resume."""
         return self._session
 
-    def begin_session(self, environment: Mapping[str, Any]) -> None:
-        """Record that this start trains, and on what: trials tell by which start they were trained."""
+    def begin_session(self, environment: Mapping[str, Any], seconds: float = 0.0) -> None:
+        """Record that this start trains, on what, and how long it took to come to it (seconds): trials
+        tell by which start they were trained."""
         with self.transaction():
             self._study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
-            self.note_session(0.0, "")
+            self.note_session(seconds, "")
 
     def note_session(self, seconds: float, ended: str) -> None:
         """Record how long this start has lived (seconds), and how it ended ("" while it lives)."""
@@ -171,11 +183,26 @@ class Study:
         self._study.set_user_attr(f"session:{self._session:04d}", value)
 
     def settle(self) -> None:
-        """Record that the budget is spent, where the last start was killed before it could."""
+        """Record that the budget is spent, where the last start was killed before it could, or where
+        the plan was changed so that it is."""
         key = f"session:{self._session - 1:04d}"
-        last = self._study.user_attrs.get(key)
-        if last is not None and last["ended"] != "budget":
-            self._study.set_user_attr(key, {**last, "ended": "budget"})
+        last, version = self._study.user_attrs.get(key), self.versions[-1]
+        with self.transaction():
+            if last is not None and last["ended"] != "budget":
+                self._study.set_user_attr(key, {**last, "ended": "budget"})
+            if version.session >= self._session and self._study.user_attrs.get("settled") != version.number:
+                self._study.set_user_attr("settled", version.number)
+
+    def spent(self, seconds: float = 0.0) -> str | None:
+        """Why the budget is spent and nothing may go on, as a sentence; None while it is not.
+        seconds: how long this start has lived."""
+        limit = self.plan.budget.wall_time
+        if limit is not None and self.seconds_before + seconds >= limit:
+            return f"the wall time of {limit:,.0f} s is spent"
+        epochs = self.plan.budget.epochs
+        if epochs is not None and self.epochs >= epochs:
+            return f"the {epochs:,} epochs of the budget are spent"
+        return self.exhausted() if self.idle else None
 
     def exhausted(self) -> str | None:
         """Why no further trial may start, as a sentence; None while there is budget."""
@@ -284,7 +311,8 @@ class Study:
         it already is PRUNED on record; None for an epoch that was on record before.
 
         The pruner is asked once for each epoch: successive halving answers a second time
-        otherwise. It is not asked after a trial's last epoch, which is its end anyway.
+        otherwise. It is not asked after a trial's last epoch, which is its end anyway, nor of a trial
+        that another pruner judged before.
         """
         trial, known = self._live[number], self._frozen(number)
         if epoch.number in known.intermediate_values:
@@ -294,7 +322,8 @@ class Study:
                 trial.set_user_attr("worker", worker)
             trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
             self.epochs += 1
-            if epoch.number >= known.user_attrs["recipe"]["epochs"] or not trial.should_prune():
+            last = epoch.number >= known.user_attrs["recipe"]["epochs"]
+            if last or number < self._judged or not trial.should_prune():
                 return False
             self.end(number, State.PRUNED)
             return True
@@ -312,7 +341,8 @@ class Study:
                 trial.set_user_attr("diverged", error)
             told = TrialState.COMPLETE if state is State.COMPLETE else TrialState.PRUNED
             self._tell(number, trial, told, self.score(number))
-        self._trained.setdefault(_key(self._frozen(number).user_attrs["recipe"]), number)
+        if self._answers(self._frozen(number)):
+            self._trained.setdefault(_key(self._frozen(number).user_attrs["recipe"]), number)
 
     def _tell(
         self, number: int, trial: optuna.trial.Trial, state: TrialState, score: float | None = None
@@ -338,6 +368,16 @@ class Study:
         """How many epochs of the trial are on record."""
         return len(self._frozen(number).intermediate_values)
 
+    def _answers(self, trial: FrozenTrial) -> bool:
+        """Whether a draw of the same recipe would have the same end: this one was trained to it, or was
+        stopped by the pruner that is in force."""
+        told = trial.user_attrs
+        if "recipe" not in told or told.keys() & {"same_as", "abandoned"}:
+            return False
+        if trial.state is TrialState.PRUNED and "diverged" not in told:
+            return trial.number >= self._judged
+        return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+
     def _frozen(self, number: int) -> FrozenTrial:
         # The journal holds this study alone, so its trials' ids are their numbers.
         return self._storage.get_trial(number)
@@ -345,13 +385,6 @@ class Study:
 
 def _key(recipe: Mapping[str, Any]) -> str:
     return json.dumps(recipe, sort_keys=True)
-
-
-def _answers(trial: FrozenTrial) -> bool:
-    """Whether a draw of the same recipe is answered by this trial: it was trained to its end."""
-    told = trial.user_attrs
-    ended = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-    return ended and "recipe" in told and not told.keys() & {"same_as", "abandoned"}
 
 
 def _repeats(trials: Sequence[FrozenTrial]) -> int:

@@ -25,7 +25,7 @@ from ray.tune.search import Searcher
 from search.cluster import Cluster
 from search.engine import Engine, EngineLost, connected
 from search.environment import environment
-from search.events import Ended, Event, Started
+from search.events import Ended, Event, Noted, Started
 from search.folder import RunFolder
 from search.ledger import Ledger
 from search.records import Sweep
@@ -75,10 +75,11 @@ class Search:
         study = self._study
         ledger = Ledger(study, self.run, self._stop, began)
         spent = ledger.spent()
+        yield from map(Noted, self._notes)
         if spent is None:
             with connected(self.plan.resources, self._address) as engine:
                 cluster = engine.cluster
-                study.begin_session(self._environment(cluster))
+                study.begin_session(self._environment(cluster), time.monotonic() - began)
                 yield Started(
                     workers=cluster.workers,
                     hosts=cluster.hosts,
@@ -86,7 +87,6 @@ class Search:
                     session=study.session,
                     finished=study.finished,
                     epochs=study.epochs,
-                    notes=self._notes,
                 )
                 try:
                     yield from self._events(ledger, engine)
@@ -146,9 +146,11 @@ class Search:
         finally:
             self._stop.set()
             thread.join(timeout=patience)
+            failed = ledger.failure
+            ledger.close()
             shutil.rmtree(self.run.engine, ignore_errors=True)
-        if ledger.failure or failure:
-            raise ledger.failure or failure[0]
+        if failed or failure:
+            raise failed or failure[0]
 
     def _tuner(self, ledger: Ledger, cluster: Cluster) -> tune.Tuner:
         resources = self.plan.resources
@@ -187,6 +189,8 @@ class _Asker(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         assignment = self._ledger.guarded(self._ledger.next, None)
+        if assignment == "later":
+            return None
         return Searcher.FINISHED if assignment is None else assignment
 
     def on_trial_complete(
@@ -251,6 +255,7 @@ class _Watch(tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self._ledger.study.plan.resources.trial_timeout is None:
             return
+        self._ledger.pause()
         for trial in trials:
             if trial.status == "RUNNING":
                 self._ledger.guarded(partial(self._look, trial), None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.fault import shown
 from search.plan import Plan
-from search.records import State, Sweep
+from search.records import State, Sweep, whole
 from search.space import Outside
 from trainable.durable import write_json
 
@@ -126,12 +126,13 @@ class WarmStart:
 
     @classmethod
     def stored(cls, path: Path) -> WarmStart | None:
-        """The one in the file; None where there is none."""
+        """The one in the file; None where there is none. Raises RunDamaged."""
         if not path.is_file():
             return None
-        held = json.loads(path.read_text())
-        trials = tuple(Told(**{**told, "state": State(told["state"])}) for told in held["trials"])
-        return cls(held["run"], held["folder"], datetime.fromisoformat(held["read"]), trials)
+        with whole(path):
+            held = json.loads(path.read_text())
+            trials = tuple(Told(**{**told, "state": State(told["state"])}) for told in held["trials"])
+            return cls(held["run"], held["folder"], datetime.fromisoformat(held["read"]), trials)
 
 
 def _outside(told: Told, plan: Plan) -> str | None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from search.folder import RunFolder
-from search.plan import Plan
 from search.records import Opening, Sweep
+from search.start import plan_of
 from trainable.checkpoint import latest
 from trainable.durable import write_json
 
@@ -37,7 +37,7 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
             f"the model of trial {best.number} must lie in {run.trial(best.number).checkpoint}, but it does "
             f"not ({'; '.join(faults) or 'no such file'}); train its recipe again to have it back"
         )
-    plan = Plan.read(run.plan)
+    plan = plan_of(sweep)
     module, source = plan.trainable_module, plan.source
     data = source.load(data_folder)
     recipe = plan.trainable_module.Recipe.model_validate(best.recipe)

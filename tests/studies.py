@@ -51,6 +51,7 @@ def carry_on(
     if not run.plan.exists():
         run.plan.write_text(plan.to_toml())
     study = Study(run, plan)
+    study.adopt()
     study.begin_session({})
     while (question := study.ask()) is not None:
         if seen is not None:

@@ -11,14 +11,23 @@ from search.budget import Budget, duration, seconds
 
 @pytest.mark.parametrize(
     ("written", "amount"),
-    [("15m", 900), ("1h30m", 5400), ("90s", 90), ("2d", 172800), ("1.5h", 5400), (90, 90), (0.5, 0.5)],
+    [
+        ("15m", 900),
+        ("1h30m", 5400),
+        ("90s", 90),
+        ("2d", 172800),
+        ("1.5h", 5400),
+        ("90", 90),
+        (90, 90),
+        (0.5, 0.5),
+    ],
 )
 def test_a_duration_is_read_in_seconds(written, amount):
     assert seconds(written) == amount
 
 
 @pytest.mark.parametrize(
-    "written", ["", "m", "15 m", "-1m", "15", "0s", 0, -3, True, float("nan"), 10**400, None]
+    "written", ["", "m", "15 m", "-1m", "1.5.2", "0s", 0, -3, True, float("nan"), 10**400, None]
 )
 def test_what_is_no_duration_is_refused(written):
     with pytest.raises(ValueError, match=r"must be a duration such as|must be more than 0 seconds"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from searches import NOWHERE, TABLE, plan, search
 from studies import carry_on, folder, train
 
-from search.events import Started, TrialStarted
+from search.budget import Budget
+from search.events import Noted, TrialStarted
 from search.extension import CannotExtend, More, extended
 from search.folder import RunFolder
 from search.plan import Plan, PlanError
 from search.records import State, Sweep
-from search.start import PlanDiffers, recorded_plan, starting
+from search.start import PlanDiffers, plan_of, starting
 from search.study import Question, Study
 
 
@@ -31,7 +33,8 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def _extended(run: RunFolder, more: More | None = None, *sets: str) -> Plan:
-    return extended(recorded_plan(run), Sweep.read(run.path), more or More(), sets)
+    sweep = Sweep.read(run.path)
+    return extended(plan_of(sweep), sweep, more or More(), sets)
 
 
 def test_more_is_added_to_the_limits_of_the_plan(run: RunFolder) -> None:
@@ -126,12 +129,13 @@ def test_an_extended_search_that_is_cut_off_comes_to_the_same_end(tmp_path: Path
         changed = _extended(run, More(trials=6), "space.learning_rate.low=0.002")
         if cut:
             study = Study(run, changed)
+            study.adopt()
             study.begin_session({})
             for _ in range(2):
                 question = study.ask()
                 assert isinstance(question, Question)
                 train(study, question, until=1)
-        carry_on(run, recorded_plan(run) if cut else changed)
+        carry_on(run, plan_of(Sweep.read(run.path)) if cut else changed)
         ends.append([(dict(trial.recipe), trial.score) for trial in Sweep.read(run.path).trials])
     assert ends[0][:13] == ends[1][:13]  # the second one was drawn beside the first, not after it
     assert len(ends[1]) == 18
@@ -155,9 +159,89 @@ def test_an_interrupted_trial_that_the_new_plan_does_not_ask_for_is_left_with_a_
 
 def test_an_extension_that_was_recorded_and_no_more_is_gone_on_with(run: RunFolder) -> None:
     changed = _extended(run, More(trials=4))
-    Study(run, changed)  # and then the process is killed, before plan.toml is written
+    Study(run, changed).adopt()  # and then the process is killed, before Ray is up
+    sweep = Sweep.read(run.path)
+    assert sweep.status == "interrupted"
+    assert plan_of(sweep) == changed
     assert Plan.read(run.plan) != changed
-    assert recorded_plan(run) == changed
+    with starting(run, plan_of, NOWHERE) as search_:
+        assert search_._data is not None
+        assert not search_._notes
+    assert Plan.read(run.plan) == changed
+    carry_on(run, changed)
+    assert Sweep.read(run.path).status == "finished"
+
+
+def test_a_plan_file_changed_by_hand_changes_nothing_and_that_is_told(run: RunFolder) -> None:
+    run.plan.write_text(_plan(budget={"trials": 3}).to_toml())
+    with starting(run, plan_of, NOWHERE) as search_:
+        (note,) = search_._notes
+    assert "budget.trials: 12 -> 3" in note and "written anew" in note
+    assert Plan.read(run.plan).budget.trials == 12
+
+
+def test_the_command_that_began_a_run_does_not_undo_its_extension(run: RunFolder) -> None:
+    carry_on(run, _extended(run, More(trials=2)))
+    with pytest.raises(PlanDiffers, match=r"budget\.trials: 14 -> 12"), starting(run, _plan(), NOWHERE):
+        pass
+    assert Sweep.read(run.path).plan["budget"]["trials"] == 14
+
+
+def test_a_budget_that_is_lowered_below_what_was_spent_leaves_a_finished_run(run: RunFolder) -> None:
+    lower = _extended(run, None, "budget.trials=5")
+    with starting(run, lower, NOWHERE, extend=True) as search_:
+        assert [type(event).__name__ for event in search_] == ["Noted", "Ended"]
+    sweep = Sweep.read(run.path)
+    assert (sweep.status, len(sweep.trials)) == ("finished", 12)
+    assert extended(lower, sweep, More(trials=1)).budget.trials == 13
+
+
+def test_a_recipe_that_another_pruner_stopped_is_trained_again(tmp_path: Path) -> None:
+    space = {"schedule": {"choices": ["constant", "step"]}}
+    fixed = {"epochs": 4, "learning_rate": 0.01}
+    harsh = {"name": "threshold", "lower": 0.99, "n_warmup_steps": 0}
+    run = folder("harsh", tmp_path)
+    carry_on(run, _plan(space=space, recipe=fixed, pruner=harsh, budget={"trials": 4}))
+    assert {trial.state for trial in Sweep.read(run.path).trials} == {State.PRUNED}
+    carry_on(run, _plan(space=space, recipe=fixed, pruner={"name": "none"}, budget={"trials": 12}))
+    later = Sweep.read(run.path).trials[4:]
+    assert {trial.state for trial in later} == {State.COMPLETE}
+
+
+def test_rungs_of_another_halving_are_not_compared_with(tmp_path: Path) -> None:
+    def halving(least: int) -> Plan:
+        pruner = {"name": "successive_halving", "min_resource": least, "reduction_factor": 2}
+        return _plan(
+            recipe={"epochs": 8},
+            pruner=pruner,
+            budget={"trials": 40},
+            space={"learning_rate": TABLE["space"]["learning_rate"], "schedule": {"choices": ["step"]}},
+            sampler={"name": "random"},
+        )
+
+    shares = []
+    for first in (halving(4), halving(1)):
+        run = folder(f"run-{len(shares)}", tmp_path)
+        carry_on(run, first.model_copy(update={"budget": Budget(trials=20)}))
+        carry_on(run, halving(4))
+        later = Sweep.read(run.path).trials[20:]
+        shares.append(sum(trial.state is State.PRUNED for trial in later) / 20)
+    assert shares[1] > 0.3  # against the earlier rungs, at other epochs, nearly all went on
+
+
+def test_a_grid_that_is_shuffled_anew_is_tried_whole(tmp_path: Path) -> None:
+    run = folder("grid", tmp_path)
+    grid = {
+        "sampler": {"name": "grid", "points": 3},
+        "space": {
+            "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+            "schedule": {"choices": ["constant", "step", "cosine"]},
+        },
+        "pruner": {"name": "none"},
+    }
+    carry_on(run, _plan(**grid, budget={"trials": 4}))
+    carry_on(run, _plan(**grid, budget={"trials": 100}, seed=7))
+    assert len({json.dumps(trial.recipe, sort_keys=True) for trial in Sweep.read(run.path).trials}) == 9
 
 
 def test_budget_and_resources_may_change_in_the_plan_file_and_nothing_else(tmp_path: Path) -> None:
@@ -166,8 +250,7 @@ def test_budget_and_resources_may_change_in_the_plan_file_and_nothing_else(tmp_p
     search(run, given)
     more = plan(name="eased", budget={"trials": 3}, pruner={"name": "none"}, resources={"max_failures": 1})
     events = search(run, more)
-    assert isinstance(events[0], Started)
-    assert events[0].notes == ("plan version 2: budget.trials: 2 -> 3; resources.max_failures: 3 -> 1",)
+    assert events[0] == Noted("plan version 2: budget.trials: 2 -> 3; resources.max_failures: 3 -> 1")
     assert [event.number for event in events if isinstance(event, TrialStarted)] == [2]
     assert Plan.read(run.plan) == more
     for refused, extend in (

@@ -24,7 +24,7 @@ from search.events import Ended, EpochReported, Started, TrialStarted
 from search.folder import RunFolder
 from search.journal import survey
 from search.plan import Plan
-from search.records import State, Sweep
+from search.records import RunDamaged, State, Sweep
 from search.start import starting
 
 
@@ -290,12 +290,30 @@ def test_a_run_whose_folder_vanishes_ends_with_a_sentence_and_makes_no_other(tmp
     shutil.rmtree(run.path, ignore_errors=True)
     (tmp_path / "elsewhere").rename(run.path)
     before = sum(len(trial.epochs) for trial in Sweep.read(run.path).trials)
-    search(run, plan(**{**_unnamed(given), "budget": {"epochs": before + 2}}))
+    soon = plan(**{**_unnamed(given), "budget": {"epochs": before + 2}})
+    with starting(run, soon, NOWHERE, extend=True) as resumed:
+        assert isinstance(list(resumed)[-1], Ended)
     assert Sweep.read(run.path).status == "finished"
 
 
 def _unnamed(given: Plan) -> dict[str, Any]:
     return {key: value for key, value in given.to_table().items() if key != "name"}
+
+
+@pytest.mark.parametrize("missing", ["study.journal", "plan.toml"])
+def test_a_run_that_lost_its_journal_or_its_plan_loses_nothing_more(tmp_path: Path, missing: str) -> None:
+    run = RunFolder.named("lost", tmp_path)
+    given = plan(name="lost", budget={"trials": 2}, pruner={"name": "none"})
+    search(run, given)
+    (run.path / missing).unlink()
+    if missing == "plan.toml":  # which the journal holds too
+        search(run, given)
+        assert Plan.read(run.plan) == given
+        assert len(Sweep.read(run.path).trials) == 2
+    else:
+        with pytest.raises(RunDamaged, match=r"holds 2 trials, but study\.journal tells of none"):
+            search(run, given)
+    assert all(run.trial(number).checkpoint.exists() for number in (0, 1))
 
 
 def test_a_clock_that_is_set_back_between_two_starts_confuses_nothing(tmp_path: Path) -> None:
@@ -408,7 +426,6 @@ def test_a_journal_that_takes_no_more_stops_the_search_with_the_systems_own_reas
     assert run.journal.read_bytes().endswith(b"\n")  # what could not be written whole is not there
     events = search(run, given)
     assert isinstance(events[0], Started)
-    assert not events[0].notes
     assert [trial.state for trial in Sweep.read(run.path).trials] == [State.COMPLETE] * 3
 
 

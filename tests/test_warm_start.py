@@ -9,7 +9,7 @@ import pytest
 from searches import NOWHERE, TABLE, plan, search
 from studies import carry_on, folder
 
-from search.events import Started
+from search.events import Noted
 from search.folder import RunFolder
 from search.plan import Plan
 from search.records import State, Sweep
@@ -26,7 +26,7 @@ def _plan(**changes: Any) -> Plan:
 def other(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """A finished search of twenty trials."""
     run = folder("other", tmp_path_factory.mktemp("runs"))
-    carry_on(run, _plan())
+    carry_on(run, _plan(pruner={"name": "none"}))
     return Sweep.read(run.path)
 
 
@@ -80,6 +80,16 @@ def test_every_sampler_bears_it(other: Sweep, tmp_path: Path, name: str) -> None
     assert all(isinstance(study.ask(), Question) for _ in range(3))
 
 
+def test_a_warm_start_outlives_a_first_start_that_came_to_no_trial(other: Sweep, tmp_path: Path) -> None:
+    run = RunFolder.named("small", tmp_path)
+    given = plan(budget={"trials": 2}, recipe={"epochs": 4})
+    with starting(run, given, NOWHERE, warm_start=other.folder):
+        pass  # killed while Ray starts, say
+    with starting(run, given, NOWHERE) as again:
+        assert any("of other seed the sampler" in note for note in again._notes)
+        assert again._study._warm
+
+
 def test_trials_outside_of_the_space_are_left_out_and_counted(other: Sweep) -> None:
     space = {**TABLE["space"], "learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}}
     given = _plan(space=space, recipe={"epochs": 4, "batch_size": 32})
@@ -120,9 +130,8 @@ def test_a_search_on_ray_begins_warm_and_only_at_its_beginning(other: Sweep, tmp
     given = plan(budget={"trials": 2}, recipe={"epochs": 4})
     with starting(run, given, NOWHERE, warm_start=other.folder) as begun:
         events = list(begun)
-    assert isinstance(events[0], Started)
-    (note,) = events[0].notes
-    assert note.startswith("20 of 20 finished trials of other seed the sampler")
+    assert isinstance(events[0], Noted)
+    assert events[0].sentence.startswith("20 of 20 finished trials of other seed the sampler")
     assert all(trial.state is not State.FAILED for trial in Sweep.read(run.path).trials)
     search(run, given)
     with starting(run, given, NOWHERE, warm_start=other.folder):

@@ -20,7 +20,8 @@ class Assignment:
     number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
     trial's, absolute.
     device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs the
-    driver has on record; those are not reported again.
+    driver has on record; those are not reported again. announced: whether to tell that training
+    begins, which a driver that watches for hanging trials wants to know.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Assignment:
     device: str
     threads: int
     reported: int
+    announced: bool = False
 
 
 @dataclass(frozen=True)

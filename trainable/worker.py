@@ -54,6 +54,8 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
         sys.path.append(mapped.root)
     try:
         with _sole(folder):
+            if assignment.announced:
+                tune.report(Report(assignment.number, worker).to_result())
             for report in _reports(assignment, folder, worker, ray.get(mapped.data)):
                 tune.report(report.to_result())
     except Diverged as error:
