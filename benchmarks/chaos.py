@@ -130,7 +130,7 @@ def drive(folder: Path, deadly: dict[str, Any] | None) -> None:
     if deadly is not None:
         _make_deadly(**deadly)
     plan = Plan.parse({**TABLE, "name": run.name}, "chaos")
-    given = plan_of if run.plan.exists() or run.journal.exists() else plan
+    given = plan_of if run.begun else plan
     with starting(run, given, Path()) as search:
         for event in search:
             print("event", type(event).__name__, flush=True)

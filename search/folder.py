@@ -70,7 +70,7 @@ class RunFolder:
     def existing(cls, folder: Path) -> RunFolder:
         """The run in `folder`. Raises NotARun when there is none."""
         run = cls(folder.absolute())
-        if not run.plan.is_file() and not run.journal.is_file():
+        if not run.begun:
             raise NotARun(
                 f"a run's folder holds a plan.toml, but {run.path} "
                 f"{'has none' if run.path.is_dir() else 'does not exist'}; "
@@ -84,6 +84,11 @@ class RunFolder:
         if not runs.is_dir():
             return []
         return [cls(plan.parent.absolute()) for plan in sorted(runs.glob("*/plan.toml"))]
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run: its plan, or a journal, which holds the plan too."""
+        return self.plan.is_file() or (self.journal.is_file() and self.journal.stat().st_size > 0)
 
     @property
     def name(self) -> str:

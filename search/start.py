@@ -91,7 +91,7 @@ def _opened(
     run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
     repaired = repair(run.journal)
     notes = [] if repaired is None else [repaired]
-    before = Sweep.read(run.path) if run.plan.exists() or run.journal.exists() else None
+    before = Sweep.read(run.path) if run.begun else None
     if isinstance(given, Plan):
         plan = given
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import NOWHERE, journal_of, plan, search
+from searches import NOWHERE, plan, search
+from studies import carry_on, folder
 
 from benchsweep.closing import write_report
 from search.descendants import descendants
-from search.events import Ended, EpochReported, Started, TrialStarted
+from search.events import Ended, EpochReported
 from search.folder import RunFolder
 from search.journal import survey
 from search.plan import Plan
@@ -56,63 +56,6 @@ def test_a_search_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
             assert resumed.resumed_from == (len(trial.epochs),)
     recorded = [(event.number, event.epoch.number) for event in events if isinstance(event, EpochReported)]
     assert len(recorded) == len(set(recorded)) == 4 * 30 - sum(len(trial.epochs) for trial in before.trials)
-
-
-DRIVER = """
-import sys
-from pathlib import Path
-from search.folder import RunFolder
-from search.journal import survey
-from search.plan import Plan
-from search.start import starting
-with starting(RunFolder.named("killed", Path(sys.argv[1])), Plan.read(sys.argv[2]), Path(".")) as search:
-    for event in search:
-        print(type(event).__name__, flush=True)
-"""
-
-
-def _drive(runs: Path, file: Path, epochs: int) -> None:
-    """Start a search in a process group of its own and kill all of it after some epochs."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(runs), str(file)],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    seen = 0
-    for line in process.stdout:
-        seen += line.strip() == "EpochReported"
-        if seen >= epochs:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def test_a_search_killed_outright_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    given = plan(
-        name="killed",
-        budget={"trials": 3},
-        recipe={"batch_size": 20, "epochs": 12},
-        resources={"concurrency": 1},
-        pruner={"name": "none"},
-    )
-    whole = RunFolder.named("whole", tmp_path)
-    search(whole, given)
-    file = tmp_path / "killed.toml"
-    file.write_text(given.to_toml())
-    _drive(tmp_path, file, epochs=16)
-    run = RunFolder.named("killed", tmp_path)
-    before = Sweep.read(run.path)
-    assert before.count(State.INTERRUPTED) > 0
-    search(run, given)
-
-    uninterrupted, resumed = Sweep.read(whole.path), Sweep.read(run.path)
-    for one, other in zip(uninterrupted.trials, resumed.trials, strict=True):
-        assert (one.state, one.score, one.recipe) == (other.state, other.score, other.recipe)
-        assert [epoch.metrics for epoch in one.epochs] == [epoch.metrics for epoch in other.epochs]
-    steps = [(line["trial_id"], line["step"]) for line in journal_of(run) if "intermediate_value" in line]
-    assert len(steps) == len(set(steps)) == 3 * 12
 
 
 def test_a_run_killed_after_its_last_trial_is_finished_by_the_next_start(tmp_path: Path) -> None:
@@ -208,7 +151,7 @@ def test_a_trial_that_finds_no_memory_is_failed_with_its_reason_and_the_search_g
 def test_a_trial_that_hangs_is_ended_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOSTING_HUNG", str(tmp_path / "hung"))
     run = RunFolder.named("once", tmp_path)
-    search(run, _faulty("once", "hang once", resources={"trial_timeout": 8}))
+    search(run, _faulty("once", "hang once", resources={"trial_timeout": 3}))
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.COMPLETE
     assert [epoch.number for epoch in trial.epochs] == [1, 2, 3]
@@ -217,10 +160,10 @@ def test_a_trial_that_hangs_is_ended_and_goes_on(tmp_path: Path, monkeypatch: py
 
 def test_a_trial_that_hangs_again_at_the_same_epoch_is_failed_with_its_reason(tmp_path: Path) -> None:
     run = RunFolder.named("hangs", tmp_path)
-    search(run, _faulty("hangs", "hang", resources={"trial_timeout": 8}))
+    search(run, _faulty("hangs", "hang", resources={"trial_timeout": 3}))
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.FAILED
-    assert trial.error == "it hung twice after epoch 1: no epoch within the 8s of trial_timeout"
+    assert trial.error == "it hung twice after epoch 1: no epoch within the 3s of trial_timeout"
     assert len(trial.epochs) == 1
 
 
@@ -317,17 +260,16 @@ def test_a_run_that_lost_its_journal_or_its_plan_loses_nothing_more(tmp_path: Pa
 
 
 def test_a_clock_that_is_set_back_between_two_starts_confuses_nothing(tmp_path: Path) -> None:
-    run = RunFolder.named("clock", tmp_path)
-    given = plan(budget={"trials": 3}, pruner={"name": "none"})
-    search(run, plan(budget={"trials": 2}, pruner={"name": "none"}))
+    run = folder("clock", tmp_path)
+    carry_on(run, plan(budget={"trials": 2}, pruner={"name": "none"}))
     text = run.journal.read_text()
     year = str(datetime.now(UTC).year)
     run.journal.write_text(text.replace(f'"{year}-', '"2061-'))  # all of it lies in the future now
-    search(run, given)
+    carry_on(run, plan(budget={"trials": 3}, pruner={"name": "none"}))
     sweep = Sweep.read(run.path)
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 3
     assert sweep.status == "finished"
-    assert 0 < sweep.seconds < 600
+    assert 0 <= sweep.seconds < 600
     assert write_report(sweep, tmp_path)["report.html"].stat().st_size > 0
 
 
@@ -384,49 +326,6 @@ try:
 finally:
     cluster.shutdown()
 """
-
-
-def test_a_full_disk_under_a_worker_stops_the_search_and_fails_no_trial(tmp_path: Path) -> None:
-    """The trials' folder is a file: nothing can be stored below it, as on a disk that is full."""
-    run = RunFolder.named("full", tmp_path)
-    given = plan(budget={"trials": 2}, resources={"concurrency": 1})
-    blocked = run.trial(0).path
-    with (
-        pytest.raises(OSError, match="epoch 1 cannot be stored in"),
-        starting(run, given, NOWHERE) as started,
-    ):
-        for event in started:
-            if isinstance(event, TrialStarted) and event.number == 0:
-                blocked.mkdir(parents=True)
-                (blocked / "checkpoint.safetensors").mkdir()  # what exists is moved aside, and this cannot be
-                (blocked / "checkpoint.previous.safetensors").write_text("")
-    assert [trial.state for trial in Sweep.read(run.path).trials] == [State.INTERRUPTED]
-
-    (blocked / "checkpoint.safetensors").rmdir()
-    (blocked / "checkpoint.previous.safetensors").unlink()
-    search(run, given)
-    assert {trial.state for trial in Sweep.read(run.path).trials} <= {State.COMPLETE, State.PRUNED}
-
-
-def test_a_journal_that_takes_no_more_stops_the_search_with_the_systems_own_reason(tmp_path: Path) -> None:
-    """A limit on the size of files, put on this process's own by the kernel, stands for a full disk."""
-    run = RunFolder.named("limited", tmp_path)
-    given = plan(budget={"trials": 3}, pruner={"name": "none"}, resources={"concurrency": 1})
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        with pytest.raises(OSError, match="File too large"), starting(run, given, NOWHERE) as started:
-            for event in started:
-                if isinstance(event, EpochReported):
-                    limit = run.journal.stat().st_size + 30
-                    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert run.journal.read_bytes().endswith(b"\n")  # what could not be written whole is not there
-    events = search(run, given)
-    assert isinstance(events[0], Started)
-    assert [trial.state for trial in Sweep.read(run.path).trials] == [State.COMPLETE] * 3
 
 
 @pytest.fixture

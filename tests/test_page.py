@@ -410,6 +410,7 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
         "number": 1,
         "since": "2026-11-20T10:30:00+00:00",
         "trials": 4,
+        "session": 0,
         "table": PLAN,
         "changes": ["budget.trials: 40 -> 60", "space.dropout.high: 0.4 -> 0.5"],
     }

@@ -307,7 +307,7 @@ def test_recipes_that_are_refused_are_recorded_and_do_not_hang_the_search(tmp_pa
     assert ends == [trial.number for trial in trials]
 
 
-@pytest.mark.parametrize("name", ["plan.toml", "study.journal", "test_openings.json"])
+@pytest.mark.parametrize("name", ["study.journal", "test_openings.json"])
 def test_a_file_of_a_run_that_is_damaged_is_named(
     name: str, finished: tuple[RunFolder, list[Event]], tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choice
 
 
 def _plan(**changes: Any) -> Plan:
-    table = {**TABLE, "budget": {"trials": 16}, "recipe": {"batch_size": 100, "epochs": 4}}
+    table = {**TABLE, "budget": {"trials": 12}, "recipe": {"batch_size": 100, "epochs": 4}}
     return Plan.parse({**table, **changes}, "test")
 
 
@@ -42,7 +42,7 @@ def _cuts(content: bytes) -> list[int]:
         {"pruner": {"name": "hyperband", "reduction_factor": 2}},
         {"sampler": {"name": "cmaes"}, "pruner": {"name": "median", "n_startup_trials": 2}},
         {"sampler": {"name": "qmc"}},
-        {"sampler": {"name": "gp", "n_startup_trials": 4}, "budget": {"trials": 8}},
+        {"sampler": {"name": "gp", "n_startup_trials": 4}, "budget": {"trials": 6}},
         {"sampler": {"name": "grid"}, "space": CHOICES, "recipe": {"epochs": 4, "learning_rate": 0.01}},
         {"space": CHOICES, "recipe": {"epochs": 4, "learning_rate": 0.01}},
     ],
@@ -81,7 +81,7 @@ def test_a_recipe_that_was_trained_before_is_answered_from_the_record(tmp_path: 
     trained = [trial for trial in sweep.trials if trial.same_as is None]
     repeated = [trial for trial in sweep.trials if trial.same_as is not None]
     assert len(trained) == 4 == sum(isinstance(one, Question) for one in asked)
-    assert len(repeated) == 12
+    assert len(repeated) == 8
     for trial in repeated:
         first = sweep.trials[trial.same_as or 0]
         assert (trial.recipe, trial.state, trial.score) == (first.recipe, first.state, first.score)
