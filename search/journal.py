@@ -20,7 +20,6 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 _MORE = "more"  # the key that Optuna does not look at: how many lines of the transaction follow
-_SET_STUDY_USER_ATTR = 2
 _BLOCK = 1 << 20
 
 
@@ -126,24 +125,6 @@ class Journal(BaseJournalBackend):
 def open_journal(path: Path) -> JournalStorage:
     """The study's storage. Writing to it is for the run's owner alone."""
     return JournalStorage(Journal(path))
-
-
-def study_attributes(path: Path, prefix: str) -> dict[str, Any]:
-    """The study's user attributes whose names begin so. Of the other lines, however many, nothing is
-    parsed."""
-    if not path.exists():
-        return {}
-    size = path.stat().st_size
-    rest, mark = size - _torn(path, size), f'"{prefix}'.encode()
-    found: dict[str, Any] = {}
-    with path.open("rb") as file:
-        for line in file:
-            rest -= len(line)
-            if rest < 0:
-                break
-            if mark in line and (held := _line(line) or {}).get("op_code") == _SET_STUDY_USER_ATTR:
-                found |= {name: value for name, value in held["user_attr"].items() if name.startswith(prefix)}
-    return found
 
 
 @dataclass(frozen=True)

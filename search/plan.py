@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search import pruner, sampler
 from search.budget import Budget, Resources
-from search.difference import differences
 from search.fault import Fault, shown, unknown, validated
 from search.folder import NAME
 from search.override import blamed, overridden
@@ -152,10 +151,6 @@ class Plan(BaseModel):
     def to_toml(self) -> str:
         """The same as a TOML document: parsed again, it is this plan."""
         return tomli_w.dumps(self.to_table())
-
-    def difference(self, other: Plan) -> list[str]:
-        """What `other` does differently, a line for each key: `budget.trials: 40 -> 60`."""
-        return differences(self.to_table(), other.to_table())
 
 
 class _Draft:

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
+from search.difference import differences
 from search.plan import Plan, PlanError, json_schema
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
@@ -252,9 +253,9 @@ def test_a_grid_is_budget_enough():
 
 
 def test_a_difference_is_a_line_for_each_key():
-    assert parsed().difference(parsed()) == []
+    assert differences(parsed().to_table(), parsed().to_table()) == []
     changed = parsed("budget.trials=60", "budget.epochs=9", "space.gamma=", "recipe.optimizer=sgd")
-    assert parsed().difference(changed) == [
+    assert differences(parsed().to_table(), changed.to_table()) == [
         "budget.trials: 8 -> 60",
         "budget.epochs: left out -> 9",
         'recipe.optimizer: "adam" -> "sgd"',
