@@ -65,7 +65,8 @@ class Ledger:
 
     def guarded(self, act: Callable[[], T], otherwise: T) -> T:
         """What `act` returns; `otherwise` once something went wrong in here, which is kept and ends
-        the search. After a write that failed nothing more is written: a torn line must stay last."""
+        the search. After a write that failed nothing more is written: the study in memory is ahead of
+        its journal then."""
         if self.failure is None:
             try:
                 return act()
