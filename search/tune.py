@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# isort: split  the engine prepares the import of ray
 import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler

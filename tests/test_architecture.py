@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +95,13 @@ def test_search_and_reports_know_the_contract_and_not_our_network() -> None:
         if path.relative_to(ROOT).parts[0] in ("search", "reports"):
             strangers = {name for name in imports(path) if name.startswith("trainable.")} - known
             assert not strangers, f"{path} imports {strangers}"
+
+
+def test_ray_is_imported_after_the_settings_it_reads_then() -> None:
+    code = (
+        "import search.tune; from ray._private import ray_constants as read\n"
+        "print(read.RAY_ENABLE_UV_RUN_RUNTIME_ENV)"
+    )
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+    done = subprocess.run([sys.executable, "-c", code], env=bare, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
