@@ -57,7 +57,8 @@ SWEEP: dict[str, Any] = {
 
 def record(run: RunFolder, trials: int) -> None:
     """Record so many finished trials, without training them."""
-    from search.study import Question, Study
+    from search.register import Question
+    from search.study import Study
 
     plan = Plan.parse({**GROWTH, "name": run.name, "budget": {"trials": trials}}, "benchmark")
     run.path.mkdir()

@@ -6,9 +6,14 @@ from typing import Annotated
 
 import typer
 
+from benchsweep.check import check
+from benchsweep.confirm import confirm
 from benchsweep.doctor import doctor
 from benchsweep.errors import told
+from benchsweep.evaluate import evaluate
+from benchsweep.export import export
 from benchsweep.look import report, runs, show
+from benchsweep.predict import predict
 from benchsweep.quickstart import quickstart
 from benchsweep.reproduce import reproduce
 from benchsweep.run import extend, resume, run
@@ -29,13 +34,18 @@ app.command()(quickstart)
 app.command()(run)
 app.command()(resume)
 app.command()(extend)
+app.command()(confirm)
 app.command("list")(runs)
 app.command()(show)
 app.command()(status)
 app.command()(stop)
 app.command()(report)
 app.command()(reproduce)
+app.command()(check)
 app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(export)
 app.command()(doctor)
 app.command()(schema)
 

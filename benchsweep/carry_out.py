@@ -16,9 +16,11 @@ from benchsweep.closing import conclude
 from benchsweep.errors import WENT_WRONG, Interrupted
 from benchsweep.lines import Watcher
 from benchsweep.progress import Progress
+from benchsweep.reruns import Reruns
 from benchsweep.signals import Stopped, stopping
 from benchsweep.terminal import diverted, typed
 from benchsweep.view import Form, watcher
+from search.confirm import confirmation, confirming
 from search.descendants import Descendants
 from search.events import Event, Started
 from search.folder import RunFolder
@@ -62,49 +64,97 @@ def carry_out(
     extend: bool = False,
     warm_start: Path | None = None,
 ) -> None:
-    """Search until the budget is spent or a signal comes, look at the test set, write the report.
+    """Search until the budget is spent or a signal comes, confirm the best trials, look at the test set,
+    write the report.
 
     given, extend, warm_start: as in `search.start.starting`. afresh: the command that starts anew, told
     when the run was finished before. Ends the process with a signal's exit code when it was interrupted.
     """
-    again = wish.resume_command(run)
-    progress: Progress | None = None
-    stopped, folder = Stopped(), data_folder(wish.data_dir)
-    try:
+
+    folder = data_folder(wish.data_dir)
+
+    def stages() -> Generator[_Stage]:
         beginning = starting(run, given, folder, wish.address, extend=extend, warm_start=warm_start)
-        with beginning as search, resumable(run, again):
+        with beginning as search:
             if wish.form == "view":
                 for note in search.plan.notes():
                     terminal.say(terminal.err(), f"note: {note}")
             progress = Progress.of(search.plan)
             if search.before is not None:
                 progress.recall(search.before)
-            with diverted(run.log) as streams:
-                stopped = _watch(search, progress, watcher(wish.form, progress, streams), again, folder)
+            confirmed = search.plan.confirmation.candidates > 0
+            yield _Stage(search, progress, last=not confirmed)
+            if confirmed:
+                race = confirmation(run, search.plan, folder, wish.address, search.data)
+                if race is not None:
+                    yield _Stage(race, Reruns.of_race(race), last=True)
+
+    _carry(run, stages(), wish, afresh)
+
+
+def carry_confirmation(run: RunFolder, wish: Wish, candidates: int | None, seeds: int | None) -> None:
+    """The same for the confirmation of a run alone. candidates, seeds: in place of its plan's."""
+
+    def stages() -> Generator[_Stage]:
+        with confirming(run, data_folder(wish.data_dir), wish.address, candidates, seeds) as race:
+            yield _Stage(race, Reruns.of_race(race), last=True)
+
+    _carry(run, stages(), wish, None)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A search, or a confirmation. last: whether the test set is opened after it."""
+
+    search: Search
+    progress: Progress
+    last: bool
+
+
+def _carry(run: RunFolder, stages: Generator[_Stage], wish: Wish, afresh: str | None) -> None:
+    """Carry out one stage after the other, as long as each comes to its end."""
+    again, folder = wish.resume_command(run), data_folder(wish.data_dir)
+    told: list[Progress] = []
+    stopped = Stopped()
+    try:
+        with closing(stages):
+            for stage in stages:
+                told.append(stage.progress)
+                with resumable(run, again), diverted(run.log) as streams:
+                    screen = watcher(wish.form, stage.progress, streams)
+                    stopped = _watch(stage, screen, again, folder)
+                if not _done(stage.progress):
+                    break
     finally:
         # A test set that could not be opened takes nothing from what the search found.
-        if progress is not None and progress.ended is not None:
+        if told and told[0].ended is not None:
+            told[0].ended = told[-1].ended or told[0].ended
             with resumable(run, again):
-                conclude(run, progress, wish.form, _next(run, progress, again, afresh))
-    if progress.ended is None:
+                conclude(run, told[0], wish.form, _next(run, told, again, afresh))
+    if told[-1].ended is None:
         raise Interrupted(f"Ray had not started yet; go on with: {again}", stopped.exit_code)
-    if progress.ended.reason != "budget":
+    if not _done(told[-1]):
         raise typer.Exit(stopped.exit_code)
     sweep = Sweep.read(run.path)
     if sweep.best() is None and sweep.count(State.FAILED):
         raise typer.Exit(WENT_WRONG)
 
 
-def _next(run: RunFolder, progress: Progress, again: str, afresh: str | None) -> list[str]:
+def _done(progress: Progress) -> bool:
+    return progress.ended is not None and progress.ended.reason == "budget"
+
+
+def _next(run: RunFolder, told: list[Progress], again: str, afresh: str | None) -> list[str]:
     """What the user may type now."""
-    if progress.ended is not None and progress.ended.reason != "budget":
+    if not _done(told[-1]):
         return [again]
     look = typed("report", run.reference, "--open")
-    return [look, *([afresh] if afresh and progress.started is None else [])]
+    new = all(progress.started is None for progress in told)
+    return [look, *([afresh] if afresh and new else [])]
 
 
-def _watch(search: Search, progress: Progress, screen: Watcher, again: str, data: Path) -> Stopped:
-    """Show what happens until the stream ends; then, if the budget is spent, open the test set."""
+def _watch(stage: _Stage, screen: Watcher, again: str, data: Path) -> Stopped:
+    """Show what happens until the stream ends; then, if all is done, open the test set."""
 
     def leave() -> None:
         screen.restore()
@@ -112,8 +162,8 @@ def _watch(search: Search, progress: Progress, screen: Watcher, again: str, data
 
     # `closing`: if showing fails (a pipe whose reader left), the search still ends in order.
     with (
-        stopping(search.stop, screen.say, leave) as stopped,
-        closing(_stream(search)) as events,
+        stopping(stage.search.stop, screen.say, leave) as stopped,
+        closing(_stream(stage.search)) as events,
         screen,
     ):
         try:
@@ -125,9 +175,9 @@ def _watch(search: Search, progress: Progress, screen: Watcher, again: str, data
             if error.code != signal.SIGTERM:
                 raise
             Descendants(os.getpid()).kill()
-        if progress.ended is not None and progress.ended.reason == "budget":
-            progress.notice = "evaluating the best trial on the test set"
-            open_test_set(search.run, data)
+        if stage.last and _done(stage.progress):
+            stage.progress.notice = "evaluating the finalists on the test set"
+            open_test_set(RunFolder(stage.search.run.owned), data)
     return stopped
 
 

@@ -16,6 +16,7 @@ from benchsweep.summary import summary
 from benchsweep.terminal import say
 from reports import page
 from reports.benchmarks import read_benchmarks
+from reports.confirmed import confirmed
 from reports.failures import failures
 from reports.ranking import (
     benchmark_applies,
@@ -23,9 +24,9 @@ from reports.ranking import (
     sampled_settings,
     standing,
     states_sentence,
-    winning_opening,
 )
-from reports.terminal import leaderboard_table
+from reports.terminal import confirmation_table, leaderboard_table
+from reports.winner import winner_of
 from reports.wording import duration, plural
 from search.folder import RunFolder
 from search.records import Sweep
@@ -70,6 +71,7 @@ def conclude(run: RunFolder, progress: Progress, form: str, next_commands: list[
         return
     console = terminal.out()
     _print_end(console, sweep, progress)
+    print_confirmation(console, sweep)
     print_leaderboard(console, sweep)
     print_files(console, run)
     for label, command in zip(("go on with:", "or with:   "), next_commands, strict=False):
@@ -100,17 +102,29 @@ def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:
         say(console, Text.assemble(told, score))
 
 
+def print_confirmation(console: Console, sweep: Sweep) -> None:
+    """Each candidate of the confirmation, and what it means; nothing where there is none."""
+    told = confirmed(sweep)
+    if told is None:
+        return
+    console.print()
+    console.print(confirmation_table(told))
+    console.print()
+    say(console, " ".join(told.sentences))
+
+
 def print_leaderboard(console: Console, sweep: Sweep) -> None:
     """Our winner among the published results, and where it stands; its test figures alone where
     they are no accuracies; nothing before the test set was opened."""
     frame = leaderboard(sweep, read_benchmarks())
     applies, why = benchmark_applies(sweep)
-    opening = winning_opening(sweep)
-    if opening is None or opening.evaluation is None:
+    winner = winner_of(sweep)
+    if winner is None:
         return
     if not frame["ours"].any():
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in opening.evaluation.metrics.items())
-        say(console, f"test: {figures} on {plural(opening.evaluation.count, 'example')}")
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in winner.metrics.items())
+        over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
+        say(console, f"test: {figures} on {plural(winner.evaluation.count, 'example')}{over}")
         return
     console.print()
     console.print(leaderboard_table(frame))

@@ -61,7 +61,7 @@ class JsonLines(Watcher):
     """Each event as a JSON object on a line of its own."""
 
     def show(self, event: Event) -> None:
-        _write(self.streams.out, json_line(as_json(event)))
+        _write(self.streams.out, json_line({**as_json(event), "stage": self.progress.stage}))
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -93,7 +93,7 @@ def started_line(progress: Progress, event: Started) -> str:
     """ "laptop: up to 80 trials or 15 min 00 s, 2 at once on cpu; 12 were finished before"."""
     limits = progress.limits
     budget = [
-        *([plural(limits.trials, "trial")] if limits.trials else []),
+        *([plural(limits.trials, progress.noun)] if limits.trials else []),
         *([duration(limits.wall_time)] if limits.wall_time else []),
         *([plural(limits.epochs, "epoch")] if limits.epochs else []),
     ]
@@ -118,7 +118,7 @@ def trial_line(progress: Progress, row: Row) -> str:
     if row.same_as is not None:
         why += f"  the same recipe as trial {row.same_as}, not trained again"
     return (
-        f"[{where(progress)}] trial {row.number} {row.state.lower()}  {figures}{best}{why}"
+        f"[{where(progress)}] {progress.noun} {row.number} {row.state.lower()}  {figures}{best}{why}"
         f"  ({settings(row.sampled)})"
     )
 
@@ -126,7 +126,7 @@ def trial_line(progress: Progress, row: Row) -> str:
 def where(progress: Progress) -> str:
     """ "7/12 trials, 41 s left": how far the search is."""
     done, total = len(progress.finished), progress.limits.trials
-    count = f"{done:,}/{total:,} trials" if total else plural(done, "trial")
+    count = f"{done:,}/{total:,} {progress.noun}s" if total else plural(done, progress.noun)
     left = progress.remaining
     return count if left is None else f"{count}, {duration(left)} left"
 

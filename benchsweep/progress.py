@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from search.events import Ended, EpochReported, Event, Noted, Started, TrialEnded, TrialStarted
 from search.plan import Plan
@@ -32,6 +32,14 @@ class Limits(NamedTuple):
             count for count in (budget.trials, grid_size(plan.sampler, plan.space)) if count is not None
         ]
         return cls(min(counts, default=None), budget.wall_time, budget.epochs)
+
+
+class Leading(NamedTuple):
+    """What leads: its score, what it is called, and what was chosen of it."""
+
+    score: float
+    name: str
+    sampled: Mapping[str, Any]
 
 
 @dataclass
@@ -99,6 +107,10 @@ class Progress:
     notice: str = ""
     """A sentence about what happens now, other than training."""
 
+    stage: ClassVar[Literal["search", "confirmation"]] = "search"
+    noun: ClassVar[str] = "trial"
+    """What its trainings are called."""
+
     def __post_init__(self) -> None:
         self._began = self.clock()
         self._up: float | None = None
@@ -109,7 +121,7 @@ class Progress:
         self._finished: dict[int, Row] = {}
 
     @classmethod
-    def of(cls, plan: Plan, clock: Callable[[], float] = time.monotonic) -> Progress:
+    def of(cls, plan: Plan, clock: Callable[[], float] = time.monotonic) -> Self:
         """The progress of a search that has not begun."""
         epochs = plan.default_recipe.epochs
         return cls(plan.name, plan.metric, Limits.of(plan), epochs, clock)
@@ -123,6 +135,12 @@ class Progress:
             if trial.state in (State.RUNNING, State.INTERRUPTED):
                 continue  # known again once it is started again
             self.rows[row.number] = self._finished[row.number] = row
+
+    def know(self, trial: Trial, sampled: Mapping[str, Any]) -> None:
+        """Learn of one trial that was over before. sampled: what it is told apart by."""
+        row = replace(_row_of(trial, self.epochs), sampled=sampled)
+        self._trained += row.trained
+        self.rows[row.number] = self._finished[row.number] = row
 
     def take(self, event: Event) -> None:
         """Learn one event."""
@@ -170,6 +188,14 @@ class Progress:
             if best is None or best.score is None or self.metric.better(row.score, best.score):
                 best = row
         return best
+
+    @property
+    def leading(self) -> Leading | None:
+        """What is told as the best so far; None before there is one."""
+        best = self.best
+        if best is None or best.score is None:
+            return None
+        return Leading(best.score, f"trial {best.number}", best.sampled)
 
     @property
     def saved(self) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from reports.results import test_figures
+from reports.winner import winner_of
 from search.plan import Plan, PlanError
 from search.records import State, Sweep
 from search.sampler import grid_size
@@ -33,8 +34,8 @@ def summary(sweep: Sweep) -> dict[str, Any]:
     """Plain values:
 
     name, folder, state (as `Sweep.status` has it); metric: name, direction, unit; trials: total, planned
-    (or null) and the count of each state; best: trial, score, sampled, or null; test: trial,
-    metrics, count, and low and high (95 % Wilson interval) where it has an accuracy, or null;
+    (or null) and the count of each state; best: trial, score, sampled, or null; winner:
+    "trial 12" or "default", or null; test: as `reports.results.test_figures` has it, or null;
     seconds of wall time; last_seen (UTC).
     """
     best = sweep.best()
@@ -50,6 +51,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
             **{each.lower(): sweep.count(each) for each in State},
         },
         "best": best and {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)},
+        "winner": None if (winner := winner_of(sweep)) is None else winner.name,
         "test": test_figures(sweep),
         "seconds": sweep.seconds,
         "last_seen": last_seen(sweep),

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchsweep.closing import print_leaderboard
+from benchsweep.closing import print_confirmation, print_leaderboard
 from benchsweep.lines import settings
 from benchsweep.summary import trials_planned
 from benchsweep.view import STYLES
@@ -75,6 +75,7 @@ def print_run(console: Console, sweep: Sweep) -> None:
     for trial in [each for each in trained(sweep) if each.error][:3]:
         told = " ".join((trial.error or "").split())
         console.print(f"trial {trial.number} {trial.state.lower()}: {told}", soft_wrap=True)
+    print_confirmation(console, sweep)
     print_leaderboard(console, sweep)
 
 

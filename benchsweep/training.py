@@ -14,8 +14,8 @@ from rich.text import Text
 
 from benchsweep import terminal
 from benchsweep.errors import Mistake, exit_code
-from reports.ranking import measured
 from reports.statistics import Spread, spread
+from reports.winner import measured
 from reports.wording import duration, plain_json, plural
 from search.environment import environment
 from search.plan import Plan

@@ -117,21 +117,21 @@ def _bar(progress: Progress) -> RenderableType:
 
 
 def _best(progress: Progress) -> RenderableType:
-    best = progress.best
-    if best is None:
-        return Text("best   no trial has trained to its end yet", style="dim", no_wrap=True)
-    score = progress.metric.format(best.score)
+    leading = progress.leading
+    if leading is None:
+        return Text(f"best   no {progress.noun} has trained to its end yet", style="dim", no_wrap=True)
+    told = f": {settings(leading.sampled)}" if leading.sampled else ""
     return Text.assemble(
         "best   ",
-        (score, "bold green"),
-        f"  trial {best.number}: {settings(best.sampled)}",
+        (progress.metric.format(leading.score), "bold green"),
+        f"  {leading.name}{told}",
         no_wrap=True,
         overflow="ellipsis",
     )
 
 
 def _figures(progress: Progress) -> RenderableType:
-    parts = [] if progress.per_hour is None else [f"{progress.per_hour:,.0f} trials an hour"]
+    parts = [] if progress.per_hour is None else [f"{progress.per_hour:,.0f} {progress.noun}s an hour"]
     epochs = f"{plural(progress.epochs_trained, 'epoch')} trained"
     if progress.limits.epochs:
         epochs = f"{progress.epochs_trained:,} of {plural(progress.limits.epochs, 'epoch')} trained"
@@ -142,7 +142,7 @@ def _figures(progress: Progress) -> RenderableType:
 def _trials(progress: Progress, room: int) -> RenderableType:
     """As many trials as fit in `room` lines: those that run, then the last that ended."""
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
-    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column(progress.noun, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("epochs", no_wrap=True)
     table.add_column(_short(progress.metric.name), justify="right", no_wrap=True)

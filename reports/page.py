@@ -20,9 +20,11 @@ from plotly.utils import PlotlyJSONEncoder
 
 from reports import markdown
 from reports.bars import Bars, bars
+from reports.confirmed import called
 from reports.failures import Failure, failures, failures_sentence
 from reports.provenance import Version, versions, warm_start_sentence
 from reports.ranking import (
+    TIES,
     benchmark_applies,
     leaderboard,
     leaderboard_markdown,
@@ -32,8 +34,8 @@ from reports.ranking import (
     to_csv,
     trials_table,
 )
-from reports.results import results
-from reports.sections import Section, sections
+from reports.results import record, results
+from reports.sections import Section, confirmation_section, sections
 from reports.verdict import Verdict, reproduce_command, verdict
 from reports.wording import duration, flatten, moment, plural, setting, shorten
 from search.records import Sweep
@@ -47,7 +49,8 @@ ENDINGS = {"budget": "budget spent", "error": "ended by an error"}
 class Report:
     """Everything the report shows, computed once; page, Markdown and data are made from it alone.
 
-    leaderboard, trials: as `reports.ranking` documents them. bars: one per leaderboard row.
+    leaderboard, trials: as `reports.ranking` documents them; same_rules: the leaderboard of single networks
+    without augmentation alone. bars: one per leaderboard row.
     sections: the figures. environment: (key, value) rows. plan: (table, its rows) in the file's
     order. versions: of the plan, none where it never changed. results: what results.json holds.
     """
@@ -55,7 +58,9 @@ class Report:
     sweep: Sweep
     status: str
     verdict: Verdict
+    confirmation: Section
     leaderboard: pd.DataFrame
+    same_rules: pd.DataFrame
     leaderboard_sentence: str
     bars: Bars
     sections: tuple[Section, ...]
@@ -85,7 +90,9 @@ class Report:
             sweep=sweep,
             status=sweep.status,
             verdict=verdict(sweep, board, command),
+            confirmation=confirmation_section(sweep),
             leaderboard=board,
+            same_rules=leaderboard(sweep, benchmarks, same_rules=True),
             leaderboard_sentence=standing(board) if applies else why,
             bars=bars(board),
             sections=sections(sweep),
@@ -102,6 +109,7 @@ class Report:
         """(key, title) of every part of the page, in order."""
         return [
             ("verdict", "Verdict"),
+            ("confirmation", "Confirmation"),
             ("leaderboard", "Leaderboard"),
             *((section.key, section.title) for section in self.sections),
             ("trials", "Trials"),
@@ -110,6 +118,12 @@ class Report:
             ("environment", "Environment"),
             ("plan", "Plan"),
         ]
+
+    @property
+    def boards(self) -> list[tuple[str, str, pd.DataFrame, Bars]]:
+        """The leaderboard's views: key, name, rows and their bars."""
+        views = [("all", "All results", self.leaderboard), ("same", "Same rules", self.same_rules)]
+        return [(key, name, frame, bars(frame)) for key, name, frame in views]
 
     @property
     def settings(self) -> list[str]:
@@ -183,9 +197,10 @@ class Report:
         count = len(self.sweep.openings)
         if not count:
             return "The test set has not been opened: nothing here was chosen or judged by it."
+        models = sum(opening.models for opening in self.sweep.openings)
         times = {1: "once", 2: "twice"}.get(count, f"{count} times")
         warning = "" if count == 1 else " Every look after the first makes its figures a little too kind."
-        return f"The test set was opened {times}.{warning}"
+        return f"The test set was opened {times}, for {plural(models, 'model')} in all.{warning}"
 
 
 def _plan_tables(plan: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
@@ -229,7 +244,8 @@ def html(report: Report) -> str:
             scripts={"early": Markup(early), "plotly": Markup(plotly), "late": Markup(late)},
             policy=_policy([early, plotly, late]),
             figures=Markup(_figures_json(report)),
-            has_figures=any(section.figures for section in report.sections),
+            record=Markup(_inert(record(report.results))),
+            has_figures=any(section.figures for section in (report.confirmation, *report.sections)),
         )
     )
 
@@ -248,7 +264,9 @@ def _environment(autoescape: bool) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.globals["ties"] = TIES
     made.filters |= {
+        "called": called,
         "setting": setting,
         "cell": lambda value: "" if _missing(value) else setting(value),
         "shorten": shorten,
@@ -292,14 +310,19 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _figures_json(report: Report) -> str:
-    """All drawings as JSON that may stand in a <script> element whatever their strings hold.
+    """All drawings as JSON.
 
     Keys are sorted and floats written by Python, so that the same figures are the same bytes.
     """
     drawn = {
         key: {"data": told["data"], "layout": told["layout"]}
-        for section in report.sections
+        for section in (report.confirmation, *report.sections)
         for key, told in ((key, figure.to_plotly_json()) for key, figure in section.figures)
     }
-    text = json.dumps(drawn, cls=PlotlyJSONEncoder, sort_keys=True, separators=(",", ":"))
+    return _inert(drawn)
+
+
+def _inert(value: Any) -> str:
+    """The value as JSON that may stand in a <script> element whatever its strings hold."""
+    text = json.dumps(value, cls=PlotlyJSONEncoder, sort_keys=True, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

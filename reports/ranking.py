@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from reports import markdown
-from reports.statistics import Interval, against_published, wilson
-from reports.wording import listing, percent, plural
-from search.records import Opening, State, Sweep, Trial
-from trainable.evaluation import Evaluation
+from reports.measured import measured_sentence, read_measured
+from reports.statistics import Interval, tie_groups, two_proportions
+from reports.statistics import standing as where
+from reports.winner import Measured, Winner, winner_of
+from reports.wording import listing, percent, plural, setting
+from search.records import State, Sweep, Trial
 
 COLUMNS = {
+    "group": "Int64",
     "rank": "Int64",
     "model": "str",
     "kind": "str",
     "test_accuracy_percent": "float64",
     "low": "float64",
     "high": "float64",
+    "measured_here_percent": "float64",
+    "measured_here": "str",
     "parameters": "Int64",
     "augmentation": "str",
     "ensemble": "Int64",
+    "same_rules": "bool",
     "year": "Int64",
     "source": "str",
     "note": "str",
@@ -32,19 +37,21 @@ COLUMNS = {
     "against": "str",
 }
 
+IMAGES = 10_000
+"""Test images behind every published figure."""
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """An accuracy on the test set: `correct` of `count` examples, and the share's 95 % interval."""
+LEVEL = 0.05
+"""Two published figures are told apart where chance alone would part them this seldom."""
 
-    correct: int
-    count: int
-    interval: Interval
+DISTORTIONS = ("rotation", "scaling", "shear", "shift", "elastic_strength")
+"""A recipe's settings that change the training images where they are not 0."""
 
-    @property
-    def share(self) -> float:
-        """The accuracy, 0..1."""
-        return self.correct / self.count
+TIES = (
+    "Rows of one tie group cannot be told from its best one. Two published figures are tied where 10,000 "
+    "images each do not tell them apart at 5 % (the test of two proportions), ours and a published one where "
+    "that lies inside our 95 % interval. Inside a group the fewest parameters come first."
+)
+"""What a group of the leaderboard is."""
 
 
 def benchmark_applies(sweep: Sweep) -> tuple[bool, str]:
@@ -69,81 +76,120 @@ def benchmark_applies(sweep: Sweep) -> tuple[bool, str]:
     return True, "The published results are accuracies on the same 10,000 MNIST test images."
 
 
-def winning_opening(sweep: Sweep) -> Opening | None:
-    """The look at the test set that speaks for this sweep: the best trial's latest finished one,
-    else the latest finished one at all; None while nothing was seen. Never chosen by its figure,
-    because choosing among test results is what the test set is sealed against."""
-    seen = [opening for opening in sweep.openings if opening.evaluation is not None]
-    best = sweep.best()
-    of_best = [opening for opening in seen if best is not None and opening.trial == best.number]
-    speaking = of_best or seen
-    return speaking[-1] if speaking else None
-
-
-def measured(evaluation: Evaluation | None) -> Measured | None:
-    """The accuracy in an evaluation; None where there is none (yet), or its metrics have no
-    "accuracy" that is a share of its examples."""
-    if evaluation is None or evaluation.count < 1 or "accuracy" not in evaluation.metrics:
-        return None
-    correct = round(evaluation.metrics["accuracy"] * evaluation.count)
-    if not 0 <= correct <= evaluation.count:
-        return None
-    return Measured(correct, evaluation.count, wilson(correct, evaluation.count))
-
-
-def leaderboard(sweep: Sweep, benchmarks: pd.DataFrame) -> pd.DataFrame:
-    """Our winner among the published results, highest accuracy first.
+def leaderboard(
+    sweep: Sweep,
+    benchmarks: pd.DataFrame,
+    same_rules: bool = False,
+    repeated: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Our winner among the published results, in groups of which no row is known to be worse than its best.
 
     benchmarks: as `reports.benchmarks.read_benchmarks` returns them. They are listed only where
     `benchmark_applies`; our row is there once the test set was opened and an accuracy was seen.
+    same_rules: only single networks without augmentation. repeated: published results that were measured
+    with this program, as `reports.measured.read_measured` returns them; the shipped ones when None.
+
+    Groups are in order, best first; inside a group the fewest parameters come first, unknown ones last. See
+    `TIES` for what a group is.
 
     Columns:
-        rank                    Int64: 1 + the number of rows with a higher accuracy
+        group                   Int64: 1 for the best one; of the rows listed
+        rank                    Int64: 1 + the number of rows listed with a higher accuracy
         model, kind             str
-        test_accuracy_percent   float64, 0..100
-        low, high               float64, percent: ends of the 95 % Wilson interval of our row;
+        test_accuracy_percent   float64, 0..100; in our row the mean over the winner's seeds
+        low, high               float64, percent: ends of our row's 95 % interval (`reports.winner.Measured`);
                                 NaN in published rows, which seldom come with one
+        measured_here_percent   float64: what this program measured of a published recipe; NaN where none
+        measured_here           str: how: seeds, interval and config; "" where none
         parameters              Int64; NA where unknown
         augmentation            str
         ensemble                Int64: networks that vote; NA where unknown
+        same_rules              bool: a single network, trained without augmentation
         year                    Int64; NA where unknown
         source, note            str
         ours                    bool
-        against                 str: where our model stands against this row, "above", "tied" or
-                                "below" by the rule of `reports.statistics.against_published`;
-                                "" in our own row, and everywhere while there is none
+        against                 str: where our winner stands against this row, "above", "tied" or
+                                "below" by the rule of `reports.statistics.standing`; "" in our own
+                                row, and everywhere while there is none
     """
     applies, _ = benchmark_applies(sweep)
     rows = benchmarks if applies else benchmarks.iloc[:0]
-    frame = rows.drop(columns="key").assign(low=float("nan"), high=float("nan"), ours=False, against="")
-    opening = winning_opening(sweep)
-    ours = measured(opening.evaluation if opening else None)
-    if opening is not None and ours is not None:
-        standings = [against_published(ours.correct, ours.count, p) for p in frame["test_accuracy_percent"]]
-        row = pd.DataFrame([_our_row(sweep, opening, ours, applies)])
+    here = read_measured() if repeated is None else repeated
+    frame = rows.assign(
+        low=float("nan"), high=float("nan"), ours=False, against="", **_measured_here(rows["key"], here)
+    ).drop(columns="key")
+    winner = winner_of(sweep)
+    ours = winner.measured if winner else None
+    if winner is not None and ours is not None:
+        standings = [where(ours.interval, percent) for percent in frame["test_accuracy_percent"]]
+        row = pd.DataFrame([_our_row(sweep, winner, ours, applies)])
         frame = pd.concat([frame.assign(against=standings).astype(object), row.astype(object)])
+    frame["same_rules"] = [
+        bool(networks == 1) and augmentation == "none"
+        for networks, augmentation in zip(frame["ensemble"].fillna(0), frame["augmentation"], strict=True)
+    ]
+    if same_rules:
+        frame = frame[frame["same_rules"].astype(bool)]
     ranks = frame["test_accuracy_percent"].astype("float64").rank(method="min", ascending=False)
     frame = frame.assign(rank=ranks).sort_values("rank", kind="stable", ignore_index=True)
-    return frame[list(COLUMNS)].astype(COLUMNS)
+    frame = frame.assign(group=_groups(frame))
+    order = frame.assign(size=frame["parameters"].astype("Int64").astype("float64").fillna(float("inf")))
+    frame = frame.loc[order.sort_values(["group", "size", "rank"], kind="stable").index]
+    return frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
 
 
-def _our_row(sweep: Sweep, opening: Opening, ours: Measured, applies: bool) -> dict[str, Any]:
-    recipe: Mapping[str, Any] = next((t.recipe for t in sweep.trials if t.number == opening.trial), {})
+def _measured_here(keys: pd.Series[str], here: pd.DataFrame) -> dict[str, list[Any]]:
+    """The columns on what was measured with this program, for the published rows of these keys."""
+    rows = [{str(name): value for name, value in row.items()} for row in here.to_dict("records")]
+    found = {row["benchmark_key"]: row for row in rows if row["benchmark_key"]}
     return {
-        "model": _our_model(recipe) if applies else f"{sweep.plan.get('trainable', 'this search')}",
-        "kind": str(recipe.get("model", "")),
+        "measured_here_percent": [
+            found[key]["mean_percent"] if key in found else float("nan") for key in keys
+        ],
+        "measured_here": [measured_sentence(found[key]) if key in found else "" for key in keys],
+    }
+
+
+def _groups(frame: pd.DataFrame) -> list[int]:
+    """The tie group of each row of a frame that is sorted best first."""
+    shares = [float(each) / 100 for each in frame["test_accuracy_percent"]]
+    ours, against = list(frame["ours"]), list(frame["against"])
+
+    def tied(one: int, other: int) -> bool:
+        if ours[one] or ours[other]:
+            return bool(against[other if ours[one] else one] == "tied")
+        return two_proportions(shares[one], IMAGES, shares[other], IMAGES) > LEVEL
+
+    groups = tie_groups(range(len(shares)), tied)
+    return [number for number, group in enumerate(groups, 1) for _ in group]
+
+
+def _our_row(sweep: Sweep, winner: Winner, ours: Measured, applies: bool) -> dict[str, Any]:
+    wrong = (1 - ours.share) * ours.count
+    over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
+    return {
+        "model": _our_model(winner.recipe) if applies else f"{sweep.plan.get('trainable', 'this search')}",
+        "kind": str(winner.recipe.get("model", "")),
         "test_accuracy_percent": 100 * ours.share,
         "low": 100 * ours.interval.low,
         "high": 100 * ours.interval.high,
-        "parameters": opening.parameters,
-        "augmentation": str(recipe.get("augmentation") or "none"),
+        "measured_here_percent": float("nan"),
+        "measured_here": "",
+        "parameters": winner.parameters,
+        "augmentation": augmentation_of(winner.recipe),
         "ensemble": 1,
-        "year": opening.time.year,
-        "source": f"{sweep.name}, trial {opening.trial}",
-        "note": f"{ours.count - ours.correct} of {ours.count:,} wrong; chosen on validation alone",
+        "year": winner.opening.time.year,
+        "source": f"{sweep.name}, {winner.name}",
+        "note": f"{wrong:.{int(ours.seeds > 1)}f} of {ours.count:,} wrong{over}; chosen on validation alone",
         "ours": True,
         "against": "",
     }
+
+
+def augmentation_of(recipe: Mapping[str, Any]) -> str:
+    """What a recipe does to its training images: "rotation 10, shift 0.1", or "none"."""
+    used = [(name, recipe.get(name)) for name in DISTORTIONS]
+    return ", ".join(f"{name.split('_')[0]} {setting(value)}" for name, value in used if value) or "none"
 
 
 def _our_model(recipe: Mapping[str, Any]) -> str:
@@ -259,12 +305,15 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
         f"{low:.2f} to {high:.2f}" if low == low else ""
         for low, high in zip(frame["low"], frame["high"], strict=True)
     ]
+    here = ["" if value != value else f"{value:.2f}" for value in frame["measured_here_percent"]]
     shown = pd.DataFrame(
         {
+            "Group": frame["group"],
             "Rank": frame["rank"],
             "Model": [f"→ {m}" if own else m for m, own in zip(frame["model"], frame["ours"], strict=True)],
             "Test accuracy, %": frame["test_accuracy_percent"].map("{:.2f}".format),
             "95 % interval": interval,
+            **({"Measured here, %": here} if any(here) else {}),
             "Parameters": frame["parameters"],
             "Augmentation": frame["augmentation"],
             "Networks": frame["ensemble"],

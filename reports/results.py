@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from reports.confirmed import confirmed
 from reports.figures.importances import importances
-from reports.ranking import benchmark_applies, leaderboard, measured, winning_opening
+from reports.ranking import benchmark_applies, leaderboard
+from reports.winner import Winner, winner_of
 from reports.wording import plain_json
 from search.records import Sweep, Trial
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
 
 
 def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, Any]:
     """Plain JSON values:
 
-    schema          1
+    schema          2
     name, status    the run; running, empty, interrupted or finished
     metric          name, direction ("maximize" or "minimize"), unit
     best            the best trial's number, or null
-    reproduce       the command that trains it again, or null
-    test            correct, count, accuracy, low, high (shares; 95 % Wilson), trial; or null
+    winner          name ("trial 12" or "default"), trial (null for the default recipe), recipe, model_seed
+                    (of the model that is kept), parameters; or null before the test set was opened
+    reproduce       the command that trains it again (the best trial before there is a winner), or null
+    test            of the winner: trial, count, seeds, metrics (name -> mean over the seeds); where it has
+                    an accuracy, mean, low, high (shares; 95 % interval over seeds and examples, Wilson's
+                    for one seed) and deviation too; or null
+    confirmation    decided, level, compared, sentences, figure (the test metric's name, or null) and rows,
+                    the winner first; or null. A row: name, trial, state (winner, tied, behind, failed or
+                    racing), seeds, selected_on (its score in the search), mean and deviation (with fresh
+                    seeds), luck, parameters, why, tested: seeds, mean, deviation, low, high, best (share of
+                    resamples in which it is the best), gain (the winner's over it: difference, low,
+                    high, p, level), p (adjusted), word (better, tied or worse: the winner); or null
     trials          by number: number, state, score, recipe, sampled, epochs (number, metrics,
                     seconds), error, notes, resumed_from, worker, session, started, ended, seconds,
                     same_as (the trial whose end this one was given, for it has the same recipe
                     and was not trained again; null for the others)
     importances     setting -> share, or null; importances_note says why
     leaderboard     the columns of `reports.ranking.leaderboard`; leaderboard_note says which rows
-    openings        of the test set: time, reason, trial, evaluation, parameters, weights_sha256
+    openings        of the test set: time, reason, models, overlap, looks (trial, seed, evaluation,
+                    parameters, weights_sha256)
     sessions        number, started, seconds, ended ("budget", "interrupted", "error", or "" if it
                     lives or was killed), environment
     plan            the one in force
@@ -53,8 +67,10 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
             "unit": sweep.metric.unit,
         },
         "best": None if best is None else best.number,
-        "reproduce": None if best is None else command,
+        "winner": _winner(winner_of(sweep)),
+        "reproduce": command if best is not None and command else None,
         "test": test_figures(sweep),
+        "confirmation": _confirmation(sweep),
         "trials": [_trial(trial) for trial in sweep.trials],
         "importances": shares,
         "importances_note": told if isinstance(told, str) else None,
@@ -70,18 +86,68 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     return dict(plain_json(made))
 
 
+RECORDED = 10
+"""Trials of a sweep, its best, that a page holds in full."""
+
+
+def record(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Of `results` what it takes to train the best trials again and compare: for `benchsweep reproduce
+    --from report.html`, where the run's folder is not at hand."""
+    sign = -1 if told["metric"]["direction"] == "maximize" else 1
+    complete = [each for each in told["trials"] if each["state"] == "COMPLETE" and each["same_as"] is None]
+    best = sorted(complete, key=lambda each: (sign * each["score"], each["number"]))[:RECORDED]
+    kept = ("schema", "name", "metric", "plan", "sessions")
+    return {**{name: told[name] for name in kept}, "trials": best}
+
+
 def test_figures(sweep: Sweep) -> dict[str, Any] | None:
-    """What the winner did on the test set: trial, metrics and count; where it has an accuracy,
-    correct, accuracy, and low and high (95 % Wilson interval) too. None before it was opened."""
-    opening = winning_opening(sweep)
-    if opening is None or opening.evaluation is None:
+    """What the winner did on the test set: trial, count, seeds, metrics (means over the seeds); where it
+    has an accuracy, mean, low and high (95 %) and deviation too. None before it was opened."""
+    winner = winner_of(sweep)
+    if winner is None:
         return None
-    seen = opening.evaluation
-    told: dict[str, Any] = {"trial": opening.trial, "metrics": dict(seen.metrics), "count": seen.count}
-    ours = measured(seen)
-    if ours is not None:
-        told |= {"correct": ours.correct, "accuracy": ours.share, **ours.interval._asdict()}
+    told: dict[str, Any] = {
+        "trial": winner.trial,
+        "count": winner.evaluation.count,
+        "seeds": len(winner.looks),
+        "metrics": winner.metrics,
+    }
+    if (ours := winner.measured) is not None:
+        told |= {"mean": ours.share, **ours.interval._asdict(), "deviation": ours.deviation}
     return told
+
+
+def _winner(winner: Winner | None) -> dict[str, Any] | None:
+    if winner is None:
+        return None
+    return {
+        "name": winner.name,
+        "trial": winner.trial,
+        "recipe": dict(winner.recipe),
+        "model_seed": winner.model.seed,
+        "parameters": winner.parameters,
+    }
+
+
+def _confirmation(sweep: Sweep) -> dict[str, Any] | None:
+    told = confirmed(sweep)
+    if told is None:
+        return None
+    return {
+        "decided": told.decided,
+        "level": told.level,
+        "compared": told.compared,
+        "sentences": told.sentences,
+        "figure": told.figure and told.figure.name,
+        "rows": [
+            {
+                **row._asdict(),
+                "tested": row.tested
+                and {**row.tested._asdict(), "gain": row.tested.gain and row.tested.gain._asdict()},
+            }
+            for row in told.rows
+        ],
+    }
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

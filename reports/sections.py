@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures import classes, confusion, curves, history, importances, parallel, slices
-from reports.ranking import winning_opening
+from reports.confirmed import Confirmed, confirmed, difference, figures, interval_words, p_words
+from reports.figures import classes, confirmation, confusion, curves, history, importances, parallel, slices
+from reports.winner import winner_of
 from reports.wording import percent
 from search.records import Sweep
+from trainable.contract import Metric
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Section:
 
 def sections(sweep: Sweep) -> tuple[Section, ...]:
     """All of them, in reading order; what an evaluation without classes has none of is left out."""
-    opening = winning_opening(sweep)
-    evaluation = opening.evaluation if opening else None
+    winner = winner_of(sweep)
+    evaluation = winner.evaluation if winner else None
     made = [
         _section("history", "Optimisation history", history.history(sweep), history),
         _section("curves", "Learning curves", curves.curves(sweep), curves),
@@ -55,6 +58,47 @@ def sections(sweep: Sweep) -> tuple[Section, ...]:
             _section("confusion", "Confusion matrix", mixed_up, confusion, _confusion_table, "square")
         )
     return tuple(made)
+
+
+def confirmation_section(sweep: Sweep) -> Section:
+    """What became of the search's best trials when they were trained again."""
+    told = confirmed(sweep)
+    made = _section("confirmation", "Confirmation", confirmation.confirmation(told), confirmation)
+    return made if told is None else replace(made, table=_confirmation_table(told))
+
+
+def _confirmation_table(told: Confirmed) -> pd.DataFrame:
+    metric, figure = told.metric, told.figure
+    rows = []
+    for row in told.rows:
+        seen = row.tested
+        shown = {
+            "candidate": row.name,
+            "state": row.state,
+            "seeds": row.seeds,
+            "in the search": metric.format(row.selected_on),
+            "fresh seeds": "–" if row.mean is None else figures(metric, row.mean, row.deviation),
+            "luck": "–" if row.luck is None else f"{'-' * (row.luck < 0)}{difference(metric, row.luck)}",
+        }
+        if figure is not None:
+            gain = None if seen is None else seen.gain
+            shown |= {
+                "test set": "–" if seen is None else figures(figure, seen.mean, seen.deviation),
+                "95 % interval": "" if seen is None else interval_words(figure, seen.low, seen.high),
+                "chance of best": "" if seen is None or seen.best is None else f"{seen.best:.0%}",
+                "winner is": "" if seen is None else seen.word or "",
+                "by": "" if gain is None else _signed(figure, gain.difference),
+                f"{100 * (1 - told.level):g} % interval of that": ""
+                if gain is None or math.isinf(gain.low)
+                else f"{_signed(figure, gain.low)} to {_signed(figure, gain.high)}",
+                "p": "" if seen is None or seen.p is None else p_words(seen.p),
+            }
+        rows.append({**shown, "why it is out": row.why})
+    return pd.DataFrame(rows)
+
+
+def _signed(metric: Metric, value: float) -> str:
+    return f"{100 * value:+.2f}" if metric.unit == "share" else f"{value:+.3g}"
 
 
 def _section(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from reports.ranking import (
-    benchmark_applies,
-    comparison,
-    measured,
-    states_sentence,
-    trained,
-    winning_opening,
-)
+from reports.confirmed import Confirmed, called, confirmed
+from reports.ranking import benchmark_applies, comparison, states_sentence, trained
+from reports.winner import Winner, chosen_of, winner_of
 from reports.wording import duration, percent, plural, setting
-from search.records import Opening, State, Sweep, Trial
+from search.records import State, Sweep, Trial
 
 
 @dataclass(frozen=True)
@@ -26,8 +23,8 @@ class Verdict:
     figure, caption: the one number to remember and what it is; "–" while there is none.
     sentences: what it means, in reading order.
     facts: (name, value) of what went into it.
-    settings: (name, value) of what the sampler chose for the best trial. recipe: its whole recipe.
-    command: what trains the best trial again; "" while there is none.
+    settings: (name, value) of what the sampler chose for the winner. recipe: its whole recipe.
+    command: what trains it again; "" while there is none, and where the default recipe won.
     """
 
     figure: str
@@ -40,64 +37,93 @@ class Verdict:
 
 
 def reproduce_command(sweep: Sweep) -> str:
-    """The command that trains the best trial of this sweep again and compares."""
-    best = sweep.best()
+    """The command that trains the winner's recipe again and compares, the best trial's before one is
+    confirmed; "" where that is no trial's."""
+    winner, best = winner_of(sweep), sweep.best()
+    chosen = (winner.trial,) if winner else chosen_of(sweep)
     # A run in a folder called runs is found by its name from beside it, which is how runs are kept.
     run = sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder)
-    return shlex.join(["benchsweep", "reproduce", run, str(best.number) if best else "best"])
+    if chosen == (None,):
+        return ""
+    number = chosen[0] if chosen else best.number if best else "best"
+    return shlex.join(["benchsweep", "reproduce", run, str(number)])
 
 
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
     """The verdict. leaderboard: of this sweep, as `reports.ranking.leaderboard` makes it."""
-    best, opening = sweep.best(), winning_opening(sweep)
-    figure, caption = _figure(sweep, best, opening)
+    best, winner, told = sweep.best(), winner_of(sweep), confirmed(sweep)
+    figure, caption = _figure(sweep, best, winner)
+    sampled, recipe = _recipe(sweep, best, winner)
     return Verdict(
         figure=figure,
         caption=caption,
-        sentences=tuple(_sentences(sweep, best, opening, leaderboard)),
-        facts=tuple(_facts(sweep, best, opening)),
-        settings=tuple((name, setting(value)) for name, value in best.sampled.items()) if best else (),
-        recipe=tuple((name, setting(value)) for name, value in best.recipe.items()) if best else (),
-        command=command if best else "",
+        sentences=tuple(_sentences(sweep, best, winner, told, leaderboard)),
+        facts=tuple(_facts(sweep, best, winner, told)),
+        settings=tuple((name, setting(value)) for name, value in sampled.items()),
+        recipe=tuple((name, setting(value)) for name, value in recipe.items()),
+        command=command if best or winner else "",
     )
 
 
-def _figure(sweep: Sweep, best: Trial | None, opening: Opening | None) -> tuple[str, str]:
-    ours = measured(opening.evaluation if opening else None)
+def _recipe(
+    sweep: Sweep, best: Trial | None, winner: Winner | None
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What the sampler chose of the winner's recipe, and the whole; the best trial's before there is one."""
+    if winner is None:
+        return (best.sampled, best.recipe) if best else ({}, {})
+    return next((each.sampled for each in sweep.trials if each.number == winner.trial), {}), winner.recipe
+
+
+def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[str, str]:
+    ours = winner.measured if winner else None
     if ours is not None:
+        over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
         return f"{100 * ours.share:.2f} %", (
-            f"test accuracy on {plural(ours.count, 'example')}, 95 % interval {percent(ours.interval)}"
+            f"test accuracy on {plural(ours.count, 'example')}{over}, 95 % interval {percent(ours.interval)}"
         )
-    if opening is not None and opening.evaluation is not None and opening.evaluation.metrics:
-        name, value = next(iter(opening.evaluation.metrics.items()))
+    if winner is not None and winner.metrics:
+        name, value = next(iter(winner.metrics.items()))
         shown = sweep.metric.format(value) if name == sweep.metric.name else f"{value:.4g}"
-        return shown, f"{_words(name)} on {plural(opening.evaluation.count, 'test example')}"
+        over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
+        return shown, f"{_words(name)} on {plural(winner.evaluation.count, 'test example')}{over}"
     if best is not None:
         return sweep.metric.format(best.score), f"{_words(sweep.metric.name)}; the test set is still sealed"
     return sweep.metric.format(None), "no trial has trained to its end yet"
 
 
 def _sentences(
-    sweep: Sweep, best: Trial | None, opening: Opening | None, leaderboard: pd.DataFrame
+    sweep: Sweep,
+    best: Trial | None,
+    winner: Winner | None,
+    told: Confirmed | None,
+    leaderboard: pd.DataFrame,
 ) -> list[str]:
-    if best is None:
+    if best is None and winner is None:
         return [_without_best(sweep)]
-    told = [
-        f"Trial {best.number} was chosen by its {_words(sweep.metric.name)} alone: "
-        f"{sweep.metric.format(best.score)} after {plural(len(best.epochs), 'epoch')}, the best of "
-        f"{states_sentence(sweep, brackets=True)}."
-    ]
-    if opening is not None and opening.trial != best.number:
-        told.append(
-            f"The test figure is trial {opening.trial}'s: trial {best.number}, the best by now, has not "
-            f"been tried on the test set."
+    sentences = list(told.sentences) if told else []
+    if best is not None:
+        score = f"{sweep.metric.format(best.score)} after {plural(len(best.epochs), 'epoch')}"
+        of = f"the best of {states_sentence(sweep, brackets=True)}"
+        by = _words(sweep.metric.name)
+        sentences.append(
+            f"Trial {best.number} was chosen by its {by} alone: {score}, {of}."
+            if told is None
+            else f"By one training's {by} alone, trial {best.number} was {of}: {score}."
         )
-    if measured(opening.evaluation if opening else None) is not None:
-        told += _against_published(leaderboard)
+    chosen = chosen_of(sweep)
+    if winner is not None and chosen is not None and winner.trial != chosen[0]:
+        sentences.append(
+            f"The test figure is that of {called(winner.trial)}: {called(chosen[0])}, the winner by now, has "
+            f"not been tried on the test set."
+        )
+    if best is not None and told is not None and best.number not in [row.trial for row in told.rows]:
+        sentences.append(f"Trial {best.number} came after the confirmation, which does not know it.")
+    if winner is not None and winner.measured is not None:
+        sentences += _against_published(leaderboard)
     applies, why = benchmark_applies(sweep)
     if not applies:
-        told.append(why)
-    return told
+        sentences.append(why)
+    return sentences
 
 
 def _without_best(sweep: Sweep) -> str:
@@ -115,17 +141,21 @@ def _against_published(leaderboard: pd.DataFrame) -> list[str]:
     told = [f"On the test set it stands {against}."]
     beaten = leaderboard[leaderboard["against"] == "above"]
     if not beaten.empty:
-        row = beaten.iloc[0]
+        row = beaten.sort_values("rank", kind="stable").iloc[0]
         told.append(f"The strongest result it beats: {row['model']}, {row['test_accuracy_percent']:.2f} %.")
     return told
 
 
-def _facts(sweep: Sweep, best: Trial | None, opening: Opening | None) -> list[tuple[str, str]]:
+def _facts(
+    sweep: Sweep, best: Trial | None, winner: Winner | None, told: Confirmed | None
+) -> list[tuple[str, str]]:
     facts = []
-    if best is not None:
+    if told is not None and told.rows and told.rows[0].mean is not None:
+        facts.append((f"{_words(sweep.metric.name)}, fresh seeds", sweep.metric.format(told.rows[0].mean)))
+    elif best is not None:
         facts.append((_words(sweep.metric.name), sweep.metric.format(best.score)))
-    if opening is not None and opening.parameters is not None:
-        facts.append(("parameters", f"{opening.parameters:,}"))
+    if winner is not None and winner.parameters is not None:
+        facts.append(("parameters", f"{winner.parameters:,}"))
     facts.append(("trials", f"{len(sweep.trials):,}"))
     stopped = sum(trial.state is State.PRUNED for trial in trained(sweep))
     facts.append(("stopped early", f"{stopped:,}"))

@@ -1,4 +1,4 @@
-"""How much a search may spend, and on what."""
+"""How much a search may spend, on what, and how its winner is confirmed."""
 
 from __future__ import annotations
 
@@ -98,4 +98,19 @@ class Resources(_Table):
     trial_timeout: Duration | None = Field(
         default=None,
         description='A trial that ends no epoch for so long hangs: its worker is ended. "10m", or seconds.',
+    )
+
+
+class Confirming(_Table):
+    """How the best trials are told from the luckiest: each is trained again with fresh seeds, beside
+    the plan's default recipe."""
+
+    candidates: int = Field(
+        default=4, ge=0, le=50, description="Best trials to train again; 0 leaves confirmation out."
+    )
+    seeds: int = Field(
+        default=10, ge=1, le=1000, description="Fresh seeds of each, at most: who falls behind gets fewer."
+    )
+    confidence: float = Field(
+        default=0.95, ge=0.5, lt=1, description="That nothing is called better which is not, in all."
     )

@@ -95,6 +95,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def owned(self) -> Path:
+        """The folder of the run that is owned for what happens here."""
+        return self.path
+
+    @property
     def reference(self) -> str:
         """The run as commands take it from here: its name where it lies in ./runs, else its path."""
         if self.path.parent == Path("runs").absolute():
@@ -145,6 +150,11 @@ class RunFolder:
         """Ray Tune's own scratch; nothing here is read."""
         return self.path / "ray"
 
+    @property
+    def confirmation(self) -> RunFolder:
+        """Where the best trials are trained again, with a register of their own."""
+        return _ConfirmationFolder(self.path / "confirmation")
+
     def clear(self) -> None:
         """Remove what a start left that never came to a trial."""
         for path in (self.journal, self.environment, self.warm_start):
@@ -153,3 +163,19 @@ class RunFolder:
     def trial(self, number: int) -> TrialFolder:
         """The folder of trial `number`."""
         return TrialFolder(self.path / "trials" / f"{number:05d}")
+
+
+class _ConfirmationFolder(RunFolder):
+    """A folder like a run's, inside a run's, whose owner it shares."""
+
+    @property
+    def owned(self) -> Path:
+        return self.path.parent
+
+    @property
+    def name(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def stop_request(self) -> Path:
+        return self.owned / "stop.json"

@@ -19,8 +19,9 @@ from search.finding import Finding, Verdict, checked, failed, merged, passed, wa
 from search.folder import RunFolder
 from search.journal import JournalDamaged, open_journal, survey
 from search.lock import Owner, owner_of
+from search.opening import Opening
 from search.plan import Plan, PlanError
-from search.records import Opening, RunDamaged, plan_versions, sessions_of, status_of
+from search.records import RunDamaged, plan_versions, sessions_of, status_of
 from search.trial_inspection import checkpoint_of, epochs_of
 from search.warm_start import WarmStart
 from trainable.checkpoint import previous
@@ -244,20 +245,16 @@ def _openings(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
         return failed("openings", told, "restore it from a copy: it counts the looks at the test set")
     wrong = []
     complete = {trial.number for trial in record.trials if trial.state is TrialState.COMPLETE}
-    for opening in openings:
-        if opening.trial not in complete:
-            told = (
-                f"the test set was opened for trial {opening.trial}, which is no complete trial of this run"
-            )
-            wrong.append(
-                failed("", told, "journal and openings are not of one run: restore both from one copy")
-            )
-    seen = {opening.trial for opening in openings if opening.evaluation is not None}
-    best = record.best
-    if owner is None and best is not None and best.number not in seen and openings:
-        told = f"trial {best.number} is the best, but was not tried on the test set to the end"
+    strangers = {look.trial for opening in openings for look in opening.looks} - complete - {None}
+    for trial in sorted(strangers, key=str):
+        told = f"the test set was opened for trial {trial}, which is no complete trial of this run"
+        wrong.append(failed("", told, "journal and openings are not of one run: restore both from one copy"))
+    if owner is None and openings and not openings[-1].looks:
+        told = (
+            f"the test set was opened at {openings[-1].time.isoformat()}, but what was seen is not on record"
+        )
         wrong.append(
-            warned("", told, f"`benchsweep resume {run.reference}` does it when the budget is spent")
+            warned("", told, f"`benchsweep resume {run.reference}` looks again, which is recorded too")
         )
     times = f"{len(openings)} time{'s' if len(openings) != 1 else ''}"
     return merged("openings", f"the test set was opened {times}, for trials of this run", wrong)

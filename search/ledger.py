@@ -1,4 +1,4 @@
-"""The book of one start: passes the study's questions to the engine, and writes down its answers.
+"""The book of one start: passes a register's questions to the engine, and writes down its answers.
 
 Knows no engine: what Ray Tune calls is in `search.tune`.
 """
@@ -20,7 +20,7 @@ from search.death import cause
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
 from search.records import State
-from search.study import Question, Settled, Study
+from search.register import Question, Register, Settled
 from trainable.assignment import Assignment, Report
 from trainable.durable import write_whole
 
@@ -45,7 +45,7 @@ class Ledger:
     pickles its adapters; a ledger pickles as nothing.
     """
 
-    study: Study
+    register: Register
     run: RunFolder
     stop: threading.Event
     began: float
@@ -84,7 +84,7 @@ class Ledger:
         now = time.monotonic()
         if now - self.began - self.noted > 5:
             self.noted = now - self.began
-            self.study.note_session(self.noted, "")
+            self.register.note_session(self.noted, "")
         if now - self.looked > 0.5:  # the folder may lie on a network
             self.looked = now
             if self.run.stop_request.exists():
@@ -105,7 +105,7 @@ class Ledger:
 
     def spent(self) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
-        return self.study.spent(time.monotonic() - self.began)
+        return self.register.spent(time.monotonic() - self.began)
 
     def next(self) -> dict[str, Any] | Literal["later"] | None:
         """What a worker is to train next; None when nothing more may start. "later": ask again, for
@@ -114,9 +114,9 @@ class Ledger:
         while not self.stopping():
             if time.monotonic() > until:
                 return "later"
-            question = self.study.ask()
-            if question is None:
-                return None
+            question = self.register.ask()
+            if question is None or question == "later":
+                return question
             if isinstance(question, Settled):
                 self._settled(question)
                 continue
@@ -129,7 +129,7 @@ class Ledger:
     def _settled(self, trial: Settled) -> None:
         """Tell of a trial that was over before it was trained."""
         self.run.trial(trial.number).drop_checkpoint()
-        epochs = 0 if trial.same_as is not None else self.study.epochs_of(trial.number)
+        epochs = 0 if trial.same_as is not None else self.register.epochs_of(trial.number)
         self.events.put(TrialStarted(trial.number, trial.sampled, epochs, epochs))
         self.events.put(
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
@@ -139,14 +139,14 @@ class Ledger:
         assert self.cluster is not None
         assignment = Assignment(
             number=question.number,
-            trainable=self.study.plan.trainable,
+            trainable=self.register.plan.trainable,
             recipe=question.recipe,
             epochs=question.epochs,
             folder=str(self.run.trial(question.number).path),
             device=self.cluster.device,
             threads=self.cluster.threads,
             reported=question.reported,
-            announced=self.study.plan.resources.trial_timeout is not None,
+            announced=self.register.plan.resources.trial_timeout is not None,
         )
         return asdict(assignment)
 
@@ -155,15 +155,17 @@ class Ledger:
         hung = number in self.hanging
         self.hanging.discard(number)
         self.heard.pop(number, None)
-        if self.study.is_live(number):
-            epochs = self.study.epochs_of(number)
+        if self.register.is_live(number):
+            epochs = self.register.epochs_of(number)
             why = "hung and was ended" if hung else "died"
-            self.study.note(number, f"its worker {why} after epoch {epochs}; another one went on from there")
+            self.register.note(
+                number, f"its worker {why} after epoch {epochs}; another one went on from there"
+            )
 
     def hangs(self, number: int) -> bool:
         """Whether a trial in training has told nothing for longer than the plan allows, not counting
         what its worker takes to start."""
-        limit, now = self.study.plan.resources.trial_timeout, time.monotonic()
+        limit, now = self.register.plan.resources.trial_timeout, time.monotonic()
         if limit is None or number in self.hanging:
             return False
         since, started = self.heard.setdefault(number, (now, False))
@@ -180,7 +182,7 @@ class Ledger:
     def give_up_hung(self, number: int) -> bool:
         """Whether a trial that hangs is over: a second time at the same epoch, chance is no reason
         any more. If so that is recorded; else its worker is to be ended and replaced."""
-        epochs = self.study.epochs_of(number) if self.study.is_live(number) else 0
+        epochs = self.register.epochs_of(number) if self.register.is_live(number) else 0
         again = self.hung.get(number) == epochs
         self.hung[number] = epochs
         self.hanging.add(number)
@@ -189,14 +191,14 @@ class Ledger:
         return again
 
     def _overdue(self) -> str:
-        limit = self.study.plan.resources.trial_timeout or 0.0
+        limit = self.register.plan.resources.trial_timeout or 0.0
         return f"no epoch within the {duration(limit)} of trial_timeout"
 
     def give_up(self, number: int, error: str) -> None:
         """Record that a trial's worker died more often than the plan allows. error: Ray's own text."""
-        times = self.study.plan.resources.max_failures + 1
+        times = self.register.plan.resources.max_failures + 1
         why = f"it hung, {self._overdue()}" if number in self.hanging else cause(error)
-        if not self.study.is_live(number):  # it was given up before its worker was ended
+        if not self.register.is_live(number):  # it was given up before its worker was ended
             return
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
             self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
@@ -212,20 +214,22 @@ class Ledger:
         report = Report.from_result(result)
         number, epoch = report.number, report.epoch
         self.heard[number] = time.monotonic(), True
-        if not self.study.is_live(number):
+        if not self.register.is_live(number):
             return True
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
-        with self.study.transaction():  # a trial's last epoch and its end are one
+        with self.register.transaction():  # a trial's last epoch and its end are one
             if report.note is not None:
-                self.study.note(number, report.note)
-            pruned = epoch is not None and self.study.record(number, epoch, report.worker)
+                self.register.note(number, report.note)
+            pruned = epoch is not None and self.register.record(number, epoch, report.worker)
             ended = State.PRUNED if pruned else report.outcome and State(report.outcome)
             error = report.error
+            if report.outcome == "COMPLETE":
+                self.register.trained(report)
             if ended and not pruned:
                 ended, error = self._write_end(number, ended, error)
         if epoch is not None and pruned is not None:
-            score = epoch.metrics[self.study.plan.metric.name]
+            score = epoch.metrics[self.register.plan.metric.name]
             self.events.put(EpochReported(number, epoch, score))
         if ended:
             self._ended(number, ended, error)
@@ -233,19 +237,19 @@ class Ledger:
 
     def end(self, number: int, state: State, error: str | None) -> None:
         """Record a trial's end, unless it has one."""
-        if self.study.is_live(number):
+        if self.register.is_live(number):
             self._ended(number, *self._write_end(number, state, error))
 
     def _write_end(self, number: int, state: State, error: str | None) -> tuple[State, str | None]:
         """What was recorded: an end without an epoch is none."""
-        if state is State.COMPLETE and self.study.score(number) is None:
+        if state is State.COMPLETE and self.register.score(number) is None:
             state, error = State.FAILED, "its training ended without a single epoch"
-        self.study.end(number, state, error)
+        self.register.end(number, state, error)
         return state, error
 
     def _ended(self, number: int, state: State, error: str | None) -> None:
         """Act on an end that is on record."""
         if state in (State.PRUNED, State.DIVERGED):
             self.run.trial(number).drop_checkpoint()
-        score, epochs = self.study.score(number), self.study.epochs_of(number)
+        score, epochs = self.register.score(number), self.register.epochs_of(number)
         self.events.put(TrialEnded(number, state, epochs, score, error))

@@ -11,7 +11,7 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search import pruner, sampler
-from search.budget import Budget, Resources
+from search.budget import Budget, Confirming, Resources
 from search.fault import Fault, shown, unknown, validated
 from search.folder import NAME
 from search.override import blamed, overridden
@@ -67,6 +67,9 @@ class Plan(BaseModel):
     sampler: Sampler = Field(default=Tpe(), description="Which recipe is tried next.")
     pruner: Pruner = Field(default=Nothing(), description="When a trial is stopped early.")
     resources: Resources = Field(default=Resources(), description="What a trial is given.")
+    confirmation: Confirming = Field(
+        default=Confirming(), description="How the best trials are confirmed, once the search is over."
+    )
 
     @classmethod
     def read(cls, path: Path | str, overrides: Sequence[str] = ()) -> Plan:
@@ -168,6 +171,8 @@ class _Draft:
         fields: dict[str, Any] = {}
         fields["budget"] = self._keep(validated(Budget, self._part("budget"), ("budget",)))
         fields["resources"] = self._keep(validated(Resources, self._part("resources"), ("resources",)))
+        confirmation = validated(Confirming, self._part("confirmation"), ("confirmation",))
+        fields["confirmation"] = self._keep(confirmation)
         fields["sampler"] = self._keep(parse_sampler(self._part("sampler")))
         fields["pruner"] = self._keep(parse_pruner(self._part("pruner")))
         fields |= self._fitted()

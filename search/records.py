@@ -8,115 +8,36 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
+from search.confirmation import Confirmation, read_confirmation
 from search.difference import differences
 from search.folder import RunFolder
-from search.journal import JournalDamaged, open_journal
+from search.journal import open_journal
 from search.lock import owner_of
+from search.opening import Look, Opening
+from search.trial import RunDamaged, State, Trial, trial_of, whole
 from trainable.contract import Metric
-from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
 
-
-class RunDamaged(ValueError):
-    """A file of the run cannot be read as what it should be; says which and why."""
-
-
-class State(StrEnum):
-    """What became of a trial.
-
-    RUNNING: its search is alive and trains it. INTERRUPTED: its search is not alive; resuming
-    the search continues it. COMPLETE: trained to its recipe's last epoch. PRUNED: stopped early,
-    for being worse than others at the same epoch. DIVERGED: its loss left the finite numbers.
-    FAILED: it raised, or kept dying.
-    """
-
-    RUNNING = "RUNNING"
-    INTERRUPTED = "INTERRUPTED"
-    COMPLETE = "COMPLETE"
-    PRUNED = "PRUNED"
-    DIVERGED = "DIVERGED"
-    FAILED = "FAILED"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One recipe, trained.
-
-    number: 0 for the first; kept for life, over every interruption.
-    recipe: the whole recipe as plain JSON values. sampled: what the sampler chose of it.
-    epochs: in order, as far as it came.
-    score: the metric after the last epoch trained; None before the first.
-    error: the sentence that tells why it is FAILED or DIVERGED; None otherwise.
-    session: the start that trained it last; None when none has.
-    resumed_from: the epochs after which it was continued by a later start, in order.
-    worker: "host:pid" of the process that trained it last.
-    started, ended: when it was first suggested and when it was over (UTC).
-    notes: sentences on what happened to it, such as a damaged checkpoint passed over.
-    same_as: the trial that trained the same recipe before, and whose end this one was given without
-    being trained; None for those that were.
-    abandoned: whether it was interrupted and then left, PRUNED, for its plan was changed and does not
-    ask for it any more.
-    """
-
-    number: int
-    recipe: Mapping[str, Any]
-    sampled: Mapping[str, Any]
-    state: State
-    epochs: tuple[Epoch, ...]
-    score: float | None
-    error: str | None
-    resumed_from: tuple[int, ...]
-    worker: str | None
-    started: datetime | None
-    ended: datetime | None
-    notes: tuple[str, ...] = ()
-    session: int | None = None
-    same_as: int | None = None
-    abandoned: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """Training time, summed over the epochs."""
-        return sum(epoch.seconds for epoch in self.epochs)
-
-
-@dataclass(frozen=True)
-class Opening:
-    """One look at the sealed test set: when, why, by which trial's model, and what was seen.
-
-    evaluation is None for an opening that was announced and then cut off.
-    parameters: how many numbers the model learned; None where it has no such count.
-    weights_sha256: of the model's weights; None where there are none.
-    """
-
-    time: datetime
-    reason: str
-    trial: int
-    evaluation: Evaluation | None
-    parameters: int | None
-    weights_sha256: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, as stored in test_openings.json."""
-        evaluation = None if self.evaluation is None else self.evaluation.to_json()
-        return {**vars(self), "time": self.time.isoformat(), "evaluation": evaluation}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Opening:
-        """The opening that `to_json` stored."""
-        told = stored["evaluation"]
-        evaluation = None if told is None else Evaluation.from_json(told)
-        return cls(**{**stored, "time": datetime.fromisoformat(stored["time"]), "evaluation": evaluation})
+__all__ = [
+    "Confirmation",
+    "Look",
+    "Opening",
+    "Origin",
+    "PlanVersion",
+    "RunDamaged",
+    "Session",
+    "State",
+    "Status",
+    "Sweep",
+    "Trial",
+]
 
 
 @dataclass(frozen=True)
@@ -181,7 +102,7 @@ class Sweep:
     before the first start. environment: the last start's versions, commit, device, hosts. alive:
     whether a process owns the run now. metric: what its trials are judged by. warm_start: where it
     began, if not from nothing. settled: the version of the plan that was found to be fulfilled by what
-    was there already; -1 where none was.
+    was there already; -1 where none was. confirmation: of its best trials; None before it began.
     """
 
     folder: Path
@@ -196,6 +117,7 @@ class Sweep:
     plans: tuple[PlanVersion, ...] = ()
     warm_start: Origin | None = None
     settled: int = -1
+    confirmation: Confirmation | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Sweep:
@@ -206,24 +128,31 @@ class Sweep:
         alive = owner_of(run.lock) is not None
         with whole(run.journal):
             attributes, frozen = _read_journal(run)
+        confirmation = None
+        if run.confirmation.begun:
+            with whole(run.confirmation.journal):
+                told, reruns = _read_journal(run.confirmation)
+                again = [trial_of(run.confirmation, each, alive) for each in reruns]
+                found = read_confirmation(told, again, _metric(told))
+                confirmation = None if found is None else found[0]
         sessions = sessions_of(attributes)
         plans = plan_versions(attributes)
         with whole(run.plan):
             plan = plans[-1].table if plans else tomllib.loads(run.plan.read_text())
         origin = attributes.get("warm_start")
-        metric = attributes.get("metric", {"name": "score", "direction": "maximize", "unit": ""})
         return cls(
             folder=run.path,
             name=run.name,
             plan=plan,
-            metric=Metric(**metric),
+            metric=_metric(attributes),
             environment=sessions[-1].environment if sessions else {},
-            trials=tuple(_trial(run, each, alive) for each in frozen),
+            trials=tuple(trial_of(run, each, alive) for each in frozen),
             openings=openings,
             sessions=sessions,
             alive=alive,
             plans=plans,
             settled=attributes.get("settled", -1),
+            confirmation=confirmation,
             warm_start=None if origin is None else Origin(**origin),
         )
 
@@ -268,18 +197,8 @@ class Sweep:
         return sum(session.seconds for session in self.sessions)
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Say which file it was that could not be understood."""
-    try:
-        yield
-    except JournalDamaged:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunDamaged(
-            f"{path} is not what was written there ({type(error).__name__}: {error}); restore it from a "
-            f"copy, or start the run again under another name"
-        ) from error
+def _metric(attributes: Mapping[str, Any]) -> Metric:
+    return Metric(**attributes.get("metric", {"name": "score", "direction": "maximize", "unit": ""}))
 
 
 def _read_journal(run: RunFolder) -> tuple[dict[str, Any], list[FrozenTrial]]:
@@ -292,53 +211,6 @@ def _read_journal(run: RunFolder) -> tuple[dict[str, Any], list[FrozenTrial]]:
         return {}, []
     study = studies[0]
     return dict(study.user_attrs), storage.get_all_trials(study._study_id, deepcopy=False)
-
-
-def _trial(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
-    told = frozen.user_attrs
-    values = frozen.intermediate_values
-    recipe = told.get("recipe", {})
-    return Trial(
-        number=frozen.number,
-        recipe=recipe,
-        sampled={name: recipe.get(name, value) for name, value in frozen.params.items()},
-        state=_state(frozen, alive),
-        epochs=_epochs(run, frozen),
-        score=values[max(values)] if values else None,
-        error=told.get("error") or told.get("diverged"),
-        session=told.get("session"),
-        resumed_from=tuple(told.get("resumed_from", ())),
-        worker=told.get("worker"),
-        started=_utc(frozen.datetime_start),
-        ended=_utc(frozen.datetime_complete),
-        notes=(*told.get("notes", ()), *([told["abandoned"]] if "abandoned" in told else [])),
-        same_as=told.get("same_as"),
-        abandoned="abandoned" in told,
-    )
-
-
-def _state(frozen: FrozenTrial, alive: bool) -> State:
-    if frozen.state.name == "RUNNING":
-        return State.RUNNING if alive else State.INTERRUPTED
-    if frozen.state.name == "PRUNED":
-        return State.DIVERGED if "diverged" in frozen.user_attrs else State.PRUNED
-    return State.COMPLETE if frozen.state.name == "COMPLETE" else State.FAILED
-
-
-def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
-    """The epochs on record, in order. The journal says which; their other figures come from the
-    trial's own file, which may be an epoch ahead of it."""
-    path = run.trial(frozen.number).epochs
-    if not frozen.intermediate_values or not path.is_file():
-        return ()
-    with whole(path):
-        stored = [Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines()]
-    return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    """Optuna's times are the local clock's, without a zone."""
-    return None if time is None else time.astimezone(UTC)
 
 
 def _openings(run: RunFolder) -> tuple[Opening, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search.tune import Search
 
 _KEPT = ("name", "trainable", "data")
-_EASED = ("budget", "resources")
+_EASED = ("budget", "resources", "confirmation")
 _LIMITS = ("trials", "wall_time", "epochs")
 
 

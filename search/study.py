@@ -1,98 +1,42 @@
-"""The study: what was asked, told and pruned. The truth about a run, in Optuna's journal.
-
-Every question and answer is on disk, whole, before anything acts on it, so a process that dies at
-any moment leaves a study that the next one continues.
-"""
+"""The study of a search: what is drawn, what is pruned, and when the budget is spent."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from search import pruner, sampler
 from search.draft import Draft, Judging
 from search.folder import RunFolder
-from search.journal import Journal
 from search.plan import Plan
 from search.records import PlanVersion, State, plan_versions
+from search.register import STUDY, Question, Register, Settled
 from search.sight import Sight
 from search.warm_start import WarmStart
-from trainable.epoch import Epoch
 
-STUDY = "benchsweep"
 REPEATS = 100
 """Draws in a row that were all trained before, after which a search without a limit on its trials
 ends: it would go on for ever."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """A trial to train. recipe: JSON, complete. epochs: the recipe's. sampled: what was chosen of
-    it. reported: epochs already on record, more than 0 when it is continued."""
-
-    number: int
-    recipe: str
-    epochs: int
-    sampled: Mapping[str, Any]
-    reported: int
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A trial that needs no training: its end is on record. FAILED: the trainable's Recipe refused
-    the draw, as `error` says. PRUNED or COMPLETE: the same recipe was trained as trial `same_as`.
-    PRUNED without: it was interrupted, and the plan as it is now does not ask for it."""
-
-    number: int
-    sampled: Mapping[str, Any]
-    state: State
-    score: float | None = None
-    error: str | None = None
-    same_as: int | None = None
-
-
-class Study:
-    """An open study. Its run must be owned (`search.lock.owning`): it writes.
+class Study(Register):
+    """The register of a search. Its run must be owned (`search.lock.owning`): it writes.
 
     Interrupted trials are asked again first, under their own number; then new ones, until the
     plan's budget is spent. A plan that is not the last one on record is to be adopted.
     """
 
     def __init__(self, run: RunFolder, plan: Plan) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.plan = plan
-        self._began = datetime.now(UTC)
-        self._session = 0
-        self._journal = Journal(run.journal)
-        self._storage = JournalStorage(self._journal)
-        warm_start = WarmStart.stored(run.warm_start)
-        if not self._storage.get_all_studies():
-            self._create(warm_start)
-        self._study = optuna.load_study(storage=self._storage, study_name=STUDY)
-        self._live: dict[int, optuna.trial.Trial] = {}
+        self._warm_start = WarmStart.stored(run.warm_start)
+        super().__init__(run, plan)
         trials = self._study.get_trials(deepcopy=False)
-        self._started = len(trials)
-        self.epochs = sum(
-            len(trial.intermediate_values) for trial in trials if "same_as" not in trial.user_attrs
-        )
-        self.finished = sum(trial.state.is_finished() for trial in trials)
-        self._interrupted = [trial for trial in trials if trial.state is TrialState.RUNNING]
         self._repeats = _repeats(trials)
-        stored = self._study.user_attrs
-        self._session = sum(key.startswith("session:") for key in stored)
-        self.seconds_before = sum(
-            value["seconds"] for key, value in stored.items() if key.startswith("session:")
-        )
-        self._warm = [] if warm_start is None else warm_start.frozen(plan)
+        self._warm = [] if self._warm_start is None else self._warm_start.frozen(plan)
         drawn = self._since("recipe", "space", "sampler", "seed")
         self._sight = Sight(plan, drawn, self._warm)
         self._on_grid = self._started - drawn
@@ -111,21 +55,15 @@ class Study:
         }
         self.learned = sum(self._sight.fits(trial) for trial in trials)
 
-    def _create(self, warm_start: WarmStart | None) -> None:
-        metric = self.plan.metric
-        with self.transaction():
-            study = optuna.create_study(storage=self._storage, study_name=STUDY, direction=metric.direction)
-            study.set_user_attr(
-                "metric", {"name": metric.name, "direction": metric.direction, "unit": metric.unit}
-            )
-            if warm_start is not None:
-                origin = {
-                    "run": warm_start.run,
-                    "taken": len(warm_start.fitting(self.plan)),
-                    "sentence": warm_start.sentence(self.plan),
-                }
-                study.set_user_attr("warm_start", origin)
-            self._record_plan(study, 0, 0)
+    def _founded(self, study: optuna.Study) -> None:
+        if self._warm_start is not None:
+            origin = {
+                "run": self._warm_start.run,
+                "taken": len(self._warm_start.fitting(self.plan)),
+                "sentence": self._warm_start.sentence(self.plan),
+            }
+            study.set_user_attr("warm_start", origin)
+        self._record_plan(study, 0, 0)
 
     def _record_plan(self, study: optuna.Study, version: int, trials: int) -> None:
         held = {
@@ -157,30 +95,6 @@ class Study:
                 break
             since = version.trials
         return since
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is recorded inside is on disk at its end, or none of it. After an exception
-        the study must not be used any more."""
-        with self._journal.transaction():
-            yield
-
-    @property
-    def session(self) -> int:
-        """0 for the first start of the run, 1 for its first resume."""
-        return self._session
-
-    def begin_session(self, environment: Mapping[str, Any], seconds: float = 0.0) -> None:
-        """Record that this start trains, on what, and how long it took to come to it (seconds): trials
-        tell by which start they were trained."""
-        with self.transaction():
-            self._study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
-            self.note_session(seconds, "")
-
-    def note_session(self, seconds: float, ended: str) -> None:
-        """Record how long this start has lived (seconds), and how it ended ("" while it lives)."""
-        value = {"started": self._began.isoformat(), "seconds": round(seconds, 3), "ended": ended}
-        self._study.set_user_attr(f"session:{self._session:04d}", value)
 
     def settle(self) -> None:
         """Record that the budget is spent, where the last start was killed before it could, or where
@@ -224,33 +138,6 @@ class Study:
             if self.exhausted() is not None:
                 return None
             return self._new()
-
-    @property
-    def idle(self) -> bool:
-        """Whether no trial is being trained or waits to be continued."""
-        return not self._live and not self._interrupted
-
-    def is_live(self, number: int) -> bool:
-        """Whether the trial was asked in this start and has no end yet."""
-        return number in self._live
-
-    def _again(self, frozen: FrozenTrial) -> Question | Settled:
-        """Continue a trial that its process left behind."""
-        trial = optuna.trial.Trial(self._study, frozen._trial_id)
-        recipe = frozen.user_attrs["recipe"]
-        sampled = {name: recipe.get(name, value) for name, value in frozen.params.items()}
-        if not self._sight.fits(frozen):
-            reason = "it was interrupted, and the plan was changed since: it does not ask for this recipe"
-            trial.set_user_attr("abandoned", reason)
-            self._tell(frozen.number, trial, TrialState.PRUNED)
-            return Settled(frozen.number, sampled, State.PRUNED, self.score(frozen.number))
-        if frozen.user_attrs["session"] != self._session:
-            trial.set_user_attr("session", self._session)
-        reported = max(frozen.intermediate_values, default=0)
-        if reported:
-            trial.set_user_attr("resumed_from", [*frozen.user_attrs.get("resumed_from", []), reported])
-        self._live[frozen.number] = trial
-        return Question(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
 
     def _new(self) -> Question | Settled:
         """Draw a trial and record it, in one line."""
@@ -306,67 +193,23 @@ class Study:
         state = State.DIVERGED if diverged else State(earlier.state.name)
         return Settled(trial.number, sampled, state, score, diverged, same_as)
 
-    def record(self, number: int, epoch: Epoch, worker: str) -> bool | None:
-        """Write down an epoch. Returns whether the pruner wants the trial stopped, in which case
-        it already is PRUNED on record; None for an epoch that was on record before.
+    def _stops(self, trial: optuna.trial.Trial, known: FrozenTrial) -> bool:
+        # Successive halving answers a second time otherwise, so it is asked once; and not of a trial
+        # that another pruner judged before.
+        return known.number >= self._judged and trial.should_prune()
 
-        The pruner is asked once for each epoch: successive halving answers a second time
-        otherwise. It is not asked after a trial's last epoch, which is its end anyway, nor of a trial
-        that another pruner judged before.
-        """
-        trial, known = self._live[number], self._frozen(number)
-        if epoch.number in known.intermediate_values:
+    def _wanted(self, frozen: FrozenTrial) -> str | None:
+        if self._sight.fits(frozen):
             return None
-        with self.transaction():  # an epoch without its verdict would never be judged again
-            if known.user_attrs.get("worker") != worker:
-                trial.set_user_attr("worker", worker)
-            trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
-            self.epochs += 1
-            last = epoch.number >= known.user_attrs["recipe"]["epochs"]
-            if last or number < self._judged or not trial.should_prune():
-                return False
-            self.end(number, State.PRUNED)
-            return True
+        return "it was interrupted, and the plan was changed since: it does not ask for this recipe"
 
-    def end(self, number: int, state: State, error: str | None = None) -> None:
-        """Write down what became of a trial: COMPLETE (its score is that of its last epoch),
-        PRUNED, DIVERGED or FAILED (with the sentence that says why)."""
-        trial = self._live.pop(number)
-        with self.transaction():
-            if state is State.FAILED:
-                self._fail(number, trial, error or "it raised")
-                return
-            if state is State.DIVERGED:
-                # Told as PRUNED, which TPE ranks behind every COMPLETE trial; failed ones it ignores.
-                trial.set_user_attr("diverged", error)
-            told = TrialState.COMPLETE if state is State.COMPLETE else TrialState.PRUNED
-            self._tell(number, trial, told, self.score(number))
+    def _sampled(self, frozen: FrozenTrial) -> Mapping[str, Any]:
+        recipe = frozen.user_attrs["recipe"]
+        return {name: recipe.get(name, value) for name, value in frozen.params.items()}
+
+    def _ended(self, number: int) -> None:
         if self._answers(self._frozen(number)):
             self._trained.setdefault(_key(self._frozen(number).user_attrs["recipe"]), number)
-
-    def _tell(
-        self, number: int, trial: optuna.trial.Trial, state: TrialState, score: float | None = None
-    ) -> None:
-        self._study.tell(trial, score if state is TrialState.COMPLETE else None, state=state)
-        self.finished += 1
-
-    def _fail(self, number: int, trial: optuna.trial.Trial, error: str) -> None:
-        trial.set_user_attr("error", error)
-        self._tell(number, trial, TrialState.FAIL)
-
-    def note(self, number: int, sentence: str) -> None:
-        """Write down something a reader of the trial should know."""
-        notes = self._frozen(number).user_attrs.get("notes", [])
-        self._live[number].set_user_attr("notes", [*notes, sentence])
-
-    def score(self, number: int) -> float | None:
-        """The metric after the trial's last epoch on record."""
-        values = self._frozen(number).intermediate_values
-        return values[max(values)] if values else None
-
-    def epochs_of(self, number: int) -> int:
-        """How many epochs of the trial are on record."""
-        return len(self._frozen(number).intermediate_values)
 
     def _answers(self, trial: FrozenTrial) -> bool:
         """Whether a draw of the same recipe would have the same end: this one was trained to it, or was
@@ -377,10 +220,6 @@ class Study:
         if trial.state is TrialState.PRUNED and "diverged" not in told:
             return trial.number >= self._judged
         return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-
-    def _frozen(self, number: int) -> FrozenTrial:
-        # The journal holds this study alone, so its trials' ids are their numbers.
-        return self._storage.get_trial(number)
 
 
 def _key(recipe: Mapping[str, Any]) -> str:

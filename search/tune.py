@@ -28,7 +28,7 @@ from search.events import Ended, Event, Noted, Started
 from search.folder import RunFolder
 from search.ledger import Ledger
 from search.records import Sweep
-from search.study import Study
+from search.register import Register
 from trainable.contract import import_root
 from trainable.durable import write_json
 from trainable.worker import Mapped, train_trial
@@ -38,30 +38,31 @@ class Search:
     """One start of a run: iterate it for what happens, as it happens.
 
         with owning(run.lock):
-            for event in Search(run, Study(run, plan), data, address=None):
+            for event in Search(run, Study(run, plan), data):
                 ...
 
-    The run must be owned by this process. data: what the trainable's Source loaded. address: of a
-    Ray cluster ("auto" or host:port), None for this machine alone. notes: what was done before, to
-    be told. before: what earlier starts left, as it was read already. `stop` may be called from a
-    signal handler: trials keep their last epoch, and the stream ends within seconds.
+    The run must be owned by this process. register: a `Study`, or a confirmation's `Reruns`. data:
+    what the trainable's Source loaded. address: of a Ray cluster ("auto" or host:port), None for this
+    machine alone. notes: what was done before, to be told. before: what earlier starts left, as it was
+    read already. `stop` may be called from a signal handler: trials keep their last epoch, and the
+    stream ends within seconds.
     """
 
     def __init__(
         self,
         run: RunFolder,
-        study: Study,
+        register: Register,
         data: Any,
         address: str | None = None,
         notes: tuple[str, ...] = (),
         before: Sweep | None = None,
     ) -> None:
         self.run = run
-        self.plan = study.plan
-        self._study = study
+        self.plan = register.plan
+        self.register = register
         self._notes = notes
         self.before = before
-        self._data = data
+        self.data = data
         self._address = address
         self._stop = threading.Event()
 
@@ -71,32 +72,32 @@ class Search:
 
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
-        study = self._study
-        ledger = Ledger(study, self.run, self._stop, began)
+        register = self.register
+        ledger = Ledger(register, self.run, self._stop, began)
         spent = ledger.spent()
         yield from map(Noted, self._notes)
         if spent is None:
             with connected(self.plan.resources, self._address) as engine:
                 cluster = engine.cluster
-                study.begin_session(self._environment(cluster), time.monotonic() - began)
+                register.begin_session(self._environment(cluster), time.monotonic() - began)
                 yield Started(
                     workers=cluster.workers,
                     hosts=cluster.hosts,
                     device=cluster.device,
-                    session=study.session,
-                    finished=study.finished,
-                    epochs=study.epochs,
+                    session=register.session,
+                    finished=register.finished,
+                    epochs=register.epochs,
                 )
                 try:
                     yield from self._events(ledger, engine)
                 except Exception:
                     with suppress(OSError):  # what is raised may be that nothing can be written
-                        study.note_session(time.monotonic() - began, "error")
+                        register.note_session(time.monotonic() - began, "error")
                     raise
                 spent = ledger.spent()
-                study.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+                register.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
         else:
-            study.settle()
+            register.settle()
         seconds = time.monotonic() - began
         if spent:
             yield Ended("budget", spent, seconds)
@@ -106,7 +107,7 @@ class Search:
 
     def _environment(self, cluster: Cluster) -> dict[str, Any]:
         """What this start runs on; also the run's environment.json."""
-        fingerprint = getattr(self._data, "fingerprint", None)
+        fingerprint = getattr(self.data, "fingerprint", None)
         found = {**environment(fingerprint, self.plan.trainable), **asdict(cluster)}
         write_json(self.run.environment, found)
         return found
@@ -153,7 +154,7 @@ class Search:
 
     def _tuner(self, ledger: Ledger, cluster: Cluster) -> tune.Tuner:
         resources = self.plan.resources
-        mapped = Mapped(ray.put(self._data), import_root(self.plan.trainable))
+        mapped = Mapped(ray.put(self.data), import_root(self.plan.trainable))
         trainable = tune.with_resources(
             tune.with_parameters(train_trial, mapped=mapped), {"cpu": resources.cpus, "gpu": resources.gpus}
         )
@@ -169,7 +170,7 @@ class Search:
                 trial_dirname_creator=lambda trial: f"trial-{trial.config['number']:05d}",
             ),
             run_config=tune.RunConfig(
-                name=f"session-{ledger.study.session:03d}",
+                name=f"session-{ledger.register.session:03d}",
                 storage_path=str(self.run.engine),
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 stop=_Deadline(ledger),
@@ -252,7 +253,7 @@ class _Watch(tune.Callback):
         self._ledger = ledger
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        if self._ledger.study.plan.resources.trial_timeout is None:
+        if self._ledger.register.plan.resources.trial_timeout is None:
             return
         self._ledger.pause()
         for trial in trials:

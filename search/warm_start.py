@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from search.fault import shown
 from search.plan import Plan
-from search.records import State, Sweep, whole
+from search.records import State, Sweep
 from search.space import Outside
+from search.trial import whole
 from trainable.durable import write_json
 
 if TYPE_CHECKING:

@@ -1,60 +1,132 @@
-"""The winner's model, and the one look at the test set that it has earned."""
+"""The models that have earned a look at the test set, and that look."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from search.folder import RunFolder
-from search.records import Opening, Sweep
+from search.folder import RunFolder, TrialFolder
+from search.opening import Look, Opening
+from search.plan import Plan
+from search.records import Sweep, Trial
 from search.start import plan_of
 from trainable.checkpoint import latest
+from trainable.contract import TrainingRun
 from trainable.durable import write_json
 
 
 class NoModel(RuntimeError):
-    """The trial's model is not there any more; says what to do."""
+    """A trial's model is not there any more; says what to do."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: by which trial's recipe (None: the plan's default), as which trial it is on
+    record, and where its state lies."""
+
+    trial: int | None
+    trained: Trial
+    folder: TrialFolder
+
+    @property
+    def seed(self) -> int:
+        """It was trained with."""
+        return int(self.trained.recipe["seed"])
+
+
+def finalists(sweep: Sweep) -> list[Model]:
+    """The models that have earned a look at the test set: the reruns of those that a confirmation left
+    tied for the best, the winner's first, and of the default recipe; without a confirmation, the best
+    trial's own. None while nothing was chosen."""
+    run = RunFolder(sweep.folder)
+    confirmation, best = sweep.confirmation, sweep.best()
+    if confirmation is not None:
+        if not confirmation.decided:
+            return []
+        again = run.confirmation
+        return [
+            Model(candidate.trial, rerun, again.trial(rerun.number))
+            for candidate in confirmation.finalists
+            for rerun in candidate.complete
+        ]
+    return [] if best is None else [Model(best.number, best, run.trial(best.number))]
 
 
 def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
-    """Evaluate the best trial on the sealed test set, once, and save its model in the run folder.
+    """Evaluate the finalists on the sealed test set, once, and save the winner's model in the run folder.
 
-    The opening is recorded before it happens. When this trial's model has been looked at before,
-    nothing is opened and that record is returned; None when no trial is COMPLETE. The run must be
-    owned. Raises NoModel.
+    The opening is recorded before it happens. When all of them have been looked at before, nothing is
+    opened and that record is returned; None when nothing was chosen yet. The run must be owned.
+    Raises NoModel.
     """
     sweep = Sweep.read(run.path)
-    best = sweep.best()
-    if best is None:
+    models = finalists(sweep)
+    if not models:
         return None
-    for opening in sweep.openings:
-        if opening.trial == best.number and opening.evaluation is not None:
+    wanted = {(model.trial, model.seed) for model in models}
+    for opening in reversed(sweep.openings):
+        if wanted <= {(look.trial, look.seed) for look in opening.looks}:
             return opening
-    checkpoint, faults = latest(run.trial(best.number).checkpoint, json.dumps(best.recipe))
-    if checkpoint is None or len(checkpoint.epochs) < len(best.epochs):
-        raise NoModel(
-            f"the model of trial {best.number} must lie in {run.trial(best.number).checkpoint}, but it does "
-            f"not ({'; '.join(faults) or 'no such file'}); train its recipe again to have it back"
-        )
     plan = plan_of(sweep)
-    module, source = plan.trainable_module, plan.source
+    source = plan.source
     data = source.load(data_folder)
-    recipe = plan.trainable_module.Recipe.model_validate(best.recipe)
-    training = module.Training(recipe, data, "cpu", 1)
-    training.load_state_dict(checkpoint.state)
-
-    announced = Opening(
-        time=datetime.now(UTC).replace(microsecond=0),
-        reason=f"figures of trial {best.number}, the best by {sweep.metric.name}",
-        trial=best.number,
-        evaluation=None,
-        parameters=getattr(training, "parameters", None),
-        weights_sha256=getattr(training, "weights_sha256", None),
-    )
+    trained = [(model, _restored(model, plan, data)) for model in models]  # before anything is opened
+    announced = Opening(datetime.now(UTC).replace(microsecond=0), _reason(sweep, models), len(models))
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, announced)])
-    evaluation = training.evaluate(source.load_test(data_folder))
-    opening = Opening(**{**vars(announced), "evaluation": evaluation})
-    training.save(run.path)
+    test = source.load_test(data_folder)
+    overlap = getattr(data, "overlap", None)
+    opening = replace(
+        announced,
+        looks=tuple(_looks(trained, test)),
+        overlap=None if overlap is None else int(overlap(test)),
+    )
+    _kept(sweep, trained).save(run.path)
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, opening)])
     return opening
+
+
+def _looks(trained: list[tuple[Model, TrainingRun]], test: Any) -> Iterator[Look]:
+    for model, training in trained:
+        yield Look(
+            trial=model.trial,
+            seed=model.seed,
+            evaluation=training.evaluate(test),
+            parameters=getattr(training, "parameters", None),
+            weights_sha256=getattr(training, "weights_sha256", None),
+        )
+
+
+def _kept(sweep: Sweep, trained: list[tuple[Model, TrainingRun]]) -> TrainingRun:
+    """The training whose model is the run's: of the winner's seeds the best on validation."""
+    first = trained[0][0].trial
+    sign = 1 if sweep.metric.direction == "maximize" else -1
+    of_winner = [(model, training) for model, training in trained if model.trial == first]
+    return max(of_winner, key=lambda pair: sign * (pair[0].trained.score or 0.0))[1]
+
+
+def _reason(sweep: Sweep, models: list[Model]) -> str:
+    if sweep.confirmation is None:
+        return f"figures of trial {models[0].trial}, the best by {sweep.metric.name}"
+    names = [each.name for each in sweep.confirmation.finalists]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"figures of {listed}, whose confirmation is over: {sweep.confirmation.sentence}"
+
+
+def _restored(model: Model, plan: Plan, data: Any) -> TrainingRun:
+    """The training, at its end. Raises NoModel."""
+    path, recipe = model.folder.checkpoint, model.trained.recipe
+    checkpoint, faults = latest(path, json.dumps(recipe))
+    if checkpoint is None or len(checkpoint.epochs) < len(model.trained.epochs):
+        raise NoModel(
+            f"the model of trial {model.trained.number} must lie in {path}, but it does not "
+            f"({'; '.join(faults) or 'no such file'}); train it again with `benchsweep confirm`, after "
+            f"removing the folder {path.parents[2]}"
+        )
+    module = plan.trainable_module
+    training = module.Training(module.Recipe.model_validate(recipe), data, "cpu", 1)
+    training.load_state_dict(checkpoint.state)
+    return training

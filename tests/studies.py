@@ -10,7 +10,8 @@ from pathlib import Path
 from search.folder import RunFolder
 from search.plan import Plan
 from search.records import State, Sweep
-from search.study import Question, Settled, Study
+from search.register import Question, Settled
+from search.study import Study
 from trainable.epoch import Epoch
 
 Recipe = dict[str, object]

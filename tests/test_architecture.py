@@ -69,7 +69,16 @@ def test_ray_is_imported_in_three_files() -> None:
 
 
 def test_torch_is_imported_where_it_trains_and_nowhere_else() -> None:
-    assert importers_of("torch") == {"trainable.models", "trainable.optimizers", "trainable.training"}
+    assert importers_of("torch") == {
+        "trainable.augmentation",
+        "trainable.convolution",
+        "trainable.graph",
+        "trainable.models",
+        "trainable.network",
+        "trainable.optimizers",
+        "trainable.saved",
+        "trainable.training",
+    }
 
 
 def test_torchvision_is_known_to_the_data_alone() -> None:

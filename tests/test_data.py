@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -22,6 +24,8 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+
+EMBEDDED = Source(dataset="digits")
 
 
 @pytest.fixture
@@ -87,12 +91,17 @@ def test_a_validation_split_larger_than_the_data_is_refused() -> None:
         Source(dataset="digits", validation=1500)
 
 
+def load_that_reads(name: str, folder: Path) -> object:
+    """The split that comes from the file."""
+    return Source().load_test(folder) if name.startswith("t10k") else Source().load(folder)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_truncated_file_is_named_with_its_size_and_the_ways_out(name: str, copy_of_mnist: Path) -> None:
     whole = (copy_of_mnist / "MNIST" / "raw" / name).read_bytes()
     path = damage(copy_of_mnist, name, whole[:-1])
     with pytest.raises(DataError) as fault:
-        Source().load(copy_of_mnist)
+        load_that_reads(name, copy_of_mnist)
     message = str(fault.value)
     assert str(path) in message
     assert f"{len(whole) - 1:,}" in message
@@ -106,7 +115,58 @@ def test_one_changed_byte_is_seen_by_the_published_sum(name: str, copy_of_mnist:
     content[-1] ^= 1
     path = damage(copy_of_mnist, name, bytes(content))
     with pytest.raises(DataError, match=f"{path.name} is damaged: its MD5 must be"):
-        Source().load(copy_of_mnist)
+        load_that_reads(name, copy_of_mnist)
+
+
+@pytest.mark.parametrize(
+    ("load", "opened"), [("load", FILES[:2]), ("load_all", FILES[:2]), ("load_test", FILES[2:])]
+)
+def test_only_the_files_of_the_split_asked_for_are_opened(
+    load: str, opened: tuple[str, ...], mnist_folder: Path
+) -> None:
+    """Seen by the interpreter itself: its audit event of every file opened, in a process of its own."""
+    code = (
+        "import os, sys; from pathlib import Path; from trainable.data import Source\n"
+        "seen = set()\n"
+        "name = lambda given: os.path.basename(str(given[0]))\n"
+        "sys.addaudithook(lambda event, given: event == 'open' and seen.add(name(given)))\n"
+        "getattr(Source(), sys.argv[1])(Path(sys.argv[2]))\n"
+        "print(*sorted(name for name in seen if name.endswith('ubyte')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, load, str(mnist_folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == sorted(opened)
+
+
+def test_all_four_files_must_be_there_whichever_are_read(copy_of_mnist: Path) -> None:
+    (copy_of_mnist / "MNIST" / "raw" / FILES[2]).unlink()
+    assert not Source().at_hand(copy_of_mnist)
+
+
+def test_no_test_image_of_mnist_is_among_those_it_is_trained_on(mnist_folder: Path) -> None:
+    assert Source().load(mnist_folder).overlap(Source().load_test(mnist_folder)) == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(copies=st.lists(st.integers(0, 1436), max_size=20))
+def test_the_overlap_counts_the_test_images_that_are_copies(copies: list[int]) -> None:
+    loaded, test = EMBEDDED.load(Path("nowhere")), EMBEDDED.load_test(Path("nowhere"))
+    known = np.concatenate((loaded.train.images, loaded.validation.images))
+    own = loaded.overlap(test)
+    images = np.concatenate((test.images, known[copies]))
+    labels = np.zeros(len(images), dtype=np.uint8)
+    assert loaded.overlap(Digits(images, labels, test.class_names)) == own + len(copies)
+
+
+def test_a_final_models_data_has_every_image_and_the_same_validation_split(
+    digits: data_module.Dataset,
+) -> None:
+    final = EMBEDDED.load_all(Path("nowhere"))
+    assert len(final.train) == len(digits.train) + len(digits.validation)
+    np.testing.assert_array_equal(final.validation.images, digits.validation.images)
+    assert final.overlap(final.validation) == len(final.validation)
+    assert final.fingerprint != digits.fingerprint
 
 
 def test_without_files_and_network_the_sentence_names_the_file_and_the_ways_out(

@@ -16,8 +16,9 @@ from search.extension import CannotExtend, More, extended
 from search.folder import RunFolder
 from search.plan import Plan, PlanError
 from search.records import State, Sweep
+from search.register import Question
 from search.start import PlanDiffers, plan_of, starting
-from search.study import Question, Study
+from search.study import Study
 
 
 def _plan(**changes: Any) -> Plan:

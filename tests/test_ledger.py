@@ -16,7 +16,8 @@ from search.cluster import Cluster
 from search.ledger import Ledger
 from search.plan import Plan
 from search.records import State, Sweep
-from search.study import Question, Study
+from search.register import Question
+from search.study import Study
 from trainable.assignment import Report
 from trainable.epoch import Epoch
 
@@ -38,9 +39,9 @@ def _few_recipes(runs: Path) -> Ledger:
     )
     seen: set[str] = set()
     while len(seen) < 2:
-        question = ledger.study.ask()
+        question = ledger.register.ask()
         if isinstance(question, Question):
-            train(ledger.study, question)
+            train(ledger.register, question)
             seen.add(question.recipe)
     return ledger
 

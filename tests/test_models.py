@@ -19,7 +19,7 @@ def network(sizes: tuple[int, ...], dropout: float = 0.0, input_dropout: float =
 
 
 def test_the_default_network_has_the_109386_parameters_of_the_origin() -> None:
-    model = build(Recipe(), pixels=784, classes=10)
+    model = build(Recipe(), (28, 28), 10)
     assert model.parameter_count == 109_386
     assert {name: tuple(parameter.shape) for name, parameter in model.named_parameters()} == {
         "fc1.weight": (128, 784),
@@ -32,7 +32,7 @@ def test_the_default_network_has_the_109386_parameters_of_the_origin() -> None:
 
 
 def test_linear_is_one_layer() -> None:
-    assert build(Recipe(model="linear"), pixels=784, classes=10).parameter_count == 7850
+    assert build(Recipe(model="linear"), (28, 28), 10).parameter_count == 7850
 
 
 @settings(max_examples=30, deadline=None)
@@ -92,3 +92,12 @@ def test_a_plain_torch_module_of_the_origins_shape_loads_the_weights() -> None:
     origin.load_state_dict(ours.state_dict())
     x = torch.randn(4, 784)
     torch.testing.assert_close(ours(x), origin(x))
+
+
+def test_a_network_is_built_again_from_its_weights_and_answers_alike() -> None:
+    recipe = Recipe(hidden_sizes=(30, 20))
+    ours, again = build(recipe, (28, 28), 10), build(recipe, (28, 28), 10)
+    ours.initialise(torch.Generator().manual_seed(1))
+    again.load_weights(ours.weights())
+    x = torch.randn(4, 784)
+    torch.testing.assert_close(again(x), ours(x), rtol=0, atol=0)

@@ -21,6 +21,8 @@ from sweeps import (
     PLAN,
     START,
     boosting_sweep,
+    confirmed_sweep,
+    make_look,
     make_opening,
     make_plans,
     make_repeat,
@@ -47,6 +49,7 @@ STATES = {
     "interrupted": sweep_of([make_trial(0), make_trial(1, state=State.INTERRUPTED)]),
     "all failed": FAILED,
     "one": make_sweep(1),
+    "confirmed": confirmed_sweep(),
     "other trainable": boosting_sweep(),
     "no plan": sweep_of([make_trial(0, sampled={})], plan={}, environment={}, sessions=()),
     "odd plan": make_sweep(9, plan={"space": [1], "data": "x", "limit": float("nan"), "when": START}),
@@ -97,7 +100,7 @@ def test_a_sweep_in_any_state_has_all_four_files(name: str, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(made)
     assert all(path.stat().st_size > 50 for path in made.values())
     stored = json.loads(made["results.json"].read_text())
-    assert stored["schema"] == 1
+    assert stored["schema"] == 2
     assert len(stored["trials"]) == len(STATES[name].trials)
 
 
@@ -155,9 +158,8 @@ def test_ids_are_unique_and_every_link_leads_somewhere() -> None:
 
 def test_the_numbers_of_the_verdict_are_those_of_the_records() -> None:
     sweep = make_sweep()
-    best, evaluation = sweep.best(), sweep.openings[0].evaluation
+    best, evaluation = sweep.best(), sweep.openings[0].looks[0].evaluation
     assert best is not None
-    assert evaluation is not None
     low, high = wilson(round(evaluation.metrics["accuracy"] * evaluation.count), evaluation.count)
     told = " ".join(page_of(sweep).text)
     assert f"{100 * evaluation.metrics['accuracy']:.2f} %" in told
@@ -174,11 +176,11 @@ def test_results_json_holds_what_was_measured() -> None:
     best = sweep.best()
     assert best is not None
     assert stored["best"] == best.number
-    assert stored["test"]["correct"] == 9838
+    assert (stored["test"]["mean"], stored["test"]["seeds"], stored["test"]["deviation"]) == (0.9838, 1, None)
     assert stored["trials"][best.number]["score"] == best.score
     assert stored["trials"][best.number]["sampled"] == best.sampled
     assert len(stored["trials"][best.number]["epochs"]) == len(best.epochs)
-    assert Evaluation.from_json(stored["openings"][0]["evaluation"]).count == 10_000
+    assert Evaluation.from_json(stored["openings"][0]["looks"][0]["evaluation"]).count == 10_000
     assert [row["ours"] for row in stored["leaderboard"]].count(True) == 1
     assert stored["plan"] == PLAN
 
@@ -191,10 +193,10 @@ def test_failures_are_grouped_by_cause() -> None:
 
 
 def test_looks_at_the_test_set_are_counted_with_time_and_reason() -> None:
-    cut = make_opening(2, reason="checked again")
-    cut = type(cut)(**{**vars(cut), "evaluation": None})
-    told = " ".join(page_of(make_sweep(openings=(make_opening(2), cut))).text)
-    assert "The test set was opened twice." in told
+    cut = make_opening(reason="checked again", models=3, overlap=None)
+    told = " ".join(page_of(make_sweep(openings=(make_opening(make_look(2)), cut))).text)
+    assert "The test set was opened twice, for 4 models in all." in told
+    assert "not known" in told
     assert "2026-11-20 09:43 UTC" in told
     assert "checked again" in told
     assert "it was cut off" in told
@@ -261,7 +263,10 @@ def hostile_sweep(draw: list[str]) -> Sweep:
         metric=Metric("validation_accuracy", "maximize", unit),
         plan={"trainable": trainable, "space": {setting: {"choices": [value, model]}, key: {}}, key: value},
         environment={**ENVIRONMENT, key: {value: error}},
-        openings=(make_opening(8, seen, reason=reason), make_opening(8, classed, reason=reason)),
+        openings=(
+            make_opening(make_look(8, 0, seen), reason=reason),
+            make_opening(make_look(8, 0, classed), reason=reason),
+        ),
         sessions=(Session(0, START, 1.0, ended),),
         plans=make_plans((4, (value, error, f"{key}: {value} -> {model}"))),
         warm_start=Origin(name, 3, reason),
@@ -402,7 +407,7 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
     origin = Origin("first", 3, "3 of 4 finished trials of first seed the sampler")
     sweep = sweep_of(repeating_sweep().trials, plans=make_plans(*CHANGES), warm_start=origin)
     stored = json.loads(json.dumps(dict(Report.of(sweep, PUBLISHED).results), allow_nan=False))
-    assert stored["schema"] == 1
+    assert stored["schema"] == 2
     assert [trial["same_as"] for trial in stored["trials"]] == [None] * 4 + [0, 1, 2, 3]
     assert stored["warm_start"] == {"run": "first", "taken": 3, "sentence": origin.sentence}
     assert [version["number"] for version in stored["plans"]] == [0, 1, 2, 3]
@@ -416,3 +421,30 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
     }
     bare = Report.of(make_sweep(), PUBLISHED).results
     assert (bare["plans"], bare["warm_start"]) == ([], None)
+
+
+def test_a_confirmed_winner_is_told_by_its_mean_over_seeds_and_its_luck() -> None:
+    sweep = confirmed_sweep()
+    report = Report.of(sweep, PUBLISHED)
+    stored = json.loads(json.dumps(dict(report.results), allow_nan=False))
+    rows = stored["confirmation"]["rows"]
+    assert [row["state"] for row in rows] == ["winner", "tied", "tied", "behind"]
+    mean = sum(look.evaluation.metrics["accuracy"] for look in sweep.openings[0].looks[:10]) / 10
+    assert stored["test"]["mean"] == pytest.approx(mean)
+    assert report.verdict.figure == f"{100 * mean:.2f} %"
+    assert "mean of 10 seeds" in report.verdict.caption
+    assert report.verdict.command == f"benchsweep reproduce laptop {rows[0]['trial']}"
+    for told in (" ".join(page_of(sweep).text), as_markdown(report)):
+        assert f"Trial {rows[0]['trial']} was confirmed with 10 fresh seeds" in told
+        assert "of it were luck" in told
+
+
+def test_a_sweep_without_a_confirmation_says_that_its_winner_is_the_luckiest() -> None:
+    assert "was not confirmed" in " ".join(page_of(make_sweep()).text)
+
+
+def test_the_page_has_a_view_of_the_rows_by_the_same_rules() -> None:
+    report = Report.of(make_sweep(), PUBLISHED)
+    assert 0 < len(report.same_rules) < len(report.leaderboard)
+    page = page_of(make_sweep())
+    assert {"view-all", "view-same"} <= set(page.attribute("input", "id"))

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import boosting_sweep, make_plans, make_repeat, make_sweep, make_trial, sweep_of
+from sweeps import boosting_sweep, confirmed_sweep, make_plans, make_repeat, make_sweep, make_trial, sweep_of
 
 from reports.benchmarks import read_benchmarks
 from reports.page import write
 from reports.verdict import reproduce_command
 from search.records import Origin, State, Sweep
 
-COMMAND = reproduce_command(make_sweep())
+COMMAND = reproduce_command(confirmed_sweep())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     "--headless",
@@ -74,7 +74,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of an ordinary sweep."""
-    return write(make_sweep(), read_benchmarks(), tmp_path_factory.mktemp("report"))["report.html"]
+    return write(confirmed_sweep(), read_benchmarks(), tmp_path_factory.mktemp("report"))["report.html"]
 
 
 def written(sweep: Sweep, folder: Path) -> Path:
@@ -95,7 +95,7 @@ def test_every_drawing_is_drawn(browser: Any, report: Path) -> None:
     counts = reader.ask(
         "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.main-svg').length)"
     )
-    assert len(counts) == 6 + 5
+    assert len(counts) == 7 + 5
     assert all(counts)
     assert reader.ask("document.querySelectorAll('#history .scatterlayer .point').length") >= 40
 
@@ -148,7 +148,7 @@ def test_the_copy_button_copies_the_command(browser: Any, report: Path) -> None:
 def test_without_javascript_the_verdict_and_the_tables_are_read(browser: Any, report: Path) -> None:
     reader = Reader(browser, report, java_script_enabled=False)
     told = reader.page.inner_text("main")
-    for words in ("98.38 %", "LeNet-5", COMMAND, "The drawing needs JavaScript"):
+    for words in ("98.42 %", "LeNet-5", COMMAND, "The drawing needs JavaScript"):
         assert words in told
     assert not reader.page.is_visible("#theme")
 
@@ -198,3 +198,15 @@ def test_hostile_text_runs_nothing(browser: Any, tmp_path: Path) -> None:
     assert reader.complaints == []
     assert reader.foreign == []
     assert reader.page.title() == f"{bad} · benchsweep"
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_the_same_rules_are_one_click_away_with_and_without_javascript(
+    browser: Any, report: Path, scripted: bool
+) -> None:
+    reader = Reader(browser, report, java_script_enabled=scripted)
+    assert reader.page.is_visible(".view-all")
+    assert not reader.page.is_visible(".view-same")
+    reader.page.click("label[for=view-same]")
+    assert reader.page.is_visible(".view-same")
+    assert not reader.page.is_visible(".view-all")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from trainable.recipe import Recipe
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,15 @@ from trainable.recipe import Recipe
         ("milestones", (5, 3)),
         ("milestones", (5, 5)),
         ("seed", -1),
+        ("model", "lenet"),
+        ("width", 0),
+        ("ema", -1.0),
+        ("rotation", 181),
+        ("scaling", 1.0),
+        ("shear", -0.1),
+        ("shift", 0.6),
+        ("elastic_strength", 0.6),
+        ("elastic_smoothness", 0.0),
         ("droput", 0.1),
     ],
 )
@@ -44,3 +57,8 @@ def test_a_recipe_cannot_be_changed() -> None:
     recipe = Recipe()
     with pytest.raises(ValidationError):
         recipe.epochs = 3
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_recipe_of_every_config_is_one(path: Path) -> None:
+    Recipe.model_validate(tomllib.loads(path.read_text()).get("recipe", {}))

@@ -1,23 +1,37 @@
-"""A recorded trial trained again is the same to the bit, or what differs is named."""
+"""A recorded training done again is the same to the bit, or what differs is told apart and named."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchsweep.errors import Mistake
+from benchsweep.reported import reported
+from reports.benchmarks import read_benchmarks
+from reports.page import write
 from search.folder import RunFolder
 from search.plan import Plan
 from search.records import State, Sweep
-from search.reproduce import CannotReproduce, Reproduction, reproduce
-from search.start import starting
+from search.reproduce import (
+    CannotReproduce,
+    Changes,
+    Original,
+    Reproduction,
+    original,
+    reproduce,
+    reruns,
+)
+from search.start import plan_of, starting
+from trainable.epoch import Epoch
 
 NOWHERE = Path("nowhere")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """A parallel search of three trials, of which one diverges at once."""
     folder = RunFolder.named("again", tmp_path_factory.mktemp("runs"))
     plan = Plan.parse(
@@ -32,42 +46,109 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     )
     with starting(folder, plan, NOWHERE) as search:
         list(search)
-    return folder
+    return Sweep.read(folder.path)
 
 
-def last(run: RunFolder, number: int) -> Reproduction:
-    *_, found = reproduce(run, number, NOWHERE)
+@pytest.fixture
+def best(sweep: Sweep) -> Original:
+    found = sweep.best()
+    assert found is not None
+    return original(sweep, found.number)
+
+
+def again(sweep: Sweep, recorded: Original, **changes: Any) -> Reproduction:
+    *_, found = reproduce(plan_of(sweep), recorded, NOWHERE, Changes(**changes))
     assert isinstance(found, Reproduction)
     return found
 
 
-def test_a_complete_trial_of_a_parallel_search_is_reproduced_to_the_bit(run: RunFolder) -> None:
-    best = Sweep.read(run.path).best()
-    assert best is not None
-    found = last(run, best.number)
-    assert found.exact
-    assert found.weights_compared
-    assert found.epochs == 3
+def test_a_complete_trial_of_a_parallel_search_is_reproduced_to_the_bit(sweep: Sweep, best: Original) -> None:
+    found = again(sweep, best)
+    assert (found.outcome, found.epochs, found.weights_compared) == ("exact", 3, True)
+    assert found.conditions == found.faults == ()
 
 
-def test_a_figure_that_is_not_the_recorded_one_is_named(run: RunFolder) -> None:
-    best = Sweep.read(run.path).best()
-    assert best is not None
-    path = run.trial(best.number).epochs
-    kept = path.read_text()
-    lines = [json.loads(line) for line in kept.splitlines()]
-    lines[1]["metrics"]["train_loss"] += 1e-9
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    try:
-        found = last(run, best.number)
-    finally:
-        path.write_text(kept)
-    assert not found.exact
+def test_the_weights_hash_was_recorded_by_the_worker_and_needs_no_checkpoint(
+    sweep: Sweep, best: Original
+) -> None:
+    assert best.weights_sha256 is not None
+    assert again(sweep, replace(best, checkpoint=None)).weights_compared
+
+
+def test_a_figure_that_is_not_the_recorded_one_is_named(sweep: Sweep, best: Original) -> None:
+    second = best.epochs[1]
+    bent = Epoch(2, {**second.metrics, "train_loss": second.metrics["train_loss"] + 1e-9}, second.seconds)
+    found = again(sweep, replace(best, epochs=(best.epochs[0], bent, best.epochs[2])))
+    assert found.outcome == "different"
+    assert [each.split(" was ")[0] for each in found.differences] == ["epoch 2: train_loss"]
+    assert "of another training" in found.faults[0]
+
+
+def test_a_flipped_bit_in_the_weights_hash_is_told_from_another_training(
+    sweep: Sweep, best: Original
+) -> None:
+    assert best.weights_sha256 is not None
+    flipped = f"{int(best.weights_sha256, 16) ^ 1:064x}"
+    found = again(sweep, replace(best, weights_sha256=flipped))
+    assert found.outcome == "different"
     assert len(found.differences) == 1
-    assert found.differences[0].startswith("epoch 2: train_loss was ")
+    assert "every figure is the same to the bit" in found.faults[0]
 
 
-def test_a_trial_without_an_epoch_cannot_be_reproduced(run: RunFolder) -> None:
-    diverged = next(trial for trial in Sweep.read(run.path).trials if trial.state is State.DIVERGED)
+def test_a_seed_changed_on_record_is_seen_by_the_recipes_own_hash(sweep: Sweep, best: Original) -> None:
+    found = again(sweep, replace(best, recipe={**best.recipe, "seed": 7}))
+    assert found.outcome == "different"
+    assert "the recipe on record (seed 7) is not the one that was trained" in found.faults[0]
+
+
+def test_another_seed_asked_for_is_a_condition_and_its_score_may_be_close(
+    sweep: Sweep, best: Original
+) -> None:
+    found = again(sweep, best, seed=7, tolerance=1.0)
+    assert found.outcome == "close"
+    assert found.conditions == ("seed was 0, now 7",)
+
+
+def test_another_thread_count_is_a_condition_by_its_name(sweep: Sweep, best: Original) -> None:
+    found = again(sweep, best, threads=2)
+    assert found.conditions == ("threads was 1, now 2",)
+    assert found.outcome in ("exact", "close")
+
+
+def test_a_device_that_is_not_there_is_refused_with_the_way_out(sweep: Sweep, best: Original) -> None:
+    with pytest.raises(CannotReproduce, match="--device"):
+        again(sweep, best, device="mps")
+
+
+def test_a_trial_without_an_epoch_cannot_be_reproduced(sweep: Sweep) -> None:
+    diverged = next(trial for trial in sweep.trials if trial.state is State.DIVERGED)
     with pytest.raises(CannotReproduce, match="has none"):
-        list(reproduce(run, diverged.number, NOWHERE))
+        original(sweep, diverged.number)
+
+
+def test_reruns_that_were_never_made_are_not_invented(sweep: Sweep) -> None:
+    with pytest.raises(CannotReproduce, match="its confirmation holds 0"):
+        reruns(sweep, 0, 2)
+
+
+@pytest.mark.parametrize("name", ["results.json", "report.html"])
+def test_a_report_alone_is_enough_to_train_its_best_trial_again(
+    sweep: Sweep, best: Original, tmp_path: Path, name: str
+) -> None:
+    write(sweep, read_benchmarks(), tmp_path)
+    told = reported(tmp_path / name)
+    found = told.best()
+    assert found is not None
+    recorded = original(told, found.number)
+    assert (recorded.recipe, recorded.weights_sha256) == (best.recipe, best.weights_sha256)
+    assert again(told, recorded).outcome == "exact"
+
+
+def test_a_file_that_is_no_report_is_refused_by_its_name(tmp_path: Path) -> None:
+    other = tmp_path / "other.html"
+    for content in ("<html></html>", "{}", "[1]"):
+        other.write_text(content)
+        with pytest.raises(Mistake, match=r"other\.html"):
+            reported(other)
+    with pytest.raises(Mistake, match="No such file"):
+        reported(tmp_path / "gone.json")

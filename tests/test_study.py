@@ -15,7 +15,8 @@ from search.folder import RunFolder
 from search.journal import repair
 from search.plan import Plan
 from search.records import State, Sweep
-from search.study import REPEATS, Question, Settled, Study
+from search.register import Question, Settled
+from search.study import REPEATS, Study
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
 

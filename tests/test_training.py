@@ -15,9 +15,11 @@ import torch
 from trainable.checkpoint import Checkpoint
 from trainable.data import Dataset, Digits, Source
 from trainable.epoch import Diverged
+from trainable.models import build
 from trainable.recipe import Recipe, Schedule
 from trainable.training import Training, _generator
 
+OLD_ORDER = [576, 201, 531, 445, 173]
 OPTIMIZERS = ("adam", "adamw", "sgd")
 
 
@@ -62,6 +64,112 @@ def test_two_epochs_stored_loaded_and_two_more_equal_four_in_a_row_to_the_bit(
     assert [(epoch.number, epoch.metrics) for epoch in rest] == [
         (epoch.number, epoch.metrics) for epoch in expected[2:]
     ]
+
+
+@pytest.mark.parametrize("model", ["mlp", "linear", "lenet5", "cnn"])
+@pytest.mark.parametrize("ema", [0.0, 0.7])
+def test_two_epochs_and_two_equal_four_with_distortions_averages_and_every_network(
+    ema: float, model: str, digits: Dataset, tmp_path: Path
+) -> None:
+    given = recipe(
+        model=model,
+        width=4,
+        ema=ema,
+        dropout=0.2,
+        input_dropout=0.1,
+        optimizer="adamw",
+        schedule="one_cycle",
+        rotation=10,
+        scaling=0.1,
+        shear=0.1,
+        shift=0.05,
+        elastic_strength=0.02,
+    )
+    whole = Training(given, digits, "cpu", 1)
+    expected = list(whole)
+
+    half = train(digits, given, epochs=2)
+    Checkpoint(half.state_dict(), ()).write(tmp_path / "checkpoint.safetensors")
+    resumed = Training(given, digits, "cpu", 1)
+    resumed.load_state_dict(Checkpoint.read(tmp_path / "checkpoint.safetensors").state)
+    assert resumed.weights_sha256 == half.weights_sha256
+    rest = list(resumed)
+
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert torch.equal(resumed.network.flat, whole.network.flat)
+    assert [(epoch.number, epoch.metrics) for epoch in rest] == [
+        (epoch.number, epoch.metrics) for epoch in expected[2:]
+    ]
+
+
+def test_old_recipes_keep_the_bits_they_had_before_distortions_came() -> None:
+    """The streams of order and masks: the first numbers of seed 0's first epoch."""
+    assert torch.randperm(1000, generator=_generator(0, 1))[:5].tolist() == OLD_ORDER
+    own = torch.randperm(1000, generator=_generator(0, 1, "augmentation"))[:5].tolist()
+    assert own != OLD_ORDER
+
+
+def test_distortions_leave_order_and_masks_as_they_are(digits: Dataset) -> None:
+    """Too small to move a pixel, they leave the weights where they were."""
+    plain = train(digits, recipe(dropout=0.2), epochs=1)
+    barely = train(digits, recipe(dropout=0.2, rotation=1e-9), epochs=1)
+    np.testing.assert_allclose(plain.network.flat, barely.network.flat, atol=1e-4)
+
+
+def test_the_average_is_that_of_the_weights_after_each_step(digits: Dataset) -> None:
+    """By hand over epochs of one step: weights 10/(t+9) until the horizon is reached."""
+    given = recipe(ema=3.0, batch_size=2000, learning_rate=0.01, epochs=12)
+    training = Training(given, digits, "cpu", 1)
+    average = torch.zeros_like(training.network.flat)
+    for step, _ in enumerate(training, 1):
+        average.lerp_(training.network.flat, max(1 - np.exp(-1 / 3), 10 / (step + 9)))
+        torch.testing.assert_close(training.model.flat, average)
+    assert not torch.equal(training.network.flat, training.model.flat)
+
+
+def test_the_average_is_what_is_measured_saved_and_hashed(digits: Dataset, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    training = train(digits, recipe(model="cnn", width=4, ema=0.5), epochs=2)
+    training.save(tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+    again = build(training.recipe, (8, 8), 10)
+    again.load_weights(stored)
+    assert torch.equal(again.flat, training.model.flat)
+    assert torch.equal(again.statistics, training.model.statistics)
+    assert not torch.equal(again.flat, training.network.flat)
+    images = torch.from_numpy(digits.validation.images.reshape(-1, 64)).float() / 127.5 - 1
+    right = again(images).argmax(1).numpy() == digits.validation.labels
+    measured = training.evaluate(digits.validation)
+    assert measured.metrics["accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_saved_model_says_all_it_takes_to_use_it(digits: Dataset, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    training = train(digits, recipe(normalisation="dataset"), epochs=1)
+    training.save(tmp_path)
+    with safe_open(tmp_path / "model.safetensors", framework="numpy") as file:
+        metadata = file.metadata()
+    assert Recipe.model_validate_json(metadata.pop("recipe")) == training.recipe
+    assert metadata == {
+        "trainable": "trainable.mlp",
+        "weights_sha256": training.weights_sha256,
+        "mean": repr(digits.mean),
+        "std": repr(digits.std),
+        "height": "8",
+        "width": "8",
+        "class_names": '["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]',
+        "data_sha256": digits.fingerprint,
+    }
+
+
+@pytest.mark.parametrize("model", ["lenet5", "cnn"])
+def test_convolutional_networks_learn_the_embedded_digits(model: str, digits: Dataset) -> None:
+    given = recipe(model=model, width=8, epochs=8, learning_rate=5e-3, schedule="one_cycle", ema=0.5)
+    training = train(digits, given)
+    test = Source(dataset="digits").load_test(Path("nowhere"))
+    assert training.evaluate(test).metrics["accuracy"] > 0.95
 
 
 def test_the_same_recipe_gives_the_same_bits_in_another_process(digits: Dataset) -> None:

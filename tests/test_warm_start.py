@@ -13,8 +13,9 @@ from search.events import Noted
 from search.folder import RunFolder
 from search.plan import Plan
 from search.records import State, Sweep
+from search.register import Question
 from search.start import starting
-from search.study import Question, Study
+from search.study import Study
 from search.warm_start import CannotWarmStart, WarmStart
 
 

@@ -39,7 +39,9 @@ class Assignment:
 class Report:
     """What a worker tells the driver: an epoch, or the trial's end, or both at once.
 
-    note: a sentence for the record (a damaged checkpoint that was passed over).
+    note: a sentence for the record (a damaged checkpoint that was passed over). With the outcome
+    COMPLETE come the SHA-256 of the recipe that was trained, and of the weights where the training
+    has some to tell, and how many numbers it learned.
     """
 
     number: int
@@ -48,6 +50,9 @@ class Report:
     outcome: Outcome | None = None
     error: str | None = None
     note: str | None = None
+    recipe_sha256: str | None = None
+    weights_sha256: str | None = None
+    parameters: int | None = None
 
     def to_result(self) -> dict[str, Any]:
         """As Ray Tune's result. The epoch travels as text, for Ray flattens what is nested."""

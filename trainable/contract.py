@@ -15,7 +15,9 @@ A trainable is an importable module with four names:
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -106,6 +108,11 @@ class Trainable(Protocol):
     Source: type[BaseModel]
 
     def Training(self, recipe: Any, data: Any, device: str, threads: int) -> TrainingRun: ...  # noqa: N802
+
+
+def recipe_sha256(recipe: Mapping[str, Any]) -> str:
+    """Of a recipe as plain JSON values, whatever order they come in: equal for equal recipes."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 class NotATrainable(ValueError):

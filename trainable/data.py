@@ -59,6 +59,12 @@ class Dataset:
     mean: float
     std: float
 
+    def overlap(self, test: Digits) -> int:
+        """How many of the test images are, byte for byte, among the training or validation images
+        too: 0 where a test figure can be believed."""
+        seen = {_sum(image) for split in (self.train, self.validation) for image in split.images}
+        return sum(_sum(image) in seen for image in test.images)
+
 
 @dataclass(frozen=True)
 class _Collection:
@@ -81,6 +87,7 @@ _FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+_TRAIN_FILES, _TEST_FILES = _FILES[:2], _FILES[2:]
 _COUNTS = (60_000, 60_000, 10_000, 10_000)
 _NUMERALS = tuple("0123456789")
 _COLLECTIONS = {
@@ -132,29 +139,36 @@ class Source(BaseModel):
         return given
 
     def load(self, folder: Path) -> Dataset:
-        """Training and validation split, downloaded first if need be. All four files are checked
-        against their sums, the test images are not read otherwise.
+        """Training and validation split, downloaded first if need be. The two files they come from are
+        checked against their sums; those of the test set are not opened, unless it is to check what
+        has just been downloaded.
 
         Raises DataError with the file and the ways out.
         """
-        if self.dataset == "digits":
-            everything = _embedded()[0]
-        else:
-            raw = _ensure(_COLLECTIONS[self.dataset], folder)
-            everything = _read_pair(_COLLECTIONS[self.dataset], raw, _FILES[:2])
+        everything = self._everything(folder)
         held_out = stratified(everything.labels, self.validation, self.split_seed)
-        train, validation = _take(everything, ~held_out), _take(everything, held_out)
-        digest = hashlib.sha256()
-        for array in (train.images, train.labels, validation.images, validation.labels):
-            digest.update(np.ascontiguousarray(array).data)
-        return Dataset(train, validation, digest.hexdigest(), *_moments(train.images))
+        return _dataset(_take(everything, ~held_out), _take(everything, held_out))
+
+    def load_all(self, folder: Path) -> Dataset:
+        """As `load`, but with the validation split's images in the training split too: for a final
+        model, whose recipe has been chosen. Validation figures mean nothing then, for the training
+        has seen those images; only the test split tells what such a model is worth."""
+        everything = self._everything(folder)
+        held_out = stratified(everything.labels, self.validation, self.split_seed)
+        return _dataset(everything, _take(everything, held_out))
 
     def load_test(self, folder: Path) -> Digits:
-        """The sealed test split: 10,000 images, 360 of digits. Raises DataError as `load` does."""
+        """The sealed test split: 10,000 images, 360 of digits. Its two files alone are checked.
+        Raises DataError as `load` does."""
         if self.dataset == "digits":
             return _embedded()[1]
-        raw = _ensure(_COLLECTIONS[self.dataset], folder)
-        return _read_pair(_COLLECTIONS[self.dataset], raw, _FILES[2:])
+        return _read_pair(_COLLECTIONS[self.dataset], folder, _TEST_FILES)
+
+    def _everything(self, folder: Path) -> Digits:
+        """Training and validation images in the order in which they are published."""
+        if self.dataset == "digits":
+            return _embedded()[0]
+        return _read_pair(_COLLECTIONS[self.dataset], folder, _TRAIN_FILES)
 
     def at_hand(self, folder: Path) -> bool:
         """Whether the data can be had without a network."""
@@ -212,7 +226,20 @@ def _embedded() -> tuple[Digits, Digits]:
     return _take(digits, ~test), _take(digits, test)
 
 
-def _read_pair(collection: _Collection, raw: Path, names: tuple[str, ...]) -> Digits:
+def _dataset(train: Digits, validation: Digits) -> Dataset:
+    digest = hashlib.sha256()
+    for array in (train.images, train.labels, validation.images, validation.labels):
+        digest.update(np.ascontiguousarray(array).data)
+    return Dataset(train, validation, digest.hexdigest(), *_moments(train.images))
+
+
+def _sum(image: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+
+
+def _read_pair(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Digits:
+    """Images and labels out of two of the collection's files, brought and checked before."""
+    raw = _ensure(collection, folder, names)
     images, labels = (_read_idx(raw / name) for name in names)
     return Digits(images, labels, collection.class_names)
 
@@ -225,12 +252,15 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-def _fault(collection: _Collection, raw: Path) -> str | None:
-    """What is wrong with the four files, or None."""
+def _fault(collection: _Collection, raw: Path, names: tuple[str, ...]) -> str | None:
+    """What is wrong with the four files, or None: one that is missing, or one among `names` whose
+    content is not the published one. The others are not opened."""
     for index, (name, count) in enumerate(zip(_FILES, _COUNTS, strict=True)):
         path = raw / name
         if not path.is_file():
             return f"{path} is missing"
+        if name not in names:
+            continue
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -249,10 +279,11 @@ def _fault(collection: _Collection, raw: Path) -> str | None:
     return None
 
 
-def _ensure(collection: _Collection, folder: Path) -> Path:
-    """The folder with the collection's four whole files, downloaded first if they are missing."""
+def _ensure(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Path:
+    """The folder with the collection's four files, downloaded first if one is missing; those among
+    `names` are whole."""
     raw = folder / collection.folder / "raw"
-    fault = _fault(collection, raw)
+    fault = _fault(collection, raw, names)
     if fault is None:
         return raw
     if "is missing" not in fault:
@@ -260,7 +291,7 @@ def _ensure(collection: _Collection, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder / f".{collection.folder}.lock"):
-            if (fault := _fault(collection, raw)) is not None:  # another process may have brought it
+            if (fault := _fault(collection, raw, names)) is not None:  # another process may have brought it
                 _download(collection, folder, raw)
     except OSError as error:
         reason = f"{fault}, and {folder} cannot take a download ({error.strerror or error})"
@@ -297,7 +328,7 @@ def _download(collection: _Collection, folder: Path, raw: Path) -> None:
             reason = f"{raw} is missing, and its download failed ({type(error).__name__}: {error})"
             raise DataError(_ways_out(collection, " ".join(reason.split()))) from error
         fresh = Path(temporary) / collection.folder / "raw"
-        if (fault := _fault(collection, fresh)) is not None:
+        if (fault := _fault(collection, fresh, _FILES)) is not None:
             raise DataError(_ways_out(collection, f"what was downloaded is not whole: {fault}"))
         raw.mkdir(parents=True, exist_ok=True)
         for name in _FILES:

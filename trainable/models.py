@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from trainable.convolution import CNN, LeNet5
+from trainable.network import Network, mask
 from trainable.recipe import Recipe
 
-_WORDS = 1 << 16
 
-
-class MLP(nn.Module):
+class MLP(Network):
     """Fully connected layers fc1, fc2, … with ReLU between them; without hidden layers, the
     linear classifier.
 
@@ -42,6 +42,7 @@ class MLP(nn.Module):
 
     def _lay_out(self, device: torch.device) -> None:
         """Give all layers their place in the two vectors."""
+        self.statistics = torch.zeros(0, device=device)
         count = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
         self.flat = torch.zeros(count, device=device)
         self.flat_gradient = torch.zeros(count, device=device)
@@ -74,50 +75,30 @@ class MLP(nn.Module):
         return self
 
     def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
-        """Dropout masks for `count` images, one for the input and one for each hidden layer:
-        float [count, units], 0 dropped and 1 kept; None where nothing is dropped.
-
-        A unit is dropped when its 16-bit random word falls below p, which costs an eighth of
-        torch's Bernoulli; p is thereby rounded to 1/65536.
-        """
-        masks: list[Tensor | None] = []
-        for share, units in zip(self.drop, self.sizes, strict=False):
-            if share == 0.0:
-                masks.append(None)
-                continue
-            quads = -(-count * units // 4)
-            words = torch.empty(quads, dtype=torch.int64)
-            # The whole range of int64, so that each of its four 16-bit words is uniform.
-            words.random_(-(2**63), None, generator=generator)
-            mask = torch.empty(count * units)
-            # Comparing straight into floats: a bool tensor between them would triple the cost.
-            torch.ge(words.view(torch.int16)[: count * units], round(share * _WORDS) - _WORDS // 2, out=mask)
-            masks.append(mask.view(count, units).to(self.flat.device))
-        return masks
+        """As `Network.masks`: one for the input and one for each hidden layer."""
+        places = zip(self.drop, self.sizes, strict=False)
+        drawn = [mask(share, count, units, generator) for share, units in places]
+        return [None if each is None else each.to(self.flat.device) for each in drawn]
 
     def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
         """Logits [B, classes] of x, float [B, pixels]; dropout only where masks are given."""
         for number, layer in enumerate(self.layers):
-            if masks is not None and (mask := masks[number]) is not None:
-                x = x * mask / (1 - self.drop[number])
+            if masks is not None and (kept := masks[number]) is not None:
+                x = x * kept / (1 - self.drop[number])
             x = layer(x)
             if number < len(self.layers) - 1:
                 x = torch.relu(x)
         return x
 
     def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """Cross-entropy summed over the batch, and the mean's gradient in `flat_gradient`.
-
-        x: float [B, pixels]; overwritten when it has a mask. target: float [B, classes], each
-        row a distribution. Call it under torch.no_grad.
-        """
+        """As `Network.loss_and_gradient`; x is overwritten when it has a mask."""
         inputs = []
         last = len(self._views) - 1
         # Inverted dropout's 1/(1-p) rides on the products for nothing, as their alpha.
         scales = [1 / (1 - share) for share in self.drop]
         for number, (weight, bias, _, _) in enumerate(self._views):
-            if (mask := masks[number]) is not None:
-                x = x.mul_(mask)
+            if (kept := masks[number]) is not None:
+                x = x.mul_(kept)
             inputs.append(x)
             x = torch.addmm(bias, x, weight, alpha=scales[number])
             if number < last:
@@ -137,13 +118,20 @@ class MLP(nn.Module):
                 delta = torch.ops.aten.threshold_backward(delta, inputs[number], 0.0)
         return loss
 
-    @property
-    def parameter_count(self) -> int:
-        """How many numbers the network learns."""
-        return self.flat.numel()
 
+def build(recipe: Recipe, shape: tuple[int, int], classes: int) -> Network:
+    """The recipe's network, not yet initialised, for images of `shape`: height and width in pixels.
 
-def build(recipe: Recipe, pixels: int, classes: int) -> MLP:
-    """The recipe's network, not yet initialised, for images of `pixels` values."""
-    hidden = () if recipe.model == "linear" else recipe.hidden_sizes
-    return MLP((pixels, *hidden, classes), recipe.dropout, recipe.input_dropout)
+    With a trained model's weights (`Network.load_weights`) it answers as that model does.
+    """
+    height, width = shape
+    dropout, input_dropout = recipe.dropout, recipe.input_dropout
+    match recipe.model:
+        case "lenet5":
+            return LeNet5(height, width, classes, dropout, input_dropout)
+        case "cnn":
+            return CNN(height, width, classes, recipe.width, dropout, input_dropout)
+        case "linear":
+            return MLP((height * width, classes), dropout, input_dropout)
+        case "mlp":
+            return MLP((height * width, *recipe.hidden_sizes, classes), dropout, input_dropout)

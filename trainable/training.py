@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,12 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainable.augmentation import Augmentation
 from trainable.contract import State
 from trainable.data import Dataset, Digits
 from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
 from trainable.evaluation import Evaluation
-from trainable.models import MLP, build
+from trainable.models import build
+from trainable.network import Network
 from trainable.optimizers import Optimizer
 from trainable.recipe import Recipe
 from trainable.schedules import Plateau, rates
@@ -48,15 +52,33 @@ class Training:
         self.epoch = 0
         self._train = _Split(data.train, self.device)
         self._validation = _Split(data.validation, self.device)
-        self._scale, self._shift = _normalisation(recipe, data)
+        self._data_sha256 = data.fingerprint
+        self._moments = (0.5, 0.5) if recipe.normalisation == "origin" else (data.mean, data.std)
+        # A byte b becomes shift + scale * b.
+        mean, std = self._moments
+        self._scale, self._shift = 1 / (255 * std), torch.tensor(-mean / std)
         self._plateau = Plateau()
         self._steps = -(-len(data.train) // recipe.batch_size)
         self._smooth = torch.full((), recipe.label_smoothing / self._train.classes, device=self.device)
-        pixels = data.train.images[0].size
-        self.network: MLP = build(recipe, pixels, self._train.classes)
+        height, width = data.train.images.shape[1:]
+        self._augmentation = Augmentation(recipe, height, width, self.device)
+        self._shape = (height, width)
+        self.network = self._built()
         self.network.initialise(_generator(recipe.seed, 0))
         self.network.to_device(self.device)
+        self._average: Network | None = None
+        if recipe.ema > 0:
+            self._average = self._built().to_device(self.device)
+            self._average.load_weights(self.network.weights())
         self._optimizer = Optimizer(recipe, self.network.flat, self.network.flat_gradient)
+
+    def _built(self) -> Network:
+        return build(self.recipe, self._shape, self._train.classes)
+
+    @property
+    def model(self) -> Network:
+        """The network that is measured, saved and told: the average, where the recipe asks for one."""
+        return self.network if self._average is None else self._average
 
     def __iter__(self) -> Iterator[Epoch]:
         while self.epoch < self.recipe.epochs:
@@ -89,13 +111,18 @@ class Training:
         """Every batch once, in an order of its own. Returns the mean loss per image."""
         recipe, network, optimizer = self.recipe, self.network, self._optimizer
         generator = _generator(recipe.seed, number)
+        distortions = _generator(recipe.seed, number, "augmentation")
         count = len(self._train.images)
         order = torch.randperm(count, generator=generator).to(self.device)
         total = torch.zeros((), device=self.device)
         block = max(1, _BLOCK // recipe.batch_size) * recipe.batch_size
         upcoming = iter(rate)
+        step = (number - 1) * self._steps
         for chosen in order.split(block):
-            images = self._train.images.index_select(0, chosen).split(recipe.batch_size)
+            gathered = self._train.images.index_select(0, chosen)
+            if self._augmentation.active:
+                gathered = self._augmentation(gathered, distortions)
+            images = gathered.split(recipe.batch_size)
             targets = self._targets(chosen).split(recipe.batch_size)
             masks = [
                 [None] * len(images) if mask is None else mask.split(recipe.batch_size)
@@ -107,7 +134,17 @@ class Training:
                 if recipe.gradient_clip is not None:
                     _clip(network.flat_gradient, recipe.gradient_clip)
                 optimizer.step(next(upcoming))
+                step += 1
+                if self._average is not None:
+                    self._average_in(self._average, step)
         return float(total) / count
+
+    def _average_in(self, average: Network, step: int) -> None:
+        """Let the weights after the step (1: the first) into their average. The horizon grows with the
+        steps until it is the recipe's, or the first weights would weigh in for many epochs."""
+        share = max(1 - math.exp(-1 / (self.recipe.ema * self._steps)), 10 / (step + 9))
+        average.flat.lerp_(self.network.flat, share)
+        average.statistics.lerp_(self.network.statistics, share)
 
     def _targets(self, chosen: Tensor) -> Tensor:
         """Smoothed one-hot rows, float [B, classes], of the images chosen."""
@@ -121,7 +158,7 @@ class Training:
         """Accuracy, loss, confusion and correctness of the network as it is."""
         loss, predictions = 0.0, []
         for images, labels in zip(split.images.split(1024), split.labels.split(1024), strict=True):
-            logits = self.network(torch.add(self._shift, images, alpha=self._scale))
+            logits = self.model(torch.add(self._shift, images, alpha=self._scale))
             loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
             predictions.append(logits.argmax(1))
         predicted, true = torch.cat(predictions).cpu().numpy(), split.labels.cpu().numpy()
@@ -144,20 +181,21 @@ class Training:
             "plateau.factor": self._plateau.factor,
             "plateau.best": self._plateau.best,
             "plateau.waited": self._plateau.waited,
-            **{f"network.{name}": array for name, array in self.weights().items()},
+            **self._stored_networks(),
             **{f"optimizer.{name}": _array(value) for name, value in self._optimizer.state_dict().items()},
         }
 
     def load_state_dict(self, state: State) -> None:
         """Continue from `state_dict`'s answer. Raises ValueError when it is of another network."""
         values: dict[str, Any] = dict(state)
-        expected = {f"network.{name}": array.shape for name, array in self.weights().items()}
-        given = {name: value.shape for name, value in values.items() if name.startswith("network.")}
+        expected = {name: array.shape for name, array in self._stored_networks().items()}
+        given = {
+            name: value.shape for name, value in values.items() if name.startswith(("network.", "average."))
+        }
         if given != expected:
             raise ValueError(f"the state must hold {expected}, but holds {given}: it is of another recipe")
-        with torch.inference_mode():
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(torch.from_numpy(values[f"network.{name}"].copy()))
+        for kind, network in self._networks().items():
+            network.load_weights({name: values[f"{kind}.{name}"] for name in network.state_dict()})
         prefix = "optimizer."
         moments = {name: value for name, value in values.items() if name.startswith(prefix)}
         self._optimizer.load_state_dict(
@@ -166,9 +204,21 @@ class Training:
         self._plateau = Plateau(values["plateau.factor"], values["plateau.best"], values["plateau.waited"])
         self.epoch = values["epoch"]
 
+    def _networks(self) -> dict[str, Network]:
+        average = {} if self._average is None else {"average": self._average}
+        return {"network": self.network, **average}
+
+    def _stored_networks(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"{kind}.{name}": array
+            for kind, network in self._networks().items()
+            for name, array in network.weights().items()
+        }
+
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Name -> float32 array, as torch's own Linear layers hold them: fc1.weight [128, 784], …"""
-        return {name: _array(parameter.contiguous()) for name, parameter in self.network.named_parameters()}
+        """Name -> float32 array, as torch's own layers hold them: fc1.weight [128, 784], …; averaged,
+        where the recipe asks for it."""
+        return self.model.weights()
 
     @property
     def parameters(self) -> int:
@@ -185,14 +235,27 @@ class Training:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> list[Path]:
-        """Write model.safetensors, and mnist_model.pth: a state dict that a plain torch module
-        with layers fc1, fc2, … loads."""
+        """Write model.safetensors, whose metadata tells all it takes to use it: trainable, recipe
+        (JSON), weights_sha256, mean and std (of full ink, as subtracted and divided by), height and
+        width in pixels, class_names (JSON), data_sha256; and mnist_model.pth: a state dict that a
+        plain torch module with layers of the same names (fc1, fc2, …) loads."""
         import io
 
         from safetensors.numpy import save
 
         weights = self.weights()
-        note = {"recipe": self.recipe.model_dump_json(), "weights_sha256": self.weights_sha256}
+        mean, std = self._moments
+        note = {
+            "trainable": "trainable.mlp",
+            "recipe": self.recipe.model_dump_json(),
+            "weights_sha256": self.weights_sha256,
+            "mean": repr(mean),
+            "std": repr(std),
+            "height": str(self._shape[0]),
+            "width": str(self._shape[1]),
+            "class_names": json.dumps(self._train.class_names),
+            "data_sha256": self._data_sha256,
+        }
         buffer = io.BytesIO()
         torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, buffer)
         files = {"model.safetensors": save(weights, metadata=note), "mnist_model.pth": buffer.getvalue()}
@@ -215,16 +278,11 @@ class _Split:
         self.class_names = digits.class_names
 
 
-def _normalisation(recipe: Recipe, data: Dataset) -> tuple[float, Tensor]:
-    """scale, shift: a byte b becomes shift + scale * b."""
-    mean, std = (0.5, 0.5) if recipe.normalisation == "origin" else (data.mean, data.std)
-    return 1 / (255 * std), torch.tensor(-mean / std)
-
-
-def _generator(seed: int, epoch: int) -> torch.Generator:
+def _generator(seed: int, epoch: int, *purpose: str) -> torch.Generator:
     """Random numbers of one epoch (0: the initial weights), on the CPU whatever the device, so
-    that order and masks are the same everywhere."""
-    digest = hashlib.sha256(f"{seed}/{epoch}".encode()).digest()
+    that order and masks are the same everywhere. What has a purpose of its own draws from its own
+    stream, and so leaves order and masks as they were."""
+    digest = hashlib.sha256("/".join((str(seed), str(epoch), *purpose)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
@@ -243,7 +301,8 @@ def _arithmetic(threads: int) -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        with torch.inference_mode():
+        # cuDNN's fastest gradients of convolutions add in an order of their own each time.
+        with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
             yield
     finally:
         torch.set_flush_denormal(flushed)

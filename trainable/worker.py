@@ -23,7 +23,7 @@ from ray import ObjectRef, tune
 
 from trainable.assignment import Assignment, Outcome, Report
 from trainable.checkpoint import Checkpoint, latest
-from trainable.contract import Metric, TrainingRun, load_trainable
+from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
 from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
 
@@ -88,10 +88,22 @@ def _reports(assignment: Assignment, folder: Path, worker: str, data: Any) -> It
     for epoch in chain(stored, _trained(training, stored, folder, assignment.recipe, trainable.METRIC)):
         if epoch.number > assignment.reported:
             # The end rides on the last epoch's report: one message less for every trial.
-            outcome = "COMPLETE" if epoch.number == assignment.epochs else None
-            yield Report(assignment.number, worker, epoch, outcome)
+            if epoch.number < assignment.epochs:
+                yield Report(assignment.number, worker, epoch)
+            else:
+                outcome = "COMPLETE"
+                yield Report(assignment.number, worker, epoch, outcome, **_made(assignment, training))
     if outcome is None:
-        yield Report(assignment.number, worker, outcome="COMPLETE")
+        yield Report(assignment.number, worker, outcome="COMPLETE", **_made(assignment, training))
+
+
+def _made(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
+    """By what the training is known again, once it has come to its end."""
+    return {
+        "recipe_sha256": recipe_sha256(json.loads(assignment.recipe)),
+        "weights_sha256": getattr(training, "weights_sha256", None),
+        "parameters": getattr(training, "parameters", None),
+    }
 
 
 def _trained(

@@ -1,0 +1,269 @@
+"""How often a confirmation tells apart recipes that are equal, and how often it finds a better one.
+
+    uv run python benchmarks/false_alarms.py [--sweeps 200] [--seeds 10]
+    uv run python benchmarks/false_alarms.py --real --data-dir DIR
+
+Each sweep: 100 trials of one seed are scored on 5,000 validation images; the five luckiest and the
+default recipe are trained with fresh seeds and raced on validation, and those that are left, and the
+default recipe, are compared with the leader on 10,000 test images: the decisions of
+`search.separation` and `reports.statistics`. The level of 5 % is halved between race and test.
+
+equal     all recipes are the same.
+uneven    the same mean, but one of the six varies four times as much from seed to seed.
+kin       equal over all images there could be, but each recipe has images of its own that suit it.
+          The five luckiest trials do suit the validation images better. So the race may tell them
+          from the default and be right about these images; what the test tells must not be false.
+better    all equal but one of the five, by 0.1, 0.2 and 0.4 points. Found: the race tells it from
+          all others; confirmed: the test tells it from the default recipe. False: a separation
+          among equals, or of the better one.
+real      as equal, but with real networks of one recipe: random groups of seeds are called recipes.
+          All sweeps draw from the same networks, so their shares are surer than they look.
+
+A simulated image is right by a chance of its own. The chances follow a beta distribution fitted to
+784-128-64-10 networks on MNIST: 98.3 % right, two seeds differ on 1 % of the images, and the accuracy
+on 10,000 images varies by 0.09 points from seed to seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from reports.statistics import compare, holm, wilson
+from search.separation import race
+
+LEVEL = 0.05
+CANDIDATES, TRIALS, VALIDATION, TEST = 6, 100, 5_000, 10_000
+ACCURACY, CONCENTRATION = 0.983, 0.427
+SEED_DEVIATION, KIN_DEVIATION = 0.0625, 0.5
+DEFAULT = CANDIDATES - 1
+
+Bits = NDArray[np.bool_]
+
+
+class Recipe(NamedTuple):
+    """A simulated recipe. gain: its accuracy beyond the others', a share. noise: how much a whole
+    network's luck varies over seeds, and kin: how much the recipe suits one image more than another;
+    both are standard deviations on the scale of one image's luck, which is 1."""
+
+    gain: float = 0.0
+    noise: float = SEED_DEVIATION
+    kin: float = 0.0
+
+
+class Sweep(NamedTuple):
+    """What one sweep told. separated: pairs (worse, better) of the race; claimed: those of the test."""
+
+    separated: tuple[tuple[int, int], ...]
+    claimed: tuple[tuple[int, int], ...]
+    left: int
+
+
+def ease(count: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """How far each image lies on the right side, on the scale of one image's luck; inf for sure."""
+    chances = random.beta(ACCURACY * CONCENTRATION, (1 - ACCURACY) * CONCENTRATION, size=count)
+    margins: NDArray[np.float64] = special.ndtri(chances)
+    return margins
+
+
+_MANY = ease(1_000_000, np.random.default_rng(0))
+_MANY = np.sort(_MANY[np.abs(_MANY) < 8]), len(_MANY), int((_MANY >= 8).sum())
+
+
+def lift(recipe: Recipe) -> float:
+    """What must be added to every margin for the recipe's accuracy to be ACCURACY + its gain."""
+    margins, count, sure = _MANY
+    wide = float(np.sqrt(1 + recipe.noise**2 + recipe.kin**2))
+
+    def beyond(shift: float) -> float:
+        return float(special.ndtr((margins + shift) / wide).sum() + sure) / count - ACCURACY - recipe.gain
+
+    return float(optimize.brentq(beyond, -2.0, 4.0, xtol=1e-6))
+
+
+def models(
+    recipes: Sequence[Recipe], seeds: int, count: int, random: np.random.Generator, luckiest_of: int = 0
+) -> tuple[Bits, Bits]:
+    """Bits [recipes, seeds, images that may go wrong] of fresh images; the rest are always right. With
+    luckiest_of: the recipes but the last are the best of so many of the first one's kind by one seed."""
+    margins = ease(count, random)
+    margins = margins[margins < 8]
+    lifts = np.array([_lift(recipe) for recipe in recipes])
+    noise = np.array([recipe.noise for recipe in recipes])
+    kin = np.array([recipe.kin for recipe in recipes])
+    taste = kin[:, None] * random.standard_normal((len(recipes), len(margins)))
+    if luckiest_of and kin.any():
+        trials = kin[0] * random.standard_normal((luckiest_of, len(margins)))
+        own = margins + trials + lifts[0] + noise[0] * random.standard_normal((luckiest_of, 1))
+        scores = (own + random.standard_normal(own.shape) > 0).sum(axis=1)
+        taste[:-1] = trials[np.argsort(-scores)[: len(recipes) - 1]]
+    luck = noise[:, None] * random.standard_normal((len(recipes), seeds))
+    mean = margins + taste + lifts[:, None]
+    whole = mean[:, None, :] + luck[:, :, None]
+    return whole + random.standard_normal(whole.shape) > 0
+
+
+_LIFTS: dict[Recipe, float] = {}
+
+
+def _lift(recipe: Recipe) -> float:
+    if recipe not in _LIFTS:
+        _LIFTS[recipe] = lift(recipe)
+    return _LIFTS[recipe]
+
+
+def simulated(recipes: Sequence[Recipe], seeds: int) -> Callable[[np.random.Generator], tuple[Bits, Bits]]:
+    """A source of one sweep's bits: validation and test, bool [recipes, seeds, images]."""
+
+    def draw(random: np.random.Generator) -> tuple[Bits, Bits]:
+        sides = []
+        for count, luckiest_of in ((VALIDATION, TRIALS), (TEST, 0)):
+            wrong_at_times = models(recipes, seeds, count, random, luckiest_of)
+            bits = np.ones((len(recipes), seeds, count), dtype=np.bool_)
+            bits[..., : wrong_at_times.shape[-1]] = wrong_at_times
+            sides.append(bits)
+        return sides[0], sides[1]
+
+    return draw
+
+
+def trained(count: int, folder: Path | None) -> tuple[Bits, Bits]:
+    """Validation and test bits [networks, images] of one recipe's networks, each with its own seed."""
+    from trainable.data import data_folder
+    from trainable.mlp import Recipe as Network
+    from trainable.mlp import Source, Training
+
+    source = Source()
+    data = source.load(data_folder(folder))
+    test = source.load_test(data_folder(folder))
+    sides: tuple[list[Bits], list[Bits]] = [], []
+    for seed in range(count):
+        training = Training(Network(epochs=3, batch_size=256, seed=seed), data, "cpu", 1)
+        for _ in training:
+            pass
+        for side, split in zip(sides, (data.validation, test), strict=True):
+            correct = training.evaluate(split).correct
+            assert correct is not None
+            side.append(correct)
+    return np.array(sides[0]), np.array(sides[1])
+
+
+def grouped(validation: Bits, test: Bits) -> Callable[[np.random.Generator], tuple[Bits, Bits]]:
+    """A source that calls random groups of networks, as large as there are enough, recipes."""
+    seeds = len(validation) // CANDIDATES
+
+    def draw(random: np.random.Generator) -> tuple[Bits, Bits]:
+        chosen = random.permutation(len(validation))[: CANDIDATES * seeds].reshape(CANDIDATES, seeds)
+        return validation[chosen], test[chosen]
+
+    return draw
+
+
+def sweep(validation: Bits, test: Bits) -> Sweep:
+    """One sweep's decisions from the bits that it would see."""
+    names = [str(index) for index in range(len(validation))]
+    seeds, images = validation.shape[1:]
+    scores = {name: [*bits.mean(axis=1)] for name, bits in zip(names, validation, strict=True)}
+    told = race(scores, seeds, "maximize", LEVEL / 2, 1 / images)
+    separated = tuple((int(each.candidate), int(each.than)) for each in told.separated)
+    winner = int(told.leader)
+    others = sorted(({int(name) for name in told.racing} | {DEFAULT}) - {winner})
+    results = [compare(test[winner], test[other], LEVEL / 2) for other in others]
+    claimed = []
+    for other, result, p in zip(others, results, holm([each.p for each in results]), strict=True):
+        if p <= LEVEL / 2:
+            claimed.append((other, winner) if result.difference > 0 else (winner, other))
+    return Sweep(separated, tuple(claimed), len(told.racing))
+
+
+def told(part: int, whole: int) -> str:
+    """A share with its Wilson interval."""
+    low, high = wilson(part, whole)
+    return f"{100 * part / whole:5.1f} % ({100 * low:4.1f} to {100 * high:4.1f})"
+
+
+def tally(
+    source: Callable[[np.random.Generator], tuple[Bits, Bits]], gains: Sequence[float], sweeps: int
+) -> Counter[str]:
+    """How often each kind of decision was made in so many sweeps of recipes with these gains."""
+    random = np.random.default_rng(1)
+    counts: Counter[str] = Counter()
+    best = int(np.argmax(gains))
+    for _ in range(sweeps):
+        seen = sweep(*source(random))
+        race_false = any(gains[worse] >= gains[better] for worse, better in seen.separated)
+        test_false = any(gains[worse] >= gains[better] for worse, better in seen.claimed)
+        counts["race"] += race_false
+        counts["test"] += test_false
+        counts["either"] += race_false or test_false
+        counts["found"] += seen.left == 1 and best not in {worse for worse, _ in seen.separated}
+        counts["confirmed"] += (DEFAULT, best) in seen.claimed
+        counts["right"] += any(better == best for _, better in seen.separated + seen.claimed)
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sweeps", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=10, help="of each candidate, at most")
+    parser.add_argument("--real", action="store_true", help="train networks on MNIST instead")
+    parser.add_argument("--models", type=int, default=36, help="networks to train for --real")
+    parser.add_argument("--data-dir", type=Path)
+    arguments = parser.parse_args()
+    sweeps, began = arguments.sweeps, time.perf_counter()
+
+    level = f"stated: race {100 * LEVEL / 2:.1f} %, test {100 * LEVEL / 2:.1f} %, either {100 * LEVEL:.0f} %"
+    print(f"false alarms in {sweeps} sweeps, with 95 % intervals ({level})")
+    equal = [0.0] * CANDIDATES
+    if arguments.real:
+        bits = trained(arguments.models, arguments.data_dir)
+        accuracies = 100 * bits[1].mean(axis=1)
+        apart = 100 * (bits[1][0::2] != bits[1][1::2]).mean()
+        print(
+            f"{arguments.models} networks: test accuracy {accuracies.mean():.2f} %, deviation over seeds "
+            f"{accuracies.std(ddof=1):.3f} points, two differ on {apart:.2f} % of the images"
+        )
+        sources = {"real": grouped(*bits)}
+    else:
+        kinds = {
+            "equal": [Recipe()] * CANDIDATES,
+            "uneven": [Recipe(noise=_four_times()), *[Recipe()] * (CANDIDATES - 1)],
+            "kin": [Recipe(kin=KIN_DEVIATION)] * CANDIDATES,
+        }
+        sources = {name: simulated(recipes, arguments.seeds) for name, recipes in kinds.items()}
+    for name, source in sources.items():
+        counts = tally(source, equal, sweeps)
+        shares = (f"{part} {told(counts[part], sweeps)}" for part in ("race", "test", "either"))
+        print(f"{name:8} {'  '.join(shares)}")
+    if not arguments.real:
+        print("one better recipe")
+        for gain in (0.001, 0.002, 0.004):
+            source = simulated([Recipe(gain), *[Recipe()] * (CANDIDATES - 1)], arguments.seeds)
+            counts = tally(source, [gain, *equal[1:]], sweeps)
+            shares = (
+                f"{word} {told(counts[part], sweeps)}"
+                for word, part in (("found", "found"), ("confirmed", "confirmed"), ("false", "either"))
+            )
+            print(f"{100 * gain:.2f} pts {'  '.join(shares)}")
+    print(f"{time.perf_counter() - began:.0f} s")
+
+
+def _four_times() -> float:
+    """The noise with which accuracies on the test images vary four times as much as usual."""
+    margins, count, _ = _MANY
+    slope = float(np.exp(-(margins**2) / 2).sum()) / np.sqrt(2 * np.pi) / count
+    chances = special.ndtr(margins)
+    coins = float((chances * (1 - chances)).sum()) / count / TEST
+    return float(np.sqrt(16 * (coins + (slope * SEED_DEVIATION) ** 2) - coins) / slope)
+
+
+if __name__ == "__main__":
+    main()

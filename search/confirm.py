@@ -1,0 +1,77 @@
+"""Confirming a search: its best trials and its default recipe, trained again with fresh seeds on Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.folder import RunFolder
+from search.journal import repair
+from search.lock import owning
+from search.plan import Plan
+from search.records import Sweep
+from search.start import plan_of
+
+if TYPE_CHECKING:
+    from search.tune import Search
+
+
+class NothingToConfirm(ValueError):
+    """No trial can be confirmed; says why."""
+
+
+def confirmation(
+    run: RunFolder, plan: Plan, data_folder: Path, address: str | None = None, data: Any = None
+) -> Search | None:
+    """The race among the run's best trials, to be iterated like a search; it goes on where it was. None
+    where the plan asks for none, or no trial is COMPLETE.
+
+    The run must be owned. data: what the trainable's Source loaded, if it was already.
+    """
+    from search.reruns import Entry, Reruns  # optuna and ray take a second that a refusal need not wait
+    from search.tune import Search
+
+    entry = Entry.of(Sweep.read(run.path), plan)
+    if entry is None:
+        return None
+    again = run.confirmation
+    again.path.mkdir(exist_ok=True)
+    repaired = repair(again.journal)
+    register = Reruns(again, plan, entry)
+    if data is None and register.spent() is None:
+        data = plan.source.load(data_folder)
+    return Search(again, register, data, address, () if repaired is None else (repaired,))
+
+
+@contextmanager
+def confirming(
+    run: RunFolder,
+    data_folder: Path,
+    address: str | None = None,
+    candidates: int | None = None,
+    seeds: int | None = None,
+) -> Iterator[Search]:
+    """Own the run and give the race among its best trials, to be iterated. candidates, seeds: in place of
+    the plan's. Raises NothingToConfirm, Owned, and what the trainable's Source raises (DataError)."""
+    with owning(run.lock):
+        run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
+        repair(run.journal)
+        sweep = Sweep.read(run.path)
+        plan = plan_of(sweep)
+        given = {"candidates": candidates, "seeds": seeds}
+        changed = {name: value for name, value in given.items() if value is not None}
+        asked = plan.confirmation.model_copy(update=changed)
+        if asked.candidates == 0:
+            raise NothingToConfirm(
+                f"a confirmation needs at least one candidate, but the plan of {run.name} asks for 0; "
+                f"give --candidates"
+            )
+        search = confirmation(run, plan.model_copy(update={"confirmation": asked}), data_folder, address)
+        if search is None:
+            raise NothingToConfirm(
+                f"a trial must be trained to its end to be confirmed, but none of {run.name}'s "
+                f"{len(sweep.trials)} is; go on with `benchsweep resume {run.reference}`"
+            )
+        yield search

@@ -1,0 +1,114 @@
+"""A search's best trials, trained again with fresh seeds on a real Ray, and then tried on the test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from searches import plan, search
+
+from search.confirm import NothingToConfirm, confirming
+from search.events import Ended, Started, TrialEnded, TrialStarted
+from search.folder import RunFolder
+from search.lock import owning
+from search.records import State, Sweep
+from search.reruns import Entry
+from search.winner import open_test_set
+
+NOWHERE = Path("nowhere")
+CONFIRMATION = {"candidates": 2, "seeds": 3, "confidence": 0.95}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A search of six trials whose confirmation was stopped after two trainings, and continued."""
+    folder = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
+    search(folder, plan(confirmation=CONFIRMATION))
+    with confirming(folder, NOWHERE) as race:
+        ended = 0
+        for event in race:
+            ended += isinstance(event, TrialEnded)
+            if ended == 2:
+                race.stop()
+    interrupted = Sweep.read(folder.path).confirmation
+    assert interrupted is not None
+    assert not interrupted.decided
+    with confirming(folder, NOWHERE) as race:
+        list(race)
+    return folder
+
+
+def test_an_interrupted_confirmation_goes_on_and_trains_no_seed_twice(run: RunFolder) -> None:
+    confirmation = Sweep.read(run.path).confirmation
+    assert confirmation is not None
+    assert confirmation.decided
+    assert len(confirmation.environments) == 2
+    for candidate in confirmation.candidates:
+        seeds = [rerun.recipe["seed"] for rerun in candidate.reruns]
+        assert seeds == [1, 2, 3]  # the search's own trials all had seed 0
+        assert all(rerun.state is State.COMPLETE for rerun in candidate.reruns)
+        assert all(rerun.weights_sha256 for rerun in candidate.reruns)
+
+
+def test_the_candidates_are_the_best_trials_and_the_plans_default_recipe(run: RunFolder) -> None:
+    sweep = Sweep.read(run.path)
+    assert sweep.confirmation is not None
+    best = [trial.number for trial in sweep.ranked() if trial.state is State.COMPLETE][:2]
+    assert {each.trial for each in sweep.confirmation.candidates} == {*best, None}
+    for candidate in sweep.confirmation.candidates:
+        if candidate.trial is not None:
+            assert candidate.selected_on == sweep.trials[candidate.trial].score
+
+
+def test_once_it_is_over_nothing_is_trained_again(run: RunFolder) -> None:
+    with confirming(run, NOWHERE) as race:
+        events = list(race)
+    assert [type(event) for event in events] == [Ended]
+
+
+def test_more_seeds_train_only_what_is_new(run: RunFolder) -> None:
+    with confirming(run, NOWHERE, seeds=4) as race:
+        events = list(race)
+    trained = [event.sampled["seed"] for event in events if isinstance(event, TrialStarted)]
+    assert set(trained) <= {4}
+    assert any(isinstance(event, Started) for event in events) == bool(trained)
+
+
+def test_the_test_set_is_opened_once_for_finalists_and_the_opening_is_on_record(run: RunFolder) -> None:
+    assert Sweep.read(run.path).openings == ()
+    with owning(run.lock):
+        first, second = open_test_set(run, NOWHERE), open_test_set(run, NOWHERE)
+    sweep = Sweep.read(run.path)
+    assert first is not None
+    assert second is not None
+    assert len(sweep.openings) == 1
+    assert second.time == first.time
+    assert sweep.confirmation is not None
+    wanted = {
+        (each.trial, rerun.recipe["seed"]) for each in sweep.confirmation.finalists for rerun in each.complete
+    }
+    assert {(look.trial, look.seed) for look in first.looks} == wanted
+    assert first.models == len(wanted)
+    assert first.overlap == 0
+    hashes = {
+        (each.trial, rerun.recipe["seed"]): rerun.weights_sha256
+        for each in sweep.confirmation.finalists
+        for rerun in each.complete
+    }
+    assert {(look.trial, look.seed): look.weights_sha256 for look in first.looks} == hashes
+    assert (run.path / "model.safetensors").is_file()
+
+
+def test_a_run_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path) -> None:
+    folder = RunFolder.named("none", tmp_path)
+    search(folder, plan(name="none", recipe={"epochs": 3, "learning_rate": 100.0, "optimizer": "sgd"},
+                        space={"weight_decay": {"choices": [0.9, 0.8]}}, budget={"trials": 2}))  # fmt: skip
+    with pytest.raises(NothingToConfirm, match="resume"), confirming(folder, NOWHERE):
+        pass
+
+
+def test_fresh_seeds_follow_the_highest_that_the_search_used(run: RunFolder) -> None:
+    sweep = Sweep.read(run.path)
+    entry = Entry.of(sweep, plan(confirmation={"candidates": 1, "seeds": 2}))
+    assert entry is not None
+    assert entry.seeds == (1, 2)
