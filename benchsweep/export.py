@@ -46,7 +46,8 @@ def _safetensors(found: FoundModel, data_folder: Path) -> Exported:
 
 def _state_dict(found: FoundModel, data_folder: Path) -> Exported:
     model = found.read("to_state_dict")
-    note = f"a state dict does not tell that images are normalised with mean {model.mean:.6g}, std {model.std:.6g}"
+    moments = f"mean {model.mean:.6g} and std {model.std:.6g}"
+    note = f"a state dict does not tell how images are normalised: with {moments}, as shares of full ink"
     return Exported(model.to_state_dict(), (*model.notes, note))
 
 
@@ -88,7 +89,9 @@ Format = StrEnum("Format", {name: name for name in FORMS})  # type: ignore[misc]
 
 def export(
     model: Model,
-    form: Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)],
+    form: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMS)}.", show_default=False)
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -157,7 +160,9 @@ def _real_images(found: FoundModel, model: Any, data_folder: Path) -> tuple[NDAr
                 return held, f"validation images of {source.dataset}"
     except (DataError, Mistake):
         pass  # what is wrong with the data is no reason against a model that is whole
-    return _scaled(Source(dataset="digits").load(data_folder).validation.images, model), "embedded digits"
+    return _scaled(
+        Source.model_validate({"dataset": "digits"}).load(data_folder).validation.images, model
+    ), "embedded digits"
 
 
 def _scaled(images: NDArray[np.uint8], model: Any) -> NDArray[np.uint8]:

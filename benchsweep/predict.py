@@ -21,7 +21,7 @@ def predict(
     model: Model,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Pictures of one digit each: PNG, JPEG, TIFF, WebP, …"),
+        typer.Argument(metavar="IMAGE", help="Pictures of one digit each: PNG, JPEG, TIFF, WebP, …"),
     ],
     invert: Annotated[
         bool | None,

@@ -219,31 +219,19 @@ def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Teste
         if known and candidate.selected_on is not None and seen is not None
         else None,
         parameters=candidate.parameters,
-        why=_why(candidate, told, metric),
+        why=_why(candidate),
         tested=tested,
     )
 
 
-def _why(candidate: Candidate, told: Confirmation, metric: Metric) -> str:
+def _why(candidate: Candidate) -> str:
     fallen = candidate.fallen
     if fallen is None:
         return ""
-    if fallen.why is not None or fallen.than is None:
+    if candidate.behind is None:
         return fallen.why or "it came to no end"
-    entered = _entered(told, metric)
-    than = entered[fallen.than].name if 0 <= fallen.than < len(entered) else "another one"
     chance = "" if fallen.p is None else f", {p_words(fallen.p)}"
-    return f"{than} is better over {plural(fallen.seeds, 'seed')}{chance}"
-
-
-def _entered(told: Confirmation, metric: Metric) -> list[Candidate]:
-    """The candidates in the order in which they entered the race, by which `Fallen.than` counts: as the
-    search ranked them, the default recipe last."""
-    sign = -1.0 if metric.direction == "maximize" else 1.0
-    return sorted(
-        told.candidates,
-        key=lambda each: (each.trial is None, sign * (each.selected_on or 0.0), each.trial or 0),
-    )
+    return f"{candidate.behind} is better over {plural(fallen.seeds, 'seed')}{chance}"
 
 
 def difference(metric: Metric, value: float) -> str:

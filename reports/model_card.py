@@ -6,6 +6,7 @@ The headings follow M. Mitchell et al., "Model cards for model reporting", Proc.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -121,7 +122,7 @@ def card_of(sweep: Sweep) -> Card:
         name=f"{sweep.name}, {winner.name}",
         summary=_summary(sweep, winner),
         facts=_facts(winner),
-        recipe=tuple((name, setting(value)) for name, value in winner.recipe.items()),
+        recipe=_recipe(winner),
         data=_data(sweep),
         figures=tuple(_figures(sweep, winner)),
         chosen=tuple(_chosen(sweep, winner)),
@@ -153,6 +154,12 @@ def _facts(winner: Winner) -> Pairs:
     )
 
 
+def _recipe(winner: Winner) -> Pairs:
+    """The model's own: with its seed, and every digit of its numbers."""
+    recipe = {**winner.recipe, "seed": winner.model.seed}
+    return tuple((name, json.dumps(value, ensure_ascii=False)) for name, value in recipe.items())
+
+
 def _data(sweep: Sweep) -> Pairs:
     told = sweep.plan.get("data")
     table = flatten(told) if isinstance(told, Mapping) else []
@@ -165,18 +172,18 @@ def _figures(sweep: Sweep, winner: Winner) -> Iterator[Figure]:
     over = f" (mean of {seeds} seeds)" if seeds > 1 else ""
     for name, mean in winner.metrics.items():
         if name == "accuracy" and ours is not None:
-            deviation = "" if ours.deviation is None else f"± {100 * ours.deviation:.2f}"
-            yield Figure(f"test accuracy{over}", f"{100 * mean:.2f} %", deviation, percent(ours.interval))
+            apart = "" if ours.deviation is None else f"± {100 * ours.deviation:.2f}"
+            yield Figure(f"test accuracy{over}", f"{100 * mean:.2f} %", apart, percent(ours.interval))
         else:
             values = [look.evaluation.metrics[name] for look in winner.looks]
-            deviation = f"± {float(np.std(values, ddof=1)):.2g}" if seeds > 1 else ""
-            yield Figure(f"test {_words(name)}{over}", _plain(sweep, name, mean), deviation)
+            apart = f"± {float(np.std(values, ddof=1)):.2g}" if seeds > 1 else ""
+            yield Figure(f"test {_words(name)}{over}", _plain(sweep, name, mean), apart)
     if seeds > 1:
         for name, value in winner.evaluation.metrics.items():
-            shown = f"{100 * value:.2f} %" if name == "accuracy" else _plain(sweep, name, value)
-            yield Figure(f"test {_words(name)} of this model", shown)
-    for name, value in _validation(sweep, winner):
-        yield Figure(f"{_words(sweep.metric.name)}, {name}", value)
+            own = f"{100 * value:.2f} %" if name == "accuracy" else _plain(sweep, name, value)
+            yield Figure(f"test {_words(name)} of this model", own)
+    for where, shown in _validation(sweep, winner):
+        yield Figure(f"{_words(sweep.metric.name)}, {where}", shown)
 
 
 def _validation(sweep: Sweep, winner: Winner) -> Iterator[tuple[str, str]]:
@@ -195,9 +202,10 @@ def _validation(sweep: Sweep, winner: Winner) -> Iterator[tuple[str, str]]:
 
 def _chosen(sweep: Sweep, winner: Winner) -> Iterator[str]:
     metric, confirmation = _words(sweep.metric.name), sweep.confirmation
+    better = "more" if sweep.metric.direction == "maximize" else "less"
     yield (
-        f"The search tried {states_sentence(sweep, brackets=True)}, in {duration(sweep.seconds)}, and looked at "
-        f"{metric} alone ({'more' if sweep.metric.direction == 'maximize' else 'less'} is better)."
+        f"The search tried {states_sentence(sweep, brackets=True)}, in {duration(sweep.seconds)}, and looked "
+        f"at {metric} alone ({better} is better)."
     )
     if confirmation is None:
         yield f"{_capital(winner.name)} was best there; it was not confirmed with other seeds."
@@ -210,14 +218,12 @@ def _chosen(sweep: Sweep, winner: Winner) -> Iterator[str]:
 
 
 def _openings(sweep: Sweep, winner: Winner) -> Iterator[str]:
-    openings = sweep.openings
-    yield f"It was opened {_times(len(openings))} in this search's record."
-    yield (
-        f"The figures above are of {moment(winner.opening.time)}, when "
-        f"{plural(max(winner.opening.models, len(winner.opening.looks)), 'model')} were tried on it; nothing was "
-        f"chosen by what it said."
-    )
-    if (overlap := winner.opening.overlap) is not None:
+    opening = winner.opening
+    yield f"It was opened {_times(len(sweep.openings))} in this search's record."
+    models = plural(len(opening.looks), "model")
+    yield f"The figures above are of {moment(opening.time)}, when it saw {models}."
+    yield "Nothing was chosen by what it said."
+    if (overlap := opening.overlap) is not None:
         yield f"Of its examples {overlap:,} are also among those trained or chosen by."
 
 
@@ -251,7 +257,7 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
     if len(winner.looks) < 2:
         yield (
             "It was trained with one seed, so that its figures tell nothing of how far other seeds would "
-            "differ; `benchsweep confirm` measures that."
+            "differ; the command benchsweep confirm measures that."
         )
     else:
         yield (
@@ -265,8 +271,8 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
     )
     if sweep.plan.get("trainable", "trainable.mlp") == "trainable.mlp":
         yield (
-            "It takes grey images of the size and form of its data set, light on dark; `benchsweep predict` "
-            "brings pictures into MNIST's form."
+            "It takes grey images of the size and form of its data set, light on dark; the command "
+            "benchsweep predict brings pictures into MNIST's form."
         )
     yield (
         "Trained again it comes to the same bits on the same processor model, versions and thread count; "

@@ -248,12 +248,14 @@ def _beyond(distance: float, parts: Sequence[_Part]) -> float:
 
 def _reach(parts: Sequence[_Part], level: float) -> float:
     """The distance that the sum of the parts exceeds, either way, with chance `level`."""
-    # All parts together go further than all their quantiles only if one of them does.
+    # The parts together go beyond the sum of such quantiles only if one goes beyond its own.
     tail = level / (2 * len(parts))
     most = sum(scale * float(special.stdtrit(freedom, 1 - tail)) for scale, freedom in parts)
-    return float(
-        optimize.brentq(lambda reach: _beyond(reach, parts) - level, 0.0, most, rtol=1e-12, xtol=1e-15)
-    )
+
+    def missed(reach: float) -> float:
+        return _beyond(reach, parts) - level
+
+    return float(optimize.brentq(missed, 0.0, 1.001 * most, xtol=1e-15, rtol=1e-12))
 
 
 def _comparison(difference: float, error: float, freedom: float, level: float) -> Comparison:

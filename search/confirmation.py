@@ -23,7 +23,8 @@ class Candidate:
     trial: the search's trial it comes from; None for the plan's default recipe, the reference.
     recipe: whole, with the seed it had in the search. selected_on: what it scored there; None for
     the reference. reruns: its trainings with fresh seeds, in the seeds' order, as far as they came.
-    fallen: why it is out of the race; None for those that are tied for the best.
+    fallen: why it is out of the race; None for those that are tied for the best. behind: the name of the
+    one that was found to be better; None where none was.
     """
 
     trial: int | None
@@ -31,6 +32,7 @@ class Candidate:
     selected_on: float | None
     reruns: tuple[Trial, ...]
     fallen: Fallen | None
+    behind: str | None = None
 
     @property
     def name(self) -> str:
@@ -136,13 +138,15 @@ def read_confirmation(
         level=(1 - entry["confidence"]) / 2,
         reference=next((at for at, each in enumerate(entry["candidates"]) if each["trial"] is None), -1),
     )
+    names = [candidate_name(each["trial"]) for each in entry["candidates"]]
     candidates = {
         index: Candidate(
             trial=each["trial"],
             recipe=each["recipe"],
             selected_on=each["selected_on"],
             reruns=tuple(own[seed] for seed in entry["seeds"] if seed in own),
-            fallen=race.fallen.get(index),
+            fallen=(fallen := race.fallen.get(index)),
+            behind=None if fallen is None or fallen.than is None else names[fallen.than],
         )
         for index, (each, own) in enumerate(zip(entry["candidates"], trained, strict=True))
     }
@@ -153,7 +157,6 @@ def read_confirmation(
         return math.inf if known is None else float(known)
 
     tied = sorted(race.racing, key=size)
-    names = [candidate_name(each["trial"]) for each in entry["candidates"]]
     confirmation = Confirmation(
         seeds=tuple(entry["seeds"]),
         confidence=entry["confidence"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.race import ENOUGH, Results, race_of
@@ -77,6 +77,7 @@ def test_one_seed_tells_nobody_apart() -> None:
     assert race.racing == (0, 1)
 
 
+@settings(deadline=None, max_examples=60)  # each walks through many races
 @given(
     means=st.lists(st.sampled_from([0.97, 0.975, 0.98, 0.981]), min_size=1, max_size=5),
     seeds=st.integers(1, 12),

@@ -10,6 +10,16 @@ A trainable is an importable module with four names:
                test split, asked for confirmed winners alone.
     Training   Training(recipe, data, device, threads), an iterator of Epochs.
 
+A fifth is optional, for whoever wants to use what `Training.save` wrote:
+
+    SavedModel SavedModel.read(path) -> a trained model, from its file or the folder it was saved in.
+               `benchsweep evaluate` calls its evaluate(split) -> Evaluation, with what load_test
+               returns, or with the attribute `validation` of what load returns; ValueError for a split
+               that does not fit. `predict` calls probabilities(images) (uint8 [N, height, width] ->
+               float [N, classes]) and reads height, width and class_names; `export` calls
+               to_safetensors() and to_state_dict(), which give a file's content. Shown where they are
+               there: path, title, parameters, weights_sha256, data_sha256, notes (sentences).
+
 `trainable.mlp` is the first such module, not a privileged one.
 """
 
