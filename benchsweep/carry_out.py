@@ -128,7 +128,8 @@ def _carry(run: RunFolder, stages: Generator[_Stage], wish: Wish, afresh: str | 
     finally:
         # A test set that could not be opened takes nothing from what the search found.
         if told and told[0].ended is not None:
-            told[0].ended = told[-1].ended or told[0].ended
+            if told[-1].ended is not None and not _done(told[-1]):
+                told[0].ended = told[-1].ended
             with resumable(run, again):
                 conclude(run, told[0], wish.form, _next(run, told, again, afresh))
     if told[-1].ended is None:

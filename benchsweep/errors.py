@@ -24,7 +24,7 @@ EXIT_CODES = {
     "reports.gate.NotComparable": BAD_INPUT,
     "search.journal.JournalDamaged": WENT_WRONG,
     "search.lock.Owned": WENT_WRONG,
-    "search.records.RunDamaged": WENT_WRONG,
+    "search.trial.RunDamaged": WENT_WRONG,
     "search.reproduce.CannotReproduce": WENT_WRONG,
     "search.engine.EngineLost": WENT_WRONG,
     "search.engine.NoRoom": WENT_WRONG,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from search.separation import two_sided, welch
+from search.separation import shaffer, two_sided, welch
 
 Standing = Literal["above", "tied", "below"]
 
@@ -198,17 +198,16 @@ def compare(one: NDArray[np.bool_], other: NDArray[np.bool_], level: float = 0.0
         raise ValueError(f"both need the same examples, but got {len(a.shares)} and {len(b.shares)}")
     if a.own is None and b.own is None:
         return _compare_models(np.asarray(one)[0], np.asarray(other)[0], level)
-    parts = [_examples(a.shares - b.shares, (1 / a.seeds + 1 / b.seeds) / 2)]
     if a.own is None or b.own is None:
         lender = a if b.own is None else b
         variance = (lender.own or 0.0) * (1 / a.seeds + 1 / b.seeds)
-        parts.append(_Part(math.sqrt(variance), lender.seeds - 1))
+        seeds = [_Part(math.sqrt(variance), lender.seeds - 1)]
     else:
-        parts += [_Part(math.sqrt((side.own or 0.0) / side.seeds), side.seeds - 1) for side in (a, b)]
-    difference = a.mean - b.mean
-    reach = _reach(parts, level)
+        seeds = [_Part(math.sqrt(own / n), n - 1) for own, n in ((a.own, a.seeds), (b.own, b.seeds))]
+    chance = _Chance(_examples(a.shares - b.shares, (1 / a.seeds + 1 / b.seeds) / 2), seeds)
+    difference, reach = a.mean - b.mean, chance.reach(level)
     low, high = max(-1.0, difference - reach), min(1.0, difference + reach)
-    return Comparison(difference, low, high, _beyond(abs(difference), parts), level)
+    return Comparison(difference, low, high, chance.beyond(abs(difference)), level)
 
 
 def _examples(apart: NDArray[np.float64], quantum: float) -> _Part:
@@ -226,36 +225,51 @@ def _examples(apart: NDArray[np.float64], quantum: float) -> _Part:
     return _Part(math.sqrt(second / count), float(np.clip(freedom, 1.0, count - 1)))
 
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
+class _Chance:
+    """How far the sum of a part of the examples and parts of the seeds may lie from 0.
 
+    Student's t is a normal figure whose variance is drawn first: freedom / chi-squared. So once the
+    seeds' variances are drawn, what is left is the examples' t and a normal figure of known variance,
+    nearly a t again, with Satterthwaite's degrees of freedom. The draws are integrated over a grid in the
+    logarithm of chi-squared, on which all is smooth: a p of 1e-6 or more is off by less than a hundredth
+    of itself.
+    """
 
-def _beyond(distance: float, parts: Sequence[_Part]) -> float:
-    """The chance that the sum of the parts is at least `distance` (0 or more) away from 0."""
-    *smaller, widest = sorted(parts)
-    shifts, weights = np.zeros(1), np.ones(1)
-    for scale, freedom in smaller:
-        if scale > 0:
-            # Student's t is the square root of its freedom times the tangent of an angle, whose density
-            # is a power of the cosine: bounded and smooth, so that Gauss's rule is exact to many digits.
-            angles = _NODES * min(math.pi / 2, 9 / math.sqrt(freedom))
-            density = _WEIGHTS * np.cos(angles) ** (freedom - 1)
-            steps = scale * math.sqrt(freedom) * np.tan(angles)
-            shifts = np.add.outer(shifts, steps).ravel()
+    def __init__(self, examples: _Part, seeds: Sequence[_Part]) -> None:
+        self._parts = (examples, *seeds)
+        # Of few differing examples the variance is drawn like the seeds'; "nearly" would not do.
+        few = examples.freedom < 30
+        variances, weights = np.zeros(1), np.ones(1)
+        for scale, freedom in self._parts if few else seeds:
+            half = freedom / 2
+            least = math.log(special.gammaincinv(half, 1e-8) / half)
+            most = math.log(special.gammainccinv(half, 1e-14) / half)
+            logs = np.linspace(least, most, 40)
+            density = np.exp(half * (logs - np.exp(logs)))
+            variances = np.add.outer(variances, scale**2 * np.exp(-logs)).ravel()
             weights = np.multiply.outer(weights, density / density.sum()).ravel()
-    tails = special.stdtr(widest.freedom, (shifts - distance) / widest.scale)
-    return min(1.0, float(2 * (tails @ weights)))
+        counts = weights > 1e-11
+        self._weights = weights[counts] / weights[counts].sum()
+        known = 0.0 if few else examples.scale**2
+        self._scales = np.sqrt(known + variances[counts])
+        ratio = self._scales / examples.scale
+        self._freedoms = np.full_like(ratio, 1e9) if few else examples.freedom * ratio**4
 
+    def beyond(self, distance: float) -> float:
+        """The chance of at least `distance` (0 or more), either way."""
+        tails = special.stdtr(self._freedoms, -distance / self._scales)
+        return min(1.0, float(2 * (tails @ self._weights)))
 
-def _reach(parts: Sequence[_Part], level: float) -> float:
-    """The distance that the sum of the parts exceeds, either way, with chance `level`."""
-    # The parts together go beyond the sum of such quantiles only if one goes beyond its own.
-    tail = level / (2 * len(parts))
-    most = sum(scale * float(special.stdtrit(freedom, 1 - tail)) for scale, freedom in parts)
+    def reach(self, level: float) -> float:
+        """The distance that is exceeded, either way, with chance `level`."""
+        # The sum exceeds that of such quantiles only if one of its parts exceeds its own.
+        tail = level / (2 * len(self._parts))
+        most = sum(scale * float(special.stdtrit(freedom, 1 - tail)) for scale, freedom in self._parts)
 
-    def missed(reach: float) -> float:
-        return _beyond(reach, parts) - level
+        def missed(distance: float) -> float:
+            return self.beyond(distance) - level
 
-    return float(optimize.brentq(missed, 0.0, 1.001 * most, xtol=1e-15, rtol=1e-12))
+        return float(optimize.brentq(missed, 0.0, 1.001 * most, xtol=1e-12, rtol=1e-10))
 
 
 def _comparison(difference: float, error: float, freedom: float, level: float) -> Comparison:
@@ -283,7 +297,7 @@ def _compare_models(one: NDArray[np.bool_], other: NDArray[np.bool_], level: flo
 def _melded(wins: int, losses: int, count: int, tail: float) -> float:
     """The upper end of (wins - losses) / count, exceeded with chance `tail` by the melded distribution."""
     apart = wins + losses
-    quantiles = (np.arange(512) + 0.5) / 512
+    quantiles = (np.arange(256) + 0.5) / 256
     # One's share of the examples on which they differ, at its upper limits: below a half, then above.
     # Split there, because whether 0 is inside hangs on the half alone, and must agree with the p.
     below = float(special.betainc(wins + 1, losses, 0.5)) if losses else 0.0
@@ -300,7 +314,7 @@ def _melded(wins: int, losses: int, count: int, tail: float) -> float:
         few = special.betainc(apart, count - apart + 1, share) if apart else share > 0
         return (1 - below) + below * float(np.mean(few)) - tail
 
-    return float(optimize.brentq(beyond, -1.0, 1.0, xtol=1e-12)) if beyond(1.0) < 0 < beyond(-1.0) else 1.0
+    return float(optimize.brentq(beyond, -1.0, 1.0, xtol=1e-10)) if beyond(1.0) < 0 < beyond(-1.0) else 1.0
 
 
 def compare_scores(
@@ -338,12 +352,12 @@ def mean_interval(correct: NDArray[np.bool_], confidence: float = 0.95) -> Inter
     # No less than if every bit of the table were independent of every other.
     least = mean * (1 - mean) / (recipe.seeds * count)
     examples = max(float(recipe.shares.var()) / count, least)
-    parts = [
+    chance = _Chance(
         _Part(math.sqrt(examples), max(1.0, count - 1)),
-        _Part(math.sqrt(recipe.own / recipe.seeds), recipe.seeds - 1),
-    ]
+        [_Part(math.sqrt(recipe.own / recipe.seeds), recipe.seeds - 1)],
+    )
     variance = examples + recipe.own / recipe.seeds
-    quantile = _reach(parts, 1 - confidence) / math.sqrt(variance)
+    quantile = chance.reach(1 - confidence) / math.sqrt(variance)
     return _score_interval(mean, mean * (1 - mean) / variance, quantile)
 
 
@@ -422,6 +436,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
+
+
+def selected(p_values: Sequence[float], candidates: int) -> list[float]:
+    """Adjusted p-values, 0..1, in the order given, of one recipe against others of so many candidates,
+    when that one was chosen for the same networks' scores.
+
+    p_values: of the chosen recipe against some or all of the other candidates, at most candidates - 1.
+
+    Being chosen on validation does not make a recipe's test accuracy fair: the networks that were lucky
+    there, with their seeds, are still lucky on the test set. Any candidate might have been chosen, so
+    all candidates (candidates - 1) / 2 pairs count, those that are not told as if their p were 1. The
+    steps are those of `search.separation.shaffer`. Where the networks were not seen before, or the
+    recipe was named beforehand, `holm` is enough.
+
+    Raises ValueError for a p outside 0..1, and for more of them than there are others.
+    """
+    if len(p_values) > candidates - 1 or not all(0 <= p <= 1 for p in p_values):
+        raise ValueError(
+            f"0 <= p <= 1 and at most candidates - 1 of them must hold, "
+            f"but got {list(p_values)} of {candidates} candidates"
+        )
+    pairs = candidates * (candidates - 1) // 2
+    return shaffer([*p_values, *[1.0] * (pairs - len(p_values))], candidates)[: len(p_values)]
 
 
 def two_proportions(share_a: float, count_a: int, share_b: float, count_b: int) -> float:

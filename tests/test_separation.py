@@ -13,6 +13,7 @@ from scipy import stats
 
 from search.separation import equal_pairs, looks, race, shaffer, step, welch
 
+unhurried = settings(deadline=None)  # a laden machine is slow, not wrong
 figures = st.lists(st.integers(0, 1000).map(lambda right: right / 1000), min_size=2, max_size=12)
 fields = st.dictionaries(
     st.sampled_from("abcdef"), st.lists(st.integers(270, 297), min_size=10, max_size=10), min_size=1
@@ -37,6 +38,7 @@ def test_no_seeds_are_refused() -> None:
 
 
 @given(figures, figures)
+@unhurried
 def test_welch_agrees_with_scipy(one: list[float], other: list[float]) -> None:
     ours = welch(one, other)
     if max(np.ptp(one), np.ptp(other)) > 1e-6:
@@ -83,6 +85,7 @@ def test_shaffers_factors_are_those_of_the_published_example() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=15, max_size=15))
+@unhurried
 def test_shaffer_lies_between_the_bare_p_and_holms(p_values: list[float]) -> None:
     order = np.argsort(p_values, kind="stable")
     holms = np.minimum(1, np.maximum.accumulate(np.array(p_values)[order] * np.arange(15, 0, -1)))
@@ -114,6 +117,7 @@ def test_a_loss_is_raced_downwards() -> None:
 
 
 @given(fields, st.floats(0.01, 0.5))
+@unhurried
 def test_equal_scores_are_never_told_apart(field: dict[str, list[int]], level: float) -> None:
     first = next(iter(shares(field).values()))
     told = race(dict.fromkeys("abcd", first), 10, "maximize", level)
@@ -128,7 +132,7 @@ def test_constants_one_image_apart_are_not_told_apart_by_three_seeds(resolution:
 
 
 @given(fields)
-@settings(max_examples=50)
+@settings(unhurried, max_examples=50)
 def test_upside_down_scores_give_the_same_race(field: dict[str, list[int]]) -> None:
     scores = shares(field)
     turned = {name: [-value for value in values] for name, values in scores.items()}
@@ -137,7 +141,7 @@ def test_upside_down_scores_give_the_same_race(field: dict[str, list[int]]) -> N
 
 
 @given(fields)
-@settings(max_examples=50)
+@settings(unhurried, max_examples=50)
 def test_someone_is_always_left_and_nobody_is_lost(field: dict[str, list[int]]) -> None:
     told = race(shares(field), 10, "maximize", 0.3)
     gone = [each.candidate for each in told.separated]
@@ -146,7 +150,7 @@ def test_someone_is_always_left_and_nobody_is_lost(field: dict[str, list[int]]) 
 
 
 @given(fields, st.integers(0, 10))
-@settings(max_examples=50)
+@settings(unhurried, max_examples=50)
 def test_a_race_read_again_as_it_grew_gives_the_same_answer(field: dict[str, list[int]], beyond: int) -> None:
     """Candidates stop where they were let go; scores that came beyond that change nothing."""
     scores = shares(field)

@@ -1,0 +1,127 @@
+"""A model card tells of a run's winner what its record holds, and is Markdown whatever that is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sweeps import boosting_sweep, make_sweep, sweep_of
+
+from reports.model_card import Card, Figure, NoWinner, card_of, model_card, to_markdown
+from search.records import Sweep
+
+CARD = Card(
+    name="mine",
+    summary=("A model.", "Of a search."),
+    facts=(("parameters", "10"),),
+    recipe=(("epochs", "3"),),
+    data=(("dataset", "digits"),),
+    figures=(Figure("test accuracy", "98.44 %", "± 0.08", "98.1 to 98.7 %"), Figure("test loss", "0.05")),
+    chosen=("By chance.",),
+    openings=("It was opened once.",),
+    provenance=(("commit", "abc"),),
+    command="benchsweep reproduce mine 3",
+    limits=("It is small.", "It is old."),
+)
+
+
+def test_a_card_is_made_of_plain_inputs_alone() -> None:
+    told = to_markdown(CARD).splitlines()
+    assert told[0] == "# Model card: mine"
+    headings = [line for line in told if line.startswith("## ")]
+    assert headings == [
+        "## Figures",
+        "## How it was chosen",
+        "## The test set",
+        "## Data",
+        "## Recipe",
+        "## Provenance",
+        "## Limits",
+    ]
+    assert "| test accuracy | 98.44 % | ± 0.08 | 98.1 to 98.7 % |" in told
+    assert "| test loss | 0.05 |  |  |" in told
+    assert "Train it again, and compare to the bit: `benchsweep reproduce mine 3`" in told
+    assert told[-1] == "- It is old."
+
+
+def test_without_a_command_none_is_promised() -> None:
+    assert "Train it again" not in to_markdown(replace(CARD, command=""))
+
+
+def test_what_a_record_holds_is_no_markup() -> None:
+    hostile = "a | b `c` <script> [x](y) *z*"
+    told = to_markdown(replace(CARD, name=hostile, data=((hostile, hostile),), limits=(hostile,)))
+    assert "<script>" not in told
+    assert "](y)" not in told.replace("\\](y)", "")
+    assert all(line.count("|") - line.count("\\|") in (0, 5) for line in told.splitlines())
+
+
+def test_a_sweeps_card_tells_figures_choice_openings_and_the_whole_recipe() -> None:
+    sweep = make_sweep()
+    best = sweep.best()
+    assert best is not None
+    card, told = card_of(sweep), model_card(sweep)
+    assert card.figures[0].name.startswith("test accuracy")
+    assert card.figures[0].interval != ""
+    assert dict(card.recipe)["learning_rate"] == repr(best.recipe["learning_rate"])
+    assert set(dict(card.recipe)) == {*best.recipe, "seed"}
+    assert f"trial {best.number}" in card.name
+    assert "opened once" in told
+    assert f"reproduce laptop {best.number}" in card.command or str(best.number) in card.command
+    assert "one seed" in " ".join(card.limits)
+
+
+def test_a_card_of_another_trainable_says_nothing_of_digits() -> None:
+    told = model_card(boosting_sweep())
+    assert "tests.boosting" in told
+    assert "test log loss" in told
+    assert "MNIST" not in told
+    assert "class" not in told.partition("## Limits")[2]
+
+
+def test_a_run_without_a_winner_has_no_card() -> None:
+    with pytest.raises(NoWinner, match="none yet \\(no trials\\)"):
+        model_card(sweep_of(()))
+
+
+PLAN = """
+name = "small"
+[budget]
+trials = 2
+[data]
+dataset = "digits"
+[recipe]
+batch_size = 100
+epochs = 1
+[space]
+learning_rate = { low = 1e-3, high = 1e-2, log = true }
+[confirmation]
+candidates = 1
+seeds = 2
+"""
+
+
+def test_the_card_of_a_real_search_is_exported_beside_its_model(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(PLAN)
+    run, card = tmp_path / "runs" / "small", tmp_path / "runs" / "small" / "MODEL_CARD.md"
+    for words in (
+        ["run", "small.toml", "--quiet"],
+        ["export", "small", "--format", "card", "--output", str(card)],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchsweep", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stderr
+    told, sweep = card.read_text(), Sweep.read(run)
+    assert told == model_card(sweep)
+    assert sweep.openings[-1].looks[0].weights_sha256 is not None
+    assert sweep.environment["data_sha256"] in told
+    assert sweep.environment["processor"] in told
+    assert "fresh seed" in told

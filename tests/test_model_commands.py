@@ -1,0 +1,413 @@
+"""`evaluate`, `predict` and `export`, as users type them, with small real models."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import searches
+import tomli_w
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from benchsweep.__main__ import main
+from benchsweep.model import find_model
+from benchsweep.scores import lines
+from search.opening import Look, Opening
+from trainable.data import Dataset, Digits, Source
+from trainable.durable import write_json
+from trainable.picture import framed, ink_of
+from trainable.recipe import Recipe
+from trainable.saved import SavedModel
+from trainable.training import Training
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command in this process."""
+
+    def call(*words: str | Path) -> Done:
+        code: Any = 0
+        try:
+            main([*map(str, words)])
+        except SystemExit as ended:
+            code = ended.code or 0
+        told = capsys.readouterr()
+        return Done(int(code), told.out, told.err)
+
+    return call
+
+
+def train(data: Dataset, folder: Path, **changes: Any) -> Training:
+    """Two epochs, saved in `folder`."""
+    given = {"epochs": 2, "batch_size": 100, "learning_rate": 5e-3, "normalisation": "dataset", **changes}
+    training = Training(Recipe.model_validate(given), data, "cpu", 1)
+    list(training)
+    training.save(folder)
+    return training
+
+
+@pytest.fixture(scope="module")
+def small(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of the small digits, and nothing beside it."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    folder.mkdir()
+    train(digits, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder as its end leaves it: plan, model, and one look at the test set, as trial 3."""
+    folder = tmp_path_factory.mktemp("runs") / "mine"
+    folder.mkdir()
+    training = train(digits, folder, seed=5)
+    (folder / "plan.toml").write_text(tomli_w.dumps(searches.plan(name="mine").to_table()))
+    seen = training.evaluate(Source.model_validate({"dataset": "digits"}).load_test(folder))
+    look = Look(3, 5, seen, training.parameters, training.weights_sha256)
+    opening = Opening(datetime(2026, 11, 20, tzinfo=UTC), "the search ended", 1, (look,))
+    write_json(folder / "test_openings.json", [opening.to_json()])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def large(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of MNIST, trained for three epochs."""
+    folder = tmp_path_factory.mktemp("mnist")
+    train(Source.model_validate({}).load(mnist_folder), folder, epochs=3, batch_size=256)
+    return folder
+
+
+# evaluate
+
+
+def test_evaluate_tells_what_the_model_does_on_the_images_held_out_of_its_training(
+    here: Any, small: Path, digits: Dataset
+) -> None:
+    told = here("evaluate", small)
+    accuracy = SavedModel.read(small).evaluate(digits.validation).metrics["accuracy"]
+    assert told.code == 0, told.err
+    assert f"accuracy  {100 * accuracy:.2f} %  95 % interval " in told.out
+    assert "on the validation split, 297 examples: dataset digits" in told.out
+    assert "these images were held out of its training" in told.out
+    assert "mlp 64-128-64-10, 17,226 parameters" in told.out
+    assert max(len(line) for line in told.out.splitlines() if ":" not in line) <= 80
+    assert told.err == ""
+
+
+def test_evaluate_as_json_tells_the_same_in_full(here: Any, small: Path, digits: Dataset) -> None:
+    told = json.loads(here("evaluate", small / "mnist_model.pth", "--json").out)
+    evaluation = SavedModel.read(small).evaluate(digits.validation)
+    assert told["metrics"] == dict(evaluation.metrics)
+    assert evaluation.confusion is not None
+    assert told["confusion"] == evaluation.confusion.tolist()
+    assert told["low"] < told["metrics"]["accuracy"] < told["high"]
+    assert np.trace(told["confusion"]) == round(told["metrics"]["accuracy"] * told["count"])
+    assert (told["run"], told["trial"], told["data"]["dataset"]) == (None, None, "digits")
+    assert told["data_from"] == "its images' size"
+
+
+def test_a_runs_model_is_known_by_its_weights_and_its_split_by_the_runs_plan(here: Any, run: Path) -> None:
+    told = json.loads(here("evaluate", "mine", "--runs", run.parent, "--json").out)
+    assert (told["trial"], told["seed"]) == (3, 5)
+    assert told["data_from"] == "the plan of mine"
+    assert "the search chose it by them" in told["notes"][0]
+    assert json.loads(here("evaluate", run / "model.safetensors", "--json").out) == told
+
+
+def test_the_test_set_is_opened_on_demand_alone_and_its_openings_are_told(here: Any, run: Path) -> None:
+    told = json.loads(here("evaluate", run, "--split", "test", "--json").out)
+    assert (told["split"], told["count"]) == ("test", 360)
+    recorded = json.loads((run / "test_openings.json").read_text())
+    assert told["metrics"] == pytest.approx(recorded[0]["looks"][0]["evaluation"]["metrics"], abs=1e-6)
+    assert any("of the test set on the record of mine" in note for note in told["notes"])
+
+
+def test_another_split_than_the_one_it_was_trained_with_is_said_to_flatter(
+    here: Any, small: Path, tmp_path: Path
+) -> None:
+    for name in ("model.safetensors", "mnist_model.pth"):
+        (tmp_path / name).write_bytes((small / name).read_bytes())
+    write_json(tmp_path / "train.json", {"data": {"dataset": "digits", "split_seed": 1}})
+    told = here("evaluate", tmp_path)
+    assert told.code == 0
+    assert "this is another split than the one it was trained with" in told.out
+    (tmp_path / "train.json").unlink()
+    (tmp_path / "model.safetensors").unlink()
+    told = here("evaluate", tmp_path)
+    assert "it is not on record which images it was trained on" in told.out
+    assert "mean 0.5 and std 0.5 are assumed" in told.out
+
+
+def of_classes(names: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]:
+    """What `lines` makes of a confusion."""
+    shares = [row[index] / sum(row) if sum(row) else math.nan for index, row in enumerate(counts)]
+    told = {
+        "model": "model.safetensors",
+        "title": "mlp",
+        "parameters": None,
+        "run": None,
+        "split": "test",
+        "count": 9,
+        "data": {},
+        "data_from": "",
+        "metrics": {"loss": 1.0},
+        "low": None,
+        "class_names": names,
+        "class_accuracy": shares,
+        "confusion": counts,
+        "notes": [],
+    }
+    return [line.plain for line in lines(told)]
+
+
+def test_a_confusion_of_long_names_and_large_counts_fits_into_80_columns() -> None:
+    names = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot")
+    counts = [[1000 if row == column else 0 for column in range(10)] for row in range(10)]
+    counts[0] = [0] * 10
+    told = of_classes(names, counts)
+    assert max(map(len, told)) <= 80
+    assert any("9 Boot" in line and "100.00 %" in line for line in told)
+    assert any(line.startswith("0 T-shirt") and "–" in line for line in told)
+
+
+def test_more_classes_than_fit_are_told_by_what_was_mixed_up_most() -> None:
+    counts = [[50 if row == column else int(column == row + 1) for column in range(40)] for row in range(40)]
+    counts[3][7] = 30
+    told = of_classes([f"class {index}" for index in range(40)], counts)
+    assert max(map(len, told)) <= 80
+    mixed = [line for line in told if "taken for" in line]
+    assert mixed[0].strip() == "30x  class 3 taken for class 7"
+    assert len(mixed) == 20
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["evaluate", "nowhere/model.safetensors"], 2, "there is no nowhere/model.safetensors"),
+        (["evaluate", "min", "--runs", "{runs}"], 2, "did you mean mine?"),
+        (["evaluate", "{small}", "--dataset", "digitz"], 2, "--dataset digitz must name data of"),
+        (["evaluate", "{runs}"], 1, "has neither; a run saves its winner's model when it ends"),
+        (["evaluate", "{run}/plan.toml"], 1, "must be a whole safetensors file"),
+        (["evaluate", "{small}", "--split", "train"], 2, "Invalid value for '--split'"),
+        (["export", "{small}", "--format", "tflite"], 2, "'tflite' is not one"),
+        (["export", "{small}", "--format", "card"], 2, "lies in no run's folder"),
+        (["export", "{small}", "--format", "pth", "--output", "{small}/mnist_model.pth"], 2, "is the model"),
+        (["predict", "{small}"], 2, "Missing argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_told_in_a_sentence(
+    here: Any, small: Path, run: Path, words: list[str], code: int, sentence: str
+) -> None:
+    told = here(*(word.format(small=small, run=run, runs=run.parent) for word in words))
+    assert told.code == code
+    assert sentence in " ".join(told.err.split())
+    assert "Traceback" not in told.err
+
+
+def test_a_model_of_8x8_images_is_not_tried_on_mnist(here: Any, small: Path, mnist_folder: Path) -> None:
+    told = here("evaluate", small, "--dataset", "mnist", "--data-dir", mnist_folder)
+    assert told.code == 2
+    assert "images must be [N, 8, 8]" in told.err
+
+
+PLAIN = """
+from pathlib import Path
+from tests_boosting import METRIC, Recipe, Source, Training
+"""
+OFFERING = (
+    PLAIN
+    + """
+from trainable.evaluation import Evaluation
+class SavedModel:
+    @classmethod
+    def read(cls, path):
+        return cls()
+    def evaluate(self, split):
+        return Evaluation({"log_loss": 0.25}, len(split.y))
+"""
+)
+
+
+@pytest.mark.parametrize("word", ["evaluate", "predict", "export"])
+def test_a_trainable_that_offers_no_saved_model_is_named(
+    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    offered(tmp_path, monkeypatch, f"plain_{word}", PLAIN)
+    more = {"evaluate": [], "predict": ["seven.png"], "export": ["--format", "onnx"]}[word]
+    told = here(word, tmp_path / "run", *more)
+    assert told.code == 2
+    assert f"is of plain_{word}, whose module offers no SavedModel" in told.err
+
+
+def test_a_trainable_that_offers_one_is_evaluated(
+    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered(tmp_path, monkeypatch, "offering", OFFERING)
+    for split in ("validation", "test"):
+        told = here("evaluate", tmp_path / "run", "--split", split)
+        assert told.code == 0, told.err
+        assert "log_loss  0.25" in told.out
+    told = here("predict", tmp_path / "run", "seven.png")
+    assert told.code == 2
+    assert "the SavedModel of offering must have probabilities for this, but has not" in told.err
+
+
+def offered(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
+    """A user's folder with a module of that name, and a run of it in run/."""
+    (folder / "tests_boosting.py").write_text(Path(__file__).with_name("boosting.py").read_text())
+    (folder / f"{name}.py").write_text(source)
+    (folder / "run").mkdir()
+    table = {"name": "run", "trainable": name, "data": {"classes": 3}}
+    (folder / "run" / "plan.toml").write_text(tomli_w.dumps(table))
+    monkeypatch.syspath_prepend(str(folder))
+
+
+# predict
+
+
+def picture_of(image: np.ndarray, generator: np.random.Generator, ink: Any, paper: Any) -> Image.Image:
+    """An image of MNIST's as someone may send it: coloured, 200x300, at a place and of a size by chance."""
+    side = int(generator.integers(100, 190))
+    large = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)) / 255
+    share = np.zeros((300, 200, 1))
+    top, left = generator.integers(0, 300 - side), generator.integers(0, 200 - side)
+    share[top : top + side, left : left + side, 0] = large
+    return Image.fromarray(np.rint(np.array(paper) * (1 - share) + np.array(ink) * share).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper", "suffix"),
+    [
+        ((255, 255, 255), (0, 0, 0), "png"),
+        ((0, 0, 0), (255, 255, 255), "png"),
+        ((30, 40, 160), (250, 240, 200), "jpg"),
+    ],
+    ids=["light on dark", "dark on light", "blue on paper, JPEG"],
+)
+def test_pictures_of_mnist_are_recognised_as_the_originals_are(
+    large: Path, mnist_folder: Path, tmp_path: Path, ink: Any, paper: Any, suffix: str
+) -> None:
+    held: Digits = Source.model_validate({}).load(mnist_folder).validation
+    model, generator = SavedModel.read(large), np.random.default_rng(0)
+    seen = []
+    for image in held.images[:400]:
+        path = tmp_path / f"picture.{suffix}"
+        picture_of(image, generator, ink, paper).save(path)
+        with Image.open(path) as picture:
+            seen.append(framed(ink_of(picture)))
+    right = model.probabilities(np.stack(seen)).argmax(axis=1) == held.labels[:400]
+    original = model.probabilities(held.images[:400]).argmax(axis=1) == held.labels[:400]
+    assert original.mean() > 0.95
+    assert right.mean() > original.mean() - 0.02
+
+
+def test_predict_answers_what_it_can_and_says_of_each_other_picture_why_not(
+    here: Any, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seven = Image.new("L", (200, 300), 255)
+    ImageDraw.Draw(seven).line([(40, 60), (140, 55), (80, 230)], fill=0, width=16, joint="curve")
+    seven.save("seven.png")
+    Image.new("L", (50, 50), 255).save("blank.png")
+    told = here("predict", large, "nowhere.png", "seven.png", "blank.png")
+    assert told.code == 1
+    assert told.out.startswith("seven.png    7 ")
+    assert len(told.out.splitlines()) == 1
+    assert "error: nowhere.png: no such file" in told.err
+    assert "blank.png: shows no digit" in " ".join(told.err.split())
+    both = json.loads(here("predict", large, "seven.png", "blank.png", "--json").out)
+    assert both[0]["class"] == "7"
+    assert sum(both[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert both[0]["probability"] == max(both[0]["probabilities"].values())
+    assert set(both[1]) == {"image", "error"}
+    assert here("predict", large, "seven.png").code == 0
+    assert "light on dark" in here("predict", large, "seven.png", "--no-invert").err
+
+
+def test_most_printed_digits_are_recognised_too(here: Any, large: Path, tmp_path: Path) -> None:
+    font, paths = ImageFont.load_default(size=120), []
+    for digit in range(10):
+        picture = Image.new("RGB", (200, 300), "white")
+        ImageDraw.Draw(picture).text((60, 70), str(digit), font=font, fill="navy", stroke_width=3)
+        paths.append(tmp_path / f"{digit}.jpg")
+        picture.save(paths[-1])
+    answers = json.loads(here("predict", large, *paths, "--json").out)
+    assert sum(answer["class"] == str(digit) for digit, answer in enumerate(answers)) >= 8
+
+
+def test_a_model_of_other_images_than_mnists_says_what_that_means(
+    here: Any, small: Path, tmp_path: Path, digits: Dataset
+) -> None:
+    path = tmp_path / "digit.png"
+    Image.fromarray(255 - digits.validation.images[0]).resize((160, 160)).save(path)
+    told = here("predict", small, path)
+    assert told.code == 0
+    assert told.out.split()[1] == str(digits.validation.labels[0])
+    assert "the model sees 8x8 pixels" in told.err
+
+
+# export
+
+
+def test_export_writes_what_torch_and_we_read_again(
+    here: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = here("export", "mine", "--runs", run.parent, "--format", "safetensors")
+    assert told.code == 0, told.err
+    assert told.out.strip() == str(tmp_path / "mine.safetensors")
+    model = SavedModel.read(run)
+    assert SavedModel.read(tmp_path / "mine.safetensors").metadata() == model.metadata()
+    made = json.loads(here("export", run, "--format", "pth", "--output", "new/net.pth", "--json").out)
+    assert made["file"] == str(tmp_path / "new" / "net.pth")
+    assert made["bytes"] == (tmp_path / "new" / "net.pth").stat().st_size
+    assert f"with mean {model.mean:.6g}" in made["notes"][0]
+    weights = torch.load(made["file"], weights_only=True)
+    assert {name: tuple(tensor.shape) for name, tensor in weights.items()}["fc1.weight"] == (128, 64)
+
+
+def test_a_state_dict_alone_is_not_exported_as_more_than_it_tells(
+    here: Any, small: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone.pth"
+    alone.write_bytes((small / "mnist_model.pth").read_bytes())
+    told = here("export", alone, "--format", "safetensors", "--output", tmp_path / "made.safetensors")
+    assert told.code == 1
+    assert "does not know them for sure" in told.err
+    assert not (tmp_path / "made.safetensors").exists()
+
+
+def test_onnx_without_its_extra_is_one_sentence_with_the_command(
+    here: Any, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as it is where the package is not installed
+    told = here("export", small, "--format", "onnx", "--output", tmp_path / "net.onnx")
+    assert told.code == 1
+    assert "needs the extra benchsweep[onnx]" in told.err
+    assert "onnxruntime" in told.err
+    assert "uv sync --extra onnx" in told.err
+    assert not (tmp_path / "net.onnx").exists()
+
+
+def test_find_model_names_what_it_found_after_run_folder_or_file(small: Path, run: Path) -> None:
+    assert find_model("mine", run.parent).name == "mine"
+    assert find_model(str(small), run.parent).name == "small"
+    assert find_model(str(small / "model.safetensors"), run.parent).name == "small"
+    assert find_model(str(run / "mnist_model.pth"), Path("nowhere")).run is not None
