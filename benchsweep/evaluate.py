@@ -74,6 +74,10 @@ def evaluate(
 
 def _record(found: FoundModel, model: Any, look: Callable[[], Evaluation]) -> Evaluation:
     """Look at the test set with a model, and have the look on the record of the run it belongs to."""
-    # The call site of search.winner.record_look, once that is there: it writes down the opening,
-    # calls `look`, and writes down what was seen. A model outside of a run has no such record.
-    return look()
+    from search.lock import owning
+    from search.winner import record_look
+
+    if found.run is None:
+        return look()  # a model outside of a run has no record to write to
+    with owning(found.run.lock):
+        return record_look(found.run, f"benchsweep evaluate {found.path.name}", look)

@@ -249,7 +249,7 @@ def _openings(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
     for trial in sorted(strangers, key=str):
         told = f"the test set was opened for trial {trial}, which is no complete trial of this run"
         wrong.append(failed("", told, "journal and openings are not of one run: restore both from one copy"))
-    if owner is None and openings and not openings[-1].looks:
+    if owner is None and openings and not any(each.looks for each in openings):
         told = (
             f"the test set was opened at {openings[-1].time.isoformat()}, but what was seen is not on record"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from search.start import plan_of
 from trainable.checkpoint import latest
 from trainable.contract import TrainingRun
 from trainable.durable import write_json
+from trainable.evaluation import Evaluation
 
 
 class NoModel(RuntimeError):
@@ -87,6 +88,15 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
     _kept(sweep, trained).save(run.path)
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, opening)])
     return opening
+
+
+def record_look(run: RunFolder, reason: str, look: Callable[[], Evaluation]) -> Evaluation:
+    """Look at the test set with a model of the run, outside of its confirmation, and have that on record
+    before it happens. The run must be owned. What was seen is not kept: nothing is to be ranked by it."""
+    openings = Sweep.read(run.path).openings
+    announced = Opening(datetime.now(UTC).replace(microsecond=0), reason, 1)
+    write_json(run.openings, [each.to_json() for each in (*openings, announced)])
+    return look()
 
 
 def _looks(trained: list[tuple[Model, TrainingRun]], test: Any) -> Iterator[Look]:

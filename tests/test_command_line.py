@@ -180,7 +180,7 @@ def test_resume_prints_json_lines_and_at_last_a_summary(place: Path, searched: D
     told = command("resume", "small", "--runs", place / "runs", "--json")
     lines = [json.loads(line, parse_constant=pytest.fail) for line in told.out.splitlines()]
     assert told.code == 0
-    assert [line["event"] for line in lines] == ["ended", "summary"]
+    assert [line["event"] for line in lines] == ["ended", "ended", "summary"]  # the search, its confirmation
     summary = lines[-1]
     assert summary["state"] == "finished"
     assert summary["trials"]["complete"] == summary["trials"]["planned"] == 4
@@ -194,7 +194,7 @@ def test_resume_prints_json_lines_and_at_last_a_summary(place: Path, searched: D
 
 def test_list_shows_every_run(here: Any, place: Path, searched: Done) -> None:
     told = here("list", "--runs", place / "runs")
-    assert re.search(r"small\s+finished\s+4/4\s+\d\d\.\d\d %\s+\d\d\.\d\d %\s+now", told.out)
+    assert re.search(r"small\s+finished\s+4/4\s+\d\d\.\d\d %\s+\d\d\.\d\d %\s+(now|\d+ min)", told.out)
     (found,) = json.loads(here("list", "--runs", place / "runs", "--json").out)
     assert found["name"] == "small"
     assert set(found["best"]["sampled"]) == {"learning_rate", "dropout"}

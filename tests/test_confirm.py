@@ -13,7 +13,8 @@ from search.folder import RunFolder
 from search.lock import owning
 from search.records import State, Sweep
 from search.reruns import Entry
-from search.winner import open_test_set
+from search.winner import open_test_set, record_look
+from trainable.evaluation import Evaluation
 
 NOWHERE = Path("nowhere")
 CONFIRMATION = {"candidates": 2, "seeds": 3, "confidence": 0.95}
@@ -112,3 +113,15 @@ def test_fresh_seeds_follow_the_highest_that_the_search_used(run: RunFolder) -> 
     entry = Entry.of(sweep, plan(confirmation={"candidates": 1, "seeds": 2}))
     assert entry is not None
     assert entry.seeds == (1, 2)
+
+
+def test_a_look_by_hand_is_on_record_before_it_happens(run: RunFolder) -> None:
+    before = len(Sweep.read(run.path).openings)
+
+    def look() -> Evaluation:
+        assert len(Sweep.read(run.path).openings) == before + 1
+        return Evaluation({"accuracy": 0.5}, 2)
+
+    with owning(run.lock):
+        assert record_look(run, "by hand", look).count == 2
+    assert Sweep.read(run.path).openings[-1].reason == "by hand"

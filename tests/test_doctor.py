@@ -298,7 +298,9 @@ def damage_best_model(run: RunFolder) -> None:
 
 def open_for_a_stranger(run: RunFolder) -> None:
     (opening,) = json.loads(run.openings.read_text())
-    run.openings.write_text(json.dumps([opening, {**opening, "trial": 99}]))
+    run.openings.write_text(
+        json.dumps([opening, {**opening, "looks": [{**opening["looks"][0], "trial": 99}]}])
+    )
 
 
 def leave_much(run: RunFolder) -> None:
