@@ -16,8 +16,8 @@ from reports.statistics import (
     bootstrap,
     compare,
     compare_scores,
-    holm,
     mean_interval,
+    selected,
     spread,
 )
 from reports.winner import bits_of, winner_of
@@ -36,11 +36,12 @@ Word = Literal["better", "tied", "worse"]
 class Tested(NamedTuple):
     """A finalist on the test set, in the figure's own unit.
 
-    mean, deviation: over the seeds; deviation is None for one. low, high: the mean's 95 % interval, over
-    seeds and examples; None where no example is right or wrong. best: the share of resamples, 0..1, in which
-    it is the best finalist; None there too. gain: the winner's figure less this one's, with the interval at
-    the confirmation's level; p: of no difference, adjusted for all finalists (Holm); word: whether the winner
-    is better than it. These three are None in the winner's own row.
+    mean, deviation: over the seeds; deviation is None for one. low, high: the mean's 95 % interval,
+    over seeds and examples; None where no example is right or wrong. best: the share of resamples,
+    0..1, in which it is the best finalist; None there too. gain: the winner's figure less this one's,
+    with the interval at the confirmation's level; p: of no difference, adjusted for all pairs of
+    candidates, any of whom might have won; word: whether the winner is better than it. These three are
+    None in the winner's own row.
     """
 
     seeds: int
@@ -102,7 +103,7 @@ def confirmed(sweep: Sweep) -> Confirmed | None:
         return None
     looks = _looks(sweep, told)
     figure = test_figure(sweep, next(iter(looks.values()))[0].evaluation) if looks else None
-    tested = {} if figure is None else _tested(looks, figure, told.level)
+    tested = {} if figure is None else _tested(looks, figure, told.level, len(told.candidates))
     rows = tuple(_row(each, told, sweep.metric, tested.get(each.name)) for each in told.candidates)
     return Confirmed(
         metric=sweep.metric,
@@ -143,7 +144,9 @@ def _looks(sweep: Sweep, told: Confirmation) -> dict[str, list[Look]]:
     return {name: looks for name, looks in held.items() if looks} if held.get(winner.name) else {}
 
 
-def _tested(looks: Mapping[str, list[Look]], figure: Metric, level: float) -> dict[str, Tested]:
+def _tested(
+    looks: Mapping[str, list[Look]], figure: Metric, level: float, candidates: int
+) -> dict[str, Tested]:
     names = list(looks)
     scores = {
         name: [
@@ -162,7 +165,7 @@ def _tested(looks: Mapping[str, list[Look]], figure: Metric, level: float) -> di
         else compare(bits[0], bits[place], level)
         for place, name in enumerate(names)
     ][1:]
-    adjusted = holm([gain.p for gain in gains])
+    adjusted = selected([gain.p for gain in gains], candidates)
     made = {}
     for place, name in enumerate(names):
         told = spread(scores[name])

@@ -275,8 +275,6 @@ class _Chance:
 def _comparison(difference: float, error: float, freedom: float, level: float) -> Comparison:
     if math.isinf(error):
         return Comparison(difference, -math.inf, math.inf, 1.0, level)
-    if error == 0:
-        return Comparison(difference, difference, difference, 1.0 if difference == 0 else 0.0, level)
     reach = error * float(special.stdtrit(freedom, 1 - level / 2))
     p = two_sided(difference / error, freedom)
     return Comparison(difference, difference - reach, difference + reach, p, level)

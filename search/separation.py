@@ -159,9 +159,8 @@ def race(
         separated += gone.values()
         racing = [name for name in racing if name not in gone]
     # Before the first look the means of what is there put them in order; no score at all comes last.
-    best = {name: float(np.mean(values[name][: taken or None])) if len(values[name]) else -math.inf
-            for name in racing}  # fmt: skip
-    racing = sorted(racing, key=lambda name: -best[name])
+    best = {name: values[name][: taken or None] for name in racing}
+    racing = sorted(racing, key=lambda name: -float(best[name].mean()) if len(best[name]) else math.inf)
     smallest_p = {name: 1.0 for name in order if name != racing[0]}
     for pair, p in adjusted.items():
         loser = behind[pair]
