@@ -98,9 +98,9 @@ def longer(sweep):
     return Plan.parse({**table, "sampler": {"name": "tpe"}, "pruner": {"name": "median"}}, "benchmark")
 with starting(run, longer, Path(), extend=True) as search:
     ready = time.perf_counter()
-    question = search._study.ask()
+    question = search.register.ask()
     asked = time.perf_counter()
-    search._study.record(question.number, Epoch(1, {"validation_accuracy": 0.5}, 0.1), "laptop:4711")
+    search.register.record(question.number, Epoch(1, {"validation_accuracy": 0.5}, 0.1), "laptop:4711")
     recorded = time.perf_counter()
 print(json.dumps([ready - began, asked - ready, recorded - asked]))
 """

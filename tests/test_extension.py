@@ -166,7 +166,7 @@ def test_an_extension_that_was_recorded_and_no_more_is_gone_on_with(run: RunFold
     assert plan_of(sweep) == changed
     assert Plan.read(run.plan) != changed
     with starting(run, plan_of, NOWHERE) as search_:
-        assert search_._data is not None
+        assert search_.data is not None
         assert not search_._notes
     assert Plan.read(run.plan) == changed
     carry_on(run, changed)
