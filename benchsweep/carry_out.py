@@ -12,11 +12,9 @@ from pathlib import Path
 import typer
 
 from benchsweep import terminal
-from benchsweep.closing import conclude
 from benchsweep.errors import WENT_WRONG, Interrupted
 from benchsweep.lines import Watcher
 from benchsweep.progress import Progress
-from benchsweep.reruns import Reruns
 from benchsweep.signals import Stopped, stopping
 from benchsweep.terminal import diverted, typed
 from benchsweep.view import Form, watcher
@@ -74,6 +72,8 @@ def carry_out(
     folder = data_folder(wish.data_dir)
 
     def stages() -> Generator[_Stage]:
+        from benchsweep.reruns import Reruns  # after the search, which need not wait for it
+
         beginning = starting(run, given, folder, wish.address, extend=extend, warm_start=warm_start)
         with beginning as search:
             if wish.form == "view":
@@ -96,6 +96,8 @@ def carry_confirmation(run: RunFolder, wish: Wish, candidates: int | None, seeds
     """The same for the confirmation of a run alone. candidates, seeds: in place of its plan's."""
 
     def stages() -> Generator[_Stage]:
+        from benchsweep.reruns import Reruns
+
         with confirming(run, data_folder(wish.data_dir), wish.address, candidates, seeds) as race:
             yield _Stage(race, Reruns.of_race(race), last=True)
 
@@ -130,6 +132,8 @@ def _carry(run: RunFolder, stages: Generator[_Stage], wish: Wish, afresh: str | 
         if told and told[0].ended is not None:
             if told[-1].ended is not None and not _done(told[-1]):
                 told[0].ended = told[-1].ended
+            from benchsweep.closing import conclude  # pandas, scipy and plotly: not before the first epoch
+
             with resumable(run, again):
                 conclude(run, told[0], wish.form, _next(run, told, again, afresh))
     if told[-1].ended is None:

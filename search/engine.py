@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import ray
 from ray._private import ray_constants
+from ray._private.utils import get_num_cpus
 
 from search.budget import Resources
 from search.cluster import Cluster
@@ -51,15 +53,19 @@ class Engine:
 
 
 @contextmanager
-def connected(resources: Resources, address: str | None = None) -> Iterator[Engine]:
+def connected(
+    resources: Resources, address: str | None = None, preload: Sequence[str] = ()
+) -> Iterator[Engine]:
     """Ray, up while inside: the cluster at `address` ("auto" or host:port), or for None this machine's
-    own, reachable from nowhere else. resources: of one trial. Raises NoRoom when none fits."""
+    own, reachable from nowhere else. resources: of one trial. preload: modules that this machine's
+    workers import while Ray still starts. Raises NoRoom when no trial fits."""
     if address is not None and ":" in address:
         _reachable(address)
-    with _listening(alone=address is None):
+    alone = address is None
+    with _listening(alone), _preloading(preload if alone and resources.cpus <= 1 else ()):
         ray.init(
             address="local" if address is None else address,
-            **({"include_dashboard": False} if address is None else {}),
+            **({"include_dashboard": False, "num_cpus": _useful(resources)} if alone else {}),
             log_to_driver=True,
             logging_level=logging.ERROR,
         )
@@ -103,6 +109,31 @@ def _listening(alone: bool) -> Iterator[None]:
         if before[0] is not None:
             os.environ[name] = before[0]
         ray_constants.ENABLE_RAY_CLUSTER = before[1]
+
+
+@contextmanager
+def _preloading(modules: Sequence[str]) -> Iterator[None]:
+    """Let the workers that Ray starts on its own, one for each CPU, import `modules` at once, and not
+    when their first trial waits for it. A trial of several CPUs has several such workers, of which it
+    uses one, so there nothing is gained."""
+    name = "RAY_preload_python_modules"
+    before = os.environ.get(name)
+    if modules:
+        os.environ[name] = ",".join(modules)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+
+
+def _useful(asked: Resources) -> int | None:
+    """So many of this machine's CPUs as the trials at once may use; None for all, or too few."""
+    if asked.concurrency is None:
+        return None
+    wanted, there = math.ceil(asked.concurrency * asked.cpus), get_num_cpus()
+    return wanted if wanted < there else None
 
 
 def _room(asked: Resources) -> Cluster:

@@ -10,7 +10,11 @@ A trainable is an importable module with four names:
                test split, asked for confirmed winners alone.
     Training   Training(recipe, data, device, threads), an iterator of Epochs.
 
-A fifth is optional, for whoever wants to use what `Training.save` wrote:
+Two are optional. For a search that begins sooner:
+
+    PRELOAD    names of modules that Training takes long to import: workers do so while Ray starts.
+
+And for whoever wants to use what `Training.save` wrote:
 
     SavedModel SavedModel.read(path) -> a trained model, from its file or the folder it was saved in.
                `benchsweep evaluate` calls its evaluate(split) -> Evaluation, with what load_test

@@ -1,6 +1,6 @@
 """The first trainable: the 784-128-64-10 network (and its kin) on images of digits.
 
-Its four names are those that `trainable/contract.py` asks for.
+Its names are those that `trainable/contract.py` asks for.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from trainable.recipe import Recipe
 if TYPE_CHECKING:
     from trainable.training import Training as TorchTraining
 
-__all__ = ["METRIC", "Recipe", "Source", "Training"]
+__all__ = ["METRIC", "PRELOAD", "Recipe", "Source", "Training"]
 
 METRIC = Metric(name="validation_accuracy", direction="maximize", unit="share")
+PRELOAD = ("trainable.training",)
 
 
 def Training(recipe: Recipe, data: Dataset, device: str, threads: int) -> TorchTraining:  # noqa: N802

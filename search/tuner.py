@@ -1,0 +1,146 @@
+"""Ray Tune's view of a search: its searcher, scheduler, stopper and callback, all of which ask the ledger.
+
+Of the driver's files only this one imports ray.tune, which takes as long as Ray needs to start.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.execution import class_cache
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from search.folder import RunFolder
+from search.ledger import Ledger
+from trainable.contract import import_root
+from trainable.worker import Mapped, train_trial
+
+
+def tuner(ledger: Ledger, run: RunFolder, data: Any, alone: bool) -> tune.Tuner:
+    """One start of the ledger's register, on a Ray that is up. data: what the trainable's Source loaded.
+    alone: whether that Ray is this process's own, whose workers have its environment."""
+    if alone:
+        # Tune asks for workers with an environment of their own, even to repeat what this machine's have
+        # anyway. Those that Ray started beforehand have none, and would not do.
+        class_cache.DEFAULT_ENV_VARS.clear()
+        class_cache.ENV_VARS_TO_PROPAGATE.clear()
+    register, cluster = ledger.register, ledger.cluster
+    assert cluster is not None
+    resources = register.plan.resources
+    mapped = Mapped(ray.put(data), import_root(register.plan.trainable))
+    trainable = tune.with_resources(
+        tune.with_parameters(train_trial, mapped=mapped), {"cpu": resources.cpus, "gpu": resources.gpus}
+    )
+    return tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=_Asker(ledger),
+            scheduler=_Judge(ledger),
+            num_samples=-1,
+            max_concurrent_trials=cluster.workers,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"trial-{trial.config['number']:05d}",
+            trial_dirname_creator=lambda trial: f"trial-{trial.config['number']:05d}",
+        ),
+        run_config=tune.RunConfig(
+            name=f"session-{register.session:03d}",
+            storage_path=str(run.engine),
+            failure_config=tune.FailureConfig(max_failures=resources.max_failures),
+            stop=_Deadline(ledger),
+            callbacks=[_Watch(ledger)],
+            verbose=0,
+        ),
+    )
+
+
+class _Asker(Searcher):
+    """Ray's searcher: asks the study."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        assignment = self._ledger.guarded(self._ledger.next, None)
+        if assignment == "later":
+            return None
+        return Searcher.FINISHED if assignment is None else assignment
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing to do: the scheduler saw every end before. A trial that was merely stopped stays
+        RUNNING in the study, and the next start continues it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """The study is on disk already."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise RuntimeError("a search is resumed from its study, not from Ray's snapshot")
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
+        return True
+
+
+class _Judge(FIFOScheduler):
+    """Ray's scheduler: records each report, and stops what the pruner stops. It must be the
+    scheduler, for Ray does not show the searcher a result after which it stops a trial."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        stop = self._ledger.guarded(lambda: self._ledger.take(result), True)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """The trial's worker died. Ray tells it both when it will start the trial anew and when it
+        gives it up."""
+        ledger, number = self._ledger, trial.config["number"]
+        if trial.should_recover():
+            ledger.guarded(lambda: ledger.lost(number), None)
+        else:
+            error = Path(trial.error_file).read_text() if trial.error_file else ""
+            ledger.guarded(lambda: ledger.give_up(number, error), None)
+
+
+class _Deadline(tune.Stopper):
+    """Ray's stopper: ends everything when asked to, or when the wall time is spent."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._ledger.guarded(self._ledger.stopping, True)
+
+
+class _Watch(tune.Callback):
+    """Ray's callback: ends the worker of a trial that hangs. Ray then replaces it, as it does when one
+    dies, or gives the trial up."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self._ledger.register.plan.resources.trial_timeout is None:
+            return
+        self._ledger.pause()
+        for trial in trials:
+            if trial.status == "RUNNING":
+                self._ledger.guarded(partial(self._look, trial), None)
+
+    def _look(self, trial: Any) -> None:
+        number = trial.config["number"]
+        if self._ledger.hangs(number):
+            if self._ledger.give_up_hung(number):
+                trial.max_failures = trial.run_metadata.num_failures  # the next one is the last
+            ray.kill(trial.temporary_state.ray_actor)
