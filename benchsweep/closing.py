@@ -18,6 +18,7 @@ from reports import page
 from reports.benchmarks import read_benchmarks
 from reports.confirmed import confirmed
 from reports.failures import failures
+from reports.model_card import model_card
 from reports.ranking import (
     benchmark_applies,
     leaderboard,
@@ -30,6 +31,7 @@ from reports.winner import winner_of
 from reports.wording import duration, plural
 from search.folder import RunFolder
 from search.records import Sweep
+from trainable.durable import write_whole
 
 _PURPOSES = {
     "report.html": "the report, to be opened in a browser",
@@ -38,6 +40,7 @@ _PURPOSES = {
     "results.json": "everything, for scripts",
     "model.safetensors": "the winner's weights",
     "mnist_model.pth": "the same as a PyTorch state dict",
+    "MODEL_CARD.md": "what that model is, how it was chosen and how good it is",
 }
 
 
@@ -47,14 +50,23 @@ def write_report(sweep: Sweep, folder: Path) -> dict[str, Path]:
     return page.write(sweep, read_benchmarks(), folder)
 
 
+def write_all(run: RunFolder) -> Sweep:
+    """The report, and once there is a winner its model card, in the run's folder; what they tell of.
+    Raises OSError."""
+    sweep = Sweep.read(run.path)
+    write_report(sweep, run.path)
+    if winner_of(sweep) is not None:
+        write_whole(run.path / "MODEL_CARD.md", model_card(sweep))
+    return sweep
+
+
 def conclude(run: RunFolder, progress: Progress, form: str, next_commands: list[str]) -> None:
     """Write the report on a search that ended, and print its end: a summary as the last JSON line,
     or text. next_commands: what to type now; the first is the one to go on with.
 
     To be called when the run is owned no more, for an owned run reads as running.
     """
-    sweep = Sweep.read(run.path)
-    write_report(sweep, run.path)
+    sweep = write_all(run)
     if form == "json":
         ended = progress.ended
         assert ended is not None

@@ -21,6 +21,9 @@ def confirm(
         int | None,
         typer.Option(min=1, metavar="N", help="Fresh seeds of each, at most.", show_default="the plan's"),
     ] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Also train a final model, with the validation images too.")
+    ] = False,
     runs: Runs = RUNS,
     data_dir: DataDir = None,
     address: Address = None,
@@ -35,6 +38,9 @@ def confirm(
     this at its end by itself, as its plan's [confirmation] asks.
 
     Given again, it goes on where it was; what was trained is not trained again, with more --seeds either.
+    --retrain then trains the winner's recipe once more, in this process, on training and validation images
+    together, looks at the test set with it, which is recorded, and saves it in the run's folder final.
+
     --json is as in `run`, each line with "stage": "confirmation".
 
     Exit codes: as of `run`.
@@ -42,5 +48,10 @@ def confirm(
     from benchsweep.carry_out import Wish, carry_confirmation
     from benchsweep.find import run_folder
 
-    wish = Wish.of(data_dir, address, quiet, json)
-    carry_confirmation(run_folder(run, runs), wish, candidates, seeds)
+    wish, folder = Wish.of(data_dir, address, quiet, json), run_folder(run, runs)
+    carry_confirmation(folder, wish, candidates, seeds)
+    if retrain:
+        from benchsweep.final import retrain_winner
+        from trainable.data import data_folder
+
+        retrain_winner(folder, data_folder(data_dir), wish.form)

@@ -21,6 +21,7 @@ EXIT_CODES = {
     "benchsweep.model.NoSavedModel": BAD_INPUT,
     "reports.benchmarks.BenchmarksError": WENT_WRONG,
     "reports.model_card.NoWinner": WENT_WRONG,
+    "search.final.CannotRetrain": WENT_WRONG,
     "reports.gate.NotComparable": BAD_INPUT,
     "search.journal.JournalDamaged": WENT_WRONG,
     "search.lock.Owned": WENT_WRONG,

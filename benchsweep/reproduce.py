@@ -20,7 +20,7 @@ def reproduce(
         str | None,
         typer.Argument(metavar="[RUN]", help="A run's name below --runs, or its folder.", show_default=False),
     ] = None,
-    trial: Annotated[str, typer.Argument(metavar="[TRIAL]", help="A trial's number, or best.")] = "best",
+    trial: Annotated[str, typer.Argument(metavar="[TRIAL]", help="A number, best, or default.")] = "best",
     seeds: Annotated[
         int, typer.Option(min=0, metavar="N", help="Also the first N of its reruns with fresh seeds.")
     ] = 0,
@@ -54,6 +54,8 @@ def reproduce(
 ) -> None:
     """Train a recorded trial again, in this process, and compare every epoch and the weights.
 
+    "default" is the plan's default recipe, as the run's confirmation trained it with its first fresh seed.
+
     It trains on the device and threads the trial had. Where processor, versions, code, device, threads
     or seed are not as they were, each is named, and the last score may differ by the tolerance; where all
     are, it must come to the same bits. A record that contradicts itself (a recipe that is not the one
@@ -78,15 +80,19 @@ def reproduce(
         from benchsweep.reported import reported
 
         sweep = reported(source)
-        number = trial_of(sweep, trial if run is None else run).number
+        trial = trial if run is None else run
     else:
         assert run is not None
         sweep = Sweep.read(run_folder(run, runs).path)
-        number = trial_of(sweep, trial).number
     plan, out = plan_of(sweep), terminal.out()
     changes = Changes(device, threads, seed, tolerance)
     done: list[Reproduction] = []
-    for each in [original(sweep, number), *reruns(sweep, number, seeds)]:
+    if trial == "default":
+        originals = reruns(sweep, None, max(1, seeds))
+    else:
+        number = trial_of(sweep, trial).number
+        originals = [original(sweep, number), *reruns(sweep, number, seeds)]
+    for each in originals:
         for told in reproduce(plan, each, data_folder(data_dir), changes):
             if isinstance(told, Reproduction):
                 done.append(told)

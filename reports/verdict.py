@@ -24,7 +24,7 @@ class Verdict:
     sentences: what it means, in reading order.
     facts: (name, value) of what went into it.
     settings: (name, value) of what the sampler chose for the winner. recipe: its whole recipe.
-    command: what trains it again; "" while there is none, and where the default recipe won.
+    command: what trains it again; "" while there is none.
     """
 
     figure: str
@@ -38,14 +38,14 @@ class Verdict:
 
 def reproduce_command(sweep: Sweep) -> str:
     """The command that trains the winner's recipe again and compares, the best trial's before one is
-    confirmed; "" where that is no trial's."""
+    confirmed."""
     winner, best = winner_of(sweep), sweep.best()
     chosen = (winner.trial,) if winner else chosen_of(sweep)
     # A run in a folder called runs is found by its name from beside it, which is how runs are kept.
     run = sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder)
-    if chosen == (None,):
-        return ""
     number = chosen[0] if chosen else best.number if best else "best"
+    if number is None:
+        number = "default"
     return shlex.join(["benchsweep", "reproduce", run, str(number)])
 
 

@@ -136,6 +136,11 @@ class RunFolder:
         return self.path / "warm_start.json"
 
     @property
+    def final(self) -> Path:
+        """The folder of the model that was trained with the validation images too."""
+        return self.path / "final"
+
+    @property
     def openings(self) -> Path:
         """Every look at the test set."""
         return self.path / "test_openings.json"

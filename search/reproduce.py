@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from search.confirmation import candidate_name
 from search.environment import environment
 from search.folder import RunFolder
 from search.plan import Plan
@@ -122,24 +123,24 @@ def original(sweep: Sweep, number: int) -> Original:
     )
 
 
-def reruns(sweep: Sweep, number: int, seeds: int) -> list[Original]:
-    """The first `seeds` reruns of trial `number` in the run's confirmation. Raises CannotReproduce when
-    there are not so many."""
-    confirmation = sweep.confirmation
+def reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Original]:
+    """The first `seeds` reruns of trial `number`, or for None of the plan's default recipe, in the run's
+    confirmation. Raises CannotReproduce when there are not so many."""
+    confirmation, name = sweep.confirmation, candidate_name(number)
     candidates = () if confirmation is None else confirmation.candidates
     found = [rerun for each in candidates if each.trial == number for rerun in each.complete]
     if len(found) < seeds:
         raise CannotReproduce(
-            f"--seeds asks for {seeds} reruns of trial {number}, but its confirmation holds {len(found)}; "
-            f"`benchsweep confirm {RunFolder(sweep.folder).reference} --seeds {seeds}` makes them, if the "
-            f"trial is among the best"
+            f"--seeds asks for {seeds} reruns of {name}, but {sweep.name}'s confirmation holds {len(found)}; "
+            f"`benchsweep confirm {RunFolder(sweep.folder).reference} --seeds {seeds}` makes them, if it is "
+            f"the default recipe or a trial among the best"
         )
     assert confirmation is not None
     again = RunFolder(sweep.folder).confirmation
     return [
         Original.of(
             rerun,
-            f"trial {number} with seed {rerun.recipe['seed']}",
+            f"{name} with seed {rerun.recipe['seed']}",
             confirmation.environments[rerun.session or 0],
             again.trial(rerun.number).checkpoint,
         )

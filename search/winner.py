@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +85,8 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
         looks=tuple(_looks(trained, test)),
         overlap=None if overlap is None else int(overlap(test)),
     )
-    _kept(sweep, trained).save(run.path)
+    chosen = kept(sweep, models)
+    next(training for model, training in trained if model is chosen).save(run.path)
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, opening)])
     return opening
 
@@ -110,12 +111,11 @@ def _looks(trained: list[tuple[Model, TrainingRun]], test: Any) -> Iterator[Look
         )
 
 
-def _kept(sweep: Sweep, trained: list[tuple[Model, TrainingRun]]) -> TrainingRun:
-    """The training whose model is the run's: of the winner's seeds the best on validation."""
-    first = trained[0][0].trial
+def kept(sweep: Sweep, models: Sequence[Model]) -> Model:
+    """Of `finalists` the one whose model is the run's: of the winner's seeds the best on validation."""
     sign = 1 if sweep.metric.direction == "maximize" else -1
-    of_winner = [(model, training) for model, training in trained if model.trial == first]
-    return max(of_winner, key=lambda pair: sign * (pair[0].trained.score or 0.0))[1]
+    of_winner = [model for model in models if model.trial == models[0].trial]
+    return max(of_winner, key=lambda model: sign * (model.trained.score or 0.0))
 
 
 def _reason(sweep: Sweep, models: list[Model]) -> str:

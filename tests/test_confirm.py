@@ -9,12 +9,14 @@ from searches import plan, search
 
 from search.confirm import NothingToConfirm, confirming
 from search.events import Ended, Started, TrialEnded, TrialStarted
+from search.final import CannotRetrain, Final, retrained
 from search.folder import RunFolder
 from search.lock import owning
 from search.records import State, Sweep
 from search.reruns import Entry
-from search.winner import open_test_set, record_look
+from search.winner import finalists, kept, open_test_set, record_look
 from trainable.evaluation import Evaluation
+from trainable.saved import SavedModel
 
 NOWHERE = Path("nowhere")
 CONFIRMATION = {"candidates": 2, "seeds": 3, "confidence": 0.95}
@@ -125,3 +127,28 @@ def test_a_look_by_hand_is_on_record_before_it_happens(run: RunFolder) -> None:
     with owning(run.lock):
         assert record_look(run, "by hand", look).count == 2
     assert Sweep.read(run.path).openings[-1].reason == "by hand"
+
+
+def test_a_final_model_is_trained_on_the_validation_images_too_and_its_look_recorded(run: RunFolder) -> None:
+    with owning(run.lock):
+        open_test_set(run, NOWHERE)
+        before = Sweep.read(run.path)
+        told = list(retrained(run, NOWHERE))
+    final, sweep = told[-1], Sweep.read(run.path)
+    assert isinstance(final, Final)
+    winner = kept(sweep, finalists(sweep))
+    assert len(told) == 1 + winner.trained.recipe["epochs"]
+    # The same recipe and seed on more images: another model than the run's own, which stays.
+    saved = [SavedModel.read(folder).weights_sha256 for folder in (run.final, run.path)]
+    assert saved[0] != saved[1] == winner.trained.weights_sha256
+    assert [each.reason for each in sweep.openings[:-1]] == [each.reason for each in before.openings]
+    assert "validation images too" in sweep.openings[-1].reason
+    assert not sweep.openings[-1].looks
+
+
+def test_a_final_model_needs_a_winner(tmp_path: Path) -> None:
+    folder = RunFolder.named("begun", tmp_path)
+    folder.path.mkdir()
+    folder.plan.write_text(plan().to_toml())
+    with pytest.raises(CannotRetrain, match="has chosen none yet"):
+        list(retrained(folder, NOWHERE))

@@ -104,9 +104,9 @@ seeds = 2
 """
 
 
-def test_the_card_of_a_real_search_is_exported_beside_its_model(tmp_path: Path) -> None:
+def test_the_card_of_a_real_search_lies_beside_its_model_and_is_exported(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(PLAN)
-    run, card = tmp_path / "runs" / "small", tmp_path / "runs" / "small" / "MODEL_CARD.md"
+    run, card = tmp_path / "runs" / "small", tmp_path / "card.md"
     for words in (
         ["run", "small.toml", "--quiet"],
         ["export", "small", "--format", "card", "--output", str(card)],
@@ -120,7 +120,7 @@ def test_the_card_of_a_real_search_is_exported_beside_its_model(tmp_path: Path) 
         )
         assert done.returncode == 0, done.stderr
     told, sweep = card.read_text(), Sweep.read(run)
-    assert told == model_card(sweep)
+    assert told == model_card(sweep) == (run / "MODEL_CARD.md").read_text()
     assert sweep.openings[-1].looks[0].weights_sha256 is not None
     assert sweep.environment["data_sha256"] in told
     assert sweep.environment["processor"] in told

@@ -10,7 +10,8 @@ A trainable is an importable module with four names:
                test split, asked for confirmed winners alone.
     Training   Training(recipe, data, device, threads), an iterator of Epochs.
 
-Two are optional. For a search that begins sooner:
+More is optional. For a final model, trained on all that is not the test split, a Source has
+load_all(folder), which returns what load does. For a search that begins sooner:
 
     PRELOAD    names of modules that Training takes long to import: workers do so while Ray starts.
 
