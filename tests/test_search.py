@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 from searches import NOWHERE, journal_of, plan, search
 
 from search.engine import NoRoom
@@ -264,6 +265,20 @@ def test_no_port_of_a_search_on_one_machine_listens_beyond_it(tmp_path: Path) ->
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert len(fresh) >= 3  # Ray's servers and the workers
     assert {address for addresses in fresh.values() for address in addresses} <= loopback
+
+
+def test_trials_run_in_the_workers_that_ray_starts_by_itself(tmp_path: Path) -> None:
+    logs: set[str] = set()
+    workers: set[int] = set()
+    given = plan(budget={"trials": 2}, resources={"concurrency": 2})
+    with starting(RunFolder.named("preloaded", tmp_path), given, NOWHERE) as started:
+        for event in started:
+            if isinstance(event, EpochReported):
+                folder = Path(ray._private.worker._global_node.get_logs_dir_path())
+                logs |= {path.name for path in folder.glob("worker-*.out")}
+            if isinstance(event, Started):
+                workers.add(event.workers)
+    assert workers == {len(logs)}
 
 
 def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
