@@ -12,10 +12,10 @@ from typing import Any
 from trainable.contract import State
 from trainable.epoch import Epoch
 from trainable.evaluation import Evaluation
-from trainable.mlp import METRIC, Recipe, Source
+from trainable.mlp import METRIC, PRELOAD, Recipe, Source
 from trainable.mlp import Training as TorchTraining
 
-__all__ = ["METRIC", "Recipe", "Source", "Training"]
+__all__ = ["METRIC", "PRELOAD", "Recipe", "Source", "Training"]
 
 
 class Training:
