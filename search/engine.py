@@ -9,9 +9,11 @@ import platform
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray._private.node import Node
 from ray._private.utils import get_num_cpus
 
 from search.budget import Resources
@@ -62,7 +64,7 @@ def connected(
     if address is not None and ":" in address:
         _reachable(address)
     alone = address is None
-    with _listening(alone), _preloading(preload if alone and resources.cpus <= 1 else ()):
+    with _listening(alone), _bare(alone), _preloading(preload if alone and resources.cpus <= 1 else ()):
         ray.init(
             address="local" if address is None else address,
             **({"include_dashboard": False, "num_cpus": _useful(resources)} if alone else {}),
@@ -109,6 +111,25 @@ def _listening(alone: bool) -> Iterator[None]:
         if before[0] is not None:
             os.environ[name] = before[0]
         ray_constants.ENABLE_RAY_CLUSTER = before[1]
+
+
+@contextmanager
+def _bare(alone: bool) -> Iterator[None]:
+    """Leave out of a Ray of our own the autoscaler's monitor and the dashboard's server, which serve nobody
+    there, and for which its start would wait a second and more: Ray has no setting against them."""
+
+    def no_server(self: Node, *_: Any, **__: Any) -> None:
+        self._webui_url = None
+
+    before = Node.start_monitor, Node.start_api_server
+    if alone:
+        setattr(Node, "start_monitor", lambda self: None)  # noqa: B010  mypy: a method is assigned to
+        setattr(Node, "start_api_server", no_server)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(Node, "start_monitor", before[0])  # noqa: B010
+        setattr(Node, "start_api_server", before[1])  # noqa: B010
 
 
 @contextmanager
