@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reports.statistics import Interval
+if TYPE_CHECKING:
+    from reports.statistics import Interval
 
 NOTHING = "–"
 """What stands where there is no value: an en dash, as in `Metric.format`."""
