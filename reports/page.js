@@ -71,13 +71,9 @@ function assign(target, path, value) {
   target[last] = value;
 }
 
-/** One drawing a frame: the page can be read and scrolled while they appear. */
-function draw(index) {
-  const plot = plots[index];
-  if (plot === undefined) {
-    root.classList.add("drawn");
-    return;
-  }
+/** Draws one, once. */
+function draw(plot) {
+  if (!waiting.delete(plot)) return;
   const { data, layout } = figures[plot.id];
   for (const [path, value] of Object.entries(themed())) assign(layout, path, value);
   if (plot.closest(".square")) layout.height = plot.clientWidth;
@@ -87,11 +83,36 @@ function draw(index) {
   // On a touch screen a finger on a plot must scroll the page, not zoom the plot.
   if (touch) layout.dragmode = false;
   Plotly.newPlot(plot, data, layout, { ...config, displayModeBar: touch ? false : "hover" });
-  requestAnimationFrame(() => setTimeout(draw, 0, index + 1));
+  window.linked?.(plot);
+  if (!waiting.size) root.classList.add("drawn");
+}
+
+const waiting = new Set(plots);
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries)
+      if (isIntersecting) {
+        near.unobserve(target);
+        draw(target);
+      }
+  },
+  { rootMargin: "600px" },
+);
+const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 30));
+
+/** Those in sight first, the others while nothing else is to be done: the page is used meanwhile. */
+function drawOthers() {
+  const [next] = waiting;
+  if (next === undefined) return;
+  draw(next);
+  idle(drawOthers);
 }
 
 label();
-draw(0);
+if (waiting.size) {
+  for (const plot of plots) near.observe(plot);
+  addEventListener("load", () => idle(drawOthers));
+} else root.classList.add("drawn");
 
 // Paper ------------------------------------------------------------------------------------------
 
@@ -99,6 +120,7 @@ draw(0);
 addEventListener("beforeprint", () => {
   root.dataset.before = root.dataset.theme ?? "";
   root.dataset.theme = "light";
+  for (const plot of [...waiting]) draw(plot);
   for (const details of document.querySelectorAll("details:not([open])")) {
     details.open = true;
     details.dataset.shut = "";

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +27,6 @@ from reports.ranking import (
     benchmark_applies,
     leaderboard,
     leaderboard_markdown,
-    sampled_settings,
     standing,
     states_sentence,
     to_csv,
@@ -36,6 +34,7 @@ from reports.ranking import (
 )
 from reports.results import record, results
 from reports.sections import Section, confirmation_section, sections
+from reports.trials import Trials, missing, trials
 from reports.verdict import Verdict, reproduce_command, verdict
 from reports.wording import duration, flatten, moment, plural, setting, shorten
 from search.records import Sweep
@@ -49,8 +48,8 @@ ENDINGS = {"budget": "budget spent", "error": "ended by an error"}
 class Report:
     """Everything the report shows, computed once; page, Markdown and data are made from it alone.
 
-    leaderboard, trials: as `reports.ranking` documents them; same_rules: the leaderboard of single networks
-    without augmentation alone. bars: one per leaderboard row.
+    leaderboard, trials: as `reports.ranking` documents them; trials_table: the page's; same_rules: the
+    leaderboard of single networks without augmentation alone. bars: one per leaderboard row.
     sections: the figures. environment: (key, value) rows. plan: (table, its rows) in the file's
     order. versions: of the plan, none where it never changed. results: what results.json holds.
     """
@@ -65,6 +64,7 @@ class Report:
     bars: Bars
     sections: tuple[Section, ...]
     trials: pd.DataFrame
+    trials_table: Trials
     failures: tuple[Failure, ...]
     environment: tuple[tuple[str, str], ...]
     plan: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -97,6 +97,7 @@ class Report:
             bars=bars(board),
             sections=sections(sweep),
             trials=trials_table(sweep),
+            trials_table=trials(sweep),
             failures=tuple(failures(sweep)),
             environment=tuple(flatten(sweep.environment)),
             plan=tuple(_plan_tables(sweep.plan)),
@@ -124,17 +125,6 @@ class Report:
         """The leaderboard's views: key, name, rows and their bars."""
         views = [("all", "All results", self.leaderboard), ("same", "Same rules", self.same_rules)]
         return [(key, name, frame, bars(frame)) for key, name, frame in views]
-
-    @property
-    def settings(self) -> list[str]:
-        """The sampled settings, in the order of the trials table."""
-        return sampled_settings(self.sweep)
-
-    @property
-    def ranked_trials(self) -> list[dict[Hashable, Any]]:
-        """The rows of `trials`, best first; those without a rank at the end, by number."""
-        ordered = self.trials.sort_values("rank", kind="stable", na_position="last")
-        return ordered.to_dict("records")
 
     @property
     def trials_told(self) -> pd.DataFrame:
@@ -234,16 +224,22 @@ def write(sweep: Sweep, benchmarks: pd.DataFrame, folder: Path) -> dict[str, Pat
 
 def html(report: Report) -> str:
     """The page: one file that needs no other, no network, and to be read no JavaScript either."""
-    early, late, plotly = _source("theme.js"), _source("page.js"), _plotly_script()
+    scripts = {
+        "early": _source("theme.js"),
+        "plotly": _plotly_script(),
+        "late": _source("page.js"),
+        "trials": _source("trials.js"),
+    }
     return (
         _environment(autoescape=True)
         .get_template("page.html")
         .render(
             report=report,
             style=Markup(_source("page.css")),
-            scripts={"early": Markup(early), "plotly": Markup(plotly), "late": Markup(late)},
-            policy=_policy([early, plotly, late]),
+            scripts={name: Markup(script) for name, script in scripts.items()},
+            policy=_policy(list(scripts.values())),
             figures=Markup(_figures_json(report)),
+            trials_data=Markup(_inert(report.trials_table.data)),
             record=Markup(_inert(record(report.results))),
             has_figures=any(section.figures for section in (report.confirmation, *report.sections)),
         )
@@ -268,7 +264,6 @@ def _environment(autoescape: bool) -> jinja2.Environment:
     made.filters |= {
         "called": called,
         "setting": setting,
-        "cell": lambda value: "" if _missing(value) else setting(value),
         "shorten": shorten,
         "moment": moment,
         "duration": duration,
@@ -277,13 +272,8 @@ def _environment(autoescape: bool) -> jinja2.Environment:
         "table": markdown.table,
         "leaderboard": leaderboard_markdown,
     }
-    made.tests["missing"] = _missing
+    made.tests["missing"] = missing
     return made
-
-
-def _missing(value: Any) -> bool:
-    """Whether a cell of a frame holds nothing: None, NA or NaN."""
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def _source(name: str) -> str:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_every_script_that_runs_is_known_to_the_policy_and_nothing_else_may_load
     (policy,) = [value for value in page.attribute("meta", "content") if "default-src" in value]
     kinds = [held.get("type") for tag, held in page.tags if tag == "script"]
     running = [script for script, kind in zip(page.scripts, kinds, strict=True) if kind is None]
-    assert len(running) == 3
+    assert len(running) == 4
     for script in running:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -381,12 +382,8 @@ def repeating_sweep() -> Sweep:
 
 def test_a_trial_that_repeats_a_recipe_is_marked_and_leads_to_the_other_one() -> None:
     page = page_of(repeating_sweep())
-    assert [link for link in page.attribute("a", "href") if link.startswith("#trial-")] == [
-        "#trial-0",
-        "#trial-1",
-        "#trial-2",
-        "#trial-3",
-    ]
+    links = Counter(link for link in page.attribute("a", "href") if link.startswith("#trial-"))
+    assert links == {f"#trial-{number}": 2 if number < 4 else 1 for number in range(8)}
     assert {f"trial-{number}" for number in range(8)} <= set(page.attribute("tr", "id"))
     assert "same recipe as trial 1, not trained again" in "".join(page.text)
     markdown = as_markdown(Report.of(repeating_sweep(), PUBLISHED))

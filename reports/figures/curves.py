@@ -7,10 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from reports.figures.style import AMBER, COLOUR, Window, count_axis, figure, value_axis, window
+from reports.figures.style import AMBER, COLOUR, OF_TRIALS, Window, count_axis, figure, value_axis, window
 from reports.wording import plural
 from search.records import State, Sweep
 from trainable.contract import Metric
+
+MOST_MARKED = 5_000
+"""Points of one state's curves above which they are drawn without dots, each an element of the page."""
 
 
 class Curve(NamedTuple):
@@ -99,11 +102,12 @@ def _lines(numbers: Curves, state: State) -> go.Scatter:
         x=xs,
         y=ys,
         customdata=told,
-        mode="lines+markers",
+        mode="lines+markers" if len(xs) <= MOST_MARKED else "lines",
         line={"color": COLOUR[state], "width": 1.2},
         marker={"size": 3},
         opacity=0.7,
         name=state.lower(),
+        meta=OF_TRIALS,
         hovertemplate="trial %{customdata[0]}, epoch %{x}: %{customdata[1]}<extra></extra>",
     )
 
@@ -112,10 +116,11 @@ def _best(metric: Metric, curve: Curve) -> go.Scatter:
     return go.Scatter(
         x=curve.epochs,
         y=curve.values,
-        customdata=[metric.format(value) for value in curve.values],
+        customdata=[[str(curve.number), metric.format(value)] for value in curve.values],
         mode="lines+markers",
         line={"color": AMBER, "width": 3},
         marker={"size": 6},
         name="best",
-        hovertemplate=f"best, trial {curve.number}, epoch %{{x}}: %{{customdata}}<extra></extra>",
+        meta=OF_TRIALS,
+        hovertemplate="best, trial %{customdata[0]}, epoch %{x}: %{customdata[1]}<extra></extra>",
     )

@@ -12,8 +12,10 @@ from reports.figures.style import (
     COLOUR,
     GREY,
     MARK,
+    OF_TRIALS,
     Window,
     count_axis,
+    faded,
     figure,
     value_axis,
     window,
@@ -143,18 +145,30 @@ def _repeats(numbers: History) -> go.Scatter:
     return go.Scatter(
         x=[repeat.number for repeat in numbers.repeats],
         y=[repeat.score for repeat in numbers.repeats],
-        customdata=[[numbers.metric.format(each.score), str(each.same_as)] for each in numbers.repeats],
+        customdata=[
+            [str(each.number), numbers.metric.format(each.score), str(each.same_as)]
+            for each in numbers.repeats
+        ],
         mode="markers",
         marker={"color": GREY, "symbol": "circle-open", "size": 5, "opacity": 0.85},
         name="repeat",
-        hovertemplate="trial %{x}: %{customdata[0]}<br>"
-        "same recipe as trial %{customdata[1]}, not trained again<extra></extra>",
+        unselected=faded(0.85),
+        meta=OF_TRIALS,
+        hovertemplate="trial %{x}: %{customdata[1]}<br>"
+        "same recipe as trial %{customdata[2]}, not trained again<extra></extra>",
     )
 
 
 def _points(numbers: History, state: State) -> go.Scatter:
     chosen = [index for index, is_state in enumerate(numbers.states) if is_state is state]
-    told = [[numbers.metric.format(numbers.scores[k]), plural(numbers.lengths[k], "epoch")] for k in chosen]
+    told = [
+        [
+            str(numbers.numbers[k]),
+            numbers.metric.format(numbers.scores[k]),
+            plural(numbers.lengths[k], "epoch"),
+        ]
+        for k in chosen
+    ]
     return go.Scatter(
         x=[numbers.numbers[k] for k in chosen],
         y=[numbers.scores[k] for k in chosen],
@@ -162,7 +176,9 @@ def _points(numbers: History, state: State) -> go.Scatter:
         mode="markers",
         marker={"color": COLOUR[state], "symbol": MARK[state], "size": 7, "opacity": 0.85},
         name=state.lower(),
-        hovertemplate="trial %{x}: %{customdata[0]}<br>after %{customdata[1]}<extra></extra>",
+        unselected=faded(0.85),
+        meta=OF_TRIALS,
+        hovertemplate="trial %{x}: %{customdata[1]}<br>after %{customdata[2]}<extra></extra>",
     )
 
 

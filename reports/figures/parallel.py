@@ -7,13 +7,14 @@ virtual machines and printers often lack.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from reports.figures.scale import Scale, scales
-from reports.figures.style import AMBER, BLUE, GREY, figure, plain
+from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, figure, plain
+from reports.trials import setting_key, shown_factor
 from reports.wording import listing, plural, setting
 from search.records import State, Sweep
 from trainable.contract import Metric
@@ -26,10 +27,20 @@ SKIPPED = (NOT_ASKED, "not asked")
 
 
 class Axis(NamedTuple):
-    """One upright axis: its name and where its labels stand (0 the bottom, 1 the top)."""
+    """One upright axis.
+
+    name: of the setting, or of the metric. key: of its column in the trials table (`reports.trials`).
+    ticks: its labels and where they stand (0 the bottom, 1 the top). foot, head: the values of the column
+    at its ends, spaced by their logarithm where `log`. choices: evenly spaced, instead of numbers.
+    """
 
     name: str
+    key: str
     ticks: tuple[tuple[float, str], ...]
+    foot: float = 0.0
+    head: float = 1.0
+    log: bool = False
+    choices: tuple[str, ...] = ()
 
 
 class Parallel(NamedTuple):
@@ -60,8 +71,20 @@ def parallel(sweep: Sweep) -> Parallel | str:
     scores = [score for _, score in complete]
     top, bottom = scores[0], scores[-1]
     asked = {scale.name: all(scale.name in trial.sampled for trial, _ in complete) for scale in settings}
-    axes = [Axis(s.name, _ticks(s) if asked[s.name] else (*_ticks(s), SKIPPED)) for s in settings]
-    axes.append(Axis(sweep.metric.name, _score_ticks(sweep.metric, bottom, top)))
+    axes = [
+        Axis(
+            scale.name,
+            setting_key(scale.name),
+            _ticks(scale) if asked[scale.name] else (*_ticks(scale), SKIPPED),
+            scale.low,
+            scale.high,
+            scale.log,
+            scale.choices,
+        )
+        for scale in settings
+    ]
+    ends = shown_factor(sweep) * bottom, shown_factor(sweep) * top
+    axes.append(Axis(sweep.metric.name, "score", _score_ticks(sweep.metric, bottom, top), *ends))
     heights, told = [], []
     for trial, score in complete:
         held = [
@@ -133,6 +156,7 @@ def draw(numbers: Parallel) -> go.Figure:
     top = top_group(numbers)
     last = len(numbers.numbers)
     traces = [
+        _ground(numbers),
         _lines(numbers, range(top, last), "others", GREY, 1.0, 0.35),
         _lines(numbers, range(1, top), "best tenth", BLUE, 1.8, 0.9),
         _lines(numbers, range(0, 1), "best", AMBER, 3.0, 1.0),
@@ -156,6 +180,8 @@ def draw(numbers: Parallel) -> go.Figure:
         [trace for trace in traces if len(trace.x)],
         height=420,
         annotations=notes,
+        dragmode="select",
+        meta={"axes": [_brushed(axis) for axis in numbers.axes]},
         xaxis={
             "tickvals": places,
             "ticktext": [plain(axis.name.replace("_", " "), 22) for axis in numbers.axes],
@@ -166,6 +192,24 @@ def draw(numbers: Parallel) -> go.Figure:
         },
         yaxis={"visible": False, "range": [lowest, 1.08], "fixedrange": True},
     )
+
+
+def _brushed(axis: Axis) -> dict[str, Any]:
+    """What the page needs to know of an axis to filter by what is brushed on it."""
+    if axis.choices:
+        return {"key": axis.key, "choices": list(axis.choices)}
+    return {"key": axis.key, "foot": axis.foot, "head": axis.head, "log": axis.log}
+
+
+def _ground(numbers: Parallel) -> go.Scatter:
+    """All lines, faint: what stays of those that a filter leaves out."""
+    xs: list[int | None] = []
+    ys: list[float | None] = []
+    for heights in numbers.heights:
+        xs += [*range(len(heights)), None]
+        ys += [*(NOT_ASKED if height is None else height for height in heights), None]
+    line = {"color": GREY, "width": 1}
+    return go.Scatter(x=xs, y=ys, mode="lines", line=line, opacity=0.1, hoverinfo="skip", showlegend=False)
 
 
 def _lines(
@@ -192,6 +236,7 @@ def _lines(
         marker={"size": 4},
         opacity=opacity,
         name=name,
+        meta=OF_TRIALS,
         hovertemplate="trial %{customdata[0]}: %{customdata[3]}<br>"
         "%{customdata[1]} = %{customdata[2]}<extra></extra>",
     )

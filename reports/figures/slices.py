@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from reports.figures.scale import Scale, scales
-from reports.figures.style import AMBER, BLUE, Window, figure, plain, tilt, value_axis, window
+from reports.figures.style import (
+    AMBER,
+    BLUE,
+    OF_TRIALS,
+    Window,
+    faded,
+    figure,
+    plain,
+    tilt,
+    value_axis,
+    window,
+)
 from reports.ranking import trained
 from reports.wording import listing, setting
 from search.records import State, Sweep
@@ -104,6 +115,8 @@ def _draw(numbers: Slices, one: Slice) -> go.Figure:
         customdata=told,
         mode="markers",
         marker={"color": BLUE, "size": 7, "opacity": 0.75},
+        unselected=faded(0.75),
+        meta=OF_TRIALS,
         hovertemplate=template,
     )
     traces = [points]

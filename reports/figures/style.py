@@ -40,6 +40,10 @@ MARK = {
     State.FAILED: "square",
 }
 
+OF_TRIALS = {"trials": True}
+"""A trace's meta where each point is a trial, whose number is the first of its customdata: the page links
+it with the trials table."""
+
 
 class Window(NamedTuple):
     """The part of a value axis that is shown at first, low < high, and how many values lie outside
@@ -81,6 +85,11 @@ def axis_title(metric: Metric) -> str:
     """The metric's name and unit as an axis title."""
     name = metric.name.replace("_", " ")
     return plain(name if metric.unit in ("", "share") else f"{name} ({metric.unit})")
+
+
+def faded(kept: float) -> dict[str, Any]:
+    """How the points of a trace with this opacity look that a filter of the trials table leaves out."""
+    return {"marker": {"opacity": kept / 8}}
 
 
 def value_axis(metric: Metric, shown: Window | None = None) -> dict[str, Any]:
