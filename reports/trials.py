@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from reports.figures.scale import Scale, scales
+from reports.scale import Scale, scales
 from reports.ranking import sampled_settings, trials_table
 from reports.wording import duration, setting
 from search.records import State, Sweep

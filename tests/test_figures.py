@@ -21,9 +21,9 @@ from sweeps import (
 from reports.bars import bars
 from reports.benchmarks import read_benchmarks
 from reports.figures import classes, confusion, curves, history, importances, parallel, slices
-from reports.figures.scale import Scale, scales
 from reports.figures.style import plain, window
 from reports.ranking import leaderboard
+from reports.scale import Scale, scales
 from reports.sections import sections
 from reports.statistics import wilson
 from search.records import State, Sweep

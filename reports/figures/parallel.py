@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from reports.figures.scale import Scale, scales
 from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, figure, plain
+from reports.scale import Scale, scales
 from reports.trials import setting_key, shown_factor
 from reports.wording import listing, plural, setting
 from search.records import State, Sweep

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from reports.figures.scale import Scale, scales
+from reports.figures.axis import setting_axis
 from reports.figures.style import (
     AMBER,
     BLUE,
@@ -15,11 +15,11 @@ from reports.figures.style import (
     faded,
     figure,
     plain,
-    tilt,
     value_axis,
     window,
 )
 from reports.ranking import trained
+from reports.scale import Scale, scales
 from reports.wording import listing, setting
 from search.records import State, Sweep
 from trainable.contract import Metric
@@ -128,25 +128,6 @@ def _draw(numbers: Slices, one: Slice) -> go.Figure:
         traces,
         height=260,
         showlegend=False,
-        xaxis=_axis(one.scale),
+        xaxis=setting_axis(one.scale),
         yaxis=value_axis(numbers.metric, numbers.window) | {"title": {"text": ""}},
     )
-
-
-def _axis(scale: Scale) -> dict[str, Any]:
-    title = {"text": plain(scale.name.replace("_", " "), 40)}
-    if scale.choices:
-        labels = [plain(label, 14) for label in scale.choices]
-        places = list(range(len(labels)))
-        return {
-            "title": title,
-            "tickvals": places,
-            "ticktext": labels,
-            "range": [-0.5, len(labels) - 0.5],
-            "tickangle": tilt(labels),
-        }
-    if scale.log:
-        # Within two decades their tens alone would be too few labels: 2 and 5 as well.
-        few = scale.high / scale.low < 150
-        return {"title": title, "type": "log", "exponentformat": "power", "dtick": "D2" if few else 1}
-    return {"title": title}

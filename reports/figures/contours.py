@@ -1,0 +1,199 @@
+"""Contours: what score a model of the search expects over two settings at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports.figures.axis import setting_axis
+from reports.figures.pairs import HOVER, Pair, hover, pairs
+from reports.figures.style import AMBER, axis_title, figure
+from reports.scale import Scale
+from reports.surrogate import WEAK, Surrogate, honesty, surrogate
+from reports.wording import plural, setting
+from search.records import Sweep
+from trainable.contract import Metric
+
+CELLS = 24
+"""Cells of a numeric axis."""
+
+COLOURS = "Cividis"
+"""From dark blue to yellow, even to colour-blind eyes. J. R. Nuñez, C. R. Anderton, R. S. Renslow, "Optimizing
+colormaps with consideration for color vision deficiency", PLOS ONE 13 (7), 2018, e0199239."""
+
+
+class Contour(NamedTuple):
+    """One pair of settings.
+
+    along, upward: the values that were asked for, on the settings' scales (`Scale.position`), rising.
+    means: what the model expects, in the metric's unit, a row for each of `upward`; averaged over the other
+    settings of the trials that were asked for both.
+    """
+
+    pair: Pair
+    along: tuple[float, ...]
+    upward: tuple[float, ...]
+    means: tuple[tuple[float, ...], ...]
+
+
+class Contours(NamedTuple):
+    """One pair of settings a drawing. trials: the model learned from. r_squared: see `Surrogate`."""
+
+    metric: Metric
+    contours: tuple[Contour, ...]
+    trials: int
+    r_squared: float
+
+
+def contours(sweep: Sweep) -> Contours | str:
+    """The numbers, or why there are none."""
+    held, model = pairs(sweep), surrogate(sweep)
+    if isinstance(held, str):
+        return held
+    if isinstance(model, str):
+        return model
+    made = tuple(_contour(pair, model) for pair in held)
+    return Contours(sweep.metric, made, len(model.trials), model.r_squared)
+
+
+def _contour(pair: Pair, model: Surrogate) -> Contour:
+    along, upward = _grid(pair.across), _grid(pair.up)
+    means = model.dependence(
+        pair.across.name, _values(pair.across, along), pair.up.name, _values(pair.up, upward)
+    )
+    return Contour(pair, along, upward, tuple(tuple(float(mean) for mean in row) for row in means))
+
+
+def _grid(scale: Scale) -> tuple[float, ...]:
+    """The middles of the cells of an axis."""
+    if scale.choices:
+        return tuple(float(place) for place in range(len(scale.choices)))
+    return tuple(_at(scale, (cell + 0.5) / CELLS) for cell in range(CELLS))
+
+
+def _at(scale: Scale, share: float) -> float:
+    if scale.log:
+        return float(math.exp(math.log(scale.low) * (1 - share) + math.log(scale.high) * share))
+    return scale.low * (1 - share) + scale.high * share
+
+
+def _values(scale: Scale, positions: tuple[float, ...]) -> list[Any]:
+    return list(scale.choices) if scale.choices else list(positions)
+
+
+def _best(numbers: Contours, contour: Contour) -> tuple[str, str, float]:
+    """Where the model expects most: the two values as text, and what it expects."""
+    means = np.array(contour.means)
+    at = means.argmax() if numbers.metric.direction == "maximize" else means.argmin()
+    up, across = np.unravel_index(at, means.shape)
+    one = _values(contour.pair.across, contour.along)[across]
+    other = _values(contour.pair.up, contour.upward)[up]
+    return _rounded(one), _rounded(other), float(means[up, across])
+
+
+def _rounded(value: Any) -> str:
+    """A cell is no finer than two digits."""
+    return f"{value:.2g}" if isinstance(value, float) else setting(value)
+
+
+def sentence(numbers: Contours) -> str:
+    """Where the model expects the best score, and how far it is to be believed."""
+    first = numbers.contours[0]
+    one, other, mean = _best(numbers, first)
+    names = first.pair.across.name, first.pair.up.name
+    told = (
+        f"A model of {plural(numbers.trials, 'complete trial')} expects most of {names[0]} near {one} and "
+        f"{names[1]} near {other}: {numbers.metric.format(mean)} on average over the other settings. "
+        f"It {honesty(numbers.r_squared)}"
+    )
+    return f"{told}, too little to rely on." if numbers.r_squared < WEAK else f"{told}."
+
+
+def draw(numbers: Contours) -> dict[str, go.Figure]:
+    """One small figure a pair, by its settings, all with the same colours; yellow is better."""
+    means = [mean for contour in numbers.contours for row in contour.means for mean in row]
+    return {each.pair.key: _draw(numbers, each, min(means), max(means)) for each in numbers.contours}
+
+
+def _draw(numbers: Contours, contour: Contour, low: float, high: float) -> go.Figure:
+    pair = contour.pair
+    points = {"color": "rgba(255,255,255,0.85)", "size": 5, "line": {"color": "rgba(0,0,0,0.7)", "width": 1}}
+    traces = [_ground(numbers, contour, low, high), _trials(numbers, pair, range(len(pair.numbers)), points)]
+    if pair.best:
+        star = {"color": AMBER, "symbol": "star", "size": 16, "line": {"color": "#000000", "width": 1.2}}
+        traces.append(_trials(numbers, pair, range(1), star))
+    return figure(
+        traces,
+        height=340,
+        showlegend=False,
+        xaxis=setting_axis(pair.across) | {"showgrid": False, "range": _ends(pair.across)},
+        yaxis=setting_axis(pair.up) | {"showgrid": False, "range": _ends(pair.up)},
+    )
+
+
+def _ends(scale: Scale) -> list[float]:
+    if scale.choices:
+        return [-0.5, len(scale.choices) - 0.5]
+    return [math.log10(scale.low), math.log10(scale.high)] if scale.log else [scale.low, scale.high]
+
+
+def _edges(scale: Scale, middles: tuple[float, ...]) -> list[float]:
+    """The cells' ends: on a logarithmic axis plotly would put them in the wrong places itself."""
+    if scale.choices:
+        return [place - 0.5 for place in (*middles, len(middles))]
+    return [_at(scale, cell / CELLS) for cell in range(CELLS + 1)]
+
+
+def _ground(numbers: Contours, contour: Contour, low: float, high: float) -> go.Heatmap:
+    pair, metric = contour.pair, numbers.metric
+    return go.Heatmap(
+        x=_edges(pair.across, contour.along),
+        y=_edges(pair.up, contour.upward),
+        z=contour.means,
+        zmin=low,
+        zmax=high,
+        colorscale=COLOURS,
+        reversescale=metric.direction == "minimize",
+        customdata=[[metric.format(mean) for mean in row] for row in contour.means],
+        colorbar={
+            **{"orientation": "h", "thickness": 8, "x": 0.5, "xanchor": "center", "len": 1.0},
+            **{"y": 1.0, "yanchor": "bottom", "outlinewidth": 0, "ypad": 6, "nticks": 4},
+            "tickformat": ".2~%" if metric.unit == "share" else ".3~g",
+            "title": {"text": f"expected {axis_title(metric)}", "side": "top", "font": {"size": 11}},
+        },
+        hovertemplate="expected: %{customdata}<extra></extra>",
+    )
+
+
+def _trials(numbers: Contours, pair: Pair, places: range, marker: dict[str, Any]) -> go.Scatter:
+    return go.Scatter(
+        x=[pair.across_at[place] for place in places],
+        y=[pair.up_at[place] for place in places],
+        customdata=[hover(pair, place, numbers.metric.format(pair.scores[place])) for place in places],
+        mode="markers",
+        marker=marker,
+        hovertemplate=HOVER,
+    )
+
+
+def table(numbers: Contours) -> pd.DataFrame:
+    """Where the model expects most, a row a pair."""
+    rows = []
+    for contour in numbers.contours:
+        one, other, mean = _best(numbers, contour)
+        means = [value for row in contour.means for value in row]
+        worst = min(means) if numbers.metric.direction == "maximize" else max(means)
+        rows.append(
+            {
+                "settings": contour.pair.key,
+                "best near": f"{one}, {other}",
+                "expected there": numbers.metric.format(mean),
+                "expected at worst": numbers.metric.format(worst),
+                "trials": len(contour.pair.numbers),
+            }
+        )
+    return pd.DataFrame(rows)
