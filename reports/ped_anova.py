@@ -77,14 +77,16 @@ def ped_anova(columns: Sequence[Column], losses: Floats, weights: Floats, quanti
             divergence = (before * (after / before - 1) ** 2).sum(axis=1)
             shares = best[known] / count[known], all_[known] / total[known]
             told[known, place] = shares[0] ** 2 / shares[1] * divergence
-    return told * ((count / total) ** 2)[:, None]
+    told *= ((count / total) ** 2)[:, None]
+    return told
 
 
 def _choices(counts: Floats) -> Floats:
     """Their smoothed shares, [B, size]: a kernel for each choice that occurs, and the prior's."""
     size, total = counts.shape[1], counts.sum(axis=1, keepdims=True)
     little = 1 / ((counts > 0).sum(axis=1, keepdims=True) + 1)
-    return ((counts + total * little) / (1 + size * little) + 1 / size) / (total + 1)
+    density: Floats = ((counts + total * little) / (1 + size * little) + 1 / size) / (total + 1)
+    return density
 
 
 def _numbers(counts: Floats) -> Floats:
@@ -106,5 +108,6 @@ def _numbers(counts: Floats) -> Floats:
     kernels = mass[:, at[:, None] - at + size - 1]
     edges = special.ndtr((np.arange(size + 1) - size / 2) / size)
     prior = np.diff(edges) / (edges[-1] - edges[0])
-    made = np.einsum("bij,bj->bi", kernels, counts / whole) + prior
-    return made / (total + 1)[:, None]
+    density: Floats = np.einsum("bij,bj->bi", kernels, counts / whole) + prior
+    density /= (total + 1)[:, None]
+    return density

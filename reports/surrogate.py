@@ -158,6 +158,6 @@ def encoding_of(moving: Sequence[Scale], trials: Sequence[Trial]) -> Encoding:
 
 
 def honesty(r_squared: float) -> str:
-    """How far a model is to be believed, a clause: "explains 71 % of the variance of scores it had not seen"."""
+    """How far it is to be believed: "explains 71 % of the variance of scores it had not seen"."""
     share = f"{100 * r_squared:.0f} %" if r_squared > 0 else "none"
     return f"explains {share} of the variance of scores it had not seen"

@@ -27,6 +27,14 @@ SPACE: dict[str, Any] = {
     "schedule": {"choices": ["constant", "step", "cosine", "one_cycle"]},
     "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
 }
+DEFAULTS: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "dropout": 0.0,
+    "schedule": "constant",
+    "gamma": 0.5,
+}
+"""What the default recipe has where the space chooses."""
 PLAN: dict[str, Any] = {
     "name": "laptop",
     "trainable": "trainable.mlp",
@@ -217,11 +225,18 @@ def make_confirmation(
     metric: Metric = ACCURACY,
     parameters: Mapping[int | None, int] | None = None,
     seeds: tuple[int, ...] = SEEDS,
+    given: Mapping[int | None, Mapping[str, Any]] | None = None,
 ) -> Confirmation:
     """The race of these candidates (None: the default recipe, last), read as from its register. scores: of
-    each, one a fresh seed, in the seeds' order."""
+    each, one a fresh seed, in the seeds' order. given: fields of their recipes."""
     recipes: dict[int | None, dict[str, Any]] = {
-        trial: {**PLAN["recipe"], "learning_rate": 1e-3, "candidate": str(trial)} for trial in scores
+        trial: {
+            **PLAN["recipe"],
+            "learning_rate": 1e-3,
+            "candidate": str(trial),
+            **(given or {}).get(trial, {}),
+        }
+        for trial in scores
     }
     reruns = [
         make_trial(
@@ -261,7 +276,9 @@ def confirmed_sweep(**changes: Any) -> Sweep:
         trial.number: [float(each) for each in random.normal(0.9790, 8e-4, 10)] for trial in best
     }
     scores[None] = [float(each) for each in random.normal(0.9710, 8e-4, 10)]
-    told = make_confirmation(scores, {trial.number: trial.score or 0.0 for trial in best})
+    given: dict[int | None, Mapping[str, Any]] = {trial.number: trial.sampled for trial in best}
+    given[None] = DEFAULTS
+    told = make_confirmation(scores, {trial.number: trial.score or 0.0 for trial in best}, given=given)
     looks = [
         make_look(
             each.trial,

@@ -22,8 +22,8 @@ CELLS = 24
 """Cells of a numeric axis."""
 
 COLOURS = "Cividis"
-"""From dark blue to yellow, even to colour-blind eyes. J. R. Nuñez, C. R. Anderton, R. S. Renslow, "Optimizing
-colormaps with consideration for color vision deficiency", PLOS ONE 13 (7), 2018, e0199239."""
+"""From dark blue to yellow, for colour-blind eyes too. J. R. Nuñez, C. R. Anderton, R. S. Renslow,
+"Optimizing colormaps with consideration for color vision deficiency", PLOS ONE 13 (7), 2018, e0199239."""
 
 
 class Contour(NamedTuple):
