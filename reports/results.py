@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.confirmed import confirmed
-from reports.figures.importances import importances
+from reports.figures.importances import Importances, importances
 from reports.ranking import benchmark_applies, leaderboard
 from reports.winner import Winner, winner_of
 from reports.wording import plain_json
@@ -41,7 +41,12 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
                     seconds), error, notes, resumed_from, worker, session, started, ended, seconds,
                     same_as (the trial whose end this one was given, for it has the same recipe
                     and was not trained again; null for the others)
-    importances     setting -> share, or null; importances_note says why
+    importances     setting -> share, or null; importances_note says why. importances_intervals: setting ->
+                    low, high (95 % over resamples of the trials); importances_leading: share of the
+                    resamples in which the first setting is the first
+    fanova          setting -> share of the score's variance that it accounts for alone (null where not every
+                    trial was asked for it), or null; fanova_intervals: setting -> low, high (95 % of the
+                    trees), or null
     leaderboard     the columns of `reports.ranking.leaderboard`; leaderboard_note says which rows
     openings        of the test set: time, reason, models, overlap, looks (trial, seed, evaluation,
                     parameters, weights_sha256)
@@ -56,7 +61,6 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     Times are ISO 8601 in UTC, durations seconds. What JSON cannot hold (NaN) is null.
     """
     best, told = sweep.best(), importances(sweep)
-    shares = None if isinstance(told, str) else dict(zip(told.names, told.shares, strict=True))
     made = {
         "schema": SCHEMA,
         "name": sweep.name,
@@ -72,8 +76,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         "test": test_figures(sweep),
         "confirmation": _confirmation(sweep),
         "trials": [_trial(trial) for trial in sweep.trials],
-        "importances": shares,
-        "importances_note": told if isinstance(told, str) else None,
+        **_importances(told),
         "leaderboard": _records(leaderboard(sweep, benchmarks)),
         "leaderboard_note": benchmark_applies(sweep)[1],
         "openings": [opening.to_json() for opening in sweep.openings],
@@ -126,6 +129,25 @@ def _winner(winner: Winner | None) -> dict[str, Any] | None:
         "recipe": dict(winner.recipe),
         "model_seed": winner.model.seed,
         "parameters": winner.parameters,
+    }
+
+
+def _importances(told: Importances | str) -> dict[str, Any]:
+    if isinstance(told, str):
+        keys = ("importances", "importances_intervals", "importances_leading", "fanova", "fanova_intervals")
+        return {**dict.fromkeys(keys), "importances_note": told}
+    names, effects = told.names, told.fanova_intervals
+    return {
+        "importances": dict(zip(names, told.shares, strict=True)),
+        "importances_note": None,
+        "importances_intervals": {
+            name: each._asdict() for name, each in zip(names, told.intervals, strict=True)
+        },
+        "importances_leading": told.leading,
+        "fanova": dict(zip(names, told.fanova, strict=True)),
+        "fanova_intervals": {
+            name: None if each is None else each._asdict() for name, each in zip(names, effects, strict=True)
+        },
     }
 
 

@@ -105,9 +105,7 @@ def ablation(sweep: Sweep) -> Ablation | str:
         )
     chosen = chosen_of(sweep)
     if chosen is None:
-        return (
-            "The confirmation has found no winner yet, so there is nothing to go to from the default recipe."
-        )
+        return "The confirmation has found no winner yet, so no path leads there from the default recipe."
     if chosen[0] is None:
         return "The default recipe itself was chosen, so no change to it is to be explained."
     reference = told.reference
@@ -214,10 +212,8 @@ def _changes(
         for each in conditions
         if (each in old) != (each in new) or (each in old and _differ(old[each], new[each]))
     ]
-    return tuple(
-        Change(each, _told(old, each), _told(new, each))
-        for each in sorted(moved, key=lambda each: each != name)
-    )
+    moved.sort(key=lambda each: each != name)
+    return tuple(Change(each, _told(old, each), _told(new, each)) for each in moved)
 
 
 def _told(values: Mapping[str, Any], name: str) -> str:
@@ -310,7 +306,8 @@ def _label(step: Step) -> str:
         return "default recipe"
     first, others = step.changes[0], len(step.changes) - 1
     more = f" +{others}" if others else ""
-    return f"{plain(first.name.replace('_', ' '), 20)}{more}<br>{plain(first.before, 11)} → {plain(first.after, 11)}"
+    name = plain(first.name.replace("_", " "), 20)
+    return f"{name}{more}<br>{plain(first.before, 11)} → {plain(first.after, 11)}"
 
 
 def _bars(numbers: Ablation, rows: Sequence[int], name: str, colour: str) -> go.Bar:

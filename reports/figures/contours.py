@@ -72,7 +72,14 @@ def _grid(scale: Scale) -> tuple[float, ...]:
     """The middles of the cells of an axis."""
     if scale.choices:
         return tuple(float(place) for place in range(len(scale.choices)))
+    if _counted(scale):
+        return tuple(float(value) for value in range(round(scale.low), round(scale.high) + 1))
     return tuple(_at(scale, (cell + 0.5) / CELLS) for cell in range(CELLS))
+
+
+def _counted(scale: Scale) -> bool:
+    """Whether each whole number of the axis has a cell of its own."""
+    return scale.whole and not scale.log and scale.high - scale.low < CELLS
 
 
 def _at(scale: Scale, share: float) -> float:
@@ -106,9 +113,9 @@ def sentence(numbers: Contours) -> str:
     one, other, mean = _best(numbers, first)
     names = first.pair.across.name, first.pair.up.name
     told = (
-        f"A model of {plural(numbers.trials, 'complete trial')} expects most of {names[0]} near {one} and "
-        f"{names[1]} near {other}: {numbers.metric.format(mean)} on average over the other settings. "
-        f"It {honesty(numbers.r_squared)}"
+        f"A model of {plural(numbers.trials, 'complete trial')} expects the best score near "
+        f"{names[0]} {one} and {names[1]} {other}: {numbers.metric.format(mean)} on average over the other "
+        f"settings. It {honesty(numbers.r_squared)}"
     )
     return f"{told}, too little to rely on." if numbers.r_squared < WEAK else f"{told}."
 
@@ -131,20 +138,20 @@ def _draw(numbers: Contours, contour: Contour, low: float, high: float) -> go.Fi
         height=340,
         showlegend=False,
         xaxis=setting_axis(pair.across) | {"showgrid": False, "range": _ends(pair.across)},
-        yaxis=setting_axis(pair.up) | {"showgrid": False, "range": _ends(pair.up)},
+        yaxis=setting_axis(pair.up) | {"tickangle": 0, "showgrid": False, "range": _ends(pair.up)},
     )
 
 
 def _ends(scale: Scale) -> list[float]:
-    if scale.choices:
-        return [-0.5, len(scale.choices) - 0.5]
+    if scale.choices or _counted(scale):
+        return [scale.low - 0.5, scale.high + 0.5]
     return [math.log10(scale.low), math.log10(scale.high)] if scale.log else [scale.low, scale.high]
 
 
 def _edges(scale: Scale, middles: tuple[float, ...]) -> list[float]:
     """The cells' ends: on a logarithmic axis plotly would put them in the wrong places itself."""
-    if scale.choices:
-        return [place - 0.5 for place in (*middles, len(middles))]
+    if scale.choices or _counted(scale):
+        return [place - 0.5 for place in (*middles, middles[-1] + 1)]
     return [_at(scale, cell / CELLS) for cell in range(CELLS + 1)]
 
 
@@ -171,8 +178,8 @@ def _ground(numbers: Contours, contour: Contour, low: float, high: float) -> go.
 
 def _trials(numbers: Contours, pair: Pair, places: range, marker: dict[str, Any]) -> go.Scatter:
     return go.Scatter(
-        x=[pair.across_at[place] for place in places],
-        y=[pair.up_at[place] for place in places],
+        x=[pair.drawn_at(place)[0] for place in places],
+        y=[pair.drawn_at(place)[1] for place in places],
         customdata=[hover(pair, place, numbers.metric.format(pair.scores[place])) for place in places],
         mode="markers",
         marker=marker,

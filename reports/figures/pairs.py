@@ -14,6 +14,10 @@ from reports.wording import setting
 from search.records import Sweep
 from search.trial import Trial
 
+SPREAD = (0.7548776662466927, 0.5698402909980532)
+"""Steps of a sequence that fills a square evenly: the powers of 1/x with x³ = x + 1 (M. Roberts, "The
+Unreasonable Effectiveness of Quasirandom Sequences", 2018)."""
+
 MOST = 3
 """Settings that are paired, the most important ones."""
 
@@ -39,6 +43,16 @@ class Pair(NamedTuple):
     def key(self) -> str:
         """ "learning_rate, dropout"."""
         return f"{self.across.name}, {self.up.name}"
+
+    def drawn_at(self, place: int) -> tuple[float, float]:
+        """Where a trial is drawn: a choice's trials are spread over its row, by the trial's number, for they
+        would hide each other."""
+        sides = (self.across, self.across_at[place]), (self.up, self.up_at[place])
+        across, up = (
+            at + 0.55 * (self.numbers[place] * step % 1 - 0.5) if scale.choices else at
+            for (scale, at), step in zip(sides, SPREAD, strict=True)
+        )
+        return across, up
 
 
 def pairs(sweep: Sweep) -> tuple[Pair, ...] | str:

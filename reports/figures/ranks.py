@@ -81,7 +81,8 @@ def _range(scale: Scale, positions: list[float], words: list[str]) -> Range:
         return Range(scale.name, words.count(most) / len(words), most, True)
     low, high = positions.index(min(positions)), positions.index(max(positions))
     share = scale.share(positions[high]) - scale.share(positions[low])
-    return Range(scale.name, share, f"{words[low]} to {words[high]}", False)
+    known = words[low] if words[low] == words[high] else f"{words[low]} to {words[high]}"
+    return Range(scale.name, share, known, False)
 
 
 def sentence(numbers: Ranks) -> str:
@@ -113,8 +114,8 @@ def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
         for score, rank in zip(pair.scores, ranks_, strict=True)
     ]
     points = go.Scatter(
-        x=[pair.across_at[place] for place in order],
-        y=[pair.up_at[place] for place in order],
+        x=[pair.drawn_at(place)[0] for place in order],
+        y=[pair.drawn_at(place)[1] for place in order],
         customdata=[hover(pair, place, told[place]) for place in order],
         mode="markers",
         marker={
@@ -137,10 +138,15 @@ def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
     traces = [points]
     if pair.best:
         star = {"color": AMBER, "symbol": "star", "size": 15}
-        at = {"x": [pair.across_at[0]], "y": [pair.up_at[0]], "customdata": [hover(pair, 0, told[0])]}
+        x, y = pair.drawn_at(0)
+        at = {"x": [x], "y": [y], "customdata": [hover(pair, 0, told[0])]}
         traces.append(go.Scatter(**at, mode="markers", marker=star, hovertemplate=HOVER))
     return figure(
-        traces, height=340, showlegend=False, xaxis=setting_axis(pair.across), yaxis=setting_axis(pair.up)
+        traces,
+        height=340,
+        showlegend=False,
+        xaxis=setting_axis(pair.across),
+        yaxis=setting_axis(pair.up) | {"tickangle": 0},
     )
 
 
