@@ -20,7 +20,7 @@ from reports.leaves import Leaves, leaves
 from reports.once import once
 from reports.ranking import trained
 from reports.scale import Scale, scales
-from reports.wording import setting
+from reports.wording import setting, steady
 from search.records import State, Sweep, Trial
 from trainable.contract import Metric
 
@@ -129,7 +129,7 @@ def surrogate(sweep: Sweep) -> Surrogate | str:
     rows = encoding.rows([trial.sampled for trial in complete])
     forest = RandomForestRegressor(n_estimators=TREES, oob_score=True, random_state=0, n_jobs=1)
     forest.fit(rows, scores_of(complete))
-    return Surrogate(sweep.metric, encoding, tuple(complete), rows, float(forest.oob_score_), forest)
+    return Surrogate(sweep.metric, encoding, tuple(complete), rows, steady(forest.oob_score_), forest)
 
 
 def _are(count: int) -> str:

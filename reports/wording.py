@@ -80,6 +80,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def steady(value: float) -> float:
+    """The value to nine significant digits: the last bits of a sum differ between processors, and the same
+    records are to give the same report."""
+    return float(f"{value:.9g}")
+
+
 def moment(time: datetime | None) -> str:
     """ "2026-11-20 09:30 UTC"."""
     return NOTHING if time is None else time.strftime("%Y-%m-%d %H:%M UTC")

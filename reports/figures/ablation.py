@@ -18,7 +18,7 @@ from reports.figures.style import AMBER, BLUE, GREY, ORANGE, figure, plain, valu
 from reports.statistics import spread
 from reports.surrogate import WEAK, Surrogate, honesty, surrogate
 from reports.winner import chosen_of
-from reports.wording import NOTHING, listing, plural, setting
+from reports.wording import NOTHING, listing, plural, setting, steady
 from search.confirmation import Candidate, candidate_name
 from search.records import Sweep
 from trainable.contract import Metric
@@ -186,7 +186,7 @@ def _path(
     sign = 1.0 if model.metric.direction == "maximize" else -1.0
     now = dict(begin)
     before = model.predict([now]).trees[:, 0]
-    steps = [Step((), float(before.mean()), float(before.std()), 0.0, 0.0, 0.0)]
+    steps = [Step((), steady(before.mean()), steady(before.std()), 0.0, 0.0, 0.0)]
     while open_ := [name for name in now if name in target and _differ(now[name], target[name])]:
         options = [_changed(conditions, now, target, name) for name in open_]
         trees = model.predict(options).trees
@@ -230,9 +230,8 @@ def _step(
 ) -> Step:
     gains = sign * (after - before)
     low, high = np.quantile(gains, [0.025, 0.975])
-    return Step(
-        changes, float(after.mean()), float(after.std()), float(gains.mean()), float(low), float(high)
-    )
+    told = (after.mean(), after.std(), gains.mean(), low, high)
+    return Step(changes, *(steady(each) for each in told))
 
 
 def _measured(candidate: Candidate) -> Measured | None:

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.axis import setting_axis
-from reports.figures.pairs import HOVER, Pair, hover, pairs
+from reports.figures.pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, axis_title, figure
 from reports.scale import Scale
 from reports.surrogate import WEAK, Surrogate, honesty, surrogate
-from reports.wording import plural, setting
+from reports.wording import plural, setting, steady
 from search.records import Sweep
 from trainable.contract import Metric
 
@@ -65,7 +64,7 @@ def _contour(pair: Pair, model: Surrogate) -> Contour:
     means = model.dependence(
         pair.across.name, _values(pair.across, along), pair.up.name, _values(pair.up, upward)
     )
-    return Contour(pair, along, upward, tuple(tuple(float(mean) for mean in row) for row in means))
+    return Contour(pair, along, upward, tuple(tuple(steady(mean) for mean in row) for row in means))
 
 
 def _grid(scale: Scale) -> tuple[float, ...]:
@@ -133,12 +132,13 @@ def _draw(numbers: Contours, contour: Contour, low: float, high: float) -> go.Fi
     if pair.best:
         star = {"color": AMBER, "symbol": "star", "size": 16, "line": {"color": "#000000", "width": 1.2}}
         traces.append(_trials(numbers, pair, range(1), star))
+    across, up = axes(pair)
     return figure(
         traces,
         height=340,
         showlegend=False,
-        xaxis=setting_axis(pair.across) | {"showgrid": False, "range": _ends(pair.across)},
-        yaxis=setting_axis(pair.up) | {"tickangle": 0, "showgrid": False, "range": _ends(pair.up)},
+        xaxis=across | {"showgrid": False, "range": _ends(pair.across)},
+        yaxis=up | {"showgrid": False, "range": _ends(pair.up)},
     )
 
 

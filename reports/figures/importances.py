@@ -18,7 +18,7 @@ from reports.ped_anova import column, ped_anova
 from reports.scale import Scale, scales
 from reports.statistics import Interval
 from reports.surrogate import complete_trials, encoding_of, moves, scores_of
-from reports.wording import NOTHING, listing, plural
+from reports.wording import NOTHING, listing, plural, steady
 from search.records import Sweep, Trial
 
 FEWEST = 8
@@ -101,12 +101,12 @@ def importances(sweep: Sweep) -> Importances | str:
     effects = _fanova(moving, complete)
     return Importances(
         names=tuple(moving[place].name for place in order),
-        shares=tuple(float(told[place]) for place in order),
+        shares=tuple(steady(told[place]) for place in order),
         trials=len(complete),
         top=math.ceil(quantile * len(complete)),
         intervals=tuple(_interval(again[:, place]) for place in order),
         resamples=len(again),
-        leading=float((again.argmax(axis=1) == order[0]).mean()),
+        leading=steady((again.argmax(axis=1) == order[0]).mean()),
         fanova=tuple(effects[moving[place].name][0] for place in order),
         fanova_intervals=tuple(effects[moving[place].name][1] for place in order),
     )
@@ -121,7 +121,7 @@ def _normalised(told: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _interval(draws: NDArray[np.float64]) -> Interval:
     low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(low), float(high))
+    return Interval(steady(low), steady(high))
 
 
 def _fanova(moving: list[Scale], complete: list[Trial]) -> dict[str, tuple[float | None, Interval | None]]:
@@ -133,7 +133,7 @@ def _fanova(moving: list[Scale], complete: list[Trial]) -> dict[str, tuple[float
     told: dict[str, tuple[float | None, Interval | None]] = {scale.name: (None, None) for scale in moving}
     if len(known):
         for place, scale in enumerate(asked):
-            told[scale.name] = float(known[:, place].mean()), _interval(known[:, place])
+            told[scale.name] = steady(known[:, place].mean()), _interval(known[:, place])
     return told
 
 
@@ -168,7 +168,6 @@ def draw(numbers: Importances) -> go.Figure:
     orange = _bars(names, numbers.fanova, numbers.fanova_intervals, "moves the score", ORANGE, "213,94,0")
     known = any(share is not None for share in numbers.fanova)
     return figure(
-        # A horizontal group is drawn from the bottom up, even where the axis is reversed.
         [blue, orange] if known else [blue],
         height=110 + 46 * len(names),
         bargap=0.3,

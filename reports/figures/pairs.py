@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from reports.figures.axis import setting_axis
 from reports.figures.importances import importances
 from reports.figures.style import plain
 from reports.scale import Scale, scales
@@ -90,6 +91,13 @@ def hover(pair: Pair, place: int, score: str) -> list[str]:
     one, other = pair.told[place]
     names = plain(pair.across.name), plain(pair.up.name)
     return [str(pair.numbers[place]), score, f"{names[0]} = {plain(one)}", f"{names[1]} = {plain(other)}"]
+
+
+def axes(pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of the axis across and of the upright one."""
+    across, up = setting_axis(pair.across), setting_axis(pair.up)
+    # Beside a colour bar plotly reckons the title's place before it has set the labels.
+    return across | {"title": {**across["title"], "standoff": 26}}, up | {"tickangle": 0}
 
 
 HOVER = "trial %{customdata[0]}: %{customdata[1]}<br>%{customdata[2]}<br>%{customdata[3]}<extra></extra>"

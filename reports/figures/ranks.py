@@ -7,8 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.axis import setting_axis
-from reports.figures.pairs import HOVER, Pair, hover, pairs
+from reports.figures.pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, figure
 from reports.scale import Scale
 from reports.surrogate import complete_trials
@@ -141,13 +140,8 @@ def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
         x, y = pair.drawn_at(0)
         at = {"x": [x], "y": [y], "customdata": [hover(pair, 0, told[0])]}
         traces.append(go.Scatter(**at, mode="markers", marker=star, hovertemplate=HOVER))
-    return figure(
-        traces,
-        height=340,
-        showlegend=False,
-        xaxis=setting_axis(pair.across),
-        yaxis=setting_axis(pair.up) | {"tickangle": 0},
-    )
+    across, up = axes(pair)
+    return figure(traces, height=340, showlegend=False, xaxis=across, yaxis=up)
 
 
 def table(numbers: Ranks) -> pd.DataFrame:
