@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from reports.scale import Scale, scales
 from reports.ranking import sampled_settings, trials_table
+from reports.scale import Scale, scales
 from reports.wording import duration, setting
 from search.records import State, Sweep
 

@@ -150,7 +150,7 @@ def test_the_sentence_says_how_narrowly_the_best_lie_together() -> None:
     assert (depth.words, depth.share) == ("5", 0)
     assert 0 < shrinkage.share < 1
     assert ranks.sentence(told) == (
-        "The best 5 of 40 complete trials lie within 0 % of the range of depth (5) and within "
+        "The best 5 of 40 complete trials lie at depth 5 and within "
         f"{100 * shrinkage.share:.0f} % of the range of shrinkage ({shrinkage.words})."
     )
     assert list(ranks.table(told)["setting"]) == ["depth", "shrinkage"]

@@ -14,10 +14,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from sweeps import boosting_sweep, make_sweep, make_trial, sweep_of
 
+from reports.benchmarks import read_benchmarks
 from reports.encoding import Encoding
 from reports.fanova import TREES, fanova
 from reports.figures.importances import Importances, draw, importances, sentence, table
 from reports.ped_anova import Column, column, ped_anova
+from reports.results import results
 from reports.scale import Scale, scales
 from reports.surrogate import complete_trials, encoding_of, moves, scores_of
 from reports.wording import setting
@@ -168,3 +170,18 @@ def test_fanova_gives_no_share_to_a_setting_that_not_every_trial_was_asked() -> 
     assert shown.loc["gamma", "fANOVA"] == "–"
     assert list(shown.index) == list(told.names)
     assert [len(bars.x) for bars in draw(told).data] == [5, 4]
+
+
+def test_results_hold_the_intervals_and_fanova_beside_the_shares() -> None:
+    sweep = make_sweep()
+    told, stored = importances(sweep), results(sweep, read_benchmarks(), "")
+    assert isinstance(told, Importances)
+    assert stored["importances"] == dict(zip(told.names, told.shares, strict=True))
+    assert stored["importances_intervals"]["dropout"] == told.intervals[1]._asdict()
+    assert stored["importances_leading"] == told.leading
+    assert stored["fanova"]["gamma"] is None
+    assert stored["fanova_intervals"]["gamma"] is None
+    assert set(stored["fanova_intervals"]["learning_rate"]) == {"low", "high"}
+    none = results(make_sweep(3), read_benchmarks(), "")
+    assert (none["importances"], none["fanova"], none["importances_leading"]) == (None, None, None)
+    assert "at least 8" in none["importances_note"]

@@ -24,9 +24,10 @@ from search.records import Sweep
 from trainable.contract import Metric
 
 MOST = 3
-"""Changes that are named at most, and no more than bring this share of all that is gained:"""
+"""Changes that a sentence names at most."""
 
 ENOUGH = 0.9
+"""Share of the gain, 0..1, that the named changes need not exceed."""
 
 
 class Change(NamedTuple):

@@ -87,7 +87,9 @@ def _range(scale: Scale, positions: list[float], words: list[str]) -> Range:
 def sentence(numbers: Ranks) -> str:
     """How narrowly the best trials lie together on the two most important settings."""
     told = [
-        f"{100 * one.share:.0f} % of them took {one.name} {one.words}"
+        f"at {one.name} {one.words}"
+        if not one.choices and one.share == 0
+        else f"{100 * one.share:.0f} % of them took {one.name} {one.words}"
         if one.choices
         else f"within {100 * one.share:.0f} % of the range of {one.name} ({one.words})"
         for one in numbers.ranges[:2]
