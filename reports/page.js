@@ -109,6 +109,11 @@ function drawOthers() {
 }
 
 label();
+if (waiting.size && !window.Plotly) {
+  for (const plot of plots) plot.textContent = "plotly.js could not be loaded, so this is not drawn.";
+  waiting.clear();
+  plots.length = 0;
+}
 if (waiting.size) {
   for (const plot of plots) near.observe(plot);
   addEventListener("load", () => idle(drawOthers));

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-from plotly.utils import PlotlyJSONEncoder
 
-from reports import markdown
 from reports.bars import Bars, bars
-from reports.confirmed import called
 from reports.failures import Failure, failures, failures_sentence
+from reports.health import Check, health, health_sentence
 from reports.provenance import Version, versions, warm_start_sentence
 from reports.ranking import (
-    TIES,
     benchmark_applies,
     leaderboard,
-    leaderboard_markdown,
     standing,
     states_sentence,
     to_csv,
@@ -34,7 +25,8 @@ from reports.ranking import (
 )
 from reports.results import record, results
 from reports.sections import Section, confirmation_section, sections
-from reports.trials import Trials, missing, trials
+from reports.template import Plotly, environment, figures_json, inert, policy, source
+from reports.trials import Trials, trials
 from reports.verdict import Verdict, reproduce_command, verdict
 from reports.wording import duration, flatten, moment, plural, setting, shorten
 from search.records import Sweep
@@ -57,6 +49,7 @@ class Report:
     sweep: Sweep
     status: str
     verdict: Verdict
+    health: tuple[Check, ...]
     confirmation: Section
     leaderboard: pd.DataFrame
     same_rules: pd.DataFrame
@@ -90,6 +83,7 @@ class Report:
             sweep=sweep,
             status=sweep.status,
             verdict=verdict(sweep, board, command),
+            health=health(sweep),
             confirmation=confirmation_section(sweep),
             leaderboard=board,
             same_rules=leaderboard(sweep, benchmarks, same_rules=True),
@@ -110,6 +104,7 @@ class Report:
         """(key, title) of every part of the page, in order."""
         return [
             ("verdict", "Verdict"),
+            ("health", "Health"),
             ("confirmation", "Confirmation"),
             ("leaderboard", "Leaderboard"),
             *((section.key, section.title) for section in self.sections),
@@ -121,10 +116,20 @@ class Report:
         ]
 
     @property
+    def all_sections(self) -> tuple[Section, ...]:
+        """Those that may hold drawings."""
+        return (self.confirmation, *self.sections)
+
+    @property
     def boards(self) -> list[tuple[str, str, pd.DataFrame, Bars]]:
         """The leaderboard's views: key, name, rows and their bars."""
         views = [("all", "All results", self.leaderboard), ("same", "Same rules", self.same_rules)]
         return [(key, name, frame, bars(frame)) for key, name, frame in views]
+
+    @property
+    def health_sentence(self) -> str:
+        """How many of the health checks passed."""
+        return health_sentence(self.health)
 
     @property
     def trials_told(self) -> pd.DataFrame:
@@ -204,14 +209,17 @@ def _plan_tables(plan: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, st
     return ([("", loose)] if loose else []) + tables
 
 
-def write(sweep: Sweep, benchmarks: pd.DataFrame, folder: Path) -> dict[str, Path]:
+def write(
+    sweep: Sweep, benchmarks: pd.DataFrame, folder: Path, plotlyjs: Literal["inline", "cdn"] = "inline"
+) -> dict[str, Path]:
     """Write the report's four files into `folder`, each of them whole, and return their paths by name.
 
-    The same sweep gives the same bytes. Raises OSError when the folder cannot be written to.
+    plotlyjs: as in `html`. The same sweep gives the same bytes. Raises OSError when the folder cannot be
+    written to.
     """
     report = Report.of(sweep, benchmarks)
     made = {
-        "report.html": html(report),
+        "report.html": html(report, plotlyjs),
         "report.md": as_markdown(report),
         "leaderboard.csv": to_csv(report.leaderboard),
         "results.json": json.dumps(report.results, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
@@ -222,97 +230,31 @@ def write(sweep: Sweep, benchmarks: pd.DataFrame, folder: Path) -> dict[str, Pat
     return {name: folder / name for name in made}
 
 
-def html(report: Report) -> str:
-    """The page: one file that needs no other, no network, and to be read no JavaScript either."""
-    scripts = {
-        "early": _source("theme.js"),
-        "plotly": _plotly_script(),
-        "late": _source("page.js"),
-        "trials": _source("trials.js"),
-    }
+def html(report: Report, plotlyjs: Literal["inline", "cdn"] = "inline") -> str:
+    """The page: one file that needs no other, no network, and to be read no JavaScript either.
+
+    plotlyjs: "cdn" for a page a twentieth as large, whose drawings (and nothing else) need the network.
+    """
+    scripts = {"early": source("theme.js"), "late": source("page.js"), "trials": source("trials.js")}
+    plotly = Plotly.of(plotlyjs)
     return (
-        _environment(autoescape=True)
+        environment(autoescape=True)
         .get_template("page.html")
         .render(
             report=report,
-            style=Markup(_source("page.css")),
+            style=Markup(source("page.css")),
             scripts={name: Markup(script) for name, script in scripts.items()},
-            policy=_policy(list(scripts.values())),
-            figures=Markup(_figures_json(report)),
-            trials_data=Markup(_inert(report.trials_table.data)),
-            record=Markup(_inert(record(report.results))),
-            has_figures=any(section.figures for section in (report.confirmation, *report.sections)),
+            plotly=plotly,
+            plotly_script=Markup(plotly.script),
+            policy=policy(scripts.values(), plotly),
+            figures=Markup(figures_json(report.all_sections)),
+            trials_data=Markup(inert(report.trials_table.data)),
+            record=Markup(inert(record(report.results))),
+            has_figures=any(section.figures for section in report.all_sections),
         )
     )
 
 
 def as_markdown(report: Report) -> str:
     """The report as Markdown, without the drawings."""
-    return _environment(autoescape=False).get_template("page.md").render(report=report)
-
-
-def _environment(autoescape: bool) -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
-        autoescape=autoescape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.globals["ties"] = TIES
-    made.filters |= {
-        "called": called,
-        "setting": setting,
-        "shorten": shorten,
-        "moment": moment,
-        "duration": duration,
-        "text": markdown.text,
-        "code": markdown.code,
-        "table": markdown.table,
-        "leaderboard": leaderboard_markdown,
-    }
-    made.tests["missing"] = missing
-    return made
-
-
-def _source(name: str) -> str:
-    """A file that lies beside this one, and in the installed package too."""
-    return (files("reports") / name).read_text(encoding="utf-8")
-
-
-def _plotly_script() -> str:
-    return str(get_plotlyjs())
-
-
-def _policy(scripts: list[str]) -> str:
-    """A Content-Security-Policy that runs these scripts, known by their hashes, and nothing else,
-    and lets nothing be loaded from anywhere.
-
-    Styles are allowed inline because plotly makes its own; images as data, for its download button.
-    """
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"base-uri 'none'; form-action 'none'"
-    )
-
-
-def _figures_json(report: Report) -> str:
-    """All drawings as JSON.
-
-    Keys are sorted and floats written by Python, so that the same figures are the same bytes.
-    """
-    drawn = {
-        key: {"data": told["data"], "layout": told["layout"]}
-        for section in (report.confirmation, *report.sections)
-        for key, told in ((key, figure.to_plotly_json()) for key, figure in section.figures)
-    }
-    return _inert(drawn)
-
-
-def _inert(value: Any) -> str:
-    """The value as JSON that may stand in a <script> element whatever its strings hold."""
-    text = json.dumps(value, cls=PlotlyJSONEncoder, sort_keys=True, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return environment(autoescape=False).get_template("page.md").render(report=report)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.confirmed import confirmed
 from reports.figures.importances import Importances, importances
+from reports.health import health
 from reports.ranking import benchmark_applies, leaderboard
 from reports.winner import Winner, winner_of
 from reports.wording import plain_json
@@ -27,6 +28,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     best            the best trial's number, or null
     winner          name ("trial 12" or "default"), trial (null for the default recipe), recipe, model_seed
                     (of the model that is kept), parameters; or null before the test set was opened
+    health          the checks: key, title, verdict ("PASS", "WARN" or "UNKNOWN"), told, advice
     reproduce       the command that trains it again (the best trial before there is a winner), or null
     test            of the winner: trial, count, seeds, metrics (name -> mean over the seeds); where it has
                     an accuracy, mean, low, high (shares; 95 % interval over seeds and examples, Wilson's
@@ -72,6 +74,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         },
         "best": None if best is None else best.number,
         "winner": _winner(winner_of(sweep)),
+        "health": [check._asdict() for check in health(sweep)],
         "reproduce": command if best is not None and command else None,
         "test": test_figures(sweep),
         "confirmation": _confirmation(sweep),

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from reports.confirmed import Confirmed, confirmed, difference, figures, interval_words, p_words
-from reports.figures import classes, confirmation, confusion, curves, history, importances, parallel, slices
+from reports.figures import (
+    ablation,
+    classes,
+    confirmation,
+    confusion,
+    contours,
+    curves,
+    history,
+    importances,
+    parallel,
+    ranks,
+    slices,
+)
 from reports.winner import winner_of
-from reports.wording import percent
 from search.records import Sweep
 from trainable.contract import Metric
 
@@ -27,6 +37,7 @@ class Section:
         narrower than `least_width` pixels, but scrolled where the page is).
     figures: (id, drawing), none when the sentence says why there is nothing to draw.
     table: the numbers behind the drawing where the trials table does not hold them; else None.
+    hint: what a reader can do with the drawing.
     """
 
     key: str
@@ -36,35 +47,44 @@ class Section:
     least_width: int = 0
     figures: tuple[tuple[str, go.Figure], ...] = ()
     table: pd.DataFrame | None = None
+    hint: str = ""
 
 
 def sections(sweep: Sweep) -> tuple[Section, ...]:
-    """All of them, in reading order; what an evaluation without classes has none of is left out."""
+    """All of them, in reading order; what a sweep has none of by its nature, such as classes, is left out."""
     winner = winner_of(sweep)
     evaluation = winner.evaluation if winner else None
     made = [
+        _section("ablation", "From the default to the best", ablation.ablation(sweep), ablation),
         _section("history", "Optimisation history", history.history(sweep), history),
         _section("curves", "Learning curves", curves.curves(sweep), curves),
-        _section(
-            "importances", "What matters", importances.importances(sweep), importances, _importance_table
-        ),
-        _section("parallel", "Parallel coordinates", parallel.parallel(sweep), parallel, shape="scroll"),
-        _slices(sweep),
+        _section("importances", "What matters", importances.importances(sweep), importances),
+        _parallel(sweep),
+        _section("slices", "Score against each setting", slices.slices(sweep), slices, "small"),
+        _section("contours", "Two settings at once, modelled", contours.contours(sweep), contours, "small"),
+        _section("ranks", "Two settings at once, as measured", ranks.ranks(sweep), ranks, "small"),
     ]
     if evaluation is None or evaluation.confusion is not None:
-        by_class, mixed_up = classes.classes(evaluation), confusion.confusion(evaluation)
-        made.append(_section("classes", "Accuracy by class", by_class, classes, _class_table))
-        made.append(
-            _section("confusion", "Confusion matrix", mixed_up, confusion, _confusion_table, "square")
-        )
+        made.append(_section("classes", "Accuracy by class", classes.classes(evaluation), classes))
+        mixed_up = confusion.confusion(evaluation)
+        made.append(_section("confusion", "Confusion matrix", mixed_up, confusion, "square"))
     return tuple(made)
 
 
 def confirmation_section(sweep: Sweep) -> Section:
     """What became of the search's best trials when they were trained again."""
     told = confirmed(sweep)
-    made = _section("confirmation", "Confirmation", confirmation.confirmation(told), confirmation)
-    return made if told is None else replace(made, table=_confirmation_table(told))
+    numbers = confirmation.confirmation(told)
+    if isinstance(numbers, str):
+        table = None if told is None else _confirmation_table(told)
+        return Section("confirmation", "Confirmation", numbers, table=table)
+    return Section(
+        "confirmation",
+        "Confirmation",
+        confirmation.sentence(numbers),
+        figures=(("confirmation-plot", confirmation.draw(numbers)),),
+        table=None if told is None else _confirmation_table(told),
+    )
 
 
 def _confirmation_table(told: Confirmed) -> pd.DataFrame:
@@ -101,51 +121,28 @@ def _signed(metric: Metric, value: float) -> str:
     return f"{100 * value:+.2f}" if metric.unit == "share" else f"{value:+.3g}"
 
 
-def _section(
-    key: str,
-    title: str,
-    numbers: Any,
-    drawer: Any,
-    table: Callable[[Any], pd.DataFrame] | None = None,
-    shape: str = "wide",
-) -> Section:
+def _section(key: str, title: str, numbers: Any, drawer: Any, shape: str = "wide") -> Section:
     """The section of `numbers`, drawn by the figure module `drawer`; a string says why there are none."""
     if isinstance(numbers, str):
         return Section(key, title, numbers)
-    drawn = ((f"{key}-plot", drawer.draw(numbers)),)
-    # An upright axis and its labels need so much room, whatever the page is wide.
-    least = 88 * len(numbers.axes) if shape == "scroll" else 0
-    behind = table(numbers) if table else None
-    return Section(key, title, drawer.sentence(numbers), shape, least, drawn, behind)
+    drawn = drawer.draw(numbers)
+    named = enumerate(drawn.values()) if isinstance(drawn, dict) else [("", drawn)]
+    figures = tuple((f"{key}-plot{'-' if place != '' else ''}{place}", figure) for place, figure in named)
+    return Section(key, title, drawer.sentence(numbers), shape, figures=figures, table=drawer.table(numbers))
 
 
-def _slices(sweep: Sweep) -> Section:
-    title, numbers = "Score against each setting", slices.slices(sweep)
+def _parallel(sweep: Sweep) -> Section:
+    """The trials table holds its numbers."""
+    title, numbers = "Parallel coordinates", parallel.parallel(sweep)
     if isinstance(numbers, str):
-        return Section("slices", title, numbers)
-    drawn = enumerate(slices.draw(numbers).values())
-    figures = tuple((f"slices-plot-{place}", figure) for place, figure in drawn)
-    return Section("slices", title, slices.sentence(numbers), "small", figures=figures)
-
-
-def _importance_table(numbers: importances.Importances) -> pd.DataFrame:
-    shares = [f"{share:.1%}" for share in numbers.shares]
-    return pd.DataFrame({"setting": numbers.names, "importance": shares})
-
-
-def _class_table(numbers: classes.Classes) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "class": numbers.names,
-            "right": numbers.correct,
-            "examples": numbers.examples,
-            "accuracy": [f"{100 * share:.2f} %" for share in numbers.accuracies],
-            "95 % interval": [percent(interval) for interval in numbers.intervals],
-        }
+        return Section("parallel", title, numbers)
+    return Section(
+        "parallel",
+        title,
+        parallel.sentence(numbers),
+        "scroll",
+        least_width=88 * len(numbers.axes),  # what an upright axis and its labels need
+        figures=(("parallel-plot", parallel.draw(numbers)),),
+        hint="A box drawn over an axis keeps the trials that pass there, in every drawing and in the trials "
+        "table; a double click shows all again.",
     )
-
-
-def _confusion_table(numbers: confusion.Confusion) -> pd.DataFrame:
-    """What was mixed up, the 30 most frequent pairs."""
-    pairs = numbers.pairs[:30]
-    return pd.DataFrame(pairs, columns=["true class", "taken for", "examples"])

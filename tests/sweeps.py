@@ -42,7 +42,7 @@ PLAN: dict[str, Any] = {
     "budget": {"trials": 40, "wall_time": "15 min"},
     "data": {"dataset": "mnist", "validation": 5000, "seed": 0},
     "recipe": {"model": "mlp", "hidden_sizes": [128, 64], "batch_size": 128, "epochs": 10},
-    "sampler": {"name": "tpe", "multivariate": True, "startup_trials": 10},
+    "sampler": {"name": "tpe", "multivariate": True, "n_startup_trials": 10},
     "pruner": {"name": "successive_halving", "reduction_factor": 3},
     "space": SPACE,
 }

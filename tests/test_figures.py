@@ -283,7 +283,7 @@ def test_a_model_without_mistakes_is_drawn_and_told() -> None:
 )
 def test_every_sweep_has_a_sentence_in_every_section(sweep: Sweep) -> None:
     made = sections(sweep)
-    assert len(made) in (5, 7)
+    assert len({section.key for section in made}) == len(made)
     assert all(section.sentence.endswith(".") and "nan" not in section.sentence for section in made)
     assert len({key for section in made for key, _ in section.figures}) == sum(len(s.figures) for s in made)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.style import BLUE, figure, plain
@@ -95,4 +96,17 @@ def draw(numbers: Classes) -> go.Figure:
         bargap=0.4,
         xaxis={"type": "category", "title": {"text": "true class"}, "showgrid": False},
         yaxis={"tickformat": ".1%", "rangemode": "tozero", "title": {"text": "taken for another class"}},
+    )
+
+
+def table(numbers: Classes) -> pd.DataFrame:
+    """A row a class."""
+    return pd.DataFrame(
+        {
+            "class": numbers.names,
+            "right": numbers.correct,
+            "examples": numbers.examples,
+            "accuracy": [f"{100 * share:.2f} %" for share in numbers.accuracies],
+            "95 % interval": [percent(interval) for interval in numbers.intervals],
+        }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
@@ -108,3 +109,8 @@ def _cells(
         ygap=1,
         hovertemplate="true %{y}, taken for %{x}: %{customdata}<extra></extra>",
     )
+
+
+def table(numbers: Confusion) -> pd.DataFrame:
+    """What was mixed up, the 30 most frequent pairs."""
+    return pd.DataFrame(numbers.pairs[:30], columns=["true class", "taken for", "examples"])

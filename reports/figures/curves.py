@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.style import AMBER, COLOUR, OF_TRIALS, Window, count_axis, figure, value_axis, window
@@ -14,6 +16,8 @@ from trainable.contract import Metric
 
 MOST_MARKED = 5_000
 """Points of one state's curves above which they are drawn without dots, each an element of the page."""
+
+MOST_ROWS = 50
 
 
 class Curve(NamedTuple):
@@ -123,4 +127,28 @@ def _best(metric: Metric, curve: Curve) -> go.Scatter:
         name="best",
         meta=OF_TRIALS,
         hovertemplate="best, trial %{customdata[0]}, epoch %{x}: %{customdata[1]}<extra></extra>",
+    )
+
+
+def table(numbers: Curves) -> pd.DataFrame:
+    """A row an epoch, of many evenly taken ones: how its trials stood, and where the best one did."""
+    better = max if numbers.metric.direction == "maximize" else min
+    at: dict[int, list[float]] = {}
+    own: dict[int, float] = {}
+    for curve in numbers.curves:
+        for epoch, value in zip(curve.epochs, curve.values, strict=True):
+            at.setdefault(epoch, []).append(value)
+            if curve.number == numbers.best:
+                own[epoch] = value
+    epochs = sorted(at)
+    chosen = epochs if len(epochs) <= MOST_ROWS else epochs[:: math.ceil(len(epochs) / MOST_ROWS)]
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "trials": len(at[epoch]),
+            "best": numbers.metric.format(better(at[epoch])),
+            "median": numbers.metric.format(float(np.median(at[epoch]))),
+            "best trial": numbers.metric.format(own.get(epoch)),
+        }
+        for epoch in chosen
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.style import (
@@ -190,4 +191,13 @@ def _star(numbers: History) -> go.Scatter:
         marker={"color": AMBER, "symbol": "star", "size": 15},
         name="best",
         hoverinfo="skip",
+    )
+
+
+def table(numbers: History) -> pd.DataFrame:
+    """A row for each trial that was the best so far when it came."""
+    rows = list(zip(numbers.best_numbers, numbers.best_scores, strict=True))
+    return pd.DataFrame(
+        [(number, numbers.metric.format(score)) for number, score in rows],
+        columns=["trial", "best so far"],
     )

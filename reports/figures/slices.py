@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.axis import setting_axis
@@ -20,7 +22,7 @@ from reports.figures.style import (
 )
 from reports.ranking import trained
 from reports.scale import Scale, scales
-from reports.wording import listing, setting
+from reports.wording import NOTHING, listing, setting
 from search.records import State, Sweep
 from trainable.contract import Metric
 
@@ -131,3 +133,34 @@ def _draw(numbers: Slices, one: Slice) -> go.Figure:
         xaxis=setting_axis(one.scale),
         yaxis=value_axis(numbers.metric, numbers.window) | {"title": {"text": ""}},
     )
+
+
+def table(numbers: Slices) -> pd.DataFrame:
+    """A row a setting: what was searched, what the best trial has, and what the best five have."""
+    return pd.DataFrame(
+        {
+            "setting": one.scale.name,
+            "searched": _searched(one.scale),
+            "complete trials": len(one.numbers),
+            "best trial": NOTHING if one.best is None else one.told[one.best],
+            "best five": _among(numbers.metric, one),
+        }
+        for one in numbers.slices
+    )
+
+
+def _searched(scale: Scale) -> str:
+    if scale.choices:
+        return ", ".join(scale.choices)
+    return f"{setting(scale.low)} to {setting(scale.high)}{', by its logarithm' if scale.log else ''}"
+
+
+def _among(metric: Metric, one: Slice) -> str:
+    """The values of the five best of its trials: from least to most, or each choice and how often."""
+    sign = -1.0 if metric.direction == "maximize" else 1.0
+    best = sorted(range(len(one.numbers)), key=lambda place: (sign * one.scores[place], one.numbers[place]))
+    places = sorted(best[:5], key=lambda place: one.positions[place])
+    if one.scale.choices:
+        counts = Counter(one.told[place] for place in places)
+        return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+    return f"{one.told[places[0]]} to {one.told[places[-1]]}"

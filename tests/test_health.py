@@ -1,0 +1,175 @@
+"""Health checks: each fires on the fault it names, keeps quiet without it, and says when it cannot tell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sweeps import (
+    PLAN,
+    SPACE,
+    START,
+    boosting_sweep,
+    confirmed_sweep,
+    make_confirmation,
+    make_look,
+    make_opening,
+    make_repeat,
+    make_sweep,
+    make_trial,
+    sweep_of,
+)
+
+from reports.health import Check, better_than_random, health, health_sentence
+from reports.wording import plain_json
+from search.records import State, Sweep, Trial
+from trainable.epoch import Epoch
+
+
+def check(sweep: Sweep, key: str) -> Check:
+    (found,) = [each for each in health(sweep) if each.key == key]
+    return found
+
+
+def trial(number: int, score: float, **changes: Any) -> Trial:
+    return make_trial(number, score=score, **changes)
+
+
+def dropouts(*values: float) -> list[Trial]:
+    """Trials whose score falls with their place in the list."""
+    return [trial(k, 0.98 - k / 1000, sampled={"dropout": value}) for k, value in enumerate(values)]
+
+
+def test_three_of_the_best_five_next_to_an_end_ask_for_a_wider_range() -> None:
+    crowded = sweep_of(dropouts(0.39, 0.395, 0.38, 0.1, 0.2, 0.0, 0.3))
+    told = check(crowded, "edges")
+    assert told.verdict == "WARN"
+    assert "3 of them lie next to the high end of dropout" in told.told
+    assert "space.dropout.high=0.53" in told.advice
+    assert check(sweep_of(dropouts(0.39, 0.395, 0.2, 0.1, 0.2, 0.0, 0.3)), "edges").verdict == "PASS"
+
+
+def test_an_end_at_zero_is_a_natural_one() -> None:
+    assert check(sweep_of(dropouts(0.0, 0.01, 0.02, 0.0, 0.01, 0.4)), "edges").verdict == "PASS"
+
+
+def test_a_logarithmic_range_is_widened_on_its_own_scale() -> None:
+    rates = [0.0099, 0.0095, 0.0098, 0.0097, 0.0096, 3e-4, 1e-3]
+    made = [trial(k, 0.98 - k / 1000, sampled={"learning_rate": rate}) for k, rate in enumerate(rates)]
+    wider = 0.01 * (0.01 / 3e-4) ** (1 / 3)
+    assert f"space.learning_rate.high={wider:.2g}" in check(sweep_of(made), "edges").advice
+
+
+def test_a_tenth_of_diverged_trials_passes_and_more_names_the_setting_they_share() -> None:
+    good = [trial(k, 0.9, sampled={"learning_rate": 1e-3 + k * 1e-4}) for k in range(18)]
+    bad = [
+        make_trial(18 + k, state=State.DIVERGED, score=None, sampled={"learning_rate": 9e-3 + k * 1e-4})
+        for k in range(4)
+    ]
+    assert check(sweep_of([*good, *bad[:2]]), "broken").verdict == "PASS"
+    told = check(sweep_of([*good, *bad]), "broken")
+    assert told.verdict == "WARN"
+    assert "4 of 22 trials diverged and 0 failed" in told.told
+    assert told.advice == "They have learning_rate above 0.00185: narrow that range."
+
+
+def test_repeated_recipes_are_counted_against_the_space() -> None:
+    own = [trial(k, 0.9 + k / 1000) for k in range(12)]
+    assert check(sweep_of(own), "repeats").verdict == "PASS"
+    again = [make_repeat(12 + k, own[k]) for k in range(3)]
+    assert check(sweep_of([*own, *again]), "repeats").verdict == "WARN"
+
+
+def test_a_best_trial_among_the_last_tenth_asks_for_more() -> None:
+    rising = [trial(k, 0.9 + k / 1000) for k in range(20)]
+    told = check(sweep_of(rising), "trials")
+    assert told.verdict == "WARN"
+    assert told.advice == "Go on: benchsweep extend laptop --trials 10"
+    falling = [trial(k, 0.9 - k / 1000) for k in range(20)]
+    assert check(sweep_of(falling), "trials").verdict == "PASS"
+
+
+def curve(number: int, shape: list[float]) -> Trial:
+    epochs = tuple(Epoch(k, {"validation_accuracy": value}, 1.0) for k, value in enumerate(shape, 1))
+    return trial(number, shape[-1], epochs=epochs)
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(0.004, "WARN"), (0.0, "PASS")])
+def test_curves_that_still_rise_ask_for_more_epochs_and_flat_noisy_ones_do_not(
+    slope: float, verdict: str
+) -> None:
+    random = np.random.default_rng(0)
+    made = [
+        curve(k, [0.9 + slope * epoch + float(random.normal(0, 5e-4)) for epoch in range(16)])
+        for k in range(6)
+    ]
+    assert check(sweep_of(made), "epochs").verdict == verdict
+
+
+def test_a_search_that_was_not_confirmed_says_how_to_confirm_it() -> None:
+    told = check(make_sweep(), "noise")
+    assert told.verdict == "UNKNOWN"
+    assert told.advice == "Confirm it: benchsweep confirm laptop"
+
+
+def test_a_winner_that_is_not_told_from_the_default_is_warned_of() -> None:
+    assert check(confirmed_sweep(), "noise").verdict == "PASS"
+    random = np.random.default_rng(1)
+    scores = {who: [float(each) for each in random.normal(0.97, 2e-3, 10)] for who in (0, 1, None)}
+    searched = [trial(k, 0.975 + k / 1000) for k in range(4)]
+    tied = make_confirmation(scores, {0: 0.975, 1: 0.976})
+    assert check(sweep_of(searched, confirmation=tied), "noise").verdict == "WARN"
+
+
+def drawn(random: list[float], chosen: list[float], sampler: str = "tpe") -> Sweep:
+    """Trials one after the other, the first of them at random."""
+    made = [
+        trial(
+            k, score, started=START + timedelta(seconds=10 * k), ended=START + timedelta(seconds=10 * k + 9)
+        )
+        for k, score in enumerate([*random, *chosen])
+    ]
+    plan = {**PLAN, "sampler": {"name": sampler, "n_startup_trials": len(random)}}
+    return sweep_of(made, plan=plan)
+
+
+def test_a_sampler_that_learned_is_told_from_one_that_did_not() -> None:
+    low, high = [0.90 + k / 1000 for k in range(8)], [0.95 + k / 1000 for k in range(12)]
+    assert better_than_random(drawn(low, high)).verdict == "PASS"
+    assert better_than_random(drawn(high[:8], low)).verdict == "WARN"
+    assert better_than_random(drawn(low, high[:4])).verdict == "UNKNOWN"
+    assert better_than_random(drawn(low, high, "random")).verdict == "UNKNOWN"
+
+
+def test_a_second_opening_of_the_test_set_is_warned_of() -> None:
+    assert check(make_sweep(), "test").verdict == "PASS"
+    twice = make_sweep(openings=(make_opening(make_look(2)), make_opening(make_look(2))))
+    assert check(twice, "test").verdict == "WARN"
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [sweep_of(()), make_sweep(1), make_sweep(60), confirmed_sweep(), boosting_sweep()],
+    ids=["empty", "one", "many", "confirmed", "other"],
+)
+def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> None:
+    checks = health(sweep)
+    assert len(checks) == (9 if sweep.trials else 0)
+    assert health_sentence(checks).endswith(".")
+    order = [("WARN", "UNKNOWN", "PASS").index(each.verdict) for each in checks]
+    assert order == sorted(order)
+    for each in checks:
+        assert each.told.endswith(".")
+        assert "nan" not in each.told
+        assert bool(each.advice) or each.verdict != "WARN"
+        assert not each.advice or each.verdict != "PASS"
+    told = [each._asdict() for each in checks]
+    assert plain_json(told) == told
+
+
+def test_settings_that_no_trial_was_asked_for_are_no_edges() -> None:
+    assert set(SPACE) > {"gamma"}
+    made = [trial(k, 0.98 - k / 1000, sampled={"schedule": "cosine"}) for k in range(6)]
+    assert check(sweep_of(made), "edges").verdict == "PASS"
