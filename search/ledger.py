@@ -221,6 +221,8 @@ class Ledger:
         with self.register.transaction():  # a trial's last epoch and its end are one
             if report.note is not None:
                 self.register.note(number, report.note)
+            if report.outcome is not None and epoch is None:
+                self.register.place(number, report.worker)
             pruned = epoch is not None and self.register.record(number, epoch, report.worker)
             ended = State.PRUNED if pruned else report.outcome and State(report.outcome)
             error = report.error

@@ -22,7 +22,7 @@ from search.folder import RunFolder
 from search.journal import open_journal
 from search.lock import owner_of
 from search.opening import Look, Opening
-from search.trial import RunDamaged, State, Trial, trial_of, whole
+from search.trial import Placement, RunDamaged, State, Trial, trial_of, whole
 from trainable.contract import Metric
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Look",
     "Opening",
     "Origin",
+    "Placement",
     "PlanVersion",
     "RunDamaged",
     "Session",

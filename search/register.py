@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import optuna
@@ -182,14 +182,28 @@ class Register(ABC):
         if epoch.number in known.intermediate_values:
             return None
         with self.transaction():  # an epoch without its verdict would never be judged again
-            if known.user_attrs.get("worker") != worker:
-                trial.set_user_attr("worker", worker)
+            self.place(number, worker, epoch.seconds)
             trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
             self.epochs += 1
             if epoch.number >= known.user_attrs["recipe"]["epochs"] or not self._stops(trial, known):
                 return False
             self.end(number, State.PRUNED)
             return True
+
+    def place(self, number: int, worker: str, seconds: float = 0.0) -> None:
+        """Write down, where it is new, which worker trains a trial. seconds: how long it has trained
+        what it tells now."""
+        held = self._frozen(number).user_attrs.get("placements", [])
+        if held and (held[-1]["worker"], held[-1]["session"]) == (worker, self._session):
+            return
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        placed = {
+            "worker": worker,
+            "session": self._session,
+            "epoch": self.epochs_of(number),
+            "since": since.isoformat(timespec="milliseconds"),
+        }
+        self._live[number].set_user_attr("placements", [*held, placed])
 
     def trained(self, report: Report) -> None:
         """Write down what a training came to, beside its epochs: by that it is known again."""

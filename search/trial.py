@@ -40,6 +40,21 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Placement:
+    """A worker that trained a trial, for as long as it did.
+
+    worker: "host:pid". session: the start it belonged to. epoch: epochs the trial had when it came
+    there; 0 at first. since: when its first epoch there began (UTC, the driver's clock); where it
+    came to none, when that was told.
+    """
+
+    worker: str
+    session: int
+    epoch: int
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Trial:
     """One recipe, trained.
 
@@ -59,6 +74,7 @@ class Trial:
     ask for it any more.
     recipe_sha256, weights_sha256, parameters: what its worker said of the recipe it trained, of the
     weights it ended with and of how many there are; None where it is not COMPLETE or has none to tell.
+    placements: the workers that trained it, in order; none in runs that were recorded before there were.
     """
 
     number: int
@@ -79,6 +95,7 @@ class Trial:
     recipe_sha256: str | None = None
     weights_sha256: str | None = None
     parameters: int | None = None
+    placements: tuple[Placement, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -105,6 +122,10 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
     told = frozen.user_attrs
     values = frozen.intermediate_values
     recipe = told.get("recipe", {})
+    placements = tuple(
+        Placement(**{**each, "since": datetime.fromisoformat(each["since"])})
+        for each in told.get("placements", ())
+    )
     return Trial(
         number=frozen.number,
         recipe=recipe,
@@ -115,7 +136,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         error=told.get("error") or told.get("diverged"),
         session=told.get("session"),
         resumed_from=tuple(told.get("resumed_from", ())),
-        worker=told.get("worker"),
+        worker=placements[-1].worker if placements else told.get("worker"),
         started=_utc(frozen.datetime_start),
         ended=_utc(frozen.datetime_complete),
         notes=(*told.get("notes", ()), *([told["abandoned"]] if "abandoned" in told else [])),
@@ -124,6 +145,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         recipe_sha256=told.get("recipe_sha256"),
         weights_sha256=told.get("weights_sha256"),
         parameters=told.get("parameters"),
+        placements=placements,
     )
 
 

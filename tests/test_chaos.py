@@ -34,7 +34,7 @@ def test_a_search_killed_at_every_kind_of_record_loses_repeats_and_changes_nothi
         "trial",
         "user session",
         "user resumed_from",
-        "user worker",
+        "user placements",
         "user recipe_sha",
         "value",
         "system completed_rung",

@@ -87,6 +87,11 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_goes_on(tmp_path: Pat
     assert trial.state is State.COMPLETE
     assert [epoch.number for epoch in trial.epochs] == list(range(1, 61))
     assert "its worker died after epoch" in trial.notes[0]
+    first, second = trial.placements
+    assert first.worker == worker != second.worker == trial.worker
+    assert (first.epoch, first.session, second.session) == (0, 0, 0)
+    assert 5 <= second.epoch < 60
+    assert first.since < second.since
 
 
 def _faulty(name: str, fault: str, **changes: Any) -> Plan:

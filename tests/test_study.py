@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from search.plan import Plan
 from search.records import State, Sweep
 from search.register import Question, Settled
 from search.study import REPEATS, Study
+from trainable.epoch import Epoch
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
 
@@ -109,6 +111,38 @@ def test_a_trial_in_progress_is_no_answer(tmp_path: Path) -> None:
     train(study, first)
     assert isinstance(study.ask(), Settled)
     assert train(study, second) is State.COMPLETE
+
+
+def test_each_worker_of_a_trial_is_on_record_once_with_its_start_and_first_epoch(tmp_path: Path) -> None:
+    run = folder("placed", tmp_path)
+    given = _plan(pruner={"name": "none"}, budget={"trials": 1})
+    run.plan.write_text(given.to_toml())
+    for until in (2, None):
+        study = Study(run, given)
+        study.begin_session({})
+        question = study.ask()
+        assert isinstance(question, Question)
+        train(study, question, until=until)
+    (trial,) = Sweep.read(run.path).trials
+    assert [(each.worker, each.session, each.epoch) for each in trial.placements] == [
+        ("here:1", 0, 0),
+        ("here:1", 1, 2),
+    ]
+    assert trial.started is not None and trial.ended is not None
+    first, second = (each.since for each in trial.placements)
+    assert trial.started - timedelta(milliseconds=1) <= first < second <= trial.ended
+    assert trial.worker == "here:1"
+
+
+def test_a_placement_is_dated_from_when_what_it_tells_first_was_begun(tmp_path: Path) -> None:
+    run = folder("dated", tmp_path)
+    study = Study(run, _plan(pruner={"name": "none"}))
+    question = study.ask()
+    assert isinstance(question, Question)
+    now = datetime.now(UTC)
+    study.record(question.number, Epoch(1, {study.plan.metric.name: 0.5}, 60.0), "here:1")
+    (placed,) = Sweep.read(run.path).trials[0].placements
+    assert 55 < (now - placed.since).total_seconds() <= 60.001
 
 
 def test_the_journal_grows_by_a_line_for_a_draw_and_little_for_an_epoch(tmp_path: Path) -> None:
