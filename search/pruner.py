@@ -157,6 +157,20 @@ def notes(settings: Pruner) -> list[str]:
     return []
 
 
+def rungs(settings: Pruner, epochs: int) -> tuple[int, ...]:
+    """The epochs after which a halving decides on trials of so many epochs, the last of which is never
+    judged; none for a pruner that has no rungs of its own. Of hyperband those of its hastiest halving,
+    which hold the others'."""
+    if not isinstance(settings, SuccessiveHalving | Hyperband):
+        return ()
+    late = settings.min_early_stopping_rate if isinstance(settings, SuccessiveHalving) else 0
+    made, rung = [], settings.min_resource * settings.reduction_factor**late
+    while rung < epochs:
+        made.append(rung)
+        rung *= settings.reduction_factor
+    return tuple(made)
+
+
 def build(settings: Pruner, epochs: int) -> BasePruner:
     """The pruner for a search whose trials train at most `epochs`. It reads all it knows in the
     study, so that after a resume it knows what it knew before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.confirmation import Confirmation, read_confirmation
-from search.records import Look, Opening, PlanVersion, Session, State, Sweep, Trial
+from search.records import Look, Opening, Placement, PlanVersion, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 from trainable.evaluation import Evaluation
@@ -213,6 +214,65 @@ def make_opening(*looks: Look, **changes: Any) -> Opening:
         "overlap": 0,
     }
     return Opening(**{**known, **changes})
+
+
+def placed_sweep(
+    trials: int = 40, *, hosts: int = 2, workers: int = 4, starts: int = 3, **changes: Any
+) -> Sweep:
+    """`make_sweep` as its workers trained it, evenly spread over hosts: each start takes 6 s to its first
+    epoch, is cut short after an equal share of the epochs, and is followed by a pause of an hour. Trials in
+    progress then are continued by the next one. Each trial is followed by half a second of nothing."""
+    made = make_sweep(trials, **changes)
+    queue = [(trial, 0) for trial in made.trials]
+    placements: dict[int, list[Placement]] = {trial.number: [] for trial in made.trials}
+    ended: dict[int, datetime] = {}
+    sessions: list[Session] = []
+    begin = START
+    for number in range(starts):
+        last = number == starts - 1
+        length = 6 + sum(trial.seconds for trial in made.trials) / workers / starts
+        free = [6.0] * workers
+        left = []
+        while queue and (last or min(free) < length):
+            trial, epoch = queue.pop(0)
+            worker = free.index(min(free))
+            name = f"node-{worker % hosts}.cluster.local:{1000 * number + worker}"
+            since = begin + timedelta(seconds=free[worker])
+            if not last and free[worker] + trial.epochs[epoch].seconds > length:
+                left.append((trial, epoch))
+                free[worker] = length
+                continue
+            placements[trial.number].append(Placement(name, number, epoch, since))
+            for step in trial.epochs[epoch:]:
+                if not last and free[worker] + step.seconds > length:
+                    left.append((trial, step.number - 1))
+                    free[worker] = length
+                    break
+                free[worker] += step.seconds
+            else:
+                ended[trial.number] = begin + timedelta(seconds=free[worker])
+                free[worker] += 0.5
+        queue = left + queue
+        lived = max(free) if last else length
+        environment = {**ENVIRONMENT, "workers": workers, "hosts": hosts}
+        sessions.append(Session(number, begin, lived, "budget" if last else "interrupted", environment))
+        begin += timedelta(seconds=lived + 3600)
+    return replace(
+        made,
+        sessions=tuple(sessions),
+        trials=tuple(
+            replace(
+                trial,
+                placements=tuple(placements[trial.number]),
+                worker=placements[trial.number][-1].worker,
+                started=placements[trial.number][0].since,
+                ended=ended[trial.number],
+                resumed_from=tuple(each.epoch for each in placements[trial.number][1:]),
+                session=placements[trial.number][-1].session,
+            )
+            for trial in made.trials
+        ),
+    )
 
 
 SEEDS = tuple(range(101, 111))

@@ -9,8 +9,19 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.style import AMBER, COLOUR, OF_TRIALS, Window, count_axis, figure, value_axis, window
-from reports.wording import plural
+from reports.figures.style import (
+    AMBER,
+    COLOUR,
+    GREY,
+    OF_TRIALS,
+    Window,
+    count_axis,
+    figure,
+    value_axis,
+    window,
+)
+from reports.rungs import rungs_of
+from reports.wording import listing, plural
 from search.records import State, Sweep
 from trainable.contract import Metric
 
@@ -30,12 +41,14 @@ class Curve(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """The curves of all trials that have an epoch, by number. best: the best trial's number."""
+    """The curves of all trials that have an epoch, by number. best: the best trial's number. rungs: the
+    epochs after which the pruner decides, as far as a curve reaches; none for a pruner without."""
 
     metric: Metric
     curves: tuple[Curve, ...]
     best: int | None
     window: Window
+    rungs: tuple[int, ...]
 
 
 def curves(sweep: Sweep) -> Curves | str:
@@ -52,7 +65,9 @@ def curves(sweep: Sweep) -> Curves | str:
     best = sweep.best()
     values = tuple(value for curve in made for value in curve.values)
     shown = window(values, sweep.metric, values if len(made) >= 4 else (), reach=2.5)
-    return Curves(sweep.metric, tuple(made), best.number if best else None, shown)
+    last = max(curve.epochs[-1] for curve in made)
+    rungs = tuple(rung for rung in rungs_of(sweep) if rung <= last)
+    return Curves(sweep.metric, tuple(made), best.number if best else None, shown, rungs)
 
 
 def sentence(numbers: Curves) -> str:
@@ -73,6 +88,9 @@ def sentence(numbers: Curves) -> str:
         told.append(
             f"{plural(others, 'curve belongs', 'curves belong')} to trials that ended otherwise or go on"
         )
+    if rungs := numbers.rungs:
+        epochs = f"epoch{'s' * (len(rungs) > 1)} {listing([str(rung) for rung in rungs])}"
+        told.append(f"the pruner decides after {epochs}, the dotted lines")
     if outside := numbers.window.outside:
         told.append(
             f"{plural(outside, 'value lies', 'values lie')} beyond the window, a double click shows all"
@@ -84,11 +102,17 @@ def draw(numbers: Curves) -> go.Figure:
     """One line a trial, coloured by state; the best trial stands out."""
     traces = [_lines(numbers, state) for state in State if any(c.state is state for c in numbers.curves)]
     traces += [_best(numbers.metric, curve) for curve in numbers.curves if curve.number == numbers.best]
+    hairline = {"color": GREY, "width": 1, "dash": "dot"}
     return figure(
         traces,
         height=400,
         xaxis=count_axis("epoch", max(curve.epochs[-1] for curve in numbers.curves)),
         yaxis=value_axis(numbers.metric, numbers.window),
+        shapes=[
+            {"type": "line", "x0": rung, "x1": rung, "y0": 0, "y1": 1, "yref": "paper", "line": hairline}
+            | {"layer": "below"}
+            for rung in numbers.rungs
+        ],
     )
 
 
