@@ -20,7 +20,7 @@ from sweeps import (
 
 from reports.bars import bars
 from reports.benchmarks import read_benchmarks
-from reports.figures import classes, confusion, curves, history, importances, parallel, slices
+from reports.figures import classes, confusion, curves, history, importances, parallel, schedules, slices
 from reports.figures.style import plain, window
 from reports.ranking import leaderboard
 from reports.scale import Scale, scales
@@ -298,3 +298,96 @@ def test_halving_the_error_is_the_same_step_everywhere_on_a_bar() -> None:
     rows = bars(leaderboard(make_sweep(openings=()), benchmarks)).rows
     assert rows[0].at - rows[1].at == pytest.approx(rows[2].at - rows[3].at, abs=0.02)
     assert all(0 <= bar.at <= 100 and bar.low is None for bar in rows)
+
+
+def schedule_sweep(scores: dict[str, list[float]], **changes: object) -> Sweep:
+    """Complete trials that drew these schedules; their rates fall from 0.01 by a tenth an epoch."""
+    drawn = [(name, score) for name, held in scores.items() for score in held]
+    trials = []
+    for number, (name, score) in enumerate(drawn):
+        metrics = [{"learning_rate": 0.01 * 0.9**k, "validation_accuracy": score} for k in range(3)]
+        epochs = tuple(Epoch(k, held, 1.0) for k, held in enumerate(metrics, 1))
+        trials.append(make_trial(number, sampled={"schedule": name}, score=score, epochs=epochs))
+    return sweep_of(trials, **changes)
+
+
+def test_schedules_are_told_apart_only_by_more_than_their_trials_scatter() -> None:
+    random = np.random.default_rng(0)
+    held = {
+        name: [float(score) for score in random.normal(mean, 0.001, 12)]
+        for name, mean in (("constant", 0.970), ("cosine", 0.9802), ("one_cycle", 0.980), ("step", 0.960))
+    }
+    told = schedules.schedules(schedule_sweep(held))
+    assert isinstance(told, schedules.Schedules)
+    assert [choice.group for choice in told.choices] == [1, 1, 2, 3]
+    assert {choice.name for choice in told.choices[:2]} == {"cosine", "one_cycle"}
+    first = told.choices[0]
+    assert first.low is not None and first.high is not None
+    assert first.low < first.mean < first.high
+    assert first.mean == pytest.approx(float(np.mean(held[first.name])))
+    assert (told.pairs, len(told.apart)) == (6, 5)
+    assert told.choices[1].name not in {pair.worse for pair in told.apart if pair.better == first.name}
+    said = schedules.sentence(told)
+    assert f"{first.name} did better than constant and step; {told.choices[1].name} cannot be told" in said
+    assert "differ in their other settings too" in said
+    strips = schedules.draw(told)["scores"]
+    assert len(strips.data[0].x) == 48
+    assert all(-0.25 < x - round(x) < 0.25 for x in strips.data[0].x)
+
+
+def test_a_schedule_of_one_trial_or_of_equal_scores_is_not_taken_for_certain() -> None:
+    sweep = schedule_sweep({"constant": [0.97, 0.97, 0.97], "cosine": [0.98], "step": [0.96, 0.98, 0.97]})
+    told = schedules.schedules(sweep)
+    assert isinstance(told, schedules.Schedules)
+    constant = next(choice for choice in told.choices if choice.name == "constant")
+    single = next(choice for choice in told.choices if choice.name == "cosine")
+    assert constant.low is not None and constant.low < 0.97
+    assert single.low is None
+    assert told.apart == ()
+    assert "cannot be told from the best, cosine" in schedules.sentence(told)
+
+
+def test_the_rates_of_a_schedule_are_those_of_its_best_trial() -> None:
+    told = schedules.schedules(schedule_sweep({"constant": [0.9, 0.95], "cosine": [0.97, 0.96]}))
+    assert isinstance(told, schedules.Schedules)
+    assert [(choice.name, choice.best) for choice in told.choices] == [("cosine", 2), ("constant", 1)]
+    assert told.choices[0].rates == pytest.approx((0.01, 0.009, 0.0081))
+    assert list(schedules.draw(told)) == ["scores", "rates"]
+
+
+def test_schedules_without_rates_are_compared_by_their_scores_alone() -> None:
+    trials = [make_trial(k, sampled={"schedule": "ab"[k % 2]}, score=0.9 + k / 100) for k in range(4)]
+    told = schedules.schedules(sweep_of(trials))
+    assert isinstance(told, schedules.Schedules)
+    assert list(schedules.draw(told)) == ["scores"]
+
+
+def test_where_no_schedule_was_chosen_there_is_none_to_compare() -> None:
+    assert "did not choose" in str(schedules.schedules(boosting_sweep()))
+    assert "at least two" in str(schedules.schedules(schedule_sweep({"cosine": [0.9, 0.95]})))
+    numeric = [make_trial(k, sampled={"schedule": k / 2}, score=0.9) for k in range(4)]
+    assert "did not choose" in str(schedules.schedules(sweep_of(numeric, plan={})))
+
+
+def test_the_table_of_schedules_says_which_ones_are_worse_than_which() -> None:
+    held = {"constant": [0.90, 0.901, 0.902, 0.9], "cosine": [0.98, 0.981, 0.982, 0.98]}
+    told = schedules.schedules(schedule_sweep(held))
+    assert isinstance(told, schedules.Schedules)
+    rows = schedules.table(told)
+    assert list(rows["schedule"]) == ["cosine", "constant"]
+    assert list(rows["worse than"]) == ["", "cosine (p < 0.001)"]
+
+
+def test_curves_show_the_rungs_that_any_of_them_reaches() -> None:
+    told = curves.curves(make_sweep())
+    assert isinstance(told, curves.Curves)
+    assert told.rungs == (1, 3, 9)
+    assert [line.x0 for line in curves.draw(told).layout.shapes] == [1, 3, 9]
+    assert "the pruner decides after epochs 1, 3 and 9" in curves.sentence(told)
+    short = curves.curves(sweep_of([make_trial(0)]))
+    assert isinstance(short, curves.Curves)
+    assert short.rungs == (1,)
+    other = curves.curves(make_sweep(plan={"pruner": {"name": "median"}}))
+    assert isinstance(other, curves.Curves)
+    assert other.rungs == ()
+    assert "the pruner decides" not in curves.sentence(other)

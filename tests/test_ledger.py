@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_why_a_trial_was_ended_for_good_is_told_even_when_none_may_follow(
     trial = Sweep.read(ledger.run.path).trials[0]
     assert trial.state is State.FAILED
     assert trial.error == ("its worker died once; at last: it hung, no epoch within the 10s of trial_timeout")
+
+
+def test_a_trial_that_fails_before_its_first_epoch_has_its_worker_on_record(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path)
+    assert ledger.next()
+    ledger.take(Report(0, "here:1", outcome="FAILED", error="it raised").to_result())
+    trial = Sweep.read(ledger.run.path).trials[0]
+    assert (trial.state, trial.worker) == (State.FAILED, "here:1")
+    (placed,) = trial.placements
+    assert (placed.session, placed.epoch) == (0, 0)
+    assert trial.started is not None and trial.started <= placed.since + timedelta(milliseconds=1)
 
 
 def test_the_time_of_a_start_is_on_record_while_its_first_epoch_is_trained(

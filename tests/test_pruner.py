@@ -22,6 +22,7 @@ from search.pruner import (
     check,
     notes,
     parse_pruner,
+    rungs,
 )
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -153,3 +154,37 @@ def test_a_first_decision_after_the_last_epoch_is_a_fault():
 def test_patience_around_a_halving_is_worth_a_note():
     assert notes(Patient(wrapped=Median())) == notes(Median()) == []
     assert "median is surer" in notes(Patient(wrapped=Hyperband()))[0]
+
+
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        SuccessiveHalving(min_resource=1, reduction_factor=2),
+        SuccessiveHalving(min_resource=2, reduction_factor=3, min_early_stopping_rate=1),
+        Hyperband(min_resource=2, reduction_factor=2),
+    ],
+)
+def test_trials_are_stopped_at_rungs_and_nowhere_else(pruner: Pruner) -> None:
+    epochs = 40
+    falling = [[1 - k / 1000 - k % 5 * epoch / 1e4 for epoch in range(epochs)] for k in range(80)]
+    rising = [[k / 1000 * epoch for epoch in range(epochs)] for k in range(80)]
+    ends = [*stopped_at(pruner, falling, epochs), *stopped_at(pruner, rising, epochs)]
+    stops = {at for at in ends if at is not None}
+    assert stops
+    assert stops <= set(rungs(pruner, epochs))
+
+
+@pytest.mark.parametrize(
+    ("pruner", "epochs", "expected"),
+    [
+        (SuccessiveHalving(min_resource=1, reduction_factor=3), 10, (1, 3, 9)),
+        (SuccessiveHalving(min_resource=1, reduction_factor=3), 9, (1, 3)),
+        (SuccessiveHalving(min_resource=2, reduction_factor=2, min_early_stopping_rate=1), 20, (4, 8, 16)),
+        (Hyperband(min_resource=2, reduction_factor=3), 12, (2, 6)),
+        (Median(), 10, ()),
+        (Patient(wrapped=SuccessiveHalving()), 10, ()),
+        (Nothing(), 10, ()),
+    ],
+)
+def test_rungs_lie_before_the_last_epoch(pruner: Pruner, epochs: int, expected: tuple[int, ...]) -> None:
+    assert rungs(pruner, epochs) == expected

@@ -19,6 +19,9 @@ from search.records import State, Sweep, Trial
 POINTS = 8
 """Epochs that are looked at beside the rungs; of a pruner without rungs, all there are."""
 
+CROWD = 5
+"""Trials at an epoch below which a place among them is not drawn: of two, one is always the last."""
+
 WEAK = 0.5
 """A rank correlation below which early scores order the trials hardly better than chance would: it leaves
 more than three quarters of the final order's variance unexplained."""
@@ -228,13 +231,13 @@ def _winner(numbers: Pruning) -> str:
     if numbers.winner_at_risk:
         look = numbers.winner_at_risk[0]
         return (
-            f"the best trial was number {look.winner:,} of {look.reached:,} at epoch {look.epoch}, where "
+            f"the best trial was number {look.winner:,} of {look.reached:,} after epoch {look.epoch}, where "
             f"{look.places:,} would go on: it was kept because it came early"
         )
-    look = numbers.first
-    if look is None or look.winner is None:
+    first = numbers.first
+    if first is None or first.winner is None:
         return ""
-    return f"the best trial was number {look.winner:,} of {look.reached:,} after epoch {look.epoch}"
+    return f"the best trial was number {first.winner:,} of {first.reached:,} after epoch {first.epoch}"
 
 
 def _figure(found: Correlation) -> str:
@@ -255,7 +258,7 @@ def draw(numbers: Pruning) -> go.Figure:
                 line={"width": 0},
                 fill="toself",
                 fillcolor="rgba(47,127,193,0.18)",
-                name="95 % interval",
+                showlegend=False,
                 hoverinfo="skip",
             )
         )
@@ -267,11 +270,12 @@ def draw(numbers: Pruning) -> go.Figure:
                 mode="lines+markers",
                 line={"color": BLUE, "width": 2},
                 marker={"size": 7},
-                name="rank correlation with the end",
+                name="correlation, 95 % interval",
                 hovertemplate="epoch %{x}: %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
             )
         )
-    placed = [look for look in numbers.looks if look.percentile is not None]
+    crowd = [look for look in numbers.looks if look.reached >= CROWD]
+    placed = [look for look in crowd if look.percentile is not None]
     if placed:
         traces.append(
             go.Scatter(
@@ -286,7 +290,7 @@ def draw(numbers: Pruning) -> go.Figure:
                 "%{customdata[1]} stopped here<extra></extra>",
             )
         )
-    needed = [(look, look.places) for look in numbers.looks if look.places is not None and look.reached > 1]
+    needed = [(look, look.places) for look in crowd if look.places is not None]
     if needed:
         traces.append(
             go.Scatter(
@@ -317,11 +321,13 @@ def draw(numbers: Pruning) -> go.Figure:
                 hoverinfo="skip",
             )
         )
+    last = numbers.looks[-1].epoch
+    room = max(0.3, 0.03 * last)
     return figure(
         traces,
         height=360,
-        legend_entrywidth=110,
-        xaxis=count_axis("epoch", numbers.looks[-1].epoch) | {"showgrid": False},
+        legend_entrywidth=150,
+        xaxis=count_axis("epoch", last) | {"showgrid": False, "range": [1 - room, last + room]},
         yaxis={"range": list(_ends(numbers)), "title": {"text": "correlation, percentile"}, "dtick": 0.25},
     )
 

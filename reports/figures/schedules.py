@@ -32,7 +32,7 @@ from reports.ranking import trained
 from reports.statistics import spread, tie_groups
 from reports.wording import NOTHING, listing, plural, setting
 from search.records import State, Sweep, Trial
-from search.separation import shaffer, welch
+from search.separation import shaffer, step, welch
 from trainable.contract import Metric
 
 LEVEL = 0.05
@@ -45,11 +45,12 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 class Choice(NamedTuple):
     """One schedule in the complete trials that drew it, by number.
 
-    mean, low, high: of their scores, 95 % by Student's t over the trials; low and high are None for a
-    single one. best: the number of its best trial. epochs, rates: the learning rate of that trial after
-    each epoch, as its recipe's schedule left it at the epoch's last step; none where the trainable tells
-    no "learning_rate". group: 1 for the schedules that are not known to be worse than the best one, and
-    so on (`reports.statistics.tie_groups`). stopped: trials of this schedule that were pruned.
+    mean, low, high: of their scores, 95 % by Student's t over the trials, whose deviation is not taken for
+        less than half a step of the scores; low and high are None for a single one.
+    best: the number of its best trial. epochs, rates: the learning rate of that trial at the last step of
+        each epoch; none where the trainable tells no "learning_rate".
+    group: 1 for the schedules that are not known to be worse than the best one, and so on
+        (`reports.statistics.tie_groups`). stopped: trials of this schedule that were pruned.
     """
 
     name: str
@@ -102,11 +103,11 @@ def schedules(sweep: Sweep) -> Schedules | str:
     sign = -1.0 if sweep.metric.direction == "maximize" else 1.0
     means = {name: float(np.mean([score for _, score in held])) for name, held in by_name.items()}
     order = sorted(by_name, key=lambda name: (sign * means[name], scale.choices.index(name)))
+    held = {name: [score for _, score in by_name[name]] for name in order}
+    # Accuracies on few examples are often equal by chance, and no variance would make any difference certain.
+    resolution = step([np.asarray(scores) for scores in held.values()])
     pairs = list(itertools.combinations(order, 2))
-    told = [
-        welch([score for _, score in by_name[one]], [score for _, score in by_name[other]])
-        for one, other in pairs
-    ]
+    told = [welch(held[one], held[other], resolution) for one, other in pairs]
     adjusted = dict(zip(pairs, shaffer([each.p for each in told], len(order)), strict=True))
     groups = tie_groups(order, lambda first, other: adjusted[first, other] > LEVEL)
     group = {name: number for number, members in enumerate(groups, 1) for name in members}
@@ -117,10 +118,15 @@ def schedules(sweep: Sweep) -> Schedules | str:
         if adjusted[better, worse] <= LEVEL
     ]
     best = sweep.best()
-    scores = [score for held in by_name.values() for _, score in held]
+    scores = [score for name in order for score in held[name]]
     return Schedules(
         metric=sweep.metric,
-        choices=tuple(_choice(name, by_name[name], sign, group[name], stopped.count(name)) for name in order),
+        choices=tuple(
+            _choice(name, by_name[name], sign, resolution)._replace(
+                group=group[name], stopped=stopped.count(name)
+            )
+            for name in order
+        ),
         apart=tuple(sorted(apart, key=lambda each: each.p)),
         pairs=len(pairs),
         best=best.number if best else None,
@@ -128,12 +134,13 @@ def schedules(sweep: Sweep) -> Schedules | str:
     )
 
 
-def _choice(name: str, held: list[tuple[Trial, float]], sign: float, group: int, stopped: int) -> Choice:
+def _choice(name: str, held: list[tuple[Trial, float]], sign: float, resolution: float) -> Choice:
     scores = tuple(score for _, score in held)
     told = spread(scores)
     low = high = None
     if told.deviation is not None:
-        reach = float(special.stdtrit(told.runs - 1, 0.975)) * told.deviation / math.sqrt(told.runs)
+        reach = float(special.stdtrit(told.runs - 1, 0.975)) * max(told.deviation, resolution / 2)
+        reach /= math.sqrt(told.runs)
         low, high = told.mean - reach, told.mean + reach
     best, _ = min(held, key=lambda pair: (sign * pair[1], pair[0].number))
     rates = [
@@ -151,8 +158,8 @@ def _choice(name: str, held: list[tuple[Trial, float]], sign: float, group: int,
         best=best.number,
         epochs=tuple(number for number, _ in rates),
         rates=tuple(rate for _, rate in rates),
-        group=group,
-        stopped=stopped,
+        group=1,
+        stopped=0,
     )
 
 
@@ -196,7 +203,7 @@ def _strips(numbers: Schedules) -> go.Figure:
             for _, choice, at in places
         ],
         mode="markers",
-        marker={"color": BLUE, "size": 6, "opacity": 0.5},
+        marker={"color": BLUE, "size": 6, "opacity": 0.75 if len(places) < 300 else 0.5},
         name="trial",
         hovertemplate="trial %{customdata[0]}: %{customdata[2]}<br>%{customdata[1]}<extra></extra>",
     )
@@ -224,13 +231,14 @@ def _strips(numbers: Schedules) -> go.Figure:
             traces.append(go.Scatter(**where, mode="markers", marker=star, name="best", hoverinfo="skip"))
     labels = [plain(choice.name, 18) for choice in numbers.choices]
     axis: dict[str, Any] = {
+        "title": {"text": "schedule"},
         "tickvals": list(range(len(labels))),
         "ticktext": labels,
         "range": [-0.5, len(labels) - 0.3],
         "tickangle": tilt(labels),
         "showgrid": False,
     }
-    return figure(traces, xaxis=axis, yaxis=value_axis(numbers.metric, numbers.window))
+    return figure(traces, legend_entrywidth=110, xaxis=axis, yaxis=value_axis(numbers.metric, numbers.window))
 
 
 def _aside(at: int) -> float:
@@ -269,13 +277,13 @@ def _rates(numbers: Schedules) -> go.Figure:
             )
         )
     rates = [rate for choice in held for rate in choice.rates]
-    axis: dict[str, Any] = {"title": {"text": "learning rate"}, "exponentformat": "power"}
+    axis: dict[str, Any] = {"title": {"text": "learning rate at the epoch's end"}, "exponentformat": "power"}
     if min(rates) > 0 and max(rates) > 20 * min(rates):
         axis |= {"type": "log", "dtick": 1}
     else:
         axis |= {"rangemode": "tozero"}
     last = max(choice.epochs[-1] for choice in held)
-    return figure(traces, legend_entrywidth=90, xaxis=count_axis("epoch", last), yaxis=axis)
+    return figure(traces, legend_entrywidth=130, xaxis=count_axis("epoch", last), yaxis=axis)
 
 
 def table(numbers: Schedules) -> pd.DataFrame:

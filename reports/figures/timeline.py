@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from reports.figures.style import AMBER, COLOUR, GREY, figure, plain
 from reports.ranking import trained
 from reports.wording import NOTHING, duration, plural
 from search.records import Placement, State, Sweep, Trial
+from trainable.epoch import Epoch
 
 HAIR = 1 / 900
 """Share of the search time left free after a bar, or two trials of one colour would be one."""
@@ -173,9 +175,12 @@ class _Clock:
         # A start that was killed had last told seconds before how long it lived.
         self.ends = [session.started + timedelta(seconds=session.seconds) for session in sweep.sessions]
         for trial in sweep.trials:
-            for time in (trial.started, trial.ended, *(placed.since for placed in trial.placements)):
-                if time is not None and (place := self.start_of(time)) is not None:
-                    self.ends[place] = max(self.ends[place], time)
+            told = [time for time in (trial.started, trial.ended) if time is not None]
+            for place, placed in enumerate(trial.placements):
+                told.append(_trained_until(placed, _epochs_there(trial, trial.placements, place)))
+            for time in told:
+                if (start := self.start_of(time)) is not None:
+                    self.ends[start] = max(self.ends[start], time)
         self.offsets = [0.0]
         for begin, end in zip(self.begins, self.ends, strict=True):
             self.offsets.append(self.offsets[-1] + (end - begin).total_seconds())
@@ -219,13 +224,11 @@ def _stays(trial: Trial, clock: _Clock) -> Iterator[_Stay]:
         start = next((k for k, s in enumerate(clock.sessions) if s.number == placed.session), None)
         if start is None:
             continue
-        following = placements[place + 1] if place + 1 < len(placements) else None
-        upto = len(trial.epochs) if following is None else following.epoch
-        told = [epoch for epoch in trial.epochs if placed.epoch < epoch.number <= upto]
-        end = placed.since + timedelta(seconds=sum(epoch.seconds for epoch in told))
-        if following is None and trial.ended is not None and clock.start_of(trial.ended) == start:
+        told = _epochs_there(trial, placements, place)
+        end, last = _trained_until(placed, told), place == len(placements) - 1
+        if last and trial.ended is not None and clock.start_of(trial.ended) == start:
             end = trial.ended
-        elif following is None and trial.state is State.RUNNING and start == len(clock.sessions) - 1:
+        elif last and trial.state is State.RUNNING and start == len(clock.sessions) - 1:
             end = clock.ends[start]
         begin = placed.since
         if not told and exact and trial.started is not None:
@@ -233,6 +236,16 @@ def _stays(trial: Trial, clock: _Clock) -> Iterator[_Stay]:
         span = told[0].number if told else 0, told[-1].number if told else 0
         inside = clock.within(begin, start), clock.within(max(begin, end), start)
         yield _Stay(trial, placed.worker, start, *inside, *span, exact and bool(told))
+
+
+def _epochs_there(trial: Trial, placements: Sequence[Placement], place: int) -> list[Epoch]:
+    """The epochs that a trial trained at one of its placements."""
+    upto = placements[place + 1].epoch if place + 1 < len(placements) else math.inf
+    return [epoch for epoch in trial.epochs if placements[place].epoch < epoch.number <= upto]
+
+
+def _trained_until(placed: Placement, epochs: Sequence[Epoch]) -> datetime:
+    return placed.since + timedelta(seconds=sum(epoch.seconds for epoch in epochs))
 
 
 def _guessed(trial: Trial, clock: _Clock) -> tuple[Placement, ...]:
@@ -346,7 +359,7 @@ def sentence(numbers: Timeline) -> str:
             f" and {duration(numbers.tail)} at the end, once a worker had run out of trials. Some worker had "
             f"no trial for {_share(numbers.idle)} of the time"
         )
-    if numbers.gap is not None:
+    if numbers.gap is not None and numbers.gap.seconds >= 0.05:
         told += f"; the longest gap between two trials of a worker was {duration(numbers.gap.seconds)}"
     said = []
     if guessed := sum(not bar.exact for bar in numbers.bars):
@@ -380,9 +393,8 @@ def draw(numbers: Timeline) -> go.Figure:
             "tickformat": ",~g",
         },
         yaxis={
-            "tickvals": list(range(lanes)) if lanes <= 24 else None,
-            "ticktext": [plain(name, 14) for name in numbers.lanes] if lanes <= 24 else None,
-            "title": {"text": "" if lanes <= 24 else "worker"},
+            "tickvals": [place for place, _ in _labels(numbers)],
+            "ticktext": [plain(name, 14) for _, name in _labels(numbers)],
             "range": [lanes - 0.4, -0.6],
             "showgrid": False,
         },
@@ -401,6 +413,17 @@ def draw(numbers: Timeline) -> go.Figure:
             for start in numbers.starts
         ],
     )
+
+
+def _labels(numbers: Timeline) -> list[tuple[int, str]]:
+    """(lane, label): every lane's own; where they are too many, of each host its first one's."""
+    named = list(enumerate(numbers.lanes))
+    if len(named) <= 24:
+        return named
+    firsts: dict[str, int] = {}
+    for place, name in named:
+        firsts.setdefault(name.rpartition(" ")[0] or name, place)
+    return [(place, host) for host, place in firsts.items()]
 
 
 def _bars(numbers: Timeline, state: State, size: float) -> go.Bar:
