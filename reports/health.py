@@ -11,10 +11,12 @@ import numpy as np
 
 from reports.confirmed import confirmed, difference
 from reports.figures.importances import importances
+from reports.figures.pruning import pruning
+from reports.figures.timeline import timeline
 from reports.ranking import trained
 from reports.reference import is_blind, outcomes, random_trials
 from reports.scale import Scale, scales
-from reports.wording import listing, plural, setting
+from reports.wording import duration, listing, plural, setting
 from search.records import State, Sweep, Trial
 
 Verdict = Literal["PASS", "WARN", "UNKNOWN"]
@@ -39,6 +41,12 @@ FEWEST = 10
 """Trials below which a share of them says nothing."""
 
 CHANCE = 0.05
+
+BUSY = 0.6
+"""Share of the search's time in which its workers should train."""
+
+SHORT = 60.0
+"""Seconds of search below which that share says nothing."""
 
 
 class Check(NamedTuple):
@@ -138,7 +146,8 @@ def broken(sweep: Sweep) -> Check:
     share = len(bad) / len(own)
     diverged = sum(trial.state is State.DIVERGED for trial in bad)
     told = (
-        f"{diverged} of {plural(len(own), 'trial')} diverged and {len(bad) - diverged} failed ({share:.0%})."
+        f"{diverged} of {plural(len(own), 'trial')} diverged and {len(bad) - diverged} failed "
+        f"({_percent(share)})."
         if bad
         else f"None of {plural(len(own), 'trial')} failed or diverged."
     )
@@ -180,9 +189,53 @@ def repeats(sweep: Sweep) -> Check:
     if len(sweep.trials) < FEWEST:
         return Check(key, title, "UNKNOWN", f"Fewer than {FEWEST} trials were drawn.")
     if again <= TOO_MANY * len(sweep.trials):
-        return Check(key, title, "PASS", told if again else "No trial repeats a recipe.")
+        return Check(key, title, "PASS", told if again else "Every trial has a recipe of its own.")
     return Check(
         key, title, "WARN", told, "The space is nearly used up: widen it, or spend the budget on more epochs."
+    )
+
+
+def pruned_too_early(sweep: Sweep) -> Check:
+    """Whether trials are stopped where scores do not foretell the final ones."""
+    key, title = "pruning", "Pruned not too early"
+    told = pruning(sweep)
+    if isinstance(told, str):
+        return Check(key, title, "UNKNOWN", told)
+    first = told.first
+    if not told.pruned:
+        return Check(key, title, "PASS", "No trial was stopped early.")
+    if told.too_early is None or first is None or first.correlation is None:
+        return Check(
+            key, title, "UNKNOWN", "Too few complete trials to tell whether early scores foretell late ones."
+        )
+    seen = (
+        f"Scores after epoch {first.epoch}, where the first are stopped, order trials as their final ones do "
+    )
+    seen += f"with a rank correlation of {first.correlation.value:.2f} "
+    seen += f"({first.correlation.low:.2f} to {first.correlation.high:.2f})."
+    if not told.too_early:
+        return Check(key, title, "PASS", seen)
+    return Check(key, title, "WARN", seen, "Stop later: raise min_resource in [pruner].")
+
+
+def busy_workers(sweep: Sweep) -> Check:
+    """Whether the workers trained for most of the search's time."""
+    key, title = "workers", "Workers kept busy"
+    told = timeline(sweep)
+    if isinstance(told, str):
+        return Check(key, title, "UNKNOWN", told)
+    seen = f"{plural(told.workers, 'worker')} trained {_percent(told.utilisation)} of the search's time"
+    if told.seconds < SHORT:
+        return Check(key, title, "UNKNOWN", f"{seen}; a search this short is mostly start and end.")
+    if told.utilisation >= BUSY:
+        return Check(key, title, "PASS", f"{seen}.")
+    return Check(
+        key,
+        title,
+        "WARN",
+        f"{seen}; starting took {duration(told.startup)}, the idle end {duration(told.tail)}.",
+        "See the timeline: trials that are too short for their overhead gain by more epochs, few long ones "
+        "by more trials at once.",
     )
 
 
@@ -322,7 +375,7 @@ def better_than_random(sweep: Sweep) -> Check:
     )
     words = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
     told = (
-        f"A trial that the sampler chose beats a random one of this search {share:.0%} of the time "
+        f"A trial that the sampler chose beats a random one of this search {_percent(share)} of the time "
         f"({len(chosen)} against {len(drawn)} complete ones, {words})"
     )
     if p <= CHANCE:
@@ -345,7 +398,7 @@ def stable_importances(sweep: Sweep) -> Check:
         return Check(key, title, "UNKNOWN", told)
     if len(told.names) < 2:
         return Check(key, title, "UNKNOWN", f"{told.names[0]} is the only setting that moved.")
-    seen = f"{told.names[0]} is the most important setting in {told.leading:.0%} of resamples of the trials."
+    seen = f"{told.names[0]} is the most important setting in {_percent(told.leading)} of resamples."
     if told.stable:
         return Check(key, title, "PASS", seen)
     return Check(
@@ -377,9 +430,15 @@ CHECKS: tuple[Callable[[Sweep], Check], ...] = (
     edges,
     broken,
     repeats,
+    pruned_too_early,
+    busy_workers,
     stable_importances,
     sealed_test_set,
 )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _best(sweep: Sweep) -> list[Trial]:

@@ -20,8 +20,11 @@ from reports.figures import (
     history,
     importances,
     parallel,
+    pruning,
     ranks,
+    schedules,
     slices,
+    timeline,
 )
 from reports.winner import winner_of
 from search.records import Sweep
@@ -64,6 +67,10 @@ def sections(sweep: Sweep) -> tuple[Section, ...]:
         _section("contours", "Two settings at once, modelled", contours.contours(sweep), contours, "small"),
         _section("ranks", "Two settings at once, as measured", ranks.ranks(sweep), ranks, "small"),
     ]
+    if not isinstance(told := schedules.schedules(sweep), str):
+        made.append(_section("schedules", "Learning-rate schedules", told, schedules, "small"))
+    made.append(_section("pruning", "Pruning", pruning.pruning(sweep), pruning))
+    made.append(_section("timeline", "Timeline of workers", timeline.timeline(sweep), timeline))
     if evaluation is None or evaluation.confusion is not None:
         made.append(_section("classes", "Accuracy by class", classes.classes(evaluation), classes))
         mixed_up = confusion.confusion(evaluation)

@@ -156,7 +156,7 @@ def test_a_second_opening_of_the_test_set_is_warned_of() -> None:
 )
 def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> None:
     checks = health(sweep)
-    assert len(checks) == (9 if sweep.trials else 0)
+    assert len(checks) == (11 if sweep.trials else 0)
     assert health_sentence(checks).endswith(".")
     order = [("WARN", "UNKNOWN", "PASS").index(each.verdict) for each in checks]
     assert order == sorted(order)

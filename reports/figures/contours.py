@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.pairs import HOVER, Pair, axes, hover, pairs
-from reports.figures.style import AMBER, axis_title, figure
+from reports.figures.style import AMBER, OF_TRIALS, axis_title, figure
 from reports.scale import Scale
 from reports.surrogate import WEAK, Surrogate, honesty, surrogate
 from reports.wording import plural, setting, steady
@@ -183,6 +183,7 @@ def _trials(numbers: Contours, pair: Pair, places: range, marker: dict[str, Any]
         customdata=[hover(pair, place, numbers.metric.format(pair.scores[place])) for place in places],
         mode="markers",
         marker=marker,
+        meta=OF_TRIALS,
         hovertemplate=HOVER,
     )
 

@@ -16,7 +16,6 @@ from reports.figures.style import (
     OF_TRIALS,
     Window,
     count_axis,
-    faded,
     figure,
     value_axis,
     window,
@@ -153,7 +152,6 @@ def _repeats(numbers: History) -> go.Scatter:
         mode="markers",
         marker={"color": GREY, "symbol": "circle-open", "size": 5, "opacity": 0.85},
         name="repeat",
-        unselected=faded(0.85),
         meta=OF_TRIALS,
         hovertemplate="trial %{x}: %{customdata[1]}<br>"
         "same recipe as trial %{customdata[2]}, not trained again<extra></extra>",
@@ -177,7 +175,6 @@ def _points(numbers: History, state: State) -> go.Scatter:
         mode="markers",
         marker={"color": COLOUR[state], "symbol": MARK[state], "size": 7, "opacity": 0.85},
         name=state.lower(),
-        unselected=faded(0.85),
         meta=OF_TRIALS,
         hovertemplate="trial %{x}: %{customdata[1]}<br>after %{customdata[2]}<extra></extra>",
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.pairs import HOVER, Pair, axes, hover, pairs
-from reports.figures.style import AMBER, BLUE, GREY, ORANGE, figure
+from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, figure
 from reports.scale import Scale
 from reports.surrogate import complete_trials
 from reports.wording import listing, plural
@@ -134,6 +134,7 @@ def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
                 "ticklabelposition": "inside top",
             },
         },
+        meta=OF_TRIALS,
         hovertemplate=HOVER,
     )
     traces = [points]

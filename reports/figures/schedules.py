@@ -12,12 +12,12 @@ import plotly.graph_objects as go
 from scipy import special
 
 from reports.confirmed import p_words
-from reports.figures.scale import scales
 from reports.figures.style import (
     AMBER,
     BLUE,
     GREEN,
     GREY,
+    OF_TRIALS,
     ORANGE,
     PURPLE,
     Window,
@@ -29,6 +29,7 @@ from reports.figures.style import (
     window,
 )
 from reports.ranking import trained
+from reports.scale import scales
 from reports.statistics import spread, tie_groups
 from reports.wording import NOTHING, listing, plural, setting
 from search.records import State, Sweep, Trial
@@ -205,6 +206,7 @@ def _strips(numbers: Schedules) -> go.Figure:
         mode="markers",
         marker={"color": BLUE, "size": 6, "opacity": 0.75 if len(places) < 300 else 0.5},
         name="trial",
+        meta=OF_TRIALS,
         hovertemplate="trial %{customdata[0]}: %{customdata[2]}<br>%{customdata[1]}<extra></extra>",
     )
     means = go.Scatter(

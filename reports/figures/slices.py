@@ -14,7 +14,6 @@ from reports.figures.style import (
     BLUE,
     OF_TRIALS,
     Window,
-    faded,
     figure,
     plain,
     value_axis,
@@ -117,7 +116,6 @@ def _draw(numbers: Slices, one: Slice) -> go.Figure:
         customdata=told,
         mode="markers",
         marker={"color": BLUE, "size": 7, "opacity": 0.75},
-        unselected=faded(0.75),
         meta=OF_TRIALS,
         hovertemplate=template,
     )

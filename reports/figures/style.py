@@ -87,11 +87,6 @@ def axis_title(metric: Metric) -> str:
     return plain(name if metric.unit in ("", "share") else f"{name} ({metric.unit})")
 
 
-def faded(kept: float) -> dict[str, Any]:
-    """How the points of a trace with this opacity look that a filter of the trials table leaves out."""
-    return {"marker": {"opacity": kept / 8}}
-
-
 def value_axis(metric: Metric, shown: Window | None = None) -> dict[str, Any]:
     """Settings of an axis that carries the metric."""
     axis: dict[str, Any] = {"title": {"text": axis_title(metric)}}

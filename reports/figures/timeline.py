@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.style import AMBER, COLOUR, GREY, figure, plain
+from reports.figures.style import AMBER, COLOUR, GREY, OF_TRIALS, figure, plain
 from reports.ranking import trained
 from reports.wording import NOTHING, duration, plural
 from search.records import Placement, State, Sweep, Trial
@@ -438,6 +438,7 @@ def _bars(numbers: Timeline, state: State, size: float) -> go.Bar:
         width=0.72,
         marker={"color": COLOUR[state], "line": {"width": 0}},
         name=state.lower(),
+        meta=OF_TRIALS,
         hovertemplate="trial %{customdata[0]} on %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
     )
 
