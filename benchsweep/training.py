@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def _seed_record(repetition: Repetition) -> dict[str, Any]:
         "seconds": repetition.seconds,
         "weights_sha256": getattr(repetition.training, "weights_sha256", None),
         "epochs": [epoch.to_json() for epoch in repetition.epochs],
-        "evaluation": repetition.evaluation.to_json(),
+        "evaluation": replace(repetition.evaluation, mistakes=None).to_json(),
     }
 
 

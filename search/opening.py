@@ -16,7 +16,8 @@ class Look:
 
     trial: whose recipe it was trained by; None for the plan's default recipe. seed: it was trained with.
     parameters: how many numbers it learned; None where it has no such count. weights_sha256: of its
-    weights; None where there are none.
+    weights; None where there are none. evaluation: with its mistakes only where the model is the one that
+    the run keeps.
     """
 
     trial: int | None

@@ -76,16 +76,16 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
     source = plan.source
     data = source.load(data_folder)
     trained = [(model, _restored(model, plan, data)) for model in models]  # before anything is opened
+    chosen = kept(sweep, models)
     announced = Opening(datetime.now(UTC).replace(microsecond=0), _reason(sweep, models), len(models))
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, announced)])
     test = source.load_test(data_folder)
     overlap = getattr(data, "overlap", None)
     opening = replace(
         announced,
-        looks=tuple(_looks(trained, test)),
+        looks=tuple(_looks(trained, test, chosen)),
         overlap=None if overlap is None else int(overlap(test)),
     )
-    chosen = kept(sweep, models)
     next(training for model, training in trained if model is chosen).save(run.path)
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, opening)])
     return opening
@@ -100,12 +100,15 @@ def record_look(run: RunFolder, reason: str, look: Callable[[], Evaluation]) -> 
     return look()
 
 
-def _looks(trained: list[tuple[Model, TrainingRun]], test: Any) -> Iterator[Look]:
+def _looks(trained: list[tuple[Model, TrainingRun]], test: Any, chosen: Model) -> Iterator[Look]:
     for model, training in trained:
+        evaluation = training.evaluate(test)
+        if model is not chosen:  # images of up to forty models would be most of the file, and never shown
+            evaluation = replace(evaluation, mistakes=None)
         yield Look(
             trial=model.trial,
             seed=model.seed,
-            evaluation=training.evaluate(test),
+            evaluation=evaluation,
             parameters=getattr(training, "parameters", None),
             weights_sha256=getattr(training, "weights_sha256", None),
         )

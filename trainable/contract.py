@@ -15,6 +15,10 @@ load_all(folder), which returns what load does. For a search that begins sooner:
 
     PRELOAD    names of modules that Training takes long to import: workers do so while Ray starts.
 
+An Evaluation may tell more than its metrics and its count; what it tells is shown and tested. One of a
+classifier is made from probabilities, labels and, where it sees images, those, by
+`trainable.evaluation.classification`.
+
 And for whoever wants to use what `Training.save` wrote:
 
     SavedModel SavedModel.read(path) -> a trained model, from its file or the folder it was saved in.

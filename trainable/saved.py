@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from torch.nn import functional as F  # noqa: N812
 
 from trainable.data import Digits
-from trainable.evaluation import Evaluation
+from trainable.evaluation import Evaluation, classification
 from trainable.models import build
 from trainable.network import Network
 from trainable.recipe import Recipe
@@ -222,8 +222,8 @@ class SavedModel:
         return torch.from_numpy(self.logits(images)).softmax(1).numpy()
 
     def evaluate(self, split: Digits) -> Evaluation:
-        """Accuracy, loss (nats, mean), confusion and correctness on a split. Raises ValueError where
-        its images or classes are not as many as the model's."""
+        """Accuracy, loss (nats, mean), confusion, calibration and worst mistakes on a split. Raises
+        ValueError where its images or classes are not as many as the model's."""
         classes = len(self.class_names)
         if len(split.class_names) != classes:
             raise ValueError(
@@ -235,12 +235,8 @@ class SavedModel:
         parts = (slice(at, at + _BATCH) for at in range(0, len(labels), _BATCH))
         losses = (F.cross_entropy(logits[part], labels[part], reduction="sum") for part in parts)
         loss = sum(float(each) for each in losses) / len(labels)
-        true, predicted = labels.numpy(), logits.argmax(1).numpy()
-        correct = predicted == true
-        confusion = np.zeros((classes, classes), dtype=np.int64)
-        np.add.at(confusion, (true, predicted), 1)
-        metrics = {"accuracy": float(correct.mean()), "loss": loss}
-        return Evaluation(metrics, len(true), confusion, correct, split.class_names)
+        probabilities = logits.double().softmax(1).numpy()
+        return classification(probabilities, split.labels, split.class_names, split.images, loss=loss)
 
     def metadata(self) -> dict[str, str]:
         """What model.safetensors tells beside the weights. Raises SavedModelError where that is not
