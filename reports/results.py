@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from reports.confirmed import confirmed
+from reports.figures.classes import class_names
 from reports.figures.importances import Importances, importances
 from reports.health import health
 from reports.ranking import benchmark_applies, leaderboard
 from reports.winner import Winner, winner_of
 from reports.wording import plain_json
-from search.records import Sweep, Trial
+from search.records import Opening, Sweep, Trial
+from trainable.evaluation import Evaluation
 
 SCHEMA = 2
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
@@ -27,7 +30,11 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
     metric          name, direction ("maximize" or "minimize"), unit
     best            the best trial's number, or null
     winner          name ("trial 12" or "default"), trial (null for the default recipe), recipe, model_seed
-                    (of the model that is kept), parameters; or null before the test set was opened
+                    (of the model that is kept), parameters, and of that model on the test set: mistakes,
+                    the surest first (index, true, predicted, probability, true_probability; classes by
+                    name, no pixels; null where none are kept), and calibration (counts, correct,
+                    confidence, of bins of equal width; error, a share; or null); or null before the test
+                    set was opened
     health          the checks: key, title, verdict ("PASS", "WARN" or "UNKNOWN"), told, advice
     reproduce       the command that trains it again (the best trial before there is a winner), or null
     test            of the winner: trial, count, seeds, metrics (name -> mean over the seeds); where it has
@@ -51,7 +58,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
                     trees), or null
     leaderboard     the columns of `reports.ranking.leaderboard`; leaderboard_note says which rows
     openings        of the test set: time, reason, models, overlap, looks (trial, seed, evaluation,
-                    parameters, weights_sha256)
+                    without mistakes, parameters, weights_sha256)
     sessions        number, started, seconds, ended ("budget", "interrupted", "error", or "" if it
                     lives or was killed), environment
     plan            the one in force
@@ -82,7 +89,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         **_importances(told),
         "leaderboard": _records(leaderboard(sweep, benchmarks)),
         "leaderboard_note": benchmark_applies(sweep)[1],
-        "openings": [opening.to_json() for opening in sweep.openings],
+        "openings": [_opening(opening) for opening in sweep.openings],
         "sessions": [vars(session) for session in sweep.sessions],
         "plan": sweep.plan,
         "plans": [vars(version) for version in sweep.plans],
@@ -126,12 +133,15 @@ def test_figures(sweep: Sweep) -> dict[str, Any] | None:
 def _winner(winner: Winner | None) -> dict[str, Any] | None:
     if winner is None:
         return None
+    sure = winner.evaluation.calibration
     return {
         "name": winner.name,
         "trial": winner.trial,
         "recipe": dict(winner.recipe),
         "model_seed": winner.model.seed,
         "parameters": winner.parameters,
+        "mistakes": _mistakes(winner.evaluation),
+        "calibration": None if sure is None else {**sure.to_json(), "error": sure.error},
     }
 
 
@@ -152,6 +162,28 @@ def _importances(told: Importances | str) -> dict[str, Any]:
             name: None if each is None else each._asdict() for name, each in zip(names, effects, strict=True)
         },
     }
+
+
+def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]] | None:
+    if evaluation.mistakes is None:
+        return None
+    names = class_names(evaluation)
+    return [
+        {
+            "index": each.index,
+            "true": names[each.true],
+            "predicted": names[each.predicted],
+            "probability": each.probability,
+            "true_probability": each.true_probability,
+        }
+        for each in evaluation.mistakes
+    ]
+
+
+def _opening(opening: Opening) -> dict[str, Any]:
+    """It, without the images, which a script would have to skip."""
+    looks = (replace(look, evaluation=replace(look.evaluation, mistakes=None)) for look in opening.looks)
+    return replace(opening, looks=tuple(looks)).to_json()
 
 
 def _confirmation(sweep: Sweep) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from reports.confirmed import Confirmed, confirmed, difference, figures, interval_words, p_words
 from reports.figures import (
     ablation,
+    calibration,
     classes,
     confirmation,
     confusion,
@@ -26,6 +27,8 @@ from reports.figures import (
     slices,
     timeline,
 )
+from reports.gallery import Gallery, gallery, share
+from reports.gallery import sentence as gallery_sentence
 from reports.winner import winner_of
 from search.records import Sweep
 from trainable.contract import Metric
@@ -41,6 +44,7 @@ class Section:
     figures: (id, drawing), none when the sentence says why there is nothing to draw.
     table: the numbers behind the drawing where the trials table does not hold them; else None.
     hint: what a reader can do with the drawing.
+    gallery: images to show; None where the section has none.
     """
 
     key: str
@@ -51,6 +55,7 @@ class Section:
     figures: tuple[tuple[str, go.Figure], ...] = ()
     table: pd.DataFrame | None = None
     hint: str = ""
+    gallery: Gallery | None = None
 
 
 def sections(sweep: Sweep) -> tuple[Section, ...]:
@@ -75,6 +80,8 @@ def sections(sweep: Sweep) -> tuple[Section, ...]:
         made.append(_section("classes", "Accuracy by class", classes.classes(evaluation), classes))
         mixed_up = confusion.confusion(evaluation)
         made.append(_section("confusion", "Confusion matrix", mixed_up, confusion, "square"))
+        made.append(_gallery(gallery(evaluation)))
+        made.append(_section("calibration", "Calibration", calibration.calibration(evaluation), calibration))
     return tuple(made)
 
 
@@ -152,4 +159,22 @@ def _parallel(sweep: Sweep) -> Section:
         figures=(("parallel-plot", parallel.draw(numbers)),),
         hint="A box drawn over an axis keeps the trials that pass there, in every drawing and in the trials "
         "table; a double click shows all again.",
+    )
+
+
+def _gallery(numbers: Gallery | str) -> Section:
+    title = "Worst mistakes"
+    if isinstance(numbers, str):
+        return Section("gallery", title, numbers)
+    rows = [
+        (each.example, each.true, each.predicted, each.sure, share(each.true_probability))
+        for each in numbers.pictures
+    ]
+    columns = ["test example", "true class", "taken for", "probability", "of the true class"]
+    return Section(
+        "gallery",
+        title,
+        gallery_sentence(numbers),
+        table=pd.DataFrame(rows, columns=columns),
+        gallery=numbers,
     )
