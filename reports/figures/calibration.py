@@ -118,7 +118,7 @@ def draw(numbers: Calibration) -> go.Figure:
     )
     return figure(
         [equal, bins],
-        height=420,
+        height=460,
         xaxis={"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "how sure"}},
         yaxis={"tickformat": ".0%", "range": [0, 1.05], "title": {"text": "how often right"}},
     )
