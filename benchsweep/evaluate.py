@@ -49,13 +49,16 @@ def evaluate(
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Evaluate a saved model: accuracy with its 95 % Wilson interval, loss, classes, confusion.
+    """Evaluate a saved model: accuracy with its 95 % Wilson interval, loss, expected calibration error,
+    classes, confusion.
 
     The default is the validation split, the images held out of its training. What a test set says
     flatters whoever looks often, so it is opened on demand alone, with --split test.
 
     --json prints one object: model, run, trial, seed, title, parameters, weights_sha256, split, data,
-    data_from, metrics, count, low, high, class_names, class_accuracy, confusion and notes.
+    data_from, metrics, count, low, high, class_names, class_accuracy, confusion, calibration (counts,
+    correct, confidence, of bins of equal width; error), mistakes (the surest first: index, true,
+    predicted, probability, true_probability) and notes. What a model does not tell is null.
     """
     from benchsweep import terminal
     from benchsweep.model import find_model

@@ -53,7 +53,7 @@ def scores(
         notes.append(_opened(sweep))
     trial, seed = _trained_as(sweep, model)
     interval = _interval(evaluation)
-    classes = evaluation.class_accuracy
+    classes, mistakes, calibration = evaluation.class_accuracy, evaluation.mistakes, evaluation.calibration
     return {
         "model": str(getattr(model, "path", found.path)),
         "run": None if found.run is None else found.run.reference,
@@ -72,6 +72,8 @@ def scores(
         "class_names": list(evaluation.class_names),
         "class_accuracy": None if classes is None else classes.tolist(),
         "confusion": None if evaluation.confusion is None else evaluation.confusion.tolist(),
+        "calibration": calibration and calibration.told(),
+        "mistakes": mistakes and [each.told(evaluation.class_names) for each in mistakes],
         "notes": notes,
     }
 
@@ -151,6 +153,9 @@ def lines(told: Mapping[str, Any]) -> Iterator[Text]:
             )
         else:
             yield Text(f"{metric:10}{value:.4g}")
+    if (calibration := told["calibration"]) is not None:
+        bins = len(calibration["counts"])
+        yield Text(f"{'ece':10}{calibration['error']:.4g}  expected calibration error, {bins} bins")
     if told["confusion"] is not None:
         yield Text()
         yield from _confusion(told["class_names"], told["class_accuracy"], told["confusion"])

@@ -9,14 +9,12 @@ from typing import Any
 import pandas as pd
 
 from reports.confirmed import confirmed
-from reports.figures.classes import class_names
 from reports.figures.importances import Importances, importances
 from reports.health import health
 from reports.ranking import benchmark_applies, leaderboard
 from reports.winner import Winner, winner_of
 from reports.wording import plain_json
 from search.records import Opening, Sweep, Trial
-from trainable.evaluation import Evaluation
 
 SCHEMA = 2
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
@@ -133,15 +131,16 @@ def test_figures(sweep: Sweep) -> dict[str, Any] | None:
 def _winner(winner: Winner | None) -> dict[str, Any] | None:
     if winner is None:
         return None
-    sure = winner.evaluation.calibration
+    evaluation = winner.evaluation
+    mistakes, calibration = evaluation.mistakes, evaluation.calibration
     return {
         "name": winner.name,
         "trial": winner.trial,
         "recipe": dict(winner.recipe),
         "model_seed": winner.model.seed,
         "parameters": winner.parameters,
-        "mistakes": _mistakes(winner.evaluation),
-        "calibration": None if sure is None else {**sure.to_json(), "error": sure.error},
+        "mistakes": mistakes and [each.told(evaluation.class_names) for each in mistakes],
+        "calibration": calibration and calibration.told(),
     }
 
 
@@ -162,22 +161,6 @@ def _importances(told: Importances | str) -> dict[str, Any]:
             name: None if each is None else each._asdict() for name, each in zip(names, effects, strict=True)
         },
     }
-
-
-def _mistakes(evaluation: Evaluation) -> list[dict[str, Any]] | None:
-    if evaluation.mistakes is None:
-        return None
-    names = class_names(evaluation)
-    return [
-        {
-            "index": each.index,
-            "true": names[each.true],
-            "predicted": names[each.predicted],
-            "probability": each.probability,
-            "true_probability": each.true_probability,
-        }
-        for each in evaluation.mistakes
-    ]
 
 
 def _opening(opening: Opening) -> dict[str, Any]:

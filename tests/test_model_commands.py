@@ -168,6 +168,7 @@ def of_classes(names: Sequence[str], counts: Sequence[Sequence[int]]) -> list[st
         "data_from": "",
         "metrics": {"loss": 1.0},
         "low": None,
+        "calibration": None,
         "class_names": names,
         "class_accuracy": shares,
         "confusion": counts,

@@ -46,6 +46,10 @@ class Calibration:
         """Plain values."""
         return {name: list(getattr(self, name)) for name in self.__slots__}
 
+    def told(self) -> dict[str, Any]:
+        """Plain values with the expected calibration error as `error`."""
+        return {**self.to_json(), "error": self.error}
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """The calibration that `to_json` stored."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -44,6 +44,16 @@ class Mistake:
         named = {name: getattr(self, name) for name in self.__slots__}
         return {**named, "png": base64.b64encode(self.png).decode()}
 
+    def told(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Plain values for whoever reads no pixels: classes by name, by index where they have none."""
+        return {
+            "index": self.index,
+            "true": _name(self.true, class_names),
+            "predicted": _name(self.predicted, class_names),
+            "probability": self.probability,
+            "true_probability": self.true_probability,
+        }
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """The mistake that `to_json` stored. Raises ValueError where its PNG is no base64."""
@@ -81,6 +91,10 @@ def worst_mistakes(
         )
         for index in wrong[order[:most]]
     )
+
+
+def _name(place: int, class_names: Sequence[str]) -> str:
+    return str(class_names[place]) if place < len(class_names) else str(place)
 
 
 def to_png(image: NDArray[np.uint8]) -> bytes:
