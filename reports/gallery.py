@@ -86,7 +86,7 @@ def sentence(numbers: Gallery) -> str:
     surest = sum(picture.probability > SURE for picture in pictures)
     if numbers.mistakes == 1:
         return f"The only mistake: {pictures[0].alt}."
-    head = f"The {shown} surest of {numbers.mistakes:,} mistakes"
+    head = f"The {'' if shown == 1 else f'{shown} '}surest of {numbers.mistakes:,} mistakes"
     if shown == numbers.mistakes:
         head = f"All {shown} mistakes, the surest first"
     told = f"in {surest} the model was more than {SURE:.0%} sure of the wrong class".replace("%", " %")

@@ -100,6 +100,10 @@ def test_the_test_set_is_opened_once_for_finalists_and_the_opening_is_on_record(
     }
     assert {(look.trial, look.seed): look.weights_sha256 for look in first.looks} == hashes
     assert (run.path / "model.safetensors").is_file()
+    chosen = kept(sweep, finalists(sweep))
+    keeping = {(look.trial, look.seed) for look in first.looks if look.evaluation.mistakes is not None}
+    assert keeping == {(chosen.trial, chosen.seed)}
+    assert sweep.openings[0].to_json() == first.to_json()
 
 
 def test_a_run_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path) -> None:

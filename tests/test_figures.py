@@ -20,13 +20,24 @@ from sweeps import (
 
 from reports.bars import bars
 from reports.benchmarks import read_benchmarks
-from reports.figures import classes, confusion, curves, history, importances, parallel, schedules, slices
+from reports.figures import (
+    calibration,
+    classes,
+    confusion,
+    curves,
+    history,
+    importances,
+    parallel,
+    schedules,
+    slices,
+)
 from reports.figures.style import plain, window
 from reports.ranking import leaderboard
 from reports.scale import Scale, scales
 from reports.sections import sections
 from reports.statistics import wilson
 from search.records import State, Sweep
+from trainable.calibration import Calibration
 from trainable.epoch import Epoch
 from trainable.evaluation import Evaluation
 
@@ -249,6 +260,40 @@ def test_a_class_without_examples_is_left_out() -> None:
     told = classes.classes(Evaluation({"accuracy": 0.75}, 4, counts))
     assert isinstance(told, classes.Classes)
     assert told.names == ("0",)
+
+
+def calibrated(counts: tuple[int, ...], correct: tuple[int, ...], sure: tuple[float, ...]) -> Evaluation:
+    share = sum(correct) / sum(counts)
+    return Evaluation({"accuracy": share}, sum(counts), calibration=Calibration(counts, correct, sure))
+
+
+def test_calibration_shows_the_bins_that_hold_examples_with_their_intervals() -> None:
+    told = calibration.calibration(calibrated((0, 40, 0, 60), (0, 20, 0, 57), (0.0, 0.45, 0.0, 0.99)))
+    assert isinstance(told, calibration.Calibration)
+    assert (told.bins, told.lows, told.highs) == (4, (0.25, 0.75), (0.5, 1.0))
+    assert told.accuracies == (0.5, 0.95)
+    assert told.intervals == (wilson(20, 40), wilson(57, 60))
+    assert told.error == pytest.approx(0.4 * 0.05 + 0.6 * 0.04)
+    assert told.mean == pytest.approx(0.4 * 0.45 + 0.6 * 0.99)
+    drawn = calibration.draw(told).data[1]
+    assert (tuple(drawn.x), tuple(drawn.y)) == ((0.45, 0.99), (0.5, 0.95))
+
+
+@pytest.mark.parametrize(
+    ("sure", "meaning"),
+    [(0.97, "surer than it is right"), (0.8, "less sure than it is right"), (0.89, "as sure as it is right")],
+)
+def test_calibration_says_in_which_direction_a_model_errs_beyond_chance(sure: float, meaning: str) -> None:
+    told = calibration.calibration(calibrated((0, 1000), (0, 900), (0.0, sure)))
+    assert isinstance(told, calibration.Calibration)
+    sentence = calibration.sentence(told)
+    assert f"is {100 * sure:.2f} % sure on average and right in 90.00 %: {meaning}" in sentence
+    assert f"error is {100 * abs(sure - 0.9):.2f} points" in sentence
+
+
+def test_without_probabilities_calibration_says_so() -> None:
+    for evaluation in (None, Evaluation({"accuracy": 0.5}, 2)):
+        assert isinstance(calibration.calibration(evaluation), str)
 
 
 def test_confusions_are_listed_most_frequent_first() -> None:

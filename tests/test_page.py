@@ -24,6 +24,7 @@ from sweeps import (
     boosting_sweep,
     confirmed_sweep,
     make_look,
+    make_mistake,
     make_opening,
     make_plans,
     make_repeat,
@@ -35,6 +36,7 @@ from sweeps import (
 from reports.benchmarks import read_benchmarks
 from reports.page import Report, as_markdown, html, write
 from reports.statistics import wilson
+from reports.winner import winner_of
 from search.records import Origin, Session, State, Sweep
 from trainable.contract import Metric
 from trainable.evaluation import Evaluation
@@ -141,8 +143,9 @@ def test_every_script_that_runs_is_known_to_the_policy_and_nothing_else_may_load
 
 def test_the_page_names_no_foreign_address() -> None:
     page = page_of(make_sweep())
-    links = page.attribute("a", "href") + page.attribute("img", "src") + page.attribute("link", "href")
+    links = page.attribute("a", "href") + page.attribute("link", "href")
     assert all(link.startswith("#") for link in links)
+    assert all(source.startswith("data:image/png;base64,") for source in page.attribute("img", "src"))
     assert not page.attribute("script", "src")
 
 
@@ -209,6 +212,50 @@ def test_a_trainable_without_classes_has_no_class_sections() -> None:
     assert not {"classes", "confusion"} & set(keys)
 
 
+def test_the_worst_mistakes_are_shown_as_images_with_words_for_who_does_not_see_them() -> None:
+    page = page_of(confirmed_sweep())
+    winner = winner_of(confirmed_sweep())
+    assert winner is not None
+    assert winner.evaluation.mistakes is not None
+    shown = [held for tag, held in page.tags if tag == "img"]
+    assert len(shown) == len(winner.evaluation.mistakes) == 24
+    for held, mistake in zip(shown, winner.evaluation.mistakes, strict=True):
+        source = (held["src"] or "").removeprefix("data:image/png;base64,")
+        assert base64.b64decode(source) == mistake.png
+        told = f"{mistake.true} taken for {mistake.predicted}, {100 * mistake.probability:.1f} % sure"
+        assert held["alt"] == told
+    assert f"test example {winner.evaluation.mistakes[0].index}" in page.attribute("li", "title")
+    keys = [section.key for section in Report.of(confirmed_sweep(), PUBLISHED).sections]
+    assert keys.index("gallery") == keys.index("confusion") + 1
+
+
+def test_results_json_and_markdown_tell_mistakes_without_their_pixels() -> None:
+    report = Report.of(confirmed_sweep(), PUBLISHED)
+    stored = json.loads(json.dumps(dict(report.results), allow_nan=False))
+    winner = winner_of(report.sweep)
+    assert winner is not None
+    assert winner.evaluation.mistakes is not None
+    assert winner.evaluation.calibration is not None
+    first, told = winner.evaluation.mistakes[0], stored["winner"]["mistakes"]
+    assert len(told) == 24
+    assert told[0] == {
+        "index": first.index,
+        "true": str(first.true),
+        "predicted": str(first.predicted),
+        "probability": first.probability,
+        "true_probability": first.true_probability,
+    }
+    assert stored["winner"]["calibration"]["error"] == winner.evaluation.calibration.error
+    assert all(look["evaluation"]["mistakes"] is None for look in stored["openings"][0]["looks"])
+    picture = base64.b64encode(first.png).decode()
+    assert picture in html(report)
+    assert picture not in json.dumps(stored)
+    markdown = as_markdown(report)
+    assert picture not in markdown
+    row = f"| {first.index} | {first.true} | {first.predicted} | {100 * first.probability:.1f} % |"
+    assert row in markdown
+
+
 def test_nothing_of_a_page_that_is_read_needs_javascript() -> None:
     told = " ".join(page_of(make_sweep()).text)
     for words in ("98.38", "LeNet-5", "learning_rate", "successive_halving", "CUDA out of memory"):
@@ -258,7 +305,9 @@ def hostile_sweep(draw: list[str]) -> Sweep:
     ]
     trials.append(make_repeat(10, trials[8]))
     seen = Evaluation({"accuracy": 0.5, key: 1.0}, 10, class_names=(name,))
-    classed = Evaluation({"accuracy": 1.0}, 2, np.eye(2, dtype=np.int64), class_names=(value, model))
+    counts = np.array([[1, 0], [1, 0]])
+    mistakes = (make_mistake(1, 1, 0),)
+    classed = Evaluation({"accuracy": 0.5}, 2, counts, class_names=(value, model), mistakes=mistakes)
     return sweep_of(
         trials,
         name=name,
@@ -347,7 +396,7 @@ def test_each_version_of_a_plan_is_listed_with_its_time_its_trials_and_its_chang
 def test_marks_in_a_change_of_the_plan_stay_text() -> None:
     sweep = make_sweep(plans=make_plans(*CHANGES))
     page = page_of(sweep)
-    assert "img" not in {tag for tag, _ in page.tags}
+    assert "x" not in page.attribute("img", "src")
     assert "<img src=x onerror=alert(1)> *[l](u)*: 1 -> 2" in page.text
     markdown = as_markdown(Report.of(sweep, PUBLISHED))
     assert "&lt;img src=x onerror=alert(1)&gt; \\*\\[l\\](u)\\*: 1 -&gt; 2" in markdown

@@ -103,9 +103,48 @@ def test_every_drawing_is_drawn(browser: Any, report: Path) -> None:
     counts = reader.ask(
         "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.main-svg').length)"
     )
-    assert len(counts) == 7 + 5
+    assert len(counts) == 8 + 5
     assert all(counts)
     assert reader.ask("document.querySelectorAll('#history .scatterlayer .point').length") >= 40
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_every_image_of_the_gallery_is_loaded_and_the_policy_lets_it_be(
+    browser: Any, report: Path, scripted: bool
+) -> None:
+    reader = Reader(browser, report, java_script_enabled=scripted)
+    sizes = reader.ask(
+        "[...document.querySelectorAll('#gallery img')]"
+        ".map(i => [i.complete, i.naturalWidth, i.naturalHeight, i.clientWidth > 60, i.alt.length > 9])"
+    )
+    assert sizes == [[True, 28, 28, True, True]] * 24
+    assert reader.complaints == []
+    assert reader.foreign == []
+
+
+GROUND = """async () => {
+  const image = document.querySelector("#gallery img");
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1;
+  const pen = canvas.getContext("2d");
+  pen.filter = getComputedStyle(image).filter;
+  pen.drawImage(image, 0, 0, 1, 1, 0, 0, 1, 1);
+  return pen.getImageData(0, 0, 1, 1).data[0];
+}"""
+
+
+def test_digits_are_dark_on_light_in_the_light_theme_and_on_paper_and_light_on_dark_in_the_dark_one(
+    browser: Any, report: Path
+) -> None:
+    for scheme, other in (("light", "dark"), ("dark", "light")):
+        reader = Reader(browser, report, color_scheme=scheme)
+        ground = {"light": 255, "dark": 0}
+        assert reader.ask(GROUND) == ground[scheme]
+        reader.page.click("#theme")
+        assert reader.ask(GROUND) == ground[other]
+        reader.page.emulate_media(media="print")
+        assert reader.ask(GROUND) == 255
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
