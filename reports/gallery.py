@@ -93,8 +93,8 @@ def sentence(numbers: Gallery) -> str:
     if not surest:
         told = f"in none was the model more than {pictures[0].sure} sure of the wrong class"
     pairs = Counter((picture.true, picture.predicted) for picture in pictures).most_common()
-    most = [pair for pair, count in pairs if count == pairs[0][1]][:3]
-    if pairs[0][1] == 1:
+    most = [pair for pair, count in pairs if count == pairs[0][1]]
+    if pairs[0][1] == 1 or len(most) > 3:  # which says little, or too much for a sentence
         return f"{head}: {told}."
     words = listing([f"{shorten(true, 40)} was taken for {shorten(other, 40)}" for true, other in most])
     each = " each" if len(most) > 1 else ""

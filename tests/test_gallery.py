@@ -69,6 +69,8 @@ def test_the_sentence_counts_what_is_shown_what_was_sure_and_what_was_mixed_up_m
 def test_pairs_that_are_equally_frequent_are_all_named() -> None:
     mistakes = [make_mistake(k, *pair) for k, pair in enumerate([(4, 9), (7, 2), (7, 2), (4, 9)])]
     assert "most often 4 was taken for 9 and 7 was taken for 2 (2 times each)." in sentence(shown(*mistakes))
+    more = [make_mistake(k, *pair) for k, pair in enumerate([(3, 5), (5, 3), (5, 3), (3, 5)])]
+    assert "most often" not in sentence(shown(*mistakes, *more))
 
 
 def test_a_picture_is_the_stored_file_itself() -> None:
