@@ -79,16 +79,16 @@ def test_calibration_counts_every_example_in_the_bin_of_its_confidence(
     assert found.mean_confidence == pytest.approx(confidence.mean(), abs=1e-12)
     gap = 0.0
     for place in range(bins):
-        within = (confidence > place / bins) & (confidence <= (place + 1) / bins)
-        # Guo's bins exclude the bound below; 0 itself, which no classifier's best has, goes to the first.
-        within |= (confidence == 0) & (place == 0)
-        if abs(confidence * bins - np.round(confidence * bins)).min() > 1e-9:
-            assert found.counts[place] == within.sum()
         if found.counts[place]:
             assert place / bins - 1e-9 <= found.confidence[place] <= (place + 1) / bins + 1e-9
             gap += abs(found.correct[place] - found.counts[place] * found.confidence[place])
     assert found.error == pytest.approx(gap / len(told), abs=1e-12)
     assert abs(found.mean_confidence - correct.mean()) <= found.error + 1e-12
+
+
+def test_a_bin_holds_its_upper_bound_and_the_first_one_0_too() -> None:
+    confidence = np.array([0.0, 0.25, 0.26, 0.5, 0.75, 1.0])
+    assert calibration_of(confidence, np.ones(6, dtype=bool), 4).counts == (2, 2, 1, 1)
 
 
 def test_who_is_right_as_often_as_sure_has_no_calibration_error_and_who_is_not_has_the_gap() -> None:
