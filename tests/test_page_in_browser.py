@@ -230,8 +230,10 @@ def test_a_repeated_recipe_leads_to_the_trial_that_was_trained(browser: Any, tmp
     trials = make_sweep().trials
     reader = Reader(browser, written(sweep_of([*trials, make_repeat(40, trials[0])]), tmp_path))
     reader.page.click("#trial-40 small a")
-    row, head = (reader.page.locator(at).bounding_box() for at in ("#trial-0", "#trials thead"))
-    assert row["y"] >= head["y"] + head["height"] - 1
+    reader.until(
+        "document.querySelector('#trial-0').getBoundingClientRect().top >= "
+        "document.querySelector('#trials thead').getBoundingClientRect().bottom - 1"
+    )
     assert reader.ask("document.querySelector('tr:target').id") == "trial-0"
     assert reader.complaints == []
 
