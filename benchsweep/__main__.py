@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from benchsweep.check import check
+from benchsweep.compare import compare
 from benchsweep.confirm import confirm
 from benchsweep.doctor import doctor
 from benchsweep.errors import told
@@ -40,6 +41,7 @@ app.command()(show)
 app.command()(status)
 app.command()(stop)
 app.command()(report)
+app.command()(compare)
 app.command()(reproduce)
 app.command()(check)
 app.command()(train)
