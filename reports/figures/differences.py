@@ -52,12 +52,17 @@ def sentence(numbers: Sequence[Differences]) -> str:
     held = [pair for each in numbers for pair in each.pairs]
     apart = sum(pair.word != "tied" for pair in held)
     methods = dict.fromkeys(METHODS[pair.method] for pair in held if pair.method is not None)
-    told = f"{apart} of {plural(len(held), 'pair')} of winners {'is' if apart == 1 else 'are'} told apart; "
-    told += f"the test is {' or '.join(methods)}."
+    if len(held) == 1:
+        told = f"The winners are {'told apart' if apart else 'not told apart'}"
+    else:
+        told = f"{apart} of {len(held)} pairs of winners {'is' if apart == 1 else 'are'} told apart"
+    told += f"; the test is {' or '.join(methods)}."
     if len(held) > 1:
         told += f" The {100 * (1 - LEVEL):g} % intervals, and p, hold for all {len(held)} pairs together."
     if any(pair.method == "models" for pair in held):
         told += " One model each speaks of these two models, not of what other seeds would give."
+    if any(len(each.pairs) > MOST for each in numbers):
+        told += f" The first {MOST} of them are drawn."
     if any(pair.on == "validation" for pair in held):
         told += " What is told on validation holds for those examples alone."
     return told
@@ -92,9 +97,7 @@ def draw(numbers: Differences) -> go.Figure:
         hovertemplate="%{y}<br>%{customdata[0]} (%{customdata[1]}), %{customdata[2]}<extra></extra>",
     )
     unit = "points" if share else numbers.metric.unit
-    title = f"difference in {numbers.metric.name.replace('_', ' ')}, {numbers.on}" + (
-        f" ({unit})" if unit else ""
-    )
+    title = f"difference ({unit})" if unit else "difference"
     return figure(
         [points],
         height=130 + 40 * len(rows),

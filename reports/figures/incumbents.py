@@ -19,6 +19,8 @@ from trainable.contract import Metric
 By = Literal["trials", "epochs", "seconds"]
 QUARTER = timedelta(minutes=15)
 """Clocks of two places differ by whole quarters of an hour."""
+FEW = 4
+"""Runs up to which a sentence tells of each."""
 
 
 class Incumbent(NamedTuple):
@@ -64,12 +66,14 @@ class Trace(NamedTuple):
 
 
 class Incumbents(NamedTuple):
-    """The traces of runs with the same metric and data that have an incumbent, and what they are drawn by."""
+    """The traces of runs with the same metric and data that have an incumbent, and what they are drawn by.
+    untimed: the runs that are left out because their records tell no time."""
 
     metric: Metric
     by: By
     traces: tuple[Trace, ...]
     window: Window
+    untimed: tuple[str, ...] = ()
 
 
 def trace(run: Run) -> Trace:
@@ -148,12 +152,16 @@ def incumbents(group: Group, by: By) -> Incumbents | str:
     if not made:
         who = listing([run.short for run in group.runs])
         return f"No trial of {who} has trained to its end yet, so there is no best score."
+    untimed: list[str] = []
     if by == "seconds":
+        untimed = [told.run.short for told in made if told.seconds is None]
         made = [told for told in made if told.seconds is not None]
         if not made:
             return "The records do not tell when the trials were over, so there is nothing to draw by time."
     scores = [each.score for told in made for each in told.incumbents]
-    return Incumbents(group.metric, by, tuple(made), window(scores, group.metric, scores, reach=1.5))
+    return Incumbents(
+        group.metric, by, tuple(made), window(scores, group.metric, scores, reach=1.5), tuple(untimed)
+    )
 
 
 def cost(by: By, value: float) -> str:
@@ -174,14 +182,18 @@ def sentence(numbers: Incumbents) -> str:
     for each in bests[1:]:
         if metric.better(weakest[1].score, each[1].score):
             weakest = each
-    parts = []
-    for told, _ in bests:
-        first = told.reached(metric, weakest[1].score)
-        at = None if first is None else first.at(by)
-        parts.append((at, told.run.short))
-    known = sorted((at, name) for at, name in parts if at is not None)
-    came = listing([f"{cost(by, at)} in {name}" for at, name in known])
+    reached = [
+        (at, told.run.short)
+        for told, _ in bests
+        if (first := told.reached(metric, weakest[1].score)) is not None and (at := first.at(by)) is not None
+    ]
+    parts = [f"{cost(by, at)} in {name}" for at, name in sorted(reached)]
+    came = listing(parts) if len(parts) <= FEW else f"between {parts[0]} and {parts[-1]}"
     said = f"{metric.format(weakest[1].score)}, the best of {weakest[0].run.short}, came after {came}."
+    if by == "seconds" and any(len(told.run.sweep.sessions) > 1 for told, _ in bests):
+        said += " Pauses between starts do not count."
+    if left := numbers.untimed:
+        said += f" The records of {listing(left)} do not tell when trials were over, so it is left out."
     if numbers.window.outside:
         said += " Some early scores lie beyond the window; a double click shows them."
     return said
@@ -203,7 +215,7 @@ def _axis(numbers: Incumbents) -> dict[str, object]:
     axis: dict[str, object] = {"title": {"text": title[numbers.by]}, "rangemode": "tozero"}
     if numbers.by != "seconds":
         return axis | {"tickformat": ",d"}
-    axis["title"] = {"text": f"search time ({_unit(numbers)[1]}), without the pauses between starts"}
+    axis["title"] = {"text": f"search time ({_unit(numbers)[1]})"}
     return axis
 
 
