@@ -365,13 +365,13 @@ def _overview(runs: Sequence[Run]) -> pd.DataFrame:
             {
                 "run": run.label,
                 "state": sweep.status,
-                "trials": states_sentence(sweep),
-                "judged by": f"{sweep.metric.name.replace('_', ' ')}, {_direction(sweep.metric)}",
                 "best of the search": NOTHING
                 if best is None
                 else f"{sweep.metric.format(best.score)}, trial {best.number}",
                 "winner with fresh seeds": fresh_words(sweep),
                 "winner on the test set": test_words(sweep, interval=True),
+                "trials": states_sentence(sweep),
+                "judged by": f"{sweep.metric.name.replace('_', ' ')}, {_direction(sweep.metric)}",
                 "search time": f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}",
                 "epochs": sum(len(trial.epochs) for trial in trained(sweep)),
             }

@@ -156,9 +156,6 @@ def table(pairs: Sequence[Pair]) -> pd.DataFrame:
             {
                 "first": pair.one.label,
                 "second": pair.other.label,
-                "by": "" if by is None else f"{by.name.replace('_', ' ')}, {pair.on}",
-                "first's winner": sides[0],
-                "second's winner": sides[1],
                 "difference": signed(by, pair.comparison.difference)
                 if known and by and pair.comparison
                 else "",
@@ -167,6 +164,9 @@ def table(pairs: Sequence[Pair]) -> pd.DataFrame:
                 if known and pair.p is not None
                 else "",
                 "first's is": pair.word or "",
+                "by": "" if by is None else f"{by.name.replace('_', ' ')}, {pair.on}",
+                "first's winner": sides[0],
+                "second's winner": sides[1],
                 "test": METHODS[pair.method] if known and pair.method else "",
                 "why not": pair.why,
             }

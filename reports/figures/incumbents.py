@@ -170,33 +170,37 @@ def cost(by: By, value: float) -> str:
 
 
 def sentence(numbers: Incumbents) -> str:
-    """How soon each run reached the weakest of their best scores."""
-    metric, by = numbers.metric, numbers.by
-    bests = [(told, told.best) for told in numbers.traces if told.best is not None]
-    if len(bests) == 1:
-        told, best = bests[0]
-        at, end = best.at(by), told.end(by)
-        came = "" if at is None or end is None else f" after {cost(by, at)} of {cost(by, end)}"
-        return f"{told.run.short} came to its best, {metric.format(best.score)},{came}."
-    weakest = bests[0]
-    for each in bests[1:]:
-        if metric.better(weakest[1].score, each[1].score):
-            weakest = each
-    reached = [
-        (at, told.run.short)
-        for told, _ in bests
-        if (first := told.reached(metric, weakest[1].score)) is not None and (at := first.at(by)) is not None
-    ]
-    parts = [f"{cost(by, at)} in {name}" for at, name in sorted(reached)]
-    came = listing(parts) if len(parts) <= FEW else f"between {parts[0]} and {parts[-1]}"
-    said = f"{metric.format(weakest[1].score)}, the best of {weakest[0].run.short}, came after {came}."
-    if by == "seconds" and any(len(told.run.sweep.sessions) > 1 for told, _ in bests):
+    """How soon each run reached the weakest of their best scores, and what is left out."""
+    said = _reached(numbers)
+    if numbers.by == "seconds" and any(len(told.run.sweep.sessions) > 1 for told in numbers.traces):
         said += " Pauses between starts do not count."
     if left := numbers.untimed:
         said += f" The records of {listing(left)} do not tell when trials were over, so it is left out."
     if numbers.window.outside:
         said += " Some early scores lie beyond the window; a double click shows them."
     return said
+
+
+def _reached(numbers: Incumbents) -> str:
+    metric, by = numbers.metric, numbers.by
+    bests = [(told, told.best) for told in numbers.traces if told.best is not None]
+    weakest, target = bests[0]
+    for told, best in bests[1:]:
+        if metric.better(target.score, best.score):
+            weakest, target = told, best
+    score, name = metric.format(target.score), weakest.run.short
+    if len(bests) == 1:
+        at, end = target.at(by), weakest.end(by)
+        came = "" if at is None or end is None else f" after {cost(by, at)} of {cost(by, end)}"
+        return f"{name} came to its best, {score},{came}."
+    reached = [
+        (at, told.run.short)
+        for told, _ in bests
+        if (first := told.reached(metric, target.score)) is not None and (at := first.at(by)) is not None
+    ]
+    parts = [f"{cost(by, at)} in {run}" for at, run in sorted(reached)]
+    came = listing(parts) if len(parts) <= FEW else f"between {parts[0]} and {parts[-1]}"
+    return f"{score}, the best of {name}, came after {came}."
 
 
 def draw(numbers: Incumbents) -> go.Figure:
