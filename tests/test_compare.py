@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,18 @@ import test_page_in_browser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
-from sweeps import START, boosting_sweep, confirmed_sweep, make_sweep, make_trial, sweep_of
+from searches import plan
+from studies import carry_on
+from sweeps import (
+    PLAN,
+    boosting_sweep,
+    confirmed_sweep,
+    make_evaluation,
+    make_look,
+    make_opening,
+    make_sweep,
+    sweep_of,
+)
 from test_comparison import looked_at, named
 from test_page import HOSTILE, Page, hostile_sweep
 from test_page_in_browser import Reader
@@ -26,9 +37,7 @@ from benchsweep.compare import default_folder
 from reports.compare import as_markdown, html, write
 from reports.comparison import Comparison
 from search.folder import RunFolder
-from search.plan import Plan
-from search.records import Session, State
-from search.study import Study
+from search.records import Sweep
 
 PLOTLY = get_plotlyjs()
 browser = test_page_in_browser.browser
@@ -41,7 +50,7 @@ def ordinary() -> Comparison:
     return Comparison.of(
         [
             confirmed_sweep(),
-            looked_at("better", 100, plan={"seed": 1}),
+            looked_at("better", 100, plan={**PLAN, "seed": 1}),
             named(make_sweep(20, seed=3, openings=()), "running-" + "x" * 60, alive=True),
             named(boosting_sweep(), "boosting"),
         ]
@@ -124,18 +133,19 @@ def hostile_comparison(drawn: list[str]) -> Comparison:
     return Comparison.of(
         [
             one,
-            sweep_of(other.trials, **{**vars(other), "trials": other.trials, "folder": Path("/x") / "other"}),
+            replace(other, folder=Path("/x/other")),
             named(confirmed_sweep(), "plain"),
         ]
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(HOSTILE, min_size=FIELDS, max_size=FIELDS))
 def test_hostile_text_adds_no_element_no_attribute_and_no_script(drawn: list[str]) -> None:
     made = hostile_comparison(drawn)
     page, harmless = page_of(made), harmless_page()
-    allowed = {(tag, name) for tag, held in harmless.tags for name in held} | {("td", "class")}
+    allowed = {(tag, name) for tag, held in harmless.tags for name in held}
+    allowed |= {(tag, name) for tag in ("td", "th") for name in ("class", "style")}  # by the text's length
     assert {(tag, name) for tag, held in page.tags for name in held} <= allowed
     assert {tag for tag, _ in page.tags} <= {tag for tag, _ in harmless.tags}
     assert len(page.scripts) == len(harmless.scripts)
@@ -212,3 +222,125 @@ def here(capsys: pytest.CaptureFixture[str]) -> Any:
         return Done(int(ended.value.code or 0), told.out, told.err)
 
     return call
+
+
+def write_opening(run: RunFolder, wrong: int) -> None:
+    """Put on record that five seeds of the best trial were looked at."""
+    best = Sweep.read(run.path).best()
+    assert best is not None
+    looks = [make_look(best.number, seed, make_evaluation(wrong + seed, seed)) for seed in range(5)]
+    run.openings.write_text(json.dumps([make_opening(*looks).to_json()]))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two searches whose test sets were opened, the second better by a point; one that is sealed; and, in
+    a folder beside them, one of the first one's name."""
+    folder = tmp_path_factory.mktemp("place")
+    for below, name, seed, wrong in (
+        ("runs", "small", 0, 260),
+        ("runs", "better", 1, 160),
+        ("runs", "sealed", 2, 0),
+        ("others", "small", 3, 0),
+    ):
+        run = RunFolder.named(name, folder / below)
+        carry_on(run, plan(name=name, seed=seed))
+        if wrong:
+            write_opening(run, wrong)
+    return folder / "runs"
+
+
+def test_compare_prints_the_verdict_in_80_columns_and_writes_the_page(
+    here: Any, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = here("compare", "small", "better", "--runs", runs)
+    assert done.code == 0, done.err
+    told = " ".join(done.out.split())
+    assert re.search(
+        r"better's winner \(trial \d\) reaches 98\.38 % ± 0\.02 on the test set, 1\.00 points above", told
+    )
+    assert "p < 0.001; paired, over seeds and examples" in told
+    assert re.search(r"^seed +0 +1 *$", done.out, re.MULTILINE)
+    table = done.out.split("\n\n")[0].splitlines()
+    assert len(table) == 3
+    assert all(len(line) <= 80 for line in table)
+    made = [Path(line) for line in done.out.splitlines()[-2:]]
+    assert made == [runs / "compare-small-better" / name for name in ("compare.html", "compare.md")]
+    assert all(path.stat().st_size > 1000 for path in made)
+
+
+def test_the_folder_of_a_comparison_is_no_run(here: Any, runs: Path) -> None:
+    here("compare", "small", "better", "--runs", runs)
+    names = [each["name"] for each in json.loads(here("list", "--runs", runs, "--json").out)]
+    assert sorted(names) == ["better", "sealed", "small"]
+
+
+def test_json_is_one_object_and_writes_nothing_unless_asked(here: Any, runs: Path, tmp_path: Path) -> None:
+    there = sorted(runs.iterdir())
+    done = here("compare", "small", "better", "sealed", "--runs", runs, "--json")
+    told = json.loads(done.out, parse_constant=pytest.fail)
+    assert sorted(runs.iterdir()) == there
+    assert told["schema"] == 1
+    assert [run["name"] for run in told["runs"]] == ["small", "better", "sealed"]
+    assert told["groups"] == [["small", "better", "sealed"]]
+    assert [pair["word"] for pair in told["pairs"]] == ["worse", None, None]
+    assert told["pairs"][0]["comparison"]["difference"] == pytest.approx(-0.01)
+    assert "the test set of sealed is still sealed" in told["pairs"][1]["why"]
+    assert told["differences"]["plan"] == {"seed": {"small": "0", "better": "1", "sealed": "2"}}
+    for run in told["runs"]:
+        assert run["incumbents"][-1]["score"] == run["best"]["score"]
+    again = here(
+        "compare", "small", "better", "--runs", runs, "--json", "--output", tmp_path / "new" / "folder"
+    )
+    assert json.loads(again.out)["schema"] == 1
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "compare.html",
+        "compare.md",
+    ]
+
+
+def test_runs_of_one_name_are_told_apart_in_the_terminal_too(here: Any, runs: Path, tmp_path: Path) -> None:
+    other = runs.parent / "others" / "small"
+    done = here("compare", "small", other, "--runs", runs, "--output", tmp_path)
+    assert done.code == 0
+    assert "runs/small" in done.out
+    assert "others/small" in done.out
+    assert "Whose winner is better cannot be told" in done.out
+
+
+def test_of_many_runs_each_difference_has_its_own_lines(here: Any, runs: Path, tmp_path: Path) -> None:
+    done = here("compare", "small", "better", "sealed", runs.parent / "others" / "small", "--runs", runs)
+    assert done.code == 0
+    assert re.search(
+        r"^seed\n  0  runs/small\n  1  better\n  2  sealed\n  3  others/small$", done.out, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["small"], "compare takes 2 to 12 runs, but got 1: small"),
+        (["small"] * 13, "compare takes 2 to 12 runs, but got 13"),
+        (["small", "{runs}/small"], "each run must be named once, but small and {runs}/small are both"),
+        (["small", "bettr"], "there is no run 'bettr'"),
+        (["small", "./nowhere"], "does not exist"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(here: Any, runs: Path, words: list[str], sentence: str) -> None:
+    done = here("compare", *(word.format(runs=runs) for word in words), "--runs", runs)
+    assert done.code == 2
+    assert sentence.format(runs=runs) in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+
+
+def test_compare_explains_itself(here: Any) -> None:
+    told = here("compare", "--help")
+    assert told.code == 0
+    assert "Usage: benchsweep compare" in told.out
+
+
+def test_the_default_folder_is_a_plain_name_of_bounded_length() -> None:
+    assert default_folder(["laptop", "gpu"]) == "compare-laptop-gpu"
+    assert default_folder(["a b/c", "../x"]) == "compare-a_b_c-.._x"
+    assert default_folder(["x" * 100, "y" * 100, "z"]) == f"compare-{'x' * 40}-and-2-more"
