@@ -154,8 +154,8 @@ def table(pairs: Sequence[Pair]) -> pd.DataFrame:
         known = by is not None and pair.comparison is not None and pair.p is not None
         rows.append(
             {
-                "first": pair.one.label,
-                "second": pair.other.label,
+                "first": pair.one.short,
+                "second": pair.other.short,
                 "difference": signed(by, pair.comparison.difference)
                 if known and by and pair.comparison
                 else "",

@@ -111,7 +111,8 @@ def draw(numbers: Edf) -> go.Figure:
     """A staircase a run: the further it reaches to the good side, the better its space."""
     return figure(
         [_stair(numbers.metric, told) for told in numbers.distributions],
-        height=360 + 20 * (len(numbers.distributions) // 4),
+        height=340 + 14 * len(numbers.distributions),
+        showlegend=True,
         legend_entrywidth=150 if any(len(told.run.short) > 9 for told in numbers.distributions) else 90,
         xaxis=value_axis(numbers.metric, numbers.window),
         yaxis={"title": {"text": "share at least this good"}, "tickformat": ".0%", "range": [0, 1.03]},

@@ -199,15 +199,17 @@ def _reached(numbers: Incumbents) -> str:
         if (first := told.reached(metric, target.score)) is not None and (at := first.at(by)) is not None
     ]
     parts = [f"{cost(by, at)} in {run}" for at, run in sorted(reached)]
-    came = listing(parts) if len(parts) <= FEW else f"between {parts[0]} and {parts[-1]}"
-    return f"{score}, the best of {name}, came after {came}."
+    if len(parts) > FEW:
+        parts = [f"{parts[0]} at the soonest", f"{parts[-1]} at the latest"]
+    return f"{score}, the best of {name}, came after {listing(parts)}."
 
 
 def draw(numbers: Incumbents) -> go.Figure:
     """A staircase a run, marked where a trial was better than all before it."""
     return figure(
         [_stair(numbers, told) for told in numbers.traces],
-        height=360 + 20 * (len(numbers.traces) // 4),
+        height=340 + 14 * len(numbers.traces),
+        showlegend=True,
         legend_entrywidth=150 if any(len(told.run.short) > 9 for told in numbers.traces) else 90,
         xaxis=_axis(numbers),
         yaxis=value_axis(numbers.metric, numbers.window),
@@ -241,7 +243,7 @@ def _stair(numbers: Incumbents, told: Trace) -> go.Scatter:
         for at, e in known
     ]
     end = told.end(by)
-    sizes = [7] * len(xs)
+    sizes = [look.marker["size"]] * len(xs)
     if xs and end is not None and end / unit > xs[-1]:
         last = said[-1]
         xs, ys, sizes = [*xs, end / unit], [*ys, ys[-1]], [*sizes, 0]
@@ -252,7 +254,7 @@ def _stair(numbers: Incumbents, told: Trace) -> go.Scatter:
         customdata=said,
         mode="lines+markers",
         line={**look.line, "shape": "hv"},
-        marker={**look.marker, "size": sizes},
+        marker={**look.marker, "size": sizes, "opacity": 1, "line": {"width": 0}},
         name=plain(told.run.short),
         hovertemplate="%{customdata[0]}, trial %{customdata[1]}: %{customdata[2]}<br>"
         "after %{customdata[3]}<extra></extra>",

@@ -43,7 +43,7 @@ class Stroke(NamedTuple):
     @property
     def marker(self) -> dict[str, Any]:
         """Settings of its marks."""
-        return {"color": self.colour, "symbol": self.symbol, "size": 7}
+        return {"color": self.colour, "symbol": self.symbol, "size": 8}
 
 
 def stroke(place: int) -> Stroke:
