@@ -107,9 +107,9 @@ def pairs(runs: Sequence[Run]) -> tuple[Pair, ...]:
     (Bonferroni), so that all of them hold together and p and interval never disagree. The winners were
     chosen by the same networks' validation scores, which flatters each a little, and alike where both were
     chosen among as many. In simulated pairs of equal recipes (5 seeds each, 2,000 images of either split
-    with logits of mean 6 and deviation 3, 300 pairs a case) p was at or below 5 % in 2 to 4 % of them where a
-    seed shifted all logits by a deviation of 0.1; where it was 0.5, in 0.3 to 4 %, and in 9 % where one winner
-    was the best of nine but the other the only one.
+    with logits of mean 6 and deviation 3, 300 pairs a case) p was at or below 5 % in 2 to 4 % of them where
+    a seed shifted all logits by a deviation of 0.1; where it was 0.5, in 0.3 to 4 %, and in 9 % where one
+    winner was the best of nine but the other the only one.
     """
     found = [(one, other, _basis(one, other)) for one, other in itertools.combinations(runs, 2)]
     count = sum(isinstance(basis, _Basis) for _, _, basis in found)
