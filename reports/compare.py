@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reports.comparison import Comparison
-from reports.template import environment, figures_json, plotly_script, policy, source
+from reports.template import Plotly, environment, figures_json, policy, source
 from trainable.durable import write_whole
 
 
@@ -25,15 +25,17 @@ def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 def html(comparison: Comparison) -> str:
     """The page: one file that needs no other, no network, and to be read no JavaScript either."""
-    early, late, plotly = source("theme.js"), source("page.js"), plotly_script()
+    scripts = {"early": source("theme.js"), "late": source("page.js")}
+    plotly = Plotly.of("inline")
     return (
         environment(autoescape=True)
         .get_template("compare.html")
         .render(
             comparison=comparison,
             style=Markup(source("page.css")),
-            scripts={"early": Markup(early), "plotly": Markup(plotly), "late": Markup(late)},
-            policy=policy([early, plotly, late]),
+            scripts={name: Markup(script) for name, script in scripts.items()},
+            plotly_script=Markup(plotly.script),
+            policy=policy(scripts.values(), plotly),
             figures=Markup(figures_json(comparison.sections)),
             has_figures=any(section.figures for section in comparison.sections),
         )
