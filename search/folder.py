@@ -160,6 +160,14 @@ class RunFolder:
         """Where the best trials are trained again, with a register of their own."""
         return _ConfirmationFolder(self.path / "confirmation")
 
+    @property
+    def records(self) -> tuple[Path, ...]:
+        """What the run is read from, files and folders: nothing else may write here."""
+        own = (self.plan, self.environment, self.journal, self.lock, self.stop_request, self.warm_start)
+        folders = (self.path / "trials", self.path / "confirmation", self.final, self.engine)
+        models = (self.path / "model.safetensors", self.path / "mnist_model.pth")
+        return (*own, self.openings, self.log, *folders, *models)
+
     def clear(self) -> None:
         """Remove what a start left that never came to a trial."""
         for path in (self.journal, self.environment, self.warm_start):

@@ -130,7 +130,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         number=frozen.number,
         recipe=recipe,
         sampled={name: recipe.get(name, value) for name, value in frozen.params.items()},
-        state=_state(frozen, alive),
+        state=state_of(frozen, alive),
         epochs=_epochs(run, frozen),
         score=values[max(values)] if values else None,
         error=told.get("error") or told.get("diverged"),
@@ -149,7 +149,8 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
     )
 
 
-def _state(frozen: FrozenTrial, alive: bool) -> State:
+def state_of(frozen: FrozenTrial, alive: bool) -> State:
+    """Our word for the state of a register's trial. alive: whether the register's owner is."""
     if frozen.state.name == "RUNNING":
         return State.RUNNING if alive else State.INTERRUPTED
     if frozen.state.name == "PRUNED":
