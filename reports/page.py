@@ -219,15 +219,24 @@ def write(
     """
     report = Report.of(sweep, benchmarks)
     made = {
-        "report.html": html(report, plotlyjs),
-        "report.md": as_markdown(report),
-        "leaderboard.csv": to_csv(report.leaderboard),
-        "results.json": json.dumps(report.results, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        "report.html": _encoded(html(report, plotlyjs)),
+        "report.md": _encoded(as_markdown(report)),
+        "leaderboard.csv": _encoded(to_csv(report.leaderboard)),
+        "results.json": results_json(report.results),
     }
     for name, content in made.items():
-        # A file name in an error may hold half a character; in JSON its escape is even exact.
-        write_whole(folder / name, content.encode("utf-8", "backslashreplace"))
+        write_whole(folder / name, content)
     return {name: folder / name for name in made}
+
+
+def results_json(told: Mapping[str, Any]) -> bytes:
+    """The content of results.json. told: `reports.results.results`."""
+    return _encoded(json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _encoded(text: str) -> bytes:
+    # A file name in an error may hold half a character; in JSON its escape is even exact.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def html(report: Report, plotlyjs: Literal["inline", "cdn"] = "inline") -> str:
