@@ -46,8 +46,8 @@ def copy_study(run: RunFolder, name: str, metric: Metric) -> bytes:
 
     Trials have the journal's numbers, states (DIVERGED ones are PRUNED there, and those that wait to be
     continued RUNNING), parameters, distributions, values, intermediate values, attributes and times. One
-    user attribute is added to each: "state", a `search.trial.State`. name: of the study. metric: its
-    direction counts where there is no journal yet, and its name is what Optuna's plots write.
+    user attribute is added to each: "state", a `search.trial.State`; and to the study the metric's name,
+    which Optuna's plots write. name: of the study. metric: counts where there is no journal yet.
 
     It is read back and compared before it is given out. Raises CopyDiffers, RunDamaged, JournalDamaged.
     """
@@ -85,17 +85,16 @@ class _Told:
 
     @classmethod
     def read(cls, run: RunFolder, metric: Metric, alive: bool) -> _Told:
-        named = {"study:metric_names": [metric.name]}
         storage = open_journal(run.journal) if run.journal.is_file() else None
         studies = [] if storage is None else storage.get_all_studies()
         if storage is None or not studies:
-            return cls(StudyDirection[metric.direction.upper()], {}, named, [])
+            return cls(StudyDirection[metric.direction.upper()], {}, _named(metric.name), [])
         study = studies[0]
         trials = storage.get_all_trials(study._study_id, deepcopy=False)
         return cls(
             study.directions[0],
             study.user_attrs,
-            {**named, **study.system_attrs},
+            {**_named(study.user_attrs["metric"]["name"]), **study.system_attrs},
             [_with_state(trial, alive) for trial in trials],
         )
 
@@ -114,6 +113,11 @@ class _Told:
             for model, found in _parts(trial):
                 rows[_table(model)] += [{"trial_id": trial.number + 1, **each} for each in found]
         return rows
+
+
+def _named(metric: str) -> dict[str, list[str]]:
+    # What `Study.set_metric_names` writes.
+    return {"study:metric_names": [metric]}
 
 
 def _with_state(trial: FrozenTrial, alive: bool) -> FrozenTrial:
