@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainable.durable import write_json, write_whole
+from trainable.durable import write_folder, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -27,4 +27,21 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, "new")
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    write_folder(path, {"a/old": b"old", "b": b"old"})
+    write_folder(path, {"a/new": b"new"})
+    assert [each.relative_to(path) for each in path.rglob("*") if each.is_file()] == [Path("a", "new")]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    write_folder(path, {"a": b"old"})
+    with pytest.raises(OSError, match="File name too long"):
+        write_folder(path, {"a": b"new", "x" * 300: b"new"})
+    assert (path / "a").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -56,6 +56,7 @@ def test_the_server_lists_the_search_and_a_run_for_each_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # starts twice as fast without
     sweep = Sweep.read(every_state(tmp_path).path)
     store = tmp_path / "store.db"
     store.write_bytes(mlflow_store(sweep).content)
