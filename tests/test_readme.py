@@ -20,7 +20,7 @@ def test_the_map_names_every_file_and_no_other() -> None:
         if path.is_file() and path.name != "__init__.py"
     }
     named = set(re.findall(r"\b\w+\.(?:py|csv|html|css|js|md)\b", MAP))
-    named -= {"boosting.py", "sweeps.py", "searches.py", "CHANGELOG.md"}
+    named -= {"boosting.py", "sweeps.py", "searches.py", "unfinished.py", "servers.py", "CHANGELOG.md"}
     assert named == there
 
 
