@@ -29,6 +29,7 @@ EXIT_CODES = {
     "search.reproduce.CannotReproduce": WENT_WRONG,
     "search.engine.EngineLost": WENT_WRONG,
     "search.engine.NoRoom": WENT_WRONG,
+    "search.study_copy.CopyDiffers": WENT_WRONG,
     "search.winner.NoModel": WENT_WRONG,
     "trainable.data.DataError": WENT_WRONG,
     "trainable.graph.ExtraMissing": WENT_WRONG,
