@@ -18,6 +18,7 @@ from reports.figures import (
     confusion,
     contours,
     curves,
+    efficiency,
     history,
     importances,
     parallel,
@@ -39,7 +40,7 @@ class Section:
     """One section.
 
     key: its place in the page (`#key`) and in the data.
-    shape: "wide", "square", "small" (many small drawings side by side) or "scroll" (never drawn
+    shape: "wide", "square", "pair" (two side by side), "small" (many of them) or "scroll" (never drawn
         narrower than `least_width` pixels, but scrolled where the page is).
     figures: (id, drawing), none when the sentence says why there is nothing to draw.
     table: the numbers behind the drawing where the trials table does not hold them; else None.
@@ -65,6 +66,9 @@ def sections(sweep: Sweep) -> tuple[Section, ...]:
     made = [
         _section("ablation", "From the default to the best", ablation.ablation(sweep), ablation),
         _section("history", "Optimisation history", history.history(sweep), history),
+        _section(
+            "efficiency", "Best so far, and random search", efficiency.efficiency(sweep), efficiency, "small"
+        ),
         _section("curves", "Learning curves", curves.curves(sweep), curves),
         _section("importances", "What matters", importances.importances(sweep), importances),
         _parallel(sweep),
@@ -73,7 +77,7 @@ def sections(sweep: Sweep) -> tuple[Section, ...]:
         _section("ranks", "Two settings at once, as measured", ranks.ranks(sweep), ranks, "small"),
     ]
     if not isinstance(told := schedules.schedules(sweep), str):
-        made.append(_section("schedules", "Learning-rate schedules", told, schedules, "small"))
+        made.append(_section("schedules", "Learning-rate schedules", told, schedules, "pair"))
     made.append(_section("pruning", "Pruning", pruning.pruning(sweep), pruning))
     made.append(_section("timeline", "Timeline of workers", timeline.timeline(sweep), timeline))
     if evaluation is None or evaluation.confusion is not None:

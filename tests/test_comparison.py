@@ -418,7 +418,7 @@ def test_only_what_differs_in_plans_spaces_and_environments_is_listed() -> None:
         "recipe.weight_decay": ("–", "1e-05"),
         "sampler.name": ("tpe", "gp"),
         "sampler.multivariate": ("true", "–"),
-        "sampler.startup_trials": ("10", "–"),
+        "sampler.n_startup_trials": ("10", "–"),
     }
     assert {row.key: row.values for row in space_contrasts(sweeps)} == {
         "weight_decay": ("1e-07 to 0.001, log", "not searched: 1e-05"),
