@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.once import once
 from reports.statistics import (
     Comparison,
     best_shares,
@@ -96,6 +97,7 @@ class Confirmed:
     sentences: tuple[str, ...]
 
 
+@once
 def confirmed(sweep: Sweep) -> Confirmed | None:
     """The sweep's confirmation in figures; None where it has none."""
     told = sweep.confirmation

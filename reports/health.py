@@ -13,6 +13,7 @@ from reports.confirmed import confirmed, difference
 from reports.figures.importances import importances
 from reports.figures.pruning import pruning
 from reports.figures.timeline import timeline
+from reports.once import once
 from reports.ranking import trained
 from reports.reference import is_blind, outcomes, random_trials
 from reports.scale import Scale, scales
@@ -63,6 +64,7 @@ class Check(NamedTuple):
     advice: str = ""
 
 
+@once
 def health(sweep: Sweep) -> tuple[Check, ...]:
     """All checks, the warnings first; none before the first trial was trained."""
     if not any(trial.epochs for trial in sweep.trials):
