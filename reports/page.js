@@ -108,16 +108,20 @@ function drawOthers() {
   idle(drawOthers);
 }
 
-label();
-if (waiting.size && !window.Plotly) {
-  for (const plot of plots) plot.textContent = "plotly.js could not be loaded, so this is not drawn.";
-  waiting.clear();
-  plots.length = 0;
+function begin() {
+  if (waiting.size && !window.Plotly) {
+    for (const plot of plots) plot.textContent = "plotly.js could not be loaded, so this is not drawn.";
+    waiting.clear();
+  }
+  if (!waiting.size) root.classList.add("drawn");
+  for (const plot of waiting) near.observe(plot);
+  if (document.readyState === "complete") idle(drawOthers);
+  else addEventListener("load", () => idle(drawOthers));
 }
-if (waiting.size) {
-  for (const plot of plots) near.observe(plot);
-  addEventListener("load", () => idle(drawOthers));
-} else root.classList.add("drawn");
+
+label();
+// Plotly comes after this script: its 5 MB take longer to be understood than all else on the page.
+addEventListener("DOMContentLoaded", begin);
 
 // Paper ------------------------------------------------------------------------------------------
 

@@ -260,5 +260,4 @@ function linked(plot) {
   if (filters.size) link(plot);
 }
 
-for (const plot of plots) if (plot.data) linked(plot);
 root.classList.add("linked");
