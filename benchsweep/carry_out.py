@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import typer
 from benchsweep import terminal
 from benchsweep.errors import WENT_WRONG, Interrupted
 from benchsweep.lines import Watcher
+from benchsweep.live_report import live_report
 from benchsweep.progress import Progress
 from benchsweep.signals import Stopped, stopping
 from benchsweep.terminal import diverted, typed
@@ -32,16 +33,20 @@ from trainable.data import data_folder
 
 @dataclass(frozen=True)
 class Wish:
-    """How the user wants a search carried out. data_dir, address: as given, None where not."""
+    """How the user wants a search carried out. data_dir, address: as given, None where not. live_report:
+    whether the report is written while it runs, too."""
 
     form: Form
     data_dir: Path | None = None
     address: str | None = None
+    live_report: bool = False
 
     @classmethod
-    def of(cls, data_dir: Path | None, address: str | None, quiet: bool, json: bool) -> Wish:
+    def of(
+        cls, data_dir: Path | None, address: str | None, quiet: bool, json: bool, live_report: bool = False
+    ) -> Wish:
         """From the options. --json wins over --quiet: its last line is the summary anyway."""
-        return cls("json" if json else "quiet" if quiet else "view", data_dir, address)
+        return cls("json" if json else "quiet" if quiet else "view", data_dir, address, live_report)
 
     def resume_command(self, run: RunFolder) -> str:
         """What to type, here and now, to go on with the run."""
@@ -119,7 +124,7 @@ def _carry(run: RunFolder, stages: Generator[_Stage], wish: Wish, afresh: str | 
     told: list[Progress] = []
     stopped = Stopped()
     try:
-        with closing(stages):
+        with closing(stages), live_report(run) if wish.live_report else nullcontext():
             for stage in stages:
                 told.append(stage.progress)
                 with resumable(run, again), diverted(run.log) as streams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -44,10 +45,13 @@ _PURPOSES = {
 }
 
 
-def write_report(sweep: Sweep, folder: Path) -> dict[str, Path]:
-    """The report's files, by name. Raises OSError when the folder cannot be written to."""
+def write_report(
+    sweep: Sweep, folder: Path, plotlyjs: Literal["inline", "cdn"] = "inline"
+) -> dict[str, Path]:
+    """The report's files, by name. plotlyjs: see `reports.page.html`. Raises OSError when the folder cannot
+    be written to."""
     folder.mkdir(parents=True, exist_ok=True)
-    return page.write(sweep, read_benchmarks(), folder)
+    return page.write(sweep, read_benchmarks(), folder, plotlyjs)
 
 
 def write_all(run: RunFolder) -> Sweep:

@@ -74,6 +74,10 @@ WarmStart = Annotated[
         show_default=False,
     ),
 ]
+LiveReport = Annotated[
+    bool,
+    typer.Option("--live-report", help="Write the report every minute while the search runs, too."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the final lines.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as described above, and nothing else.")]
 

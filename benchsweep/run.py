@@ -13,6 +13,7 @@ from benchsweep.options import (
     DataDir,
     DatasetName,
     Json,
+    LiveReport,
     Name,
     Quiet,
     Run,
@@ -36,6 +37,7 @@ def run(
     address: Address = None,
     warm_start: WarmStart = None,
     trial_timeout: TrialTimeout = None,
+    live_report: LiveReport = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -63,7 +65,7 @@ def run(
     plan = read_plan(config, sets, dataset, name, trial_timeout)
     plan.check_searchable(str(config))
     origin = None if warm_start is None else run_folder(warm_start, runs).path
-    wish = Wish.of(data_dir, address, quiet, json)
+    wish = Wish.of(data_dir, address, quiet, json, live_report)
     carry_out(RunFolder.named(plan.name, runs), plan, wish, warm_start=origin)
 
 
@@ -73,6 +75,7 @@ def resume(
     data_dir: DataDir = None,
     address: Address = None,
     trial_timeout: TrialTimeout = None,
+    live_report: LiveReport = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -89,7 +92,7 @@ def resume(
     def plan(sweep: Sweep) -> Plan:
         return changed_plan(plan_of(sweep), trial_timeout)
 
-    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json))
+    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json, live_report))
 
 
 def extend(
@@ -109,6 +112,7 @@ def extend(
     data_dir: DataDir = None,
     address: Address = None,
     trial_timeout: TrialTimeout = None,
+    live_report: LiveReport = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -137,4 +141,4 @@ def extend(
         recorded = plan_of(sweep)
         return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
 
-    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json), extend=True)
+    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json, live_report), extend=True)

@@ -244,6 +244,23 @@ def test_report_writes_the_same_files_elsewhere(
     assert all(path.parent == tmp_path / "new" / "folder" and path.is_file() for path in made)
 
 
+def test_report_writes_several_runs_into_a_folder_each(
+    here: Any, place: Path, searched: Done, tmp_path: Path
+) -> None:
+    shutil.copytree(place / "runs" / "small", tmp_path / "runs" / "twin")
+    small, twin = place / "runs" / "small", tmp_path / "runs" / "twin"
+    told = here("report", small, twin, "--output", tmp_path / "new", "--plotlyjs", "cdn")
+    assert told.code == 0
+    assert len(told.out.splitlines()) == 8
+    for name in ("small", "twin"):
+        page = tmp_path / "new" / name / "report.html"
+        assert page.stat().st_size < 1_000_000
+        assert 'src="https://cdn.plot.ly/' in page.read_text()
+    again = here("report", small, small, "--output", tmp_path / "new")
+    assert again.code == 2
+    assert "small is named twice" in again.err
+
+
 def test_schema_is_json_schema_of_plans(here: Any, tmp_path: Path) -> None:
     told = json.loads(here("schema").out)
     assert told["$schema"].startswith("https://json-schema.org/")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import axe_playwright_python
 import pytest
+from plotly.offline import get_plotlyjs
 from sweeps import boosting_sweep, confirmed_sweep, make_plans, make_repeat, make_sweep, make_trial, sweep_of
 
 from reports.benchmarks import read_benchmarks
@@ -260,6 +263,87 @@ def test_the_same_rules_are_one_click_away_with_and_without_javascript(
     reader.page.click("label[for=view-same]")
     assert reader.page.is_visible(".view-same")
     assert not reader.page.is_visible(".view-all")
+
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_no_fault_of_accessibility(browser: Any, report: Path, scheme: str, width: int) -> None:
+    """By all its rules but those that it calls experimental; contrast in both themes is among them."""
+    reader = Reader(browser, report, width, color_scheme=scheme)
+    reader.ask("document.querySelectorAll('details').forEach(each => (each.open = true))")
+    reader.ask(AXE.read_text())
+    found = reader.ask("axe.run(document, { resultTypes: ['violations'] }).then(told => told.violations)")
+    assert [(fault["impact"], fault["id"], fault["nodes"][0]["html"]) for fault in found] == []
+
+
+def test_every_control_is_reached_and_worked_by_the_keyboard(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report)
+    reader.page.keyboard.press("Tab")
+    assert reader.ask("document.activeElement.className") == "skip"
+    reader.page.focus("th[data-column='epochs'] button")
+    reader.page.keyboard.press("Enter")
+    assert reader.page.get_attribute("th[data-column='epochs']", "aria-sort") == "ascending"
+    reader.page.focus("select[data-filter='state']")
+    reader.page.keyboard.type("failed")
+    reader.until("document.getElementById('shown').textContent.startsWith('2 of')")
+    reader.page.focus("#reset")
+    reader.page.keyboard.press("Space")
+    reader.until("document.getElementById('reset').disabled")
+    assert reader.complaints == []
+
+
+def test_the_page_prints_all_of_its_drawings_on_white(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report, color_scheme="dark")
+    paper = reader.page.pdf(format="A4")
+    assert paper.startswith(b"%PDF")
+    assert len(paper) > 200_000  # the drawings are in it
+    reader.page.emulate_media(media="print")
+    assert reader.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert reader.complaints == []
+
+
+def test_a_page_whose_plotly_cannot_be_loaded_is_read_without_its_drawings(
+    browser: Any, tmp_path: Path
+) -> None:
+    made = write(confirmed_sweep(), read_benchmarks(), tmp_path, "cdn")["report.html"]
+    assert made.stat().st_size < 800_000
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+
+    def refuse(route: Any) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    context.route(re.compile("^https:"), refuse)
+    page.goto(made.as_uri())
+    page.wait_for_selector("html.drawn", state="attached")
+    assert [url.startswith("https://cdn.plot.ly/plotly-") for url in asked] == [True]
+    assert "could not be loaded" in page.inner_text("#history-plot")
+    page.click("th[data-column='score'] button")
+    assert page.get_attribute("th[data-column='score']", "aria-sort") == "ascending"
+
+
+def test_a_page_runs_plotly_from_the_network_only_if_it_is_the_very_script(
+    browser: Any, tmp_path: Path
+) -> None:
+    made = write(confirmed_sweep(), read_benchmarks(), tmp_path, "cdn")["report.html"]
+    headers = {"access-control-allow-origin": "*", "content-type": "text/javascript"}
+
+    def serving(body: str) -> Callable[[Any], None]:
+        return lambda route: route.fulfill(body=body, headers=headers)
+
+    for body, drawn in ((get_plotlyjs(), True), (get_plotlyjs() + "\nalert(1)", False)):
+        context = browser.new_context()
+        page = context.new_page()
+        page.on("dialog", lambda dialog: pytest.fail(f"a foreign script ran: {dialog.message}"))
+        context.route(re.compile("^https:"), serving(body))
+        page.goto(made.as_uri())
+        page.wait_for_selector("html.drawn", state="attached")
+        assert bool(page.query_selector("#history-plot .main-svg")) is drawn
 
 
 SHOWN = (
