@@ -288,7 +288,8 @@ def still_learning(sweep: Sweep) -> Check:
         "WARN",
         f"{rising} of the best {len(gains)} trials still improved in their last quarter of epochs, in the "
         f"median by {gain}.",
-        "More epochs may gain more than more trials: raise epochs in [recipe].",
+        "More epochs may gain more than more trials: raise epochs in [recipe]. (A learning rate that falls "
+        "towards its end lifts any curve there, so compare before you believe it.)",
     )
 
 
