@@ -13,7 +13,7 @@ from typing import Any
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that it is either as it was or complete, whatever dies meanwhile.
 
-    Raises OSError (full disk, read-only folder) and then leaves the old file as it was.
+    Raises OSError (full disk, read-only folder), which names the file, and then leaves the old one as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content
@@ -23,6 +23,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a full disk does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
