@@ -170,6 +170,12 @@ def test_drawings_do_not_move_the_page_while_they_appear(browser: Any, report: P
     heights = "[...document.querySelectorAll('.plot')].map(p => [p.clientHeight, p._fullLayout.height])"
     for reserved, drawn in reader.ask(heights):
         assert abs(reserved - drawn) <= 1
+    moved = (
+        "new Promise(done => { let sum = 0; new PerformanceObserver(list => list.getEntries().forEach("
+        "each => { sum += each.value; })).observe({ type: 'layout-shift', buffered: true });"
+        "setTimeout(() => done(sum), 300); })"
+    )
+    assert reader.ask(moved) < 0.01
 
 
 def test_the_theme_follows_the_system_and_the_button_overrules_it(browser: Any, report: Path) -> None:
