@@ -60,7 +60,8 @@ def doctor(
             findings.append(finding)
             if not json:
                 _print(console, finding)
-    counts = {verdict.lower(): sum(each.verdict is verdict for each in findings) for verdict in Verdict}
+    told_of = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+    counts = {verdict.lower(): sum(each.verdict is verdict for each in findings) for verdict in told_of}
     if json:
         terminal.print_json({"findings": [vars(each) for each in findings], **counts})
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchsweep.errors import Mistake
-from search.records import Session, State, Sweep, Trial
+from search.records import Placement, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 
@@ -60,5 +60,15 @@ def _trial(told: dict[str, Any]) -> Trial:
         fields[name] = None if told[name] is None else datetime.fromisoformat(told[name])
     for name in ("notes", "resumed_from"):
         fields[name] = tuple(told[name])
-    epochs = tuple(Epoch.from_json(each) for each in told["epochs"])
-    return Trial(**{**fields, "state": State(told["state"]), "epochs": epochs})
+    return Trial(
+        **{
+            **fields,
+            "state": State(told["state"]),
+            "epochs": tuple(Epoch.from_json(each) for each in told["epochs"]),
+            "placements": tuple(_placement(each) for each in told.get("placements", ())),
+        }
+    )
+
+
+def _placement(told: dict[str, Any]) -> Placement:
+    return Placement(**{**told, "since": datetime.fromisoformat(told["since"])})

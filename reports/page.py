@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from reports.bars import Bars, bars
 from reports.failures import Failure, failures, failures_sentence
-from reports.health import Check, health, health_sentence
+from reports.health import health, health_sentence
 from reports.provenance import Version, versions, warm_start_sentence
 from reports.ranking import (
     benchmark_applies,
@@ -29,6 +29,7 @@ from reports.template import Plotly, environment, figures_json, inert, policy, s
 from reports.trials import Trials, trials
 from reports.verdict import Verdict, reproduce_command, verdict
 from reports.wording import duration, flatten, moment, plural, setting, shorten
+from search.finding import Finding
 from search.records import Sweep
 from trainable.durable import write_whole
 
@@ -49,7 +50,7 @@ class Report:
     sweep: Sweep
     status: str
     verdict: Verdict
-    health: tuple[Check, ...]
+    health: Mapping[str, Finding]
     confirmation: Section
     leaderboard: pd.DataFrame
     same_rules: pd.DataFrame

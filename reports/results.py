@@ -33,7 +33,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
                     name, no pixels; null where none are kept), and calibration (counts, correct,
                     confidence, of bins of equal width; error, a share; or null); or null before the test
                     set was opened
-    health          the checks: key, title, verdict ("PASS", "WARN" or "UNKNOWN"), told, advice
+    health          the checks: key, name, verdict ("PASS", "WARN" or "UNKNOWN"), told, advice
     reproduce       the command that trains it again (the best trial before there is a winner), or null
     test            of the winner: trial, count, seeds, metrics (name -> mean over the seeds); where it has
                     an accuracy, mean, low, high (shares; 95 % interval over seeds and examples, Wilson's
@@ -46,7 +46,8 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
                     high, p, level), p (adjusted), word (better, tied or worse: the winner); or null
     trials          by number: number, state, score, recipe, sampled, epochs (number, metrics,
                     seconds), error, notes, resumed_from, worker, session, started, ended, seconds,
-                    same_as (the trial whose end this one was given, for it has the same recipe
+                    placements (worker, session, epoch, since: which worker trained it from which
+                    epoch on), same_as (the trial whose end this one was given, for it has the same recipe
                     and was not trained again; null for the others)
     importances     setting -> share, or null; importances_note says why. importances_intervals: setting ->
                     low, high (95 % over resamples of the trials); importances_leading: share of the
@@ -79,7 +80,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         },
         "best": None if best is None else best.number,
         "winner": _winner(winner_of(sweep)),
-        "health": [check._asdict() for check in health(sweep)],
+        "health": [{"key": key, **vars(found)} for key, found in health(sweep).items()],
         "reproduce": command if best is not None and command else None,
         "test": test_figures(sweep),
         "confirmation": _confirmation(sweep),
@@ -195,6 +196,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         **vars(trial),
         "state": str(trial.state),
         "epochs": [epoch.to_json() for epoch in trial.epochs],
+        "placements": [vars(placement) for placement in trial.placements],
         "seconds": trial.seconds,
     }
 

@@ -41,12 +41,16 @@ def reproduce_command(sweep: Sweep) -> str:
     confirmed."""
     winner, best = winner_of(sweep), sweep.best()
     chosen = (winner.trial,) if winner else chosen_of(sweep)
-    # A run in a folder called runs is found by its name from beside it, which is how runs are kept.
-    run = sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder)
     number = chosen[0] if chosen else best.number if best else "best"
     if number is None:
         number = "default"
-    return shlex.join(["benchsweep", "reproduce", run, str(number)])
+    return f"benchsweep reproduce {run_reference(sweep)} {number}"
+
+
+def run_reference(sweep: Sweep) -> str:
+    """How the run is named on a command line, quoted: a run in a folder called runs is found by its name from
+    beside it, which is how runs are kept."""
+    return shlex.quote(sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder))
 
 
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:

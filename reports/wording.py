@@ -68,6 +68,11 @@ def percent(interval: Interval) -> str:
     return f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"
 
 
+def whole_percent(share: float) -> str:
+    """ "78 %": of a share, 0..1, that is not known more closely."""
+    return f"{100 * share:.0f} %"
+
+
 def duration(seconds: float) -> str:
     """ "0.8 s", "47 s", "13 min 32 s", "3 h 05 min"."""
     if seconds < 10:

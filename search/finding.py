@@ -9,11 +9,12 @@ from enum import StrEnum
 
 class Verdict(StrEnum):
     """PASS: as it should be. WARN: works, but slower, or with something lost that can be spared.
-    FAIL: a search would stop, or a result is gone."""
+    FAIL: a search would stop, or a result is gone. UNKNOWN: there is too little yet to tell by."""
 
     PASS = "PASS"
     WARN = "WARN"
     FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ def warned(name: str, told: str, advice: str) -> Finding:
 def failed(name: str, told: str, advice: str) -> Finding:
     """It does not work, or something is gone."""
     return Finding(name, Verdict.FAIL, told, advice)
+
+
+def unknown(name: str, told: str, advice: str = "") -> Finding:
+    """It cannot be told yet. told: why."""
+    return Finding(name, Verdict.UNKNOWN, told, advice)
 
 
 def checked(name: str, check: Callable[[], Finding]) -> Finding:

@@ -22,15 +22,16 @@ from sweeps import (
     sweep_of,
 )
 
-from reports.health import Check, better_than_random, health, health_sentence
+from reports.checks.luck import better_than_random
+from reports.health import health, health_sentence
 from reports.wording import plain_json
+from search.finding import Finding
 from search.records import State, Sweep, Trial
 from trainable.epoch import Epoch
 
 
-def check(sweep: Sweep, key: str) -> Check:
-    (found,) = [each for each in health(sweep) if each.key == key]
-    return found
+def check(sweep: Sweep, key: str) -> Finding:
+    return health(sweep)[key]
 
 
 def trial(number: int, score: float, **changes: Any) -> Trial:
@@ -158,14 +159,14 @@ def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> Non
     checks = health(sweep)
     assert len(checks) == (11 if sweep.trials else 0)
     assert health_sentence(checks).endswith(".")
-    order = [("WARN", "UNKNOWN", "PASS").index(each.verdict) for each in checks]
+    order = [("WARN", "UNKNOWN", "PASS").index(each.verdict) for each in checks.values()]
     assert order == sorted(order)
-    for each in checks:
+    for each in checks.values():
         assert each.told.endswith(".")
         assert "nan" not in each.told
         assert bool(each.advice) or each.verdict != "WARN"
         assert not each.advice or each.verdict != "PASS"
-    told = [each._asdict() for each in checks]
+    told = [vars(each) for each in checks.values()]
     assert plain_json(told) == told
 
 

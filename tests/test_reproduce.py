@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweeps import placed_sweep
 
 from benchsweep.errors import Mistake
 from benchsweep.reported import reported
@@ -142,6 +143,12 @@ def test_a_report_alone_is_enough_to_train_its_best_trial_again(
     recorded = original(told, found.number)
     assert (recorded.recipe, recorded.weights_sha256) == (best.recipe, best.weights_sha256)
     assert again(told, recorded).outcome == "exact"
+
+
+def test_a_report_holds_its_trials_whole(tmp_path: Path) -> None:
+    searched = placed_sweep(12)
+    write(searched, read_benchmarks(), tmp_path)
+    assert reported(tmp_path / "results.json").trials == searched.trials
 
 
 def test_a_file_that_is_no_report_is_refused_by_its_name(tmp_path: Path) -> None:

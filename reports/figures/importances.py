@@ -18,7 +18,7 @@ from reports.ped_anova import column, ped_anova
 from reports.scale import Scale, scales
 from reports.statistics import Interval
 from reports.surrogate import complete_trials, encoding_of, moves, scores_of
-from reports.wording import NOTHING, listing, plural, steady
+from reports.wording import NOTHING, listing, plural, steady, whole_percent
 from search.records import Sweep, Trial
 
 FEWEST = 8
@@ -140,25 +140,24 @@ def _fanova(moving: list[Scale], complete: list[Trial]) -> dict[str, tuple[float
 def sentence(numbers: Importances) -> str:
     """What matters most, how surely that is known, and what moves the score by itself."""
     first = numbers.names[0]
-    most = [f"{name} ({_words(share)})" for name, share in zip(numbers.names, numbers.shares, strict=True)]
+    most = [
+        f"{name} ({whole_percent(share)})" for name, share in zip(numbers.names, numbers.shares, strict=True)
+    ]
     told = (
         f"What sets the best {numbers.top} of {plural(numbers.trials, 'complete trial')} apart is "
         f"mostly {listing(most[:2])}"
     )
     if len(numbers.names) > 1:
         only = "" if numbers.stable else "only "
-        told += f"; {first} leads in {only}{_words(numbers.leading)} of {numbers.resamples} resamples"
+        told += f"; {first} leads in {only}{whole_percent(numbers.leading)} of {numbers.resamples} resamples"
     effects = [(share, name) for name, share in zip(numbers.names, numbers.fanova, strict=True) if share]
     if not effects:
         return f"{told}."
     share, name = max(effects)
     conditional = [name for name, share in zip(numbers.names, numbers.fanova, strict=True) if share is None]
     left_out = f", which cannot tell of {listing(conditional)}" if conditional else ""
-    return f"{told}. Over all trials {name} alone makes {_words(share)} of the variance (fANOVA{left_out})."
-
-
-def _words(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    alone = f"{name} alone makes {whole_percent(share)} of the variance"
+    return f"{told}. Over all trials {alone} (fANOVA{left_out})."
 
 
 def draw(numbers: Importances) -> go.Figure:
@@ -198,7 +197,7 @@ def _bars(
     return go.Bar(
         x=[share for _, share, _ in known],
         y=[label for label, _, _ in known],
-        customdata=[[_words(share), _interval_words(interval)] for _, share, interval in known],
+        customdata=[[whole_percent(share), _interval_words(interval)] for _, share, interval in known],
         orientation="h",
         name=name,
         marker={"color": f"rgba({rgb},0.4)"},
@@ -220,9 +219,9 @@ def table(numbers: Importances) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "setting": numbers.names,
-            "PED-ANOVA": [_words(share) for share in numbers.shares],
+            "PED-ANOVA": [whole_percent(share) for share in numbers.shares],
             "95 % of resamples": [_interval_words(interval) for interval in numbers.intervals],
-            "fANOVA": [NOTHING if share is None else _words(share) for share in numbers.fanova],
+            "fANOVA": [NOTHING if share is None else whole_percent(share) for share in numbers.fanova],
             "95 % of trees": [
                 NOTHING if interval is None else _interval_words(interval)
                 for interval in numbers.fanova_intervals

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from reports.correlation import Correlation, rank_correlation
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, count_axis, figure
+from reports.once import once
 from reports.ranking import trained
 from reports.rungs import one_in, planned_epochs, rungs_of
 from reports.wording import NOTHING, duration, plural
@@ -100,6 +101,7 @@ class Pruning(NamedTuple):
         )
 
 
+@once
 def pruning(sweep: Sweep) -> Pruning | str:
     """The numbers, or why there are none."""
     own = [trial for trial in trained(sweep) if trial.epochs]

@@ -11,8 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.style import AMBER, COLOUR, GREY, OF_TRIALS, figure, plain
+from reports.once import once
 from reports.ranking import trained
-from reports.wording import NOTHING, duration, plural
+from reports.wording import NOTHING, duration, plural, whole_percent
 from search.records import Placement, State, Sweep, Trial
 from trainable.epoch import Epoch
 
@@ -111,6 +112,7 @@ class _Stay(NamedTuple):
     exact: bool
 
 
+@once
 def timeline(sweep: Sweep) -> Timeline | str:
     """The numbers, or why there are none."""
     if not sweep.sessions:
@@ -350,14 +352,14 @@ def sentence(numbers: Timeline) -> str:
     starts = len(numbers.starts)
     pauses = f" (pauses between its {starts} starts left out)" if starts > 1 else ""
     told = (
-        f"{plural(numbers.workers, 'worker')} trained for {_share(numbers.utilisation)} of the "
+        f"{plural(numbers.workers, 'worker')} trained for {whole_percent(numbers.utilisation)} of the "
         f"{duration(numbers.seconds)} of search{pauses}; lost were {duration(numbers.startup)} before the "
         f"first epoch{'s' * (starts > 1)}"
     )
     if numbers.workers > 1:
         told += (
             f" and {duration(numbers.tail)} at the end, once a worker had run out of trials. Some worker had "
-            f"no trial for {_share(numbers.idle)} of the time"
+            f"no trial for {whole_percent(numbers.idle)} of the time"
         )
     if numbers.gap is not None and numbers.gap.seconds >= 0.05:
         told += f"; the longest gap between two trials of a worker was {duration(numbers.gap.seconds)}"
@@ -368,10 +370,6 @@ def sentence(numbers: Timeline) -> str:
         said.append(f"{plural(numbers.unplaced, 'trial has', 'trials have')} no worker on record")
     note = ", ".join(said)
     return f"{told}. {note[:1].upper()}{note[1:]}." if note else f"{told}."
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def draw(numbers: Timeline) -> go.Figure:
@@ -503,7 +501,7 @@ def table(numbers: Timeline) -> pd.DataFrame:
                 "processes": len({bar.worker for bar in bars}),
                 "trials": len({bar.number for bar in bars}),
                 "with a trial": duration(spent) if bars else NOTHING,
-                "of the search": _share(spent / numbers.seconds) if numbers.seconds else NOTHING,
+                "of the search": whole_percent(spent / numbers.seconds) if numbers.seconds else NOTHING,
                 "longest gap": NOTHING if gap is None else duration(gap.seconds),
             }
         )

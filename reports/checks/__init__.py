@@ -1,0 +1,1 @@
+"""The health checks, a question a file: each reads a sweep and tells a finding."""
