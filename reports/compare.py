@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from markupsafe import Markup
-
 from reports.comparison import Comparison
-from reports.template import Plotly, environment, figures_json, policy, source
+from reports.template import environment, page
 from trainable.durable import write_whole
 
 
@@ -24,21 +22,15 @@ def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 
 def html(comparison: Comparison) -> str:
-    """The page: one file that needs no other, no network, and to be read no JavaScript either."""
-    scripts = {"early": source("theme.js"), "late": source("page.js")}
-    plotly = Plotly.of("inline")
-    return (
-        environment(autoescape=True)
-        .get_template("compare.html")
-        .render(
-            comparison=comparison,
-            style=Markup(source("page.css")),
-            scripts={name: Markup(script) for name, script in scripts.items()},
-            plotly_script=Markup(plotly.script),
-            policy=policy(scripts.values(), plotly),
-            figures=Markup(figures_json(comparison.sections)),
-            has_figures=any(section.figures for section in comparison.sections),
-        )
+    """The page."""
+    return page(
+        "compare.html",
+        comparison.contents,
+        comparison.sections,
+        ["page.js"],
+        {},
+        "inline",
+        comparison=comparison,
     )
 
 

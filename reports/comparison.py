@@ -12,12 +12,12 @@ from reports.confirmed import confirmed, difference, figures, interval_words, p_
 from reports.contrast import Contrast, environment_contrasts, plan_contrasts, space_contrasts
 from reports.figures import differences, edf, incumbents
 from reports.figures.incumbents import FEW, By, Trace, cost, trace
-from reports.pairs import LEVEL, Pair, pairs, plain_pair
 from reports.ranking import states_sentence, trained
 from reports.runs import Group, Run, data_of, groups, runs_of
 from reports.sections import Section
 from reports.statistics import mean_interval, spread
 from reports.winner import bits_of, winner_of
+from reports.winner_pairs import LEVEL, Pair, pairs, plain_pair
 from reports.wording import NOTHING, duration, listing, plural
 from search.confirmation import candidate_name
 from search.records import Sweep

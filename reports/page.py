@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from markupsafe import Markup
 
 from reports.bars import Bars, bars
 from reports.failures import Failure, failures, failures_sentence
@@ -25,7 +24,7 @@ from reports.ranking import (
 )
 from reports.results import record, results
 from reports.sections import Section, confirmation_section, sections
-from reports.template import Plotly, environment, figures_json, inert, policy, source
+from reports.template import environment, page
 from reports.trials import Trials, trials
 from reports.verdict import Verdict, reproduce_command, verdict
 from reports.wording import duration, flatten, moment, plural, setting, shorten
@@ -241,27 +240,16 @@ def _encoded(text: str) -> bytes:
 
 
 def html(report: Report, plotlyjs: Literal["inline", "cdn"] = "inline") -> str:
-    """The page: one file that needs no other, no network, and to be read no JavaScript either.
-
-    plotlyjs: "cdn" for a page a twentieth as large, whose drawings (and nothing else) need the network.
-    """
-    scripts = {"early": source("theme.js"), "late": source("page.js"), "trials": source("trials.js")}
-    plotly = Plotly.of(plotlyjs)
-    return (
-        environment(autoescape=True)
-        .get_template("page.html")
-        .render(
-            report=report,
-            style=Markup(source("page.css")),
-            scripts={name: Markup(script) for name, script in scripts.items()},
-            plotly=plotly,
-            plotly_script=Markup(plotly.script),
-            policy=policy(scripts.values(), plotly),
-            figures=Markup(figures_json(report.all_sections)),
-            trials_data=Markup(inert(report.trials_table.data)),
-            record=Markup(inert(record(report.results))),
-            has_figures=any(section.figures for section in report.all_sections),
-        )
+    """The page. plotlyjs: see `reports.template.page`."""
+    table = report.trials_table
+    return page(
+        "page.html",
+        report.contents,
+        report.all_sections,
+        ["page.js", "trials.js"] if table.rows else ["page.js"],
+        {"record": record(report.results), "trials-data": table.data},
+        plotlyjs,
+        report=report,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 import jinja2
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 from plotly.utils import PlotlyJSONEncoder
 
@@ -55,8 +56,8 @@ def source(name: str) -> str:
 class Plotly(NamedTuple):
     """Where a page has plotly's script from.
 
-    script: its text, 5 MB; "" where the page loads it. url, integrity: of the script that the page loads,
-    which the browser runs only if it is that very one; "" where the page holds it.
+    script: its text, 5 MB; "" where the page loads it or has nothing to draw. url, integrity: of the script
+    that the page loads, which the browser runs only if it is that very one; "" where it does not.
     """
 
     script: str
@@ -71,6 +72,45 @@ class Plotly(NamedTuple):
             return cls(script)
         url = f"https://cdn.plot.ly/plotly-{get_plotlyjs_version()}.min.js"
         return cls("", url, f"sha256-{_digest(script)}")
+
+
+def page(
+    template: str,
+    contents: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    scripts: Sequence[str],
+    data: Mapping[str, Any],
+    plotlyjs: Literal["inline", "cdn"],
+    **told: Any,
+) -> str:
+    """A page, in the frame that all have: one file that needs no other, no network, and to be read no
+    JavaScript either.
+
+    contents: (key, title) of its parts. sections: those whose drawings it holds. scripts: files beside this
+    one, run in this order before plotly. data: what they read, by the id of its element. plotlyjs: "cdn" for
+    a page without plotly's script, whose drawings (and nothing else) need the network. told: what the
+    template is filled with.
+    """
+    drawn = any(section.figures for section in sections)
+    plotly = Plotly.of(plotlyjs) if drawn else Plotly("")
+    theme, run = source("theme.js"), [source(name) for name in scripts]
+    return (
+        environment(autoescape=True)
+        .get_template(template)
+        .render(
+            contents=contents,
+            policy=policy([theme, *run], plotly),
+            style=Markup(source("page.css")),
+            theme=Markup(theme),
+            scripts=[Markup(script) for script in run],
+            data={
+                "figures": Markup(figures_json(sections)),
+                **{key: Markup(inert(value)) for key, value in data.items()},
+            },
+            plotly=plotly._replace(script=Markup(plotly.script)),
+            **told,
+        )
+    )
 
 
 def policy(scripts: Iterable[str], plotly: Plotly) -> str:

@@ -35,10 +35,10 @@ from reports.comparison import MOST, Comparison, plain
 from reports.contrast import environment_contrasts, plan_contrasts, space_contrasts
 from reports.figures import differences, edf, incumbents
 from reports.figures.stroke import stroke
-from reports.pairs import pairs
 from reports.runs import Run, groups, runs_of
 from reports.statistics import compare, mcnemar
 from reports.winner import bits_of
+from reports.winner_pairs import pairs
 from reports.wording import plain_json
 from search.records import Session, State, Sweep
 from trainable.contract import Metric

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.pairs import HOVER, Pair, axes, hover, pairs
+from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, OF_TRIALS, axis_title, figure
 from reports.scale import Scale
 from reports.surrogate import WEAK, Surrogate, honesty, surrogate

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from reports.confirmed import difference, figures, p_words
 from reports.figures.style import BLUE, GREY, figure, plain
-from reports.pairs import LEVEL, Pair
+from reports.winner_pairs import LEVEL, Pair
 from reports.wording import NOTHING, plural
 from trainable.contract import Metric
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.pairs import HOVER, Pair, axes, hover, pairs
+from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, figure
 from reports.scale import Scale
 from reports.surrogate import complete_trials

@@ -8,7 +8,7 @@ from sweeps import boosting_sweep, make_sweep, make_trial, sweep_of
 
 from reports.figures import contours, ranks
 from reports.figures.importances import Importances, importances
-from reports.figures.pairs import Pair, pairs
+from reports.figures.setting_pairs import Pair, pairs
 from reports.surrogate import Surrogate, complete_trials, surrogate
 from search.records import Sweep
 
