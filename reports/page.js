@@ -71,9 +71,24 @@ function assign(target, path, value) {
   target[last] = value;
 }
 
+/**
+ * Plotly, once it is needed: to understand its 5 MB takes longer than all else on the page, so where the
+ * page holds it, it is text until then. (The policy knows it by its hash, as it knows the other scripts.)
+ */
+function plotly() {
+  const held = document.getElementById("plotly");
+  if (held && !window.Plotly) {
+    const script = document.createElement("script");
+    script.textContent = held.textContent;
+    document.body.append(script);
+  }
+  return window.Plotly;
+}
+
 /** Draws one, once. */
 function draw(plot) {
   if (!waiting.delete(plot)) return;
+  const Plotly = plotly();
   const { data, layout } = figures[plot.id];
   for (const [path, value] of Object.entries(themed())) assign(layout, path, value);
   if (plot.closest(".square")) layout.height = plot.clientWidth;
@@ -104,23 +119,24 @@ const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 30));
 function drawOthers() {
   const [next] = waiting;
   if (next === undefined) return;
-  draw(next);
+  if (window.Plotly) draw(next);
+  else plotly();
   idle(drawOthers);
 }
 
 function begin() {
-  if (waiting.size && !window.Plotly) {
+  if (waiting.size && !window.Plotly && !document.getElementById("plotly")) {
     for (const plot of plots) plot.textContent = "plotly.js could not be loaded, so this is not drawn.";
     waiting.clear();
   }
   if (!waiting.size) root.classList.add("drawn");
   for (const plot of waiting) near.observe(plot);
-  if (document.readyState === "complete") idle(drawOthers);
-  else addEventListener("load", () => idle(drawOthers));
+  // Those out of sight leave a reader who knows where to click the first second.
+  addEventListener("load", () => setTimeout(() => idle(drawOthers), 1000));
 }
 
 label();
-// Plotly comes after this script: its 5 MB take longer to be understood than all else on the page.
+// By then a script that the page loads from a network has come, or has not.
 addEventListener("DOMContentLoaded", begin);
 
 // Paper ------------------------------------------------------------------------------------------

@@ -50,10 +50,21 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-class Reader:
-    """A page opened from a file, and all that it complained of or asked for."""
+@pytest.fixture(autouse=True)
+def closed(browser: Any) -> Iterator[None]:
+    """Pages that are left open go on drawing, beside the tests that follow."""
+    yield
+    for context in browser.contexts:
+        context.close()
 
-    def __init__(self, browser: Any, path: Path, width: int = 1280, **context: Any) -> None:
+
+class Reader:
+    """A page opened from a file, and all that it complained of or asked for. drawn: whether to wait until
+    all its drawings are there."""
+
+    def __init__(
+        self, browser: Any, path: Path, width: int = 1280, *, drawn: bool = True, **context: Any
+    ) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 800}, **context)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
@@ -64,7 +75,9 @@ class Reader:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         if context.get("java_script_enabled", True):
-            self.page.wait_for_selector("html.drawn", timeout=60_000)
+            self.page.wait_for_selector(
+                "html.drawn" if drawn else "html.linked", timeout=60_000, state="attached"
+            )
 
     def ask(self, script: str) -> Any:
         return self.page.evaluate(script)
@@ -196,7 +209,7 @@ def test_the_theme_follows_the_system_and_the_button_overrules_it(browser: Any, 
 
 
 def test_the_copy_button_copies_the_command(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report, permissions=["clipboard-read", "clipboard-write"])
+    reader = Reader(browser, report, permissions=["clipboard-read", "clipboard-write"], drawn=False)
     reader.page.click("button[data-copy]")
     reader.page.get_by_role("button", name="Copied").wait_for()
     assert reader.ask("navigator.clipboard.readText()") == COMMAND
@@ -237,7 +250,7 @@ def test_a_long_path_and_a_long_change_of_the_plan_widen_no_page(
 
 def test_a_repeated_recipe_leads_to_the_trial_that_was_trained(browser: Any, tmp_path: Path) -> None:
     trials = make_sweep().trials
-    reader = Reader(browser, written(sweep_of([*trials, make_repeat(40, trials[0])]), tmp_path))
+    reader = Reader(browser, written(sweep_of([*trials, make_repeat(40, trials[0])]), tmp_path), drawn=False)
     reader.page.click("#trial-40 small a")
     reader.until(
         "document.querySelector('#trial-0').getBoundingClientRect().top >= "
@@ -286,14 +299,15 @@ def test_axe_finds_no_fault_of_accessibility(browser: Any, report: Path, scheme:
 
 
 def test_every_control_is_reached_and_worked_by_the_keyboard(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+    reader = Reader(browser, report, drawn=False)
     reader.page.keyboard.press("Tab")
     assert reader.ask("document.activeElement.className") == "skip"
     reader.page.focus("th[data-column='epochs'] button")
     reader.page.keyboard.press("Enter")
     assert reader.page.get_attribute("th[data-column='epochs']", "aria-sort") == "ascending"
     reader.page.focus("select[data-filter='state']")
-    reader.page.keyboard.type("failed")
+    for _ in ("complete", "pruned", "failed"):
+        reader.page.keyboard.press("ArrowDown")
     reader.until("document.getElementById('shown').textContent.startsWith('2 of')")
     reader.page.focus("#reset")
     reader.page.keyboard.press("Space")
@@ -358,7 +372,7 @@ SHOWN = (
 
 
 def test_the_trials_are_sorted_by_each_head_and_empty_cells_come_last(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+    reader = Reader(browser, report, drawn=False)
     head = "table.trials th[data-column='{}'] button".format
     score = {str(t.number): t.score for t in confirmed_sweep().trials}
     reader.page.click(head("score"))
@@ -398,7 +412,7 @@ def test_filters_of_the_table_fade_the_same_trials_in_the_drawings(browser: Any,
 
 
 def test_what_is_typed_as_a_filter_is_what_is_read_in_the_cells(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+    reader = Reader(browser, report, drawn=False)
     scores = sorted(t.score for t in confirmed_sweep().trials if t.score is not None)
     least = f"{100 * scores[-5]:.2f}"
     reader.page.fill("input[data-filter='score'][data-end='low']", least)
