@@ -28,6 +28,11 @@ class Scale(NamedTuple):
     whole: bool
     choices: tuple[str, ...]
 
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether the range begins at 0, which is taken for a natural end: few settings go below it."""
+        return self.low == 0
+
     def position(self, value: Any) -> float:
         """Where the value lies on the axis: the number itself, or the choice's index."""
         return float(self.choices.index(setting(value)) if self.choices else value)

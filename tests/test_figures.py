@@ -245,6 +245,20 @@ def test_a_best_value_at_the_end_of_its_range_asks_for_a_wider_one() -> None:
     assert "x lies at an end of its range" in slices.sentence(told)
 
 
+@pytest.mark.parametrize(("low", "asks"), [(0.0, False), (0.1, True)])
+def test_a_best_value_at_the_foot_of_its_range_asks_for_a_wider_one_unless_that_is_zero(
+    low: float, asks: bool
+) -> None:
+    plan = {"space": {"x": {"low": low, "high": 1.0}}}
+    trials = [
+        make_trial(0, sampled={"x": low + 0.01}, score=0.9),
+        make_trial(1, sampled={"x": 0.5}, score=0.8),
+    ]
+    told = slices.slices(sweep_of(trials, plan=plan))
+    assert isinstance(told, slices.Slices)
+    assert told.slices[0].best_at_edge is asks
+
+
 def test_class_accuracies_carry_the_interval_of_their_own_examples() -> None:
     evaluation = make_evaluation()
     told = classes.classes(evaluation)

@@ -51,7 +51,7 @@ def _crowded(scale: Scale, best: list[Trial]) -> tuple[Scale, str, int] | None:
     shares = [scale.share(trial.sampled[scale.name]) for trial in best if scale.name in trial.sampled]
     ends = {"low": sum(share < EDGE for share in shares), "high": sum(share > 1 - EDGE for share in shares)}
     for end, count in ends.items():
-        natural = end == "low" and scale.low == 0
+        natural = end == "low" and scale.starts_at_zero
         if count >= MOST_OF_BEST and not natural:
             return scale, end, count
     return None

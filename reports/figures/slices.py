@@ -45,11 +45,11 @@ class Slice(NamedTuple):
 
     @property
     def best_at_edge(self) -> bool:
-        """Whether the best value lies at an end of a numeric range: beyond it may lie a better one."""
+        """Whether the best value lies at an end of a numeric range beyond which a better one may lie."""
         if self.best is None or self.scale.choices:
             return False
         share = self.scale.share(self.positions[self.best])
-        return not EDGE <= share <= 1 - EDGE
+        return share > 1 - EDGE or (share < EDGE and not self.scale.starts_at_zero)
 
 
 class Slices(NamedTuple):
@@ -95,7 +95,7 @@ def sentence(numbers: Slices) -> str:
         verb = "lies at an end of its range" if len(edges) == 1 else "lie at an end of their ranges"
         return f"The best trial's {listing(edges)} {verb}: a wider one may hold a better value."
     if any(one.best is not None and not one.scale.choices for one in numbers.slices):
-        return "Every numeric setting of the best trial lies well inside its range."
+        return "No setting of the best trial lies at an end beyond which a better value may lie."
     return "The best trial's settings are choices, so no range could be too narrow."
 
 
