@@ -30,7 +30,7 @@ from sweeps import (
 )
 from test_comparison import looked_at, named
 from test_page import HOSTILE, Page, hostile_sweep
-from test_page_in_browser import Reader
+from test_page_in_browser import Reader, faults
 
 from benchsweep.__main__ import main
 from benchsweep.compare import default_folder
@@ -179,6 +179,10 @@ def test_the_page_opens_without_a_complaint_asks_nothing_of_the_network_and_fits
     assert len(drawn) == sum(len(section.figures) for section in ordinary().sections)
     assert all(drawn)
     assert reader.page.text_content("#theme") == {"light": "Dark", "dark": "Light"}[scheme]
+
+
+def test_axe_finds_no_fault_of_accessibility(browser: Any, opened: Path) -> None:
+    assert faults(Reader(browser, opened)) == []
 
 
 def test_without_javascript_the_verdict_and_the_tables_are_read(browser: Any, opened: Path) -> None:
