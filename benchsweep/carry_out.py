@@ -25,6 +25,7 @@ from search.events import Event, Started
 from search.folder import RunFolder
 from search.plan import Plan
 from search.records import State, Sweep
+from search.site import HERE, Site
 from search.start import starting
 from search.tune import Search
 from search.winner import open_test_set
@@ -33,28 +34,28 @@ from trainable.data import data_folder
 
 @dataclass(frozen=True)
 class Wish:
-    """How the user wants a search carried out. data_dir, address: as given, None where not. live_report:
+    """How the user wants a search carried out. data_dir: as given, None where not. live_report:
     whether the report is written while it runs, too."""
 
     form: Form
     data_dir: Path | None = None
-    address: str | None = None
+    site: Site = HERE
     live_report: bool = False
 
     @classmethod
     def of(
-        cls, data_dir: Path | None, address: str | None, quiet: bool, json: bool, live_report: bool = False
+        cls, data_dir: Path | None, site: Site, quiet: bool, json: bool, live_report: bool = False
     ) -> Wish:
         """From the options. --json wins over --quiet: its last line is the summary anyway."""
-        return cls("json" if json else "quiet" if quiet else "view", data_dir, address, live_report)
+        return cls("json" if json else "quiet" if quiet else "view", data_dir, site, live_report)
 
     def resume_command(self, run: RunFolder) -> str:
         """What to type, here and now, to go on with the run."""
         words = ["resume", run.reference]
         if self.data_dir is not None:
             words += ["--data-dir", str(self.data_dir)]
-        if self.address is not None:
-            words += ["--address", self.address]
+        if self.site.address is not None:
+            words += ["--address", self.site.address, *(["--ship-code"] if self.site.ship_code else [])]
         return typed(*words)
 
 
@@ -79,7 +80,7 @@ def carry_out(
     def stages() -> Generator[_Stage]:
         from benchsweep.reruns import Reruns  # after the search, which need not wait for it
 
-        beginning = starting(run, given, folder, wish.address, extend=extend, warm_start=warm_start)
+        beginning = starting(run, given, folder, wish.site, extend=extend, warm_start=warm_start)
         with beginning as search:
             if wish.form == "view":
                 for note in search.plan.notes():
@@ -90,7 +91,7 @@ def carry_out(
             confirmed = search.plan.confirmation.candidates > 0
             yield _Stage(search, progress, last=not confirmed)
             if confirmed:
-                race = confirmation(run, search.plan, folder, wish.address, search.data)
+                race = confirmation(run, search.plan, folder, wish.site, search.data)
                 if race is not None:
                     yield _Stage(race, Reruns.of_race(race), last=True)
 
@@ -103,7 +104,7 @@ def carry_confirmation(run: RunFolder, wish: Wish, candidates: int | None, seeds
     def stages() -> Generator[_Stage]:
         from benchsweep.reruns import Reruns
 
-        with confirming(run, data_folder(wish.data_dir), wish.address, candidates, seeds) as race:
+        with confirming(run, data_folder(wish.data_dir), wish.site, candidates, seeds) as race:
             yield _Stage(race, Reruns.of_race(race), last=True)
 
     _carry(run, stages(), wish, None)

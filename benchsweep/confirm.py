@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import RUNS, Address, DataDir, Json, Quiet, Run, Runs
+from benchsweep.options import RUNS, Address, DataDir, Json, Quiet, Run, Runs, ShipCode
 
 
 def confirm(
@@ -27,6 +27,7 @@ def confirm(
     runs: Runs = RUNS,
     data_dir: DataDir = None,
     address: Address = None,
+    ship_code: ShipCode = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -47,8 +48,9 @@ def confirm(
     """
     from benchsweep.carry_out import Wish, carry_confirmation
     from benchsweep.find import run_folder
+    from search.site import Site
 
-    wish, folder = Wish.of(data_dir, address, quiet, json), run_folder(run, runs)
+    wish, folder = Wish.of(data_dir, Site(address, ship_code), quiet, json), run_folder(run, runs)
     carry_confirmation(folder, wish, candidates, seeds)
     if retrain:
         from benchsweep.final import retrain_winner

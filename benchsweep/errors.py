@@ -28,7 +28,7 @@ EXIT_CODES = {
     "search.trial.RunDamaged": WENT_WRONG,
     "search.reproduce.CannotReproduce": WENT_WRONG,
     "search.engine.EngineLost": WENT_WRONG,
-    "search.engine.NoRoom": WENT_WRONG,
+    "search.cluster.NoRoom": WENT_WRONG,
     "search.study_copy.CopyDiffers": WENT_WRONG,
     "search.winner.NoModel": WENT_WRONG,
     "trainable.data.DataError": WENT_WRONG,

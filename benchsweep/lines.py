@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 from benchsweep.progress import Progress, Row
 from benchsweep.terminal import Streams, json_line
 from reports.wording import duration, plural, setting
-from search.events import Event, Noted, Started, TrialEnded
+from search.events import Event, Noted, Resized, Started, TrialEnded
 from search.records import State
 
 
@@ -70,8 +70,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """The event as plain values; "event" names its kind: started, trial_started, epoch_reported,
-    trial_ended or ended."""
+    """The event as plain values; "event" names its kind, as in trial_started."""
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
     return {"event": kind, **asdict(event)}
 
@@ -83,6 +82,9 @@ def line_for(event: Event, progress: Progress) -> str | None:
             return event.sentence
         case Started():
             return started_line(progress, event)
+        case Resized():
+            hosts = plural(event.hosts, "machine")
+            return f"the cluster changed: from now on {event.workers} at once on {hosts}"
         case TrialEnded():
             return trial_line(progress, progress.rows[event.number])
         case _:

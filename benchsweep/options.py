@@ -50,8 +50,18 @@ Address = Annotated[
     typer.Option(
         "--address",
         metavar="A",
+        envvar="RAY_ADDRESS",
         help='A Ray cluster to run on, "auto" or host:port; this machine alone when left out.',
         show_default=False,
+        show_envvar=False,
+    ),
+]
+ShipCode = Annotated[
+    bool,
+    typer.Option(
+        "--ship-code",
+        help="Send this benchsweep and the plan's trainable to the cluster's machines, in place of what is "
+        "installed there.",
     ),
 ]
 TrialTimeout = Annotated[

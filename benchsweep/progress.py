@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
-from search.events import Ended, EpochReported, Event, Noted, Started, TrialEnded, TrialStarted
+from search.events import Ended, EpochReported, Event, Noted, Resized, Started, TrialEnded, TrialStarted
 from search.plan import Plan
 from search.records import State, Sweep, Trial
 from search.sampler import grid_size
@@ -150,6 +150,9 @@ class Progress:
             case Started():
                 self.started, self._up = event, self.clock()
                 self._trained = event.epochs
+            case Resized() if self.started is not None:
+                self.started = replace(self.started, workers=event.workers, hosts=event.hosts)
+                self.notice = f"the cluster changed: from now on {event.workers} trials at once"
             case TrialStarted():
                 row = Row(event.number, event.sampled, event.epochs, resumed_from=event.resumed_from)
                 row.trained = event.resumed_from
@@ -237,7 +240,7 @@ class Progress:
     @property
     def remaining(self) -> float | None:
         """Seconds until the first limit is reached, from the epochs measured; None while unknown."""
-        workers = self.started.workers if self.started else 1
+        workers = max(1, self.started.workers) if self.started else 1
         pace = self._pace.per_epoch(workers)
         left = []
         if self.limits.wall_time is not None:

@@ -33,6 +33,7 @@ def quickstart(
     from benchsweep.find import read_plan
     from benchsweep.terminal import typed
     from search.folder import RunFolder
+    from search.site import HERE
     from trainable.data import data_folder
 
     config = shipped("quickstart.toml")
@@ -45,7 +46,7 @@ def quickstart(
         _say_loudly(missing, plan.name)
     run = RunFolder.named(plan.name, runs)
     afresh = typed("quickstart", "--name", _free_name(plan.name, runs))
-    carry_out(run, plan, Wish.of(data_dir, None, quiet, json), afresh)
+    carry_out(run, plan, Wish.of(data_dir, HERE, quiet, json), afresh)
 
 
 def shipped(name: str) -> Path:

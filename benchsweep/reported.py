@@ -51,7 +51,8 @@ def _sweep(path: Path, told: dict[str, Any]) -> Sweep:
 
 
 def _session(told: dict[str, Any]) -> Session:
-    return Session(**{**told, "started": datetime.fromisoformat(told["started"])})
+    sizes = tuple((seconds, workers) for seconds, workers in told.get("sizes", ()))
+    return Session(**{**told, "started": datetime.fromisoformat(told["started"]), "sizes": sizes})
 
 
 def _trial(told: dict[str, Any]) -> Trial:

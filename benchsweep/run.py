@@ -19,6 +19,7 @@ from benchsweep.options import (
     Run,
     Runs,
     Set,
+    ShipCode,
     TrialTimeout,
     WarmStart,
 )
@@ -35,6 +36,7 @@ def run(
     data_dir: DataDir = None,
     dataset: DatasetName = None,
     address: Address = None,
+    ship_code: ShipCode = False,
     warm_start: WarmStart = None,
     trial_timeout: TrialTimeout = None,
     live_report: LiveReport = False,
@@ -50,9 +52,9 @@ def run(
 
     At the end the best trial, chosen on validation alone, is evaluated on the test set once.
 
-    --json prints one object a line for each event: "event" is started, trial_started,
-    epoch_reported, trial_ended or ended, and at last summary, with the run's state, best trial,
-    test figures, files and the command to go on with.
+    --json prints one object a line for each event: "event" is noted, started, resized,
+    trial_started, epoch_reported, trial_ended or ended, and at last summary, with the run's state,
+    best trial, test figures, files and the command to go on with.
 
     Exit codes: 0 finished, 2 a fault in the plan or the command, 1 something went wrong,
     130 Ctrl-C or `benchsweep stop`, 143 SIGTERM.
@@ -61,11 +63,12 @@ def run(
     from benchsweep.carry_out import Wish, carry_out
     from benchsweep.find import read_plan, run_folder
     from search.folder import RunFolder
+    from search.site import Site
 
     plan = read_plan(config, sets, dataset, name, trial_timeout)
     plan.check_searchable(str(config))
     origin = None if warm_start is None else run_folder(warm_start, runs).path
-    wish = Wish.of(data_dir, address, quiet, json, live_report)
+    wish = Wish.of(data_dir, Site(address, ship_code), quiet, json, live_report)
     carry_out(RunFolder.named(plan.name, runs), plan, wish, warm_start=origin)
 
 
@@ -74,6 +77,7 @@ def resume(
     runs: Runs = RUNS,
     data_dir: DataDir = None,
     address: Address = None,
+    ship_code: ShipCode = False,
     trial_timeout: TrialTimeout = None,
     live_report: LiveReport = False,
     quiet: Quiet = False,
@@ -87,12 +91,14 @@ def resume(
     from benchsweep.carry_out import Wish, carry_out
     from benchsweep.find import changed_plan, run_folder
     from search.records import Sweep
+    from search.site import Site
     from search.start import plan_of
 
     def plan(sweep: Sweep) -> Plan:
         return changed_plan(plan_of(sweep), trial_timeout)
 
-    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json, live_report))
+    wish = Wish.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    carry_out(run_folder(run, runs), plan, wish)
 
 
 def extend(
@@ -111,6 +117,7 @@ def extend(
     runs: Runs = RUNS,
     data_dir: DataDir = None,
     address: Address = None,
+    ship_code: ShipCode = False,
     trial_timeout: TrialTimeout = None,
     live_report: LiveReport = False,
     quiet: Quiet = False,
@@ -129,6 +136,7 @@ def extend(
     from search.budget import seconds
     from search.extension import More, extended
     from search.records import Sweep
+    from search.site import Site
     from search.start import plan_of
 
     try:
@@ -141,4 +149,5 @@ def extend(
         recorded = plan_of(sweep)
         return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
 
-    carry_out(run_folder(run, runs), plan, Wish.of(data_dir, address, quiet, json, live_report), extend=True)
+    wish = Wish.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    carry_out(run_folder(run, runs), plan, wish, extend=True)

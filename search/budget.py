@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
 from search.fault import shown
@@ -88,17 +89,39 @@ class Resources(_Table):
     gpus: Annotated[float, AfterValidator(_devices)] = Field(
         default=0.0, ge=0, description="Of a trial: a share below 1, or a whole number."
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
-        default="auto", description="auto: cuda when a trial is given a GPU, else cpu. mps: Apple's GPU."
+    custom: dict[str, Annotated[float, AfterValidator(_devices), Field(gt=0)]] = Field(
+        default={},
+        description="Of a trial, of what the cluster's owner named, as in { fast_disk = 1 }: `ray start "
+        "--resources` gives a machine such resources.",
+    )
+    device: Literal["auto", "any", "cpu", "cuda", "mps"] = Field(
+        default="auto",
+        description="auto: cuda when a trial is given a GPU, else cpu. any: some trials with that share of a "
+        "GPU, and more on CPUs alone. mps: Apple's GPU.",
+    )
+    placement: Literal["spread", "pack"] = Field(
+        default="spread",
+        description="On a cluster: trials go to the emptiest machine, or fill one after the other.",
     )
     concurrency: int | None = Field(
-        default=None, ge=1, description="Trials at once; as many as the machine holds when left out."
+        default=None,
+        ge=1,
+        description="Trials at once; as many as the machines hold when left out. A cluster that grows by "
+        "itself is asked for so many places.",
     )
     max_failures: int = Field(default=3, ge=0, description="How often a trial whose worker died goes on.")
     trial_timeout: Duration | None = Field(
         default=None,
         description='A trial that ends no epoch for so long hangs: its worker is ended. "10m", or seconds.',
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Resources:
+        if self.device == "any" and not self.gpus:
+            raise ValueError('device = "any" must say which share of a GPU a trial is given, but gpus is 0')
+        if "CPU" in self.custom or "GPU" in self.custom:
+            raise ValueError("custom must not name CPU or GPU: cpus and gpus say how many a trial is given")
+        return self
 
 
 class Confirming(_Table):

@@ -12,6 +12,7 @@ from search.journal import repair
 from search.lock import owning
 from search.plan import Plan
 from search.records import Sweep
+from search.site import HERE, Site
 from search.start import plan_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class NothingToConfirm(ValueError):
 
 
 def confirmation(
-    run: RunFolder, plan: Plan, data_folder: Path, address: str | None = None, data: Any = None
+    run: RunFolder, plan: Plan, data_folder: Path, site: Site = HERE, data: Any = None
 ) -> Search | None:
     """The race among the run's best trials, to be iterated like a search; it goes on where it was. None
     where the plan asks for none, or no trial is COMPLETE.
@@ -42,14 +43,14 @@ def confirmation(
     register = Reruns(again, plan, entry)
     if data is None and register.spent() is None:
         data = plan.source.load(data_folder)
-    return Search(again, register, data, address, () if repaired is None else (repaired,))
+    return Search(again, register, data, site, () if repaired is None else (repaired,))
 
 
 @contextmanager
 def confirming(
     run: RunFolder,
     data_folder: Path,
-    address: str | None = None,
+    site: Site = HERE,
     candidates: int | None = None,
     seeds: int | None = None,
 ) -> Iterator[Search]:
@@ -68,7 +69,7 @@ def confirming(
                 f"a confirmation needs at least one candidate, but the plan of {run.name} asks for 0; "
                 f"give --candidates"
             )
-        search = confirmation(run, plan.model_copy(update={"confirmation": asked}), data_folder, address)
+        search = confirmation(run, plan.model_copy(update={"confirmation": asked}), data_folder, site)
         if search is None:
             raise NothingToConfirm(
                 f"a trial must be trained to its end to be confirmed, but none of {run.name}'s "

@@ -5,75 +5,189 @@ from __future__ import annotations
 import logging
 import math
 import os
-import platform
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray._private import ray_constants
 from ray._private.node import Node
 from ray._private.utils import get_num_cpus
+from ray.autoscaler.sdk import request_resources
 
 from search.budget import Resources
-from search.cluster import Cluster
+from search.cluster import NoRoom, cluster_of, shares
 from search.descendants import Descendants
+from search.hosts import Hosts, hosts_alive
+from search.parcel import sent_along
+from search.places import Places
+from search.site import HERE, Site
+from trainable.contract import import_root
+
+_ANSWERS = 30.0
+"""Seconds to wait for every machine's answer, once one can hold a trial."""
+
+_SILENCE = 30.0
+"""Seconds that a cluster may not answer. After 60 Ray ends this process, without a word."""
+_GROWING = 600.0
+"""Seconds to wait for a machine that can hold a trial: a cluster that grows by itself takes minutes."""
+_EVERY = 1.0
+"""Seconds between two looks at a cluster's machines."""
 
 
 class EngineLost(RuntimeError):
     """Ray's own processes died, or do not answer; says which."""
 
 
-class NoRoom(RuntimeError):
-    """No machine has what one trial asks for; says what it asks and what there is."""
-
-
 class Engine:
-    """Ray, up. cluster: what it offers a search."""
+    """Ray, up. `gather` first; then `places` tells what it offers a search."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, asked: Resources, site: Site, hosts: Hosts | None) -> None:
+        """hosts: of a cluster; None where this machine is alone."""
+        self._asked = asked
+        self._site = site
+        self._hosts = hosts
         self._ours = Descendants(os.getpid())
+        self._heard = self._looked = time.monotonic()
+        self._places: Places | None = None
+
+    @property
+    def places(self) -> Places:
+        """Where trials are trained, and which."""
+        assert self._places is not None, "gather comes first"
+        return self._places
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """Ray's ids of the nodes where no trial may go."""
+        return frozenset() if self._hosts is None else frozenset(self._hosts.refused)
+
+    def gather(self) -> Iterator[str]:
+        """Wait for machines that can hold a trial; a sentence for what there is to know meanwhile.
+
+        Raises NoRoom: at once on this machine alone, after ten minutes on a cluster."""
+        if self._hosts is None:
+            self._places = Places(hosts_alive(), self._asked)
+            return
+        self._want()
+        began, told = time.monotonic(), False
+        while True:
+            self.check()
+            yield from self._hosts.look()
+            try:
+                places = Places(self._hosts.accepted, self._asked)
+            except NoRoom:
+                if self._hosts.waiting and not told:
+                    time.sleep(0.1)
+                    continue
+                why = self._no_room()
+                if time.monotonic() - began > _GROWING:
+                    raise NoRoom(why) from None
+                if not told:
+                    yield f"{why}; waiting up to {_GROWING / 60:.0f} minutes for such a machine to join"
+                    told = True
+                time.sleep(_EVERY)
+            else:
+                # The rest may join later; those that are there already are worth a moment.
+                if not self._hosts.waiting or time.monotonic() - began > _ANSWERS:
+                    self._places = places
+                    return
+                time.sleep(0.1)
+
+    def _no_room(self) -> str:
+        assert self._hosts is not None
+        there = [host for host in hosts_alive() if host.id not in self._hosts.refused]
+        try:
+            cluster_of(there, self._asked)
+        except NoRoom as error:
+            if there:
+                return str(error)
+        return f"a search needs a machine that can train, but all {len(self._hosts.refused)} were refused"
+
+    def look(self) -> tuple[list[str], bool]:
+        """Take in machines that came or went: what is to be told of them, and whether `places` holds
+        another number of trials now. To be called about once a second."""
+        now = time.monotonic()
+        if self._hosts is None or now - self._looked < _EVERY or now - self._heard > 2 * _EVERY:
+            return [], False
+        self._looked = now
+        return self._hosts.look(), self.places.change(self._hosts.accepted)
+
+    def _want(self) -> None:
+        """Ask a cluster that grows by itself for as many places as the plan wants."""
+        if self._asked.concurrency is not None:
+            bundle = {name: amount for name, amount in shares(self._asked)[0].bundle.items() if amount}
+            request_resources(bundles=[bundle] * self._asked.concurrency)
 
     def check(self) -> None:
-        """Raise EngineLost when a process has died without which Ray, if it is of this machine alone,
-        waits a minute and then ends ours without a word. To be called about once a second."""
-        self._ours.look()
+        """Raise EngineLost when a process has died without which Ray waits a minute and then ends ours
+        without a word. To be called about once a second."""
         node = ray._private.worker._global_node
-        for kind, process in node.dead_processes():
-            if kind in ("gcs_server", "raylet"):
-                raise EngineLost(
-                    f"Ray needs its process {kind}, but that ended (exit status {process.returncode}); its "
-                    f"logs lie in {node.get_logs_dir_path()}"
-                )
+        if self._site.alone:
+            self._ours.look()
+            for kind, process in node.dead_processes():
+                if kind in ("gcs_server", "raylet"):
+                    raise EngineLost(
+                        f"Ray needs its process {kind}, but that ended (exit status {process.returncode}); "
+                        f"its logs lie in {node.get_logs_dir_path()}"
+                    )
+        elif _answers(node.gcs_address):
+            self._heard = time.monotonic()
+        elif (silent := time.monotonic() - self._heard) > _SILENCE:
+            raise EngineLost(
+                f"the head of the Ray cluster must answer, but {node.gcs_address} has not for "
+                f"{silent:.0f} s; see whether that machine is up and reached from here"
+            )
 
     def kill(self) -> None:
         """End what is left of it, where its own shutdown would wait for the dead, and end this process
         when it gives up."""
         self._ours.kill()
 
+    def close(self) -> None:
+        """Ask for nothing any more."""
+        if self._hosts is not None and self._asked.concurrency is not None:
+            request_resources(bundles=[])
+
 
 @contextmanager
 def connected(
-    resources: Resources, address: str | None = None, preload: Sequence[str] = ()
+    resources: Resources,
+    site: Site = HERE,
+    preload: Sequence[str] = (),
+    trainable: str = "trainable.mlp",
+    seen: Path | None = None,
 ) -> Iterator[Engine]:
-    """Ray, up while inside: the cluster at `address` ("auto" or host:port), or for None this machine's
-    own, reachable from nowhere else. resources: of one trial. preload: modules that this machine's
-    workers import while Ray still starts. Raises NoRoom when no trial fits."""
-    if address is not None and ":" in address:
-        _reachable(address)
-    alone = address is None
-    with _listening(alone), _bare(alone), _preloading(preload if alone and resources.cpus <= 1 else ()):
+    """Ray, up while inside: the cluster of `site`, or this machine's own, reachable from nowhere else.
+
+    resources: of one trial. preload: modules that this machine's workers import while Ray still starts.
+    trainable: the module that is searched, which was imported. seen: a file that a cluster's machines must
+    see as this one does."""
+    alone = site.alone
+    if site.address is not None and ":" in site.address:
+        _reachable(site.address)
+    root = import_root(trainable)
+    with (
+        _listening(alone),
+        _bare(alone),
+        _preloading(preload if alone and resources.cpus <= 1 else ()),
+        sent_along(trainable, root) if site.ship_code else nullcontext() as folder,
+    ):
         ray.init(
-            address="local" if address is None else address,
+            address="local" if site.address is None else site.address,
             **({"include_dashboard": False, "num_cpus": _useful(resources)} if alone else {}),
+            **({} if folder is None else {"runtime_env": {"working_dir": str(folder)}}),
             log_to_driver=True,
             logging_level=logging.ERROR,
         )
     try:
-        engine = Engine(_room(resources))
+        hosts = None if alone else Hosts(trainable, root, None if seen is None else str(seen))
+        engine = Engine(resources, site, hosts)
         yield engine
+        engine.close()
     except EngineLost:
         engine.kill()
         raise
@@ -81,6 +195,16 @@ def connected(
         ray.shutdown()
         raise
     ray.shutdown()
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens at host:port."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _reachable(address: str) -> None:
@@ -155,34 +279,3 @@ def _useful(asked: Resources) -> int | None:
         return None
     wanted, there = math.ceil(asked.concurrency * asked.cpus), get_num_cpus()
     return wanted if wanted < there else None
-
-
-def _room(asked: Resources) -> Cluster:
-    """How many trials the cluster holds at once, and on what."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
-    def fits(node: Mapping[str, float]) -> int:
-        cpus, gpus = node.get("CPU", 0.0), node.get("GPU", 0.0)
-        by_cpus = int(cpus / asked.cpus)
-        if not asked.gpus:
-            return by_cpus
-        # A trial's share lies on one GPU: two GPUs hold four trials of 0.4, not five.
-        by_gpus = int(1 / asked.gpus + 1e-9) * int(gpus) if asked.gpus < 1 else int(gpus / asked.gpus)
-        return min(by_cpus, by_gpus)
-
-    workers = sum(fits(node) for node in nodes)
-    if workers == 0:
-        largest = max(nodes, key=lambda node: (node.get("GPU", 0.0), node.get("CPU", 0.0)))
-        raise NoRoom(
-            f"a trial must fit on one machine, but it asks for cpus = {asked.cpus:g} and gpus = "
-            f"{asked.gpus:g} ([resources]), and the largest machine has {largest.get('CPU', 0):g} CPUs and "
-            f"{largest.get('GPU', 0):g} GPUs; ask for less, or add a machine"
-        )
-    device = asked.device if asked.device != "auto" else ("cuda" if asked.gpus else "cpu")
-    if device == "cuda" and not any(node.get("GPU") for node in nodes):
-        raise NoRoom('resources.device is "cuda", but no machine has a GPU; use "auto" or "cpu"')
-    if device == "mps" and platform.system() != "Darwin":
-        raise NoRoom(
-            f'resources.device is "mps", which Macs have, but this is {platform.system()}; use "auto"'
-        )
-    return Cluster(min(workers, asked.concurrency or workers), device, max(1, int(asked.cpus)), len(nodes))

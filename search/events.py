@@ -26,9 +26,17 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Resized:
+    """Machines joined the cluster or left it. workers: trials at once from now on; hosts: machines."""
+
+    workers: int
+    hosts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
-    """Something was done before the search begins, as a sentence: a torn journal was mended, the plan
-    extended, another run's trials taken over."""
+    """Something to know, as a sentence: before the search begins, that a torn journal was mended, the plan
+    extended, another run's trials taken over; at any time, that a machine is refused."""
 
     sentence: str
 
@@ -79,4 +87,4 @@ class Ended:
     seconds: float
 
 
-Event = Noted | Started | TrialStarted | EpochReported | TrialEnded | Ended
+Event = Noted | Started | Resized | TrialStarted | EpochReported | TrialEnded | Ended

@@ -9,16 +9,17 @@ import json
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
 from search.budget import duration
-from search.cluster import Cluster
-from search.death import cause
+from search.death import cause, node_lost
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
+from search.places import Place, Places
 from search.records import State
 from search.register import Question, Register, Settled
 from trainable.assignment import Assignment, Report
@@ -27,6 +28,8 @@ from trainable.durable import write_whole
 T = TypeVar("T")
 _PATIENCE = 0.5
 """Seconds that drawing may hold up the engine."""
+_MACHINES = 10
+"""So many more machines than workers may be lost under a trial before it is given up."""
 _STARTING = 60.0
 """Seconds that a worker may take to import what it needs, and to wait for one before it."""
 
@@ -35,30 +38,34 @@ _STARTING = 60.0
 class Ledger:
     """What the engine's adapters share. They call it through `guarded`.
 
-    stop: set to end early. began: time.monotonic() of the start. events: what its watcher iterates;
-    None is the last. cluster: known once the engine is up. noted: seconds after `began` at which the
-    session was last recorded. failure: why nothing more can be recorded; the engine would turn it
-    into an error of its own. heard: when (time.monotonic()) each trial in training last told something,
-    or was given to a worker, and whether that worker is up; paused: when that was last looked at. hung:
-    after how many epochs a trial was found hanging; hanging: those whose worker was ended for it just
-    now. asked: who asked the run to stop, from outside; looked: when that was last looked for. The engine
-    pickles its adapters; a ledger pickles as nothing.
+    stop: set to end early. began: time.monotonic() of the start. places: who is trained where; resized:
+    whether it holds another number of trials than is on record. events: what its watcher iterates; None is
+    the last. noted: seconds after `began` at which the session was last recorded. failure: why nothing more
+    can be recorded; the engine would turn it into an error of its own. heard: when (time.monotonic()) each
+    trial in training last told something, or was given to a worker, and whether that worker is up; paused:
+    when that was last looked at. hung: after how many epochs a trial was found hanging; hanging: those whose
+    worker was ended for it just now. deaths: how many of its workers died; gone: how many of its machines.
+    asked: who asked the run to stop, from outside; looked: when that was last looked for. The engine pickles
+    its adapters; a ledger pickles as nothing.
     """
 
     register: Register
     run: RunFolder
     stop: threading.Event
     began: float
+    places: Places
     events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
-    cluster: Cluster | None = None
-    noted: float = 0.0
     failure: Exception | None = None
     heard: dict[int, tuple[float, bool]] = field(default_factory=dict)
     hung: dict[int, int] = field(default_factory=dict)
     hanging: set[int] = field(default_factory=set)
+    deaths: Counter[int] = field(default_factory=Counter)
+    gone: Counter[int] = field(default_factory=Counter)
+    noted: float = 0.0
     paused: float = 0.0
     asked: str | None = None
     looked: float = 0.0
+    resized: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
@@ -85,6 +92,9 @@ class Ledger:
         if now - self.began - self.noted > 5:
             self.noted = now - self.began
             self.register.note_session(self.noted, "")
+        if self.resized:  # by another thread, which must not write
+            self.resized = False
+            self.register.resize(now - self.began, self.places.cluster.workers)
         if now - self.looked > 0.5:  # the folder may lie on a network
             self.looked = now
             if self.run.stop_request.exists():
@@ -112,18 +122,27 @@ class Ledger:
         what was drawn so far needed no training, and others wait for this thread."""
         until = time.monotonic() + _PATIENCE
         while not self.stopping():
-            if time.monotonic() > until:
+            # Ray never asks again once it was told that there is no more; a lost trial would be left.
+            if time.monotonic() > until or self.places.full:
                 return "later"
             question = self.register.ask()
-            if question is None or question == "later":
-                return question
+            if question == "later" or (question is None and not self.register.idle):
+                return "later"
+            if question is None:
+                return None
             if isinstance(question, Settled):
                 self._settled(question)
                 continue
+            place = self.places.take(question.number)
+            if place is None:  # a machine left just now
+                self.register.put_back(question.number)
+                return "later"
+            if self.places.cluster.device == "any":
+                self.register.send(question.number, place.share.device)
             self.events.put(
                 TrialStarted(question.number, question.sampled, question.epochs, question.reported)
             )
-            return self._assignment(question)
+            return self._assignment(question, place)
         return None
 
     def _settled(self, trial: Settled) -> None:
@@ -135,32 +154,47 @@ class Ledger:
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
         )
 
-    def _assignment(self, question: Question) -> dict[str, Any]:
-        assert self.cluster is not None
+    def _assignment(self, question: Question, place: Place) -> dict[str, Any]:
         assignment = Assignment(
             number=question.number,
             trainable=self.register.plan.trainable,
             recipe=question.recipe,
             epochs=question.epochs,
             folder=str(self.run.trial(question.number).path),
-            device=self.cluster.device,
-            threads=self.cluster.threads,
+            device=place.share.device,
+            threads=self.register.plan.resources.cpus,
             reported=question.reported,
             announced=self.register.plan.resources.trial_timeout is not None,
         )
         return asdict(assignment)
 
-    def lost(self, number: int) -> None:
-        """Record that a trial's worker died and that another one continues it."""
-        hung = number in self.hanging
+    def lost(self, number: int, error: str) -> None:
+        """Record that a trial's worker died, as `error`, Ray's own text, tells. The trial is asked again, or
+        is over if that happened more often than the plan allows. A machine that goes is no fault of its
+        trials: that counts only when it happens ten times more."""
+        limit = self.register.plan.resources.max_failures
+        hung, away = number in self.hanging, node_lost(error)
         self.hanging.discard(number)
         self.heard.pop(number, None)
-        if self.register.is_live(number):
-            epochs = self.register.epochs_of(number)
-            why = "hung and was ended" if hung else "died"
-            self.register.note(
-                number, f"its worker {why} after epoch {epochs}; another one went on from there"
-            )
+        self.places.leave(number)
+        if not self.register.is_live(number):  # it was given up before its worker was ended
+            return
+        self.deaths[number] += not away
+        self.gone[number] += away
+        if self.deaths[number] > limit or self.gone[number] > limit + _MACHINES:
+            self._give_up(number, f"it hung, {self._overdue()}" if hung else cause(error), error)
+            return
+        epochs = self.register.epochs_of(number)
+        what = (
+            "worker hung and was ended"
+            if hung
+            else "machine was lost or out of reach"
+            if away
+            else "worker died"
+        )
+        with self.register.transaction():
+            self.register.note(number, f"its {what} after epoch {epochs}; another one went on from there")
+            self.register.put_back(number)
 
     def hangs(self, number: int) -> bool:
         """Whether a trial in training has told nothing for longer than the plan allows, not counting
@@ -179,35 +213,28 @@ class Ledger:
             self.heard = {number: (since + missed, up) for number, (since, up) in self.heard.items()}
         self.paused = now
 
-    def give_up_hung(self, number: int) -> bool:
-        """Whether a trial that hangs is over: a second time at the same epoch, chance is no reason
-        any more. If so that is recorded; else its worker is to be ended and replaced."""
+    def give_up_hung(self, number: int) -> None:
+        """Take in that a trial hangs and its worker is to be ended. A second time at the same epoch, chance
+        is no reason any more, and the trial is over."""
         epochs = self.register.epochs_of(number) if self.register.is_live(number) else 0
         again = self.hung.get(number) == epochs
         self.hung[number] = epochs
         self.hanging.add(number)
         if again:
             self.end(number, State.FAILED, f"it hung twice after epoch {epochs}: {self._overdue()}")
-        return again
 
     def _overdue(self) -> str:
         limit = self.register.plan.resources.trial_timeout or 0.0
         return f"no epoch within the {duration(limit)} of trial_timeout"
 
-    def give_up(self, number: int, error: str) -> None:
-        """Record that a trial's worker died more often than the plan allows. error: Ray's own text."""
-        times = self.register.plan.resources.max_failures + 1
-        why = f"it hung, {self._overdue()}" if number in self.hanging else cause(error)
-        if not self.register.is_live(number):  # it was given up before its worker was ended
-            return
+    def _give_up(self, number: int, why: str, error: str) -> None:
+        """Record that a trial's worker died once too often. error: Ray's own text."""
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
             self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
             write_whole(self.run.trial(number).error, error)
-        self.end(
-            number,
-            State.FAILED,
-            f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {why}",
-        )
+        times = self.deaths[number] + self.gone[number]
+        died = f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {why}"
+        self.end(number, State.FAILED, died)
 
     def take(self, result: dict[str, Any]) -> bool:
         """Record what a worker reported. Returns whether its trial is to stop."""
@@ -251,6 +278,7 @@ class Ledger:
 
     def _ended(self, number: int, state: State, error: str | None) -> None:
         """Act on an end that is on record."""
+        self.places.leave(number)
         if state in (State.PRUNED, State.DIVERGED):
             self.run.trial(number).drop_checkpoint()
         score, epochs = self.register.score(number), self.register.epochs_of(number)

@@ -136,11 +136,12 @@ from search.budget import Resources
 from search.engine import connected, ray
 began = time.perf_counter()
 with connected(Resources()) as engine:
+    assert not list(engine.gather())
     answer = ray.get(ray.remote(lambda: 6 * 7).remote())
     address = ray.nodes()[0]["NodeManagerAddress"]
 assert answer == 42
 seconds = time.perf_counter() - began
-print(json.dumps({"workers": engine.cluster.workers, "address": address, "seconds": seconds}))
+print(json.dumps({"workers": engine.places.cluster.workers, "address": address, "seconds": seconds}))
 """
 
 

@@ -47,6 +47,7 @@ class Session:
 
     number: 0 for the first. started: UTC. seconds: how long it lived. ended: "budget",
     "interrupted", "error", or "" while it lives and when it was killed. environment: what it ran on.
+    sizes: (seconds lived, trials at once from then on), each time machines joined or left its cluster.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Session:
     seconds: float
     ended: str
     environment: Mapping[str, Any] = field(default_factory=dict)
+    sizes: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,7 @@ def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
             seconds=value["seconds"],
             ended=value["ended"],
             environment=attributes.get(f"environment:{key[8:]}", {}),
+            sizes=tuple((seconds, workers) for seconds, workers in attributes.get(f"sizes:{key[8:]}", ())),
         )
         for key, value in found
     )

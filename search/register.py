@@ -69,6 +69,7 @@ class Register(ABC):
             self._found()
         self._study = optuna.load_study(storage=self._storage, study_name=STUDY)
         self._live: dict[int, optuna.trial.Trial] = {}
+        self._sizes: list[list[float]] = []
         trials = self._study.get_trials(deepcopy=False)
         self._started = len(trials)
         self.epochs = sum(
@@ -150,6 +151,11 @@ class Register(ABC):
         value = {"started": self._began.isoformat(), "seconds": round(seconds, 3), "ended": ended}
         self._study.set_user_attr(f"session:{self._session:04d}", value)
 
+    def resize(self, seconds: float, workers: int) -> None:
+        """Record that from now on so many trials run at once. seconds: how long this start has lived."""
+        self._sizes.append([round(seconds, 3), workers])
+        self._study.set_user_attr(f"sizes:{self._session:04d}", list(self._sizes))
+
     @property
     def idle(self) -> bool:
         """Whether no trial is being trained or waits to be continued."""
@@ -167,13 +173,27 @@ class Register(ABC):
             trial.set_user_attr("abandoned", reason)
             self._tell(frozen.number, trial, TrialState.PRUNED)
             return Settled(frozen.number, sampled, State.PRUNED, self.score(frozen.number))
-        if frozen.user_attrs["session"] != self._session:
+        anew = frozen.user_attrs["session"] != self._session
+        if anew:
             trial.set_user_attr("session", self._session)
         reported = max(frozen.intermediate_values, default=0)
-        if reported:
+        if reported and anew:
             trial.set_user_attr("resumed_from", [*frozen.user_attrs.get("resumed_from", []), reported])
         self._live[frozen.number] = trial
         return Question(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
+
+    def send(self, number: int, device: str) -> None:
+        """Write down on which device a trial is trained, where the trials of one search differ in that."""
+        before = self._frozen(number).user_attrs.get("device")
+        with self.transaction():
+            if before not in (None, device) and (epochs := self.epochs_of(number)):
+                self.note(number, f"it was trained on {before} up to epoch {epochs}, then on {device}")
+            self._live[number].set_user_attr("device", device)
+
+    def put_back(self, number: int) -> None:
+        """Let a trial that nobody trains any more be asked again, before new ones are."""
+        del self._live[number]
+        self._interrupted.append(self._frozen(number))
 
     def record(self, number: int, epoch: Epoch, worker: str) -> bool | None:
         """Write down an epoch. Returns whether the trial is to be stopped, in which case it already

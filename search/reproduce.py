@@ -53,7 +53,7 @@ class Original:
             trial.epochs,
             trial.recipe_sha256,
             trial.weights_sha256,
-            environment,
+            environment if trial.device is None else {**environment, "device": trial.device},
             checkpoint,
         )
 

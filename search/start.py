@@ -15,6 +15,7 @@ from search.journal import repair
 from search.lock import owning
 from search.plan import Plan
 from search.records import PlanVersion, RunDamaged, Sweep
+from search.site import HERE, Site
 from search.warm_start import CannotWarmStart, WarmStart
 from trainable.durable import write_whole
 
@@ -50,7 +51,7 @@ def starting(
     run: RunFolder,
     given: Plan | Callable[[Sweep], Plan],
     data_folder: Path,
-    address: str | None = None,
+    site: Site = HERE,
     *,
     extend: bool = False,
     warm_start: Path | None = None,
@@ -72,7 +73,7 @@ def starting(
     run.path.mkdir(parents=True, exist_ok=True)
     with owning(run.lock):
         try:
-            search = _opened(run, given, data_folder, address, extend, warm_start)
+            search = _opened(run, given, data_folder, site, extend, warm_start)
         except Exception:
             if new:  # nothing came of it, so nothing is left
                 shutil.rmtree(run.path, ignore_errors=True)
@@ -84,7 +85,7 @@ def _opened(
     run: RunFolder,
     given: Plan | Callable[[Sweep], Plan],
     data_folder: Path,
-    address: str | None,
+    site: Site,
     extend: bool,
     warm_start: Path | None,
 ) -> Search:
@@ -126,7 +127,7 @@ def _opened(
     if before is not None:
         notes += _edited(run, before)
     write_whole(run.plan, plan.to_toml())
-    return Search(run, study, data, address, tuple(notes), before)
+    return Search(run, study, data, site, tuple(notes), before)
 
 
 def _check_bare(run: RunFolder) -> None:

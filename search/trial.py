@@ -75,6 +75,7 @@ class Trial:
     recipe_sha256, weights_sha256, parameters: what its worker said of the recipe it trained, of the
     weights it ended with and of how many there are; None where it is not COMPLETE or has none to tell.
     placements: the workers that trained it, in order; none in runs that were recorded before there were.
+    device: it was trained on, where the trials of its search differ in that; else the environment's.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Trial:
     weights_sha256: str | None = None
     parameters: int | None = None
     placements: tuple[Placement, ...] = ()
+    device: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -146,6 +148,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         weights_sha256=told.get("weights_sha256"),
         parameters=told.get("parameters"),
         placements=placements,
+        device=told.get("device"),
     )
 
 

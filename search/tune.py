@@ -18,11 +18,12 @@ from typing import Any
 from search.cluster import Cluster
 from search.engine import Engine, EngineLost, connected
 from search.environment import environment
-from search.events import Ended, Event, Noted, Started
+from search.events import Ended, Event, Noted, Resized, Started
 from search.folder import RunFolder
 from search.ledger import Ledger
 from search.records import Sweep
 from search.register import Register
+from search.site import HERE, Site
 from trainable.durable import write_json
 
 
@@ -34,10 +35,9 @@ class Search:
                 ...
 
     The run must be owned by this process. register: a `Study`, or a confirmation's `Reruns`. data:
-    what the trainable's Source loaded. address: of a Ray cluster ("auto" or host:port), None for this
-    machine alone. notes: what was done before, to be told. before: what earlier starts left, as it was
-    read already. `stop` may be called from a signal handler: trials keep their last epoch, and the
-    stream ends within seconds.
+    what the trainable's Source loaded. site: where it trains. notes: what was done before, to be told.
+    before: what earlier starts left, as it was read already. `stop` may be called from a signal handler:
+    trials keep their last epoch, and the stream ends within seconds.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Search:
         run: RunFolder,
         register: Register,
         data: Any,
-        address: str | None = None,
+        site: Site = HERE,
         notes: tuple[str, ...] = (),
         before: Sweep | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class Search:
         self._notes = notes
         self.before = before
         self.data = data
-        self._address = address
+        self._site = site
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -65,15 +65,17 @@ class Search:
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
         register = self.register
-        ledger = Ledger(register, self.run, self._stop, began)
-        spent = ledger.spent()
+        spent, asked = register.spent(), None
         yield from map(Noted, self._notes)
         if spent is None:
             # ray.tune is imported while Ray starts, which is mostly waiting.
             threading.Thread(target=import_module, args=("search.tuner",), daemon=True).start()
             preload = ("trainable.worker", *getattr(self.plan.trainable_module, "PRELOAD", ()))
-            with connected(self.plan.resources, self._address, preload) as engine:
-                cluster = engine.cluster
+            with connected(
+                self.plan.resources, self._site, preload, self.plan.trainable, RunFolder(self.run.owned).lock
+            ) as engine:
+                yield from map(Noted, engine.gather())
+                cluster = engine.places.cluster
                 register.begin_session(self._environment(cluster), time.monotonic() - began)
                 yield Started(
                     workers=cluster.workers,
@@ -83,13 +85,14 @@ class Search:
                     finished=register.finished,
                     epochs=register.epochs,
                 )
+                ledger = Ledger(register, self.run, self._stop, began, engine.places)
                 try:
                     yield from self._events(ledger, engine)
                 except Exception:
                     with suppress(OSError):  # what is raised may be that nothing can be written
                         register.note_session(time.monotonic() - began, "error")
                     raise
-                spent = ledger.spent()
+                spent, asked = ledger.spent(), ledger.asked
                 register.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
         else:
             register.settle()
@@ -97,8 +100,17 @@ class Search:
         if spent:
             yield Ended("budget", spent, seconds)
         else:
-            by = "" if ledger.asked is None else f" by {ledger.asked}, with `benchsweep stop`"
+            by = "" if asked is None else f" by {asked}, with `benchsweep stop`"
             yield Ended("interrupted", f"stopped{by} before its budget was spent", seconds)
+
+    def _changes(self, ledger: Ledger, engine: Engine) -> Iterator[Event]:
+        """What has become of the cluster's machines."""
+        sentences, resized = engine.look()
+        yield from map(Noted, sentences)
+        if resized:
+            cluster = engine.places.cluster
+            ledger.resized = True
+            yield Resized(cluster.workers, cluster.hosts)
 
     def _environment(self, cluster: Cluster) -> dict[str, Any]:
         """What this start runs on; also the run's environment.json."""
@@ -109,14 +121,13 @@ class Search:
 
     def _events(self, ledger: Ledger, engine: Engine) -> Iterator[Event]:
         """Run the Tuner beside us, so that this thread stays free for signals and the screen."""
-        ledger.cluster = engine.cluster
         failure: list[BaseException] = []
 
         def fit() -> None:
             try:
                 from search.tuner import tuner
 
-                tuner(ledger, self.run, self.data, alone=self._address is None).fit()
+                tuner(ledger, self.run, self.data, engine, alone=self._site.alone).fit()
             except BaseException as error:  # handed to the iterating thread, which raises it
                 failure.append(error)
             finally:
@@ -135,6 +146,7 @@ class Search:
                 if time.monotonic() - looked > 1:
                     looked = time.monotonic()
                     engine.check()
+                    yield from self._changes(ledger, engine)
                 if event is not None:
                     yield event
         except EngineLost:

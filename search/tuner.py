@@ -11,17 +11,20 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune import PlacementGroupFactory
 from ray.tune.execution import class_cache
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.engine import Engine
 from search.folder import RunFolder
 from search.ledger import Ledger
+from search.places import Place
 from trainable.contract import import_root
 from trainable.worker import Mapped, train_trial
 
 
-def tuner(ledger: Ledger, run: RunFolder, data: Any, alone: bool) -> tune.Tuner:
+def tuner(ledger: Ledger, run: RunFolder, data: Any, engine: Engine, alone: bool) -> tune.Tuner:
     """One start of the ledger's register, on a Ray that is up. data: what the trainable's Source loaded.
     alone: whether that Ray is this process's own, whose workers have its environment."""
     if alone:
@@ -29,20 +32,14 @@ def tuner(ledger: Ledger, run: RunFolder, data: Any, alone: bool) -> tune.Tuner:
         # anyway. Those that Ray started beforehand have none, and would not do.
         class_cache.DEFAULT_ENV_VARS.clear()
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
-    register, cluster = ledger.register, ledger.cluster
-    assert cluster is not None
-    resources = register.plan.resources
+    register = ledger.register
     mapped = Mapped(ray.put(data), import_root(register.plan.trainable))
-    trainable = tune.with_resources(
-        tune.with_parameters(train_trial, mapped=mapped), {"cpu": resources.cpus, "gpu": resources.gpus}
-    )
     return tune.Tuner(
-        trainable,
+        tune.with_parameters(train_trial, mapped=mapped),
         tune_config=tune.TuneConfig(
             search_alg=_Asker(ledger),
-            scheduler=_Judge(ledger),
+            scheduler=_Judge(ledger, None if alone else engine),
             num_samples=-1,
-            max_concurrent_trials=cluster.workers,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"trial-{trial.config['number']:05d}",
             trial_dirname_creator=lambda trial: f"trial-{trial.config['number']:05d}",
@@ -50,7 +47,7 @@ def tuner(ledger: Ledger, run: RunFolder, data: Any, alone: bool) -> tune.Tuner:
         run_config=tune.RunConfig(
             name=f"session-{register.session:03d}",
             storage_path=str(run.engine),
-            failure_config=tune.FailureConfig(max_failures=resources.max_failures),
+            failure_config=tune.FailureConfig(max_failures=0),
             stop=_Deadline(ledger),
             callbacks=[_Watch(ledger)],
             verbose=0,
@@ -89,25 +86,47 @@ class _Asker(Searcher):
 
 class _Judge(FIFOScheduler):
     """Ray's scheduler: records each report, and stops what the pruner stops. It must be the
-    scheduler, for Ray does not show the searcher a result after which it stops a trial."""
+    scheduler, for Ray does not show the searcher a result after which it stops a trial. Which machine a
+    trial goes to is decided here as well: Ray would fill one after the other."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, engine: Engine | None) -> None:
+        """engine: of a cluster; None where this machine is alone."""
         super().__init__()
         self._ledger = ledger
+        self._engine = engine
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(None), ())  # Ray pickles it for a snapshot that nobody reads
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        place = self._ledger.places.of(trial.config["number"])
+        trial.placement_group_factory = _request(place, self._engine)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         stop = self._ledger.guarded(lambda: self._ledger.take(result), True)
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """The trial's worker died. Ray tells it both when it will start the trial anew and when it
-        gives it up."""
+        """The trial's worker died. To Ray that is its end: whether another worker goes on with it, and
+        where, is the ledger's to say, which asks for it anew."""
         ledger, number = self._ledger, trial.config["number"]
-        if trial.should_recover():
-            ledger.guarded(lambda: ledger.lost(number), None)
-        else:
-            error = Path(trial.error_file).read_text() if trial.error_file else ""
-            ledger.guarded(lambda: ledger.give_up(number, error), None)
+        error = Path(trial.error_file).read_text() if trial.error_file else ""
+        ledger.guarded(lambda: ledger.lost(number, error), None)
+
+
+def _request(place: Place, engine: Engine | None) -> PlacementGroupFactory:
+    """What Ray is asked for, so that a trial comes to its place."""
+    bundle = dict(place.share.bundle)
+    if engine is None:
+        return PlacementGroupFactory([bundle])
+    refused = sorted(engine.refused)
+    return PlacementGroupFactory(
+        [bundle],
+        strategy="STRICT_PACK",  # the only one for which Ray knows a target
+        # No more than a wish, for a machine may leave before it is heeded.
+        _soft_target_node_id=place.host.id,
+        bundle_label_selector=[{"ray.io/node-id": f"!in({','.join(refused)})"}] if refused else None,
+    )
 
 
 class _Deadline(tune.Stopper):
@@ -124,8 +143,7 @@ class _Deadline(tune.Stopper):
 
 
 class _Watch(tune.Callback):
-    """Ray's callback: ends the worker of a trial that hangs. Ray then replaces it, as it does when one
-    dies, or gives the trial up."""
+    """Ray's callback: ends the worker of a trial that hangs, which is then lost like any that dies."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -141,6 +159,5 @@ class _Watch(tune.Callback):
     def _look(self, trial: Any) -> None:
         number = trial.config["number"]
         if self._ledger.hangs(number):
-            if self._ledger.give_up_hung(number):
-                trial.max_failures = trial.run_metadata.num_failures  # the next one is the last
+            self._ledger.give_up_hung(number)
             ray.kill(trial.temporary_state.ray_actor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -276,61 +275,6 @@ def test_a_clock_that_is_set_back_between_two_starts_confuses_nothing(tmp_path: 
     assert sweep.status == "finished"
     assert 0 <= sweep.seconds < 600
     assert write_report(sweep, tmp_path)["report.html"].stat().st_size > 0
-
-
-def test_of_two_nodes_one_is_lost_in_the_middle_of_a_trial_and_the_other_goes_on_with_it(
-    tmp_path: Path,
-) -> None:
-    """Two raylets on this machine. In a process of its own, whose Ray is connected to them."""
-    given = plan(
-        name="nodes", budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 150}, pruner={"name": "none"}
-    )
-    (tmp_path / "plan.toml").write_text(given.to_toml())
-    told = subprocess.run(
-        [sys.executable, "-c", NODES, str(tmp_path)], capture_output=True, text=True, timeout=200
-    )
-    assert told.returncode == 0, told.stderr[-3000:]
-    sweep = Sweep.read(tmp_path / "nodes")
-    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
-    for trial in sweep.trials:
-        assert [epoch.number for epoch in trial.epochs] == list(range(1, 151))
-    notes = [note for trial in sweep.trials for note in trial.notes]
-    assert len(notes) == 1
-    assert "its worker died after epoch" in notes[0]
-    whole = RunFolder.named("whole", tmp_path)
-    search(whole, Plan.parse({**given.to_table(), "name": "whole"}, "test"))
-    undisturbed = {json.dumps(trial.recipe): trial for trial in Sweep.read(whole.path).trials}
-    assert sweep.trials[0].score == undisturbed[json.dumps(sweep.trials[0].recipe)].score
-
-
-NODES = """
-import sys
-from pathlib import Path
-from search import tune  # sets Ray's environment
-from ray.cluster_utils import Cluster
-from search.events import EpochReported
-from search.folder import RunFolder
-from search.journal import survey
-from search.plan import Plan
-from search.start import starting
-
-folder = Path(sys.argv[1])
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-second = cluster.add_node(num_cpus=1)
-cluster.wait_for_nodes()
-run, reported, lost = RunFolder.named("nodes", folder), set(), False
-try:
-    with starting(run, Plan.read(folder / "plan.toml"), Path("."), cluster.address) as search:
-        for event in search:
-            if isinstance(event, EpochReported) and event.epoch.number >= 5:
-                reported.add(event.number)
-            if len(reported) == 2 and not lost:
-                cluster.remove_node(second, allow_graceful=False)
-                lost = True
-    assert lost
-finally:
-    cluster.shutdown()
-"""
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from searches import TABLE
 from studies import folder, train
 
 from search import ledger as module
-from search.cluster import Cluster
+from search.cluster import Host
 from search.ledger import Ledger
+from search.places import Places
 from search.plan import Plan
 from search.records import State, Sweep
 from search.register import Question
@@ -30,7 +31,8 @@ def _ledger(runs: Path, **changes: Any) -> Ledger:
     run.plan.write_text(plan.to_toml())
     study = Study(run, plan)
     study.begin_session({})
-    return Ledger(study, run, threading.Event(), time.monotonic(), cluster=Cluster(1, "cpu", 1, 1))
+    places = Places([Host("one", "here", {"CPU": 4.0})], plan.resources)
+    return Ledger(study, run, threading.Event(), time.monotonic(), places)
 
 
 def _few_recipes(runs: Path) -> Ledger:
@@ -120,9 +122,9 @@ def test_why_a_trial_was_ended_for_good_is_told_even_when_none_may_follow(
     _report(ledger, 0, 1)
     clock["now"] += 11
     assert ledger.hangs(0)
-    assert not ledger.give_up_hung(0)
+    ledger.give_up_hung(0)
     assert not ledger.hangs(0)  # its worker is being ended
-    ledger.give_up(0, "The actor is dead because it was killed by `ray.kill`.")
+    ledger.lost(0, "The actor is dead because it was killed by `ray.kill`.")
     trial = Sweep.read(ledger.run.path).trials[0]
     assert trial.state is State.FAILED
     assert trial.error == ("its worker died once; at last: it hung, no epoch within the 10s of trial_timeout")

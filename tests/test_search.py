@@ -20,6 +20,7 @@ from search.journal import JournalDamaged
 from search.lock import Owned, owning
 from search.plan import Plan
 from search.records import RunDamaged, State, Sweep
+from search.site import Site
 from search.start import PlanDiffers, starting
 from search.winner import open_test_set
 
@@ -284,7 +285,7 @@ def test_trials_run_in_the_workers_that_ray_starts_by_itself(tmp_path: Path) -> 
 def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ConnectionError, match="a Ray cluster must answer at"),
-        starting(RunFolder.named("far", tmp_path), plan(), NOWHERE, "127.0.0.1:9") as started,
+        starting(RunFolder.named("far", tmp_path), plan(), NOWHERE, Site("127.0.0.1:9")) as started,
     ):
         list(started)
 

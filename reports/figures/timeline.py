@@ -28,7 +28,8 @@ class Start(NamedTuple):
     """One start of the search that trained, on the clock of search time.
 
     number: the session's. at: seconds of search before it. seconds: how long it lived. workers: trials
-    at once. startup: seconds until its first epoch began; all of them where none did. pause: seconds
+    at once, the most of its life. capacity: seconds in which they could train, all workers together.
+    startup: seconds until its first epoch began; all of them where none did. pause: seconds
     between the start before and this one, which are no search time; 0 for the first.
     """
 
@@ -36,6 +37,7 @@ class Start(NamedTuple):
     at: float
     seconds: float
     workers: int
+    capacity: float
     startup: float
     pause: float
 
@@ -147,7 +149,7 @@ def timeline(sweep: Sweep) -> Timeline | str:
     workers = max(start.workers for start in starts)
     names += ["unused"] * (workers - len(names))
     seconds = sum(start.seconds for start in starts)
-    capacity = sum(start.workers * start.seconds for start in starts)
+    capacity = sum(start.capacity for start in starts)
     spent = sum(trial.seconds for trial in trained(sweep))
     best = sweep.best()
     return Timeline(
@@ -206,11 +208,15 @@ class _Clock:
             used = [bar for bar in bars if bar.start == session.number]
             pause = (self.begins[place] - self.ends[place - 1]).total_seconds() if place else 0.0
             known = session.environment.get("workers")
+            first = known if isinstance(known, int) else max(1, _at_once(used))
+            sizes = [(0.0, first), *((min(since, seconds), each) for since, each in session.sizes)]
+            until = [*(since for since, _ in sizes[1:]), seconds]
             yield Start(
                 number=session.number,
                 at=at,
                 seconds=seconds,
-                workers=known if isinstance(known, int) else max(1, _at_once(used)),
+                workers=max(each for _, each in sizes),
+                capacity=sum(each * (to - since) for (since, each), to in zip(sizes, until, strict=True)),
                 startup=min((bar.begin for bar in used), default=at + seconds) - at,
                 pause=max(0.0, pause),
             )

@@ -1,0 +1,93 @@
+"""The machines of a Ray cluster: each is asked what it has before a trial goes there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray import ObjectRef, cloudpickle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from search import installation
+from search.cluster import Host
+from search.installation import installed, refusal
+
+_ANSWER = 120.0
+"""Seconds that a machine may take to tell what it has: it may have to fetch code that was sent along."""
+
+
+class Hosts:
+    """Those that there are, those that may train, and why others may not.
+
+    trainable, root, seen: as in `installation.installed`.
+    """
+
+    def __init__(self, trainable: str, root: str, seen: str | None) -> None:
+        self._asked = trainable, root, seen
+        self._seen = seen
+        self._here = installed(*self._asked)
+        self._pending: dict[str, tuple[ObjectRef[Any], float]] = {}
+        self._fit: dict[str, bool] = {}
+        self.accepted: tuple[Host, ...] = ()
+        self.refused: dict[str, str] = {}
+        """Ray's id of a node -> why no trial may go there."""
+
+    def look(self) -> list[str]:
+        """Take in the cluster as it is now, without waiting; a sentence for each machine that is refused."""
+        alive = {host.id: host for host in hosts_alive()}
+        for each in alive.keys() - self._fit.keys() - self._pending.keys():
+            self._pending[each] = self._ask(each), time.monotonic()
+        told = []
+        for each, (answer, since) in list(self._pending.items()):
+            if each not in alive:
+                del self._pending[each]
+            elif ray.wait([answer], timeout=0)[0] or time.monotonic() - since > _ANSWER:
+                del self._pending[each]
+                why = self._judge(alive[each].name, answer)
+                self._fit[each] = why is None
+                if why is not None:
+                    self.refused[each] = why
+                    told.append(why)
+        self.accepted = tuple(host for each, host in sorted(alive.items()) if self._fit.get(each))
+        return told
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a machine has yet to answer."""
+        return bool(self._pending)
+
+    def _ask(self, node: str) -> ObjectRef[Any]:
+        cloudpickle.register_pickle_by_value(installation)
+        try:
+            where = NodeAffinitySchedulingStrategy(node, soft=False)
+            asked = ray.remote(installed).options(num_cpus=0, scheduling_strategy=where, max_retries=0)
+            return asked.remote(*self._asked)
+        finally:
+            cloudpickle.unregister_pickle_by_value(installation)
+
+    def _judge(self, name: str, answer: ObjectRef[Any]) -> str | None:
+        try:
+            told: Mapping[str, Any] = ray.get(answer, timeout=0.1)
+        except Exception as error:  # Ray has many for a worker that cannot start
+            reason = str(error).strip().splitlines()[-1][:300]
+            return f"{name} does not tell what it has installed: {reason}"
+        return refusal(name, self._here, told, self._seen)
+
+
+def hosts_alive() -> Sequence[Host]:
+    """The cluster's machines, as Ray knows them now."""
+    return [
+        Host(
+            id=node["NodeID"],
+            name=f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})",
+            resources={
+                name: amount
+                for name, amount in node["Resources"].items()
+                if not name.startswith(("node:", "object_store"))
+            },
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]

@@ -1,0 +1,153 @@
+"""A search on several machines: raylets of their own here, each in its own process, as Ray's tests have them.
+
+Each in a process of its own, whose Ray is connected to them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from searches import plan, search
+
+from search.folder import RunFolder
+from search.plan import Plan
+from search.records import State, Sweep
+
+ROOT = Path(__file__).parents[1]
+
+FRAME = """
+import json, sys
+from pathlib import Path
+from search import tune  # sets Ray's environment
+from ray.cluster_utils import Cluster
+from search.events import EpochReported, Ended, Noted, Resized, Started, TrialStarted
+from search.folder import RunFolder
+from search.plan import Plan
+from search.site import Site
+from search.start import starting
+
+folder = Path(sys.argv[1])
+run = RunFolder.named("nodes", folder)
+told = []
+
+def watch(cluster, react, **site):
+    plan = Plan.read(folder / "plan.toml")
+    with starting(run, plan, Path("."), Site(cluster.address, **site)) as search:
+        for event in search:
+            if isinstance(event, (Started, Resized)):
+                told.append([type(event).__name__, event.workers, event.hosts])
+            elif isinstance(event, Noted):
+                told.append(event.sentence)
+            react(event)
+    print("TOLD", json.dumps(told))
+"""
+
+
+def on_nodes(folder: Path, given: Plan, code: str, cwd: Path = ROOT) -> tuple[Sweep, list[Any]]:
+    """The run that `code` made, and what its driver was told: sizes of the cluster, and sentences."""
+    (folder / "plan.toml").write_text(given.to_toml())
+    done = subprocess.run(
+        [sys.executable, "-c", FRAME + code, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=250,
+        cwd=cwd,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+    return Sweep.read(folder / "nodes"), json.loads(line.removeprefix("TOLD "))
+
+
+COME_AND_GO = """
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+second = cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+reported, lost, joined = set(), False, False
+
+def react(event):
+    global lost, joined
+    if isinstance(event, EpochReported) and event.epoch.number >= 5:
+        reported.add(event.number)
+    if len(reported) == 2 and not lost:
+        cluster.remove_node(second, allow_graceful=False)
+        lost = True
+    if isinstance(event, Resized) and event.hosts == 1 and not joined:
+        cluster.add_node(num_cpus=1)
+        joined = True
+
+try:
+    watch(cluster, react)
+    assert lost and joined
+finally:
+    cluster.shutdown()
+"""
+
+
+def test_a_machine_is_lost_in_the_middle_of_a_trial_another_joins_and_nothing_is_lost(tmp_path: Path) -> None:
+    given = plan(
+        name="nodes", budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 150}, pruner={"name": "none"}
+    )
+    sweep, told = on_nodes(tmp_path, given, COME_AND_GO)
+    assert told == [["Started", 2, 2], ["Resized", 1, 1], ["Resized", 2, 2]]
+    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 4
+    for trial in sweep.trials:
+        assert [epoch.number for epoch in trial.epochs] == list(range(1, 151))
+    (note,) = [note for trial in sweep.trials for note in trial.notes]
+    assert note.startswith("its machine was lost or out of reach after epoch")
+    (session,) = sweep.sessions
+    assert [workers for _, workers in session.sizes] == [1, 2]
+    whole = RunFolder.named("whole", tmp_path)
+    search(whole, Plan.parse({**given.to_table(), "name": "whole", "budget": {"trials": 2}}, "test"))
+    undisturbed = {json.dumps(trial.recipe): trial for trial in Sweep.read(whole.path).trials}
+    assert sweep.trials[0].score == undisturbed[json.dumps(sweep.trials[0].recipe)].score
+
+
+KINDS = """
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+other = cluster.add_node(num_cpus=4, resources={"disk": 4}, env_vars={"PYTHONPATH": str(folder / "other")})
+cluster.wait_for_nodes()
+asked = False
+
+def react(event):
+    global asked
+    if isinstance(event, Noted) and "waiting up to" in event.sentence and not asked:
+        cluster.add_node(num_cpus=4, num_gpus=1, resources={"disk": 4})
+        asked = True
+
+try:
+    watch(cluster, react)
+finally:
+    cluster.shutdown()
+"""
+
+
+def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_cpu(tmp_path: Path) -> None:
+    """The trainable needs no torch, and none of the devices is used: what is told apart is the placement."""
+    shutil.copytree(ROOT / "trainable", tmp_path / "other" / "trainable")
+    with (tmp_path / "other" / "trainable" / "epoch.py").open("a") as file:
+        file.write("# another version\n")
+    shutil.copy(ROOT / "tests" / "boosting.py", tmp_path)
+    given = Plan.parse(
+        {
+            "name": "nodes",
+            "trainable": "boosting",
+            "budget": {"trials": 6},
+            "recipe": {"epochs": 3},
+            "space": {"shrinkage": {"low": 0.05, "high": 0.5}},
+            "confirmation": {"candidates": 0},
+            "resources": {"device": "any", "gpus": 0.5, "cpus": 1, "custom": {"disk": 1}},
+        },
+        "test",
+    )
+    sweep, told = on_nodes(tmp_path, given, KINDS, cwd=tmp_path)
+    refused = [each for each in told if "has benchsweep" in each]
+    assert len(refused) == 1 and "source" in refused[0]
+    assert ["Started", 4, 1] in told
+    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 6
+    assert {trial.device for trial in sweep.trials[:4]} == {"cuda", "cpu"}
+    assert sweep.environment["device"] == "any"
