@@ -80,7 +80,7 @@ def carry_out(
     def stages() -> Generator[_Stage]:
         from benchsweep.reruns import Reruns  # after the search, which need not wait for it
 
-        beginning = starting(run, given, folder, wish.site, extend=extend, warm_start=warm_start)
+        beginning = starting(run, given, folder, wish.site, extend=extend, warm_start=warm_start, say=_say)
         with beginning as search:
             if wish.form == "view":
                 for note in search.plan.notes():
@@ -104,10 +104,14 @@ def carry_confirmation(run: RunFolder, wish: Wish, candidates: int | None, seeds
     def stages() -> Generator[_Stage]:
         from benchsweep.reruns import Reruns
 
-        with confirming(run, data_folder(wish.data_dir), wish.site, candidates, seeds) as race:
+        with confirming(run, data_folder(wish.data_dir), wish.site, candidates, seeds, _say) as race:
             yield _Stage(race, Reruns.of_race(race), last=True)
 
     _carry(run, stages(), wish, None)
+
+
+def _say(sentence: str) -> None:
+    terminal.say(terminal.err(), sentence)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from benchsweep.progress import Progress
 from benchsweep.replay import planned_epochs, replay
 from benchsweep.terminal import typed
 from search.folder import RunFolder
-from search.lock import Owner, owner_of
+from search.lease import Owner
+from search.lock import owner_of
 from search.records import PlanVersion, Session, State, Sweep, Trial
 
 

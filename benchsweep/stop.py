@@ -12,7 +12,7 @@ from benchsweep.options import RUNS, Json, Run, Runs
 if TYPE_CHECKING:
     from benchsweep.standing import Standing
     from search.folder import RunFolder
-    from search.lock import Owner
+    from search.lease import Owner
 
 _EVERY = 0.2
 """Seconds between two looks at who owns the run."""
@@ -64,7 +64,7 @@ def stop(
     command = None if holder else next_command(standing)
     if json:
         told = {"name": folder.name, "state": standing.sweep.status, "stopped": holder is None}
-        owner = None if holder is None else vars(holder)
+        owner = None if holder is None else {"host": holder.host, "pid": holder.pid, "since": holder.since}
         terminal.print_json({**told, "owner": owner, "waited": waited, "next": command})
     else:
         out = terminal.out()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,10 +53,13 @@ def confirming(
     site: Site = HERE,
     candidates: int | None = None,
     seeds: int | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[Search]:
     """Own the run and give the race among its best trials, to be iterated. candidates, seeds: in place of
-    the plan's. Raises NothingToConfirm, Owned, and what the trainable's Source raises (DataError)."""
-    with owning(run.lock):
+    the plan's. say: told what is waited for.
+
+    Raises NothingToConfirm, Owned, and what the trainable's Source raises (DataError)."""
+    with owning(run.lock, say):
         run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
         repair(run.journal)
         sweep = Sweep.read(run.path)

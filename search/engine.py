@@ -164,17 +164,17 @@ def connected(
     """Ray, up while inside: the cluster of `site`, or this machine's own, reachable from nowhere else.
 
     resources: of one trial. preload: modules that this machine's workers import while Ray still starts.
-    trainable: the module that is searched, which was imported. seen: a file that a cluster's machines must
-    see as this one does."""
+    trainable: the module that is searched; for a cluster it was imported. seen: a file that a cluster's
+    machines must see as this one does."""
     alone = site.alone
     if site.address is not None and ":" in site.address:
         _reachable(site.address)
-    root = import_root(trainable)
+    root = "" if alone else import_root(trainable)
     with (
         _listening(alone),
         _bare(alone),
         _preloading(preload if alone and resources.cpus <= 1 else ()),
-        sent_along(trainable, root) if site.ship_code else nullcontext() as folder,
+        sent_along(trainable, root) if site.ship_code and not alone else nullcontext() as folder,
     ):
         ray.init(
             address="local" if site.address is None else site.address,

@@ -18,7 +18,8 @@ from search.difference import differences
 from search.finding import Finding, Verdict, checked, failed, merged, passed, warned
 from search.folder import RunFolder
 from search.journal import JournalDamaged, open_journal, survey
-from search.lock import Owner, owner_of
+from search.lease import Owner
+from search.lock import owner_of
 from search.opening import Opening
 from search.plan import Plan, PlanError
 from search.records import RunDamaged, plan_versions, sessions_of, status_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,10 @@ class Journal(BaseJournalBackend):
     it needs no lock: Optuna's would outlive a killed writer and make the next one wait 30 seconds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, guard: Callable[[], None] | None = None) -> None:
+        """guard: called before each write, to raise where this process may not write any more."""
         self._path = path
+        self._guard = guard
         if not path.exists():
             path.touch()
         self._identity = _identity(path)
@@ -97,6 +99,8 @@ class Journal(BaseJournalBackend):
 
     def _write(self, logs: list[dict[str, Any]]) -> int:
         """Append the lines as one transaction; returns their bytes."""
+        if self._guard is not None:
+            self._guard()
         last = len(logs) - 1
         marked = [{**log, _MORE: last - at} if at < last else log for at, log in enumerate(logs)]
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in marked)

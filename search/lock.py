@@ -1,63 +1,64 @@
-"""Who owns a run: one process at a time, by a lock that the kernel drops when it dies."""
+"""Who owns a run: one process at a time, by a lock that the kernel drops when it dies, and by a lease where
+that lock does not reach another machine."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from search.folder import RunFolder
+from search.lease import Owner, elsewhere, leased
 
 
 class Owned(RuntimeError):
     """Another live process owns the run; says which."""
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The process that holds a run: host, process id, and when it took it (UTC, ISO 8601)."""
-
-    host: str
-    pid: int
-    since: str
-
-
 @contextmanager
-def owning(path: Path) -> Iterator[Owner]:
-    """Hold the run whose lock lies at `path`. A dead owner's lock is taken over.
+def owning(path: Path, say: Callable[[str], None] | None = None) -> Iterator[Owner]:
+    """Hold the run whose lock lies at `path`. A dead owner's lock is taken over, at once if it was on this
+    machine, else once it has not been heard of for `lease.PATIENCE`, which `say` is told.
 
     Raises Owned with the live owner's name.
     """
     with path.open("a+") as file:
         if not _take(file, patience=0.5):
-            owner = _read(file)
-            who = f"process {owner.pid} on {owner.host}, since {owner.since}" if owner else "another process"
-            raise Owned(
-                f"a run has one owner at a time, but {path.parent.name} is held by {who}; wait for it, or "
-                f"stop it with `benchsweep stop {RunFolder(path.parent).reference}`"
-            )
-        owner = Owner(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
-        file.truncate(0)
-        file.write(json.dumps(asdict(owner)) + "\n")
-        file.flush()
-        yield owner
+            raise _owned(path, _read(file))
+        owner = Owner.of_this_process()
+        with leased(path.parent, owner, say or _silent) as other:
+            if other is not None:
+                raise _owned(path, other)
+            file.truncate(0)
+            file.write(json.dumps({"host": owner.host, "pid": owner.pid, "since": owner.since}) + "\n")
+            file.flush()
+            yield owner
+
+
+def _silent(sentence: str) -> None:
+    pass
+
+
+def _owned(path: Path, owner: Owner | None) -> Owned:
+    return Owned(
+        f"a run has one owner at a time, but {path.parent.name} is held by {owner or 'another process'}; "
+        f"wait for it, or stop it with `benchsweep stop {RunFolder(path.parent).reference}`"
+    )
 
 
 def owner_of(path: Path) -> Owner | None:
     """The live owner of the run whose lock lies at `path`; None when nobody holds it."""
     try:
         with path.open("r") as file:
-            return None if _take(file, patience=0.0, shared=True) else _read(file)
+            if not _take(file, patience=0.0, shared=True):
+                return _read(file)
     except FileNotFoundError:
         return None
+    return elsewhere(path.parent)
 
 
 def _take(file: IO[str], patience: float, shared: bool = False) -> bool:

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.folder import RunFolder
 from search.journal import Journal
+from search.lease import guard
 from search.plan import Plan
 from search.records import State
 from trainable.assignment import Report
@@ -63,7 +64,7 @@ class Register(ABC):
         self.plan = plan
         self._began = datetime.now(UTC)
         self._session = 0
-        self._journal = Journal(run.journal)
+        self._journal = Journal(run.journal, guard(run.owned))
         self._storage = JournalStorage(self._journal)
         if not self._storage.get_all_studies():
             self._found()

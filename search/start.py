@@ -55,6 +55,7 @@ def starting(
     *,
     extend: bool = False,
     warm_start: Path | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[Search]:
     """Own the run and give its search, to be iterated. A new run's plan is frozen in its folder;
     a run that has trials is continued.
@@ -62,7 +63,7 @@ def starting(
     given: the plan, or for a run that exists what makes it of what the run is when it is owned. Between
     starts the resources may change, and the budget may grow; with `extend`, all may but what is trained
     and on what. Each change makes a version of the plan, which is recorded. warm_start: the folder of
-    another run, whose trials seed the sampler of a new one.
+    another run, whose trials seed the sampler of a new one. say: told what is waited for.
 
     Raises Owned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source
     raises (DataError), and OSError where the folder cannot be written.
@@ -71,7 +72,7 @@ def starting(
         given.check_searchable()
     new = not run.path.exists()
     run.path.mkdir(parents=True, exist_ok=True)
-    with owning(run.lock):
+    with owning(run.lock, say):
         try:
             search = _opened(run, given, data_folder, site, extend, warm_start)
         except Exception:
