@@ -34,10 +34,11 @@ def confirmation(
     from search.reruns import Entry, Reruns  # optuna and ray take a second that a refusal need not wait
     from search.tune import Search
 
-    entry = Entry.of(Sweep.read(run.path), plan)
+    sweep = Sweep.read(run.path)
+    entry = Entry.of(sweep, plan)
     if entry is None:
         return None
-    again = run.confirmation
+    again = sweep.run.confirmation
     again.path.mkdir(exist_ok=True)
     repaired = repair(again.journal)
     register = Reruns(again, plan, entry)

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainable.checkpoint import previous
+from trainable.checkpoint import Place, remove
+from trainable.remote import RemoteFolder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -15,15 +16,29 @@ class NotARun(ValueError):
     """The folder named holds no run."""
 
 
+def below(storage: str | None, *names: str) -> str | None:
+    """The address of a folder in the one at `storage`; None where there is none."""
+    if storage is None:
+        return None
+    folder = RemoteFolder(storage)
+    for name in names:
+        folder = folder / name
+    return folder.url
+
+
 @dataclass(frozen=True)
 class TrialFolder:
-    """What one trial leaves: only its own worker writes here."""
+    """What one trial leaves: only its own worker writes here, or with storage only the driver. storage: the
+    address of its folder for checkpoints, where they do not lie here."""
 
     path: Path
+    storage: str | None = None
 
     @property
-    def checkpoint(self) -> Path:
+    def checkpoint(self) -> Place:
         """The training's whole state after its last epoch."""
+        if self.storage is not None:
+            return RemoteFolder(self.storage)
         return self.path / "checkpoint.safetensors"
 
     @property
@@ -42,16 +57,19 @@ class TrialFolder:
         return self.path / "lock"
 
     def drop_checkpoint(self) -> None:
-        """Remove the state of a trial that will not go on."""
-        for path in (self.checkpoint, previous(self.checkpoint)):
-            path.unlink(missing_ok=True)
+        """Remove the state of a trial that will not go on. Raises OSError where remote storage does not
+        answer within seconds."""
+        place = self.checkpoint
+        remove(place.within(5.0) if isinstance(place, RemoteFolder) else place)
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's directory and the names inside it. `path` is absolute."""
+    """One run's directory and the names inside it. `path` is absolute. storage: the address of the folder
+    where its trials' checkpoints lie, where that is not here."""
 
     path: Path
+    storage: str | None = None
 
     @classmethod
     def named(cls, name: str, runs: Path) -> RunFolder:
@@ -158,7 +176,7 @@ class RunFolder:
     @property
     def confirmation(self) -> RunFolder:
         """Where the best trials are trained again, with a register of their own."""
-        return _ConfirmationFolder(self.path / "confirmation")
+        return _ConfirmationFolder(self.path / "confirmation", below(self.storage, "confirmation"))
 
     @property
     def records(self) -> tuple[Path, ...]:
@@ -175,7 +193,8 @@ class RunFolder:
 
     def trial(self, number: int) -> TrialFolder:
         """The folder of trial `number`."""
-        return TrialFolder(self.path / "trials" / f"{number:05d}")
+        name = f"{number:05d}"
+        return TrialFolder(self.path / "trials" / name, below(self.storage, "trials", name))
 
 
 class _ConfirmationFolder(RunFolder):

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from search.lease import Owner
 from search.lock import owner_of
 from search.opening import Opening
 from search.plan import Plan, PlanError
-from search.records import RunDamaged, plan_versions, sessions_of, status_of
+from search.records import STORAGE, RunDamaged, plan_versions, sessions_of, status_of
 from search.trial_inspection import checkpoint_of, epochs_of
 from search.warm_start import WarmStart
 from trainable.checkpoint import previous
@@ -72,6 +72,7 @@ def inspect(run: RunFolder) -> Iterator[Finding]:
     checks: dict[str, _Check] = {"plan": _plan, "warm start": _warm_start}
     if journal.verdict is not Verdict.FAIL:
         record, checks = _Record.read(run), checks | _CHECKS
+        run = replace(run, storage=record.attributes.get(STORAGE))
     checks["folder"] = _folder
     for name, check in checks.items():
 
@@ -265,9 +266,8 @@ def _folder(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
     """Its size, and what of it nobody needs."""
     size = count = 0
     spare: dict[str, int] = {}
-    stopped = [
-        run.trial(trial.number).checkpoint for trial in record.trials if trial.state is TrialState.PRUNED
-    ]
+    pruned = [trial.number for trial in record.trials if trial.state is TrialState.PRUNED]
+    stopped = [place for number in pruned if isinstance(place := run.trial(number).checkpoint, Path)]
     needless = {*stopped, *map(previous, stopped)}
     for root, _, names in os.walk(run.path):
         for name in names:

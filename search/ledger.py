@@ -44,9 +44,9 @@ class Ledger:
     can be recorded; the engine would turn it into an error of its own. heard: when (time.monotonic()) each
     trial in training last told something, or was given to a worker, and whether that worker is up; paused:
     when that was last looked at. hung: after how many epochs a trial was found hanging; hanging: those whose
-    worker was ended for it just now. deaths: how many of its workers died; gone: how many of its machines.
-    asked: who asked the run to stop, from outside; looked: when that was last looked for. The engine pickles
-    its adapters; a ledger pickles as nothing.
+    worker was ended for it just now. sent: how many workers a trial had; deaths: how many of them died;
+    gone: how many with their machines. asked: who asked the run to stop, from outside; looked: when that was
+    last looked for. The engine pickles its adapters; a ledger pickles as nothing.
     """
 
     register: Register
@@ -61,6 +61,7 @@ class Ledger:
     hanging: set[int] = field(default_factory=set)
     deaths: Counter[int] = field(default_factory=Counter)
     gone: Counter[int] = field(default_factory=Counter)
+    sent: Counter[int] = field(default_factory=Counter)
     noted: float = 0.0
     paused: float = 0.0
     asked: str | None = None
@@ -85,6 +86,19 @@ class Ledger:
     def close(self) -> None:
         """Write nothing any more, whatever the engine's thread, if it lives on, still calls."""
         self.failure = self.failure or RuntimeError("the search is over")
+
+    def _drop(self, number: int) -> None:
+        """Remove what a trial that will not go on has stored; of remote storage without waiting for it."""
+        folder = self.run.trial(number)
+        if self.run.storage is None:
+            folder.drop_checkpoint()
+            return
+
+        def drop() -> None:
+            with suppress(OSError):  # what is left there costs its room, and nothing else
+                folder.drop_checkpoint()
+
+        threading.Thread(target=drop, name=f"drop {number}", daemon=True).start()
 
     def stopping(self) -> bool:
         """Whether to end now: asked to, from here or by `benchsweep stop`, or the budget is spent."""
@@ -147,7 +161,7 @@ class Ledger:
 
     def _settled(self, trial: Settled) -> None:
         """Tell of a trial that was over before it was trained."""
-        self.run.trial(trial.number).drop_checkpoint()
+        self._drop(trial.number)
         epochs = 0 if trial.same_as is not None else self.register.epochs_of(trial.number)
         self.events.put(TrialStarted(trial.number, trial.sampled, epochs, epochs))
         self.events.put(
@@ -155,6 +169,7 @@ class Ledger:
         )
 
     def _assignment(self, question: Question, place: Place) -> dict[str, Any]:
+        self.sent[question.number] += 1
         assignment = Assignment(
             number=question.number,
             trainable=self.register.plan.trainable,
@@ -164,6 +179,8 @@ class Ledger:
             device=place.share.device,
             threads=self.register.plan.resources.cpus,
             reported=question.reported,
+            claim=(self.register.session, self.sent[question.number]),
+            storage=self.run.trial(question.number).storage,
             announced=self.register.plan.resources.trial_timeout is not None,
         )
         return asdict(assignment)
@@ -245,6 +262,8 @@ class Ledger:
             return True
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
+        if self.run.storage is not None:
+            self._keep(report)
         with self.register.transaction():  # a trial's last epoch and its end are one
             if report.note is not None:
                 self.register.note(number, report.note)
@@ -264,6 +283,18 @@ class Ledger:
             self._ended(number, ended, error)
         return bool(pruned)
 
+    def _keep(self, report: Report) -> None:
+        """Write into the trial's folder what its worker, which may not see that, would have: before the
+        journal tells of it, as it does."""
+        folder = self.run.trial(report.number)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        if report.traceback is not None:
+            write_whole(folder.error, report.traceback)
+        if report.epoch is not None:
+            lines = folder.epochs.read_text().splitlines(keepends=True) if folder.epochs.is_file() else []
+            lines = [*lines[: report.epoch.number - 1], json.dumps(report.epoch.to_json()) + "\n"]
+            write_whole(folder.epochs, "".join(lines))
+
     def end(self, number: int, state: State, error: str | None) -> None:
         """Record a trial's end, unless it has one."""
         if self.register.is_live(number):
@@ -280,6 +311,6 @@ class Ledger:
         """Act on an end that is on record."""
         self.places.leave(number)
         if state in (State.PRUNED, State.DIVERGED):
-            self.run.trial(number).drop_checkpoint()
+            self._drop(number)
         score, epochs = self.register.score(number), self.register.epochs_of(number)
         self.events.put(TrialEnded(number, state, epochs, score, error))

@@ -20,6 +20,7 @@ from search.sampler import Sampler, Tpe, parse_sampler
 from search.setting import ChoiceSetting
 from search.space import Space
 from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
+from trainable.remote import fault_of
 
 T = TypeVar("T")
 
@@ -42,6 +43,12 @@ def _folder_name(name: str) -> str:
     return name
 
 
+def _storage(url: str | None) -> str | None:
+    if url is not None and (rule := fault_of(url)) is not None:
+        raise ValueError(f"{rule}, but got {shown(url)}" if "@" not in url else rule)
+    return url
+
+
 class Plan(BaseModel):
     """What a search does. Made by `read` or `parse`, which check it against its trainable and
     spell out every default, so that a plan means the same whatever defaults become.
@@ -57,6 +64,11 @@ class Plan(BaseModel):
         json_schema_extra={"pattern": f"^{NAME.pattern}$"},
     )
     trainable: str = Field(default="trainable.mlp", description="The Python module that is searched.")
+    storage: Annotated[str | None, AfterValidator(_storage)] = Field(
+        default=None,
+        description="Where checkpoints lie, where that is not the run's folder: s3://bucket/folder, or "
+        "another address that pyarrow or fsspec knows. Credentials come from the environment.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Of the sampler; a recipe has its own.")
     budget: Budget = Field(default=Budget(), description="When the search ends: whichever comes first.")
     data: dict[str, Any] = Field(default={}, description="What is trained on.")
@@ -167,7 +179,9 @@ class _Draft:
 
     def plan(self) -> Plan | None:
         """The plan; None when there are faults."""
-        plain = {key: self.table[key] for key in ("name", "trainable", "seed") if key in self.table}
+        plain = {
+            key: self.table[key] for key in ("name", "trainable", "seed", "storage") if key in self.table
+        }
         fields: dict[str, Any] = {}
         fields["budget"] = self._keep(validated(Budget, self._part("budget"), ("budget",)))
         fields["resources"] = self._keep(validated(Resources, self._part("resources"), ("resources",)))

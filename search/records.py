@@ -83,6 +83,9 @@ class Origin:
     sentence: str
 
 
+STORAGE = "storage"
+"""The study's attribute that holds `Sweep.storage`."""
+
 Status = Literal["running", "empty", "finished", "interrupted"]
 
 
@@ -105,7 +108,8 @@ class Sweep:
     before the first start. environment: the last start's versions, commit, device, hosts. alive:
     whether a process owns the run now. metric: what its trials are judged by. warm_start: where it
     began, if not from nothing. settled: the version of the plan that was found to be fulfilled by what
-    was there already; -1 where none was. confirmation: of its best trials; None before it began.
+    was there already; -1 where none was. confirmation: of its best trials; None before it began. storage: the
+    address of the folder where its trials' checkpoints lie; None where that is the run's own.
     """
 
     folder: Path
@@ -121,6 +125,12 @@ class Sweep:
     warm_start: Origin | None = None
     settled: int = -1
     confirmation: Confirmation | None = None
+    storage: str | None = None
+
+    @property
+    def run(self) -> RunFolder:
+        """Where it lies."""
+        return RunFolder(self.folder, self.storage)
 
     @classmethod
     def read(cls, folder: Path) -> Sweep:
@@ -156,6 +166,7 @@ class Sweep:
             plans=plans,
             settled=attributes.get("settled", -1),
             confirmation=confirmation,
+            storage=attributes.get(STORAGE),
             warm_start=None if origin is None else Origin(**origin),
         )
 

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from search.confirmation import candidate_name
 from search.environment import environment
-from search.folder import RunFolder
 from search.plan import Plan
 from search.records import Sweep, Trial
-from trainable.checkpoint import latest
+from trainable.checkpoint import Place, latest
 from trainable.contract import Metric, TrainingRun, recipe_sha256
 from trainable.epoch import Epoch
 
@@ -40,11 +39,11 @@ class Original:
     recipe_sha256: str | None
     weights_sha256: str | None
     environment: Mapping[str, Any]
-    checkpoint: Path | None = None
+    checkpoint: Place | None = None
 
     @classmethod
     def of(
-        cls, trial: Trial, name: str, environment: Mapping[str, Any], checkpoint: Path | None = None
+        cls, trial: Trial, name: str, environment: Mapping[str, Any], checkpoint: Place | None = None
     ) -> Original:
         """What is on record of a trial."""
         return cls(
@@ -112,7 +111,7 @@ _NONE = Changes()
 
 def original(sweep: Sweep, number: int) -> Original:
     """Trial `number` of a run. Raises CannotReproduce when there is nothing on record to compare with."""
-    run = RunFolder(sweep.folder)
+    run = sweep.run
     for trial in sweep.trials:
         if trial.number == number and trial.epochs:
             then = sweep.sessions[trial.session or 0].environment
@@ -132,11 +131,11 @@ def reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Original]:
     if len(found) < seeds:
         raise CannotReproduce(
             f"--seeds asks for {seeds} reruns of {name}, but {sweep.name}'s confirmation holds {len(found)}; "
-            f"`benchsweep confirm {RunFolder(sweep.folder).reference} --seeds {seeds}` makes them, if it is "
+            f"`benchsweep confirm {sweep.run.reference} --seeds {seeds}` makes them, if it is "
             f"the default recipe or a trial among the best"
         )
     assert confirmation is not None
-    again = RunFolder(sweep.folder).confirmation
+    again = sweep.run.confirmation
     return [
         Original.of(
             rerun,

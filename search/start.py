@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ from search.records import PlanVersion, RunDamaged, Sweep
 from search.site import HERE, Site
 from search.warm_start import CannotWarmStart, WarmStart
 from trainable.durable import write_whole
+from trainable.remote import RemoteFolder
 
 if TYPE_CHECKING:
     from search.study import Study
     from search.tune import Search
 
-_KEPT = ("name", "trainable", "data")
+_KEPT = ("name", "trainable", "data", "storage")
 _EASED = ("budget", "resources", "confirmation")
 _LIMITS = ("trials", "wall_time", "epochs")
 
@@ -120,7 +122,10 @@ def _opened(
     from search.study import Study  # optuna and ray take a second that a refused plan need not wait
     from search.tune import Search
 
+    if plan.storage is not None:
+        RemoteFolder(plan.storage).check()
     study = Study(run, plan)
+    run = replace(run, storage=study.storage)
     # A run that is finished is shown again without its data, which may be far away.
     data = None if study.spent() else plan.source.load(data_folder)
     if study.adopt():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,9 @@ from pydantic import ValidationError
 
 from search import pruner, sampler
 from search.draft import Draft, Judging
-from search.folder import RunFolder
+from search.folder import RunFolder, below
 from search.plan import Plan
-from search.records import PlanVersion, State, plan_versions
+from search.records import STORAGE, PlanVersion, State, plan_versions
 from search.register import STUDY, Question, Register, Settled
 from search.sight import Sight
 from search.warm_start import WarmStart
@@ -63,6 +64,9 @@ class Study(Register):
                 "sentence": self._warm_start.sentence(self.plan),
             }
             study.set_user_attr("warm_start", origin)
+        if self.plan.storage is not None:
+            # Another run of that name, on another machine, must not come upon these checkpoints.
+            study.set_user_attr(STORAGE, below(self.plan.storage, f"{self.plan.name}-{secrets.token_hex(4)}"))
         self._record_plan(study, 0, 0)
 
     def _record_plan(self, study: optuna.Study, version: int, trials: int) -> None:
@@ -73,6 +77,11 @@ class Study(Register):
             "plan": self.plan.to_table(),
         }
         study.set_user_attr(f"plan:{version:04d}", held)
+
+    @property
+    def storage(self) -> str | None:
+        """The address of the folder where its trials' checkpoints lie; None where that is the run's own."""
+        return self._study.user_attrs.get(STORAGE)
 
     @property
     def versions(self) -> tuple[PlanVersion, ...]:

@@ -11,6 +11,10 @@ from search.finding import Finding, failed, warned
 from search.folder import RunFolder
 from trainable.checkpoint import latest
 from trainable.epoch import Epoch
+from trainable.remote import RemoteFolder
+
+_PATIENCE = 5.0
+"""Seconds to wait for remote storage, of each checkpoint."""
 
 
 def epochs_of(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) -> Iterator[Finding]:
@@ -73,6 +77,8 @@ def checkpoint_of(run: RunFolder, trial: FrozenTrial, best: bool) -> Iterator[Fi
     epochs that are on record. best: whether the trial is the best one, whose model matters most."""
     recipe = trial.user_attrs.get("recipe")
     path = run.trial(trial.number).checkpoint
+    if isinstance(path, RemoteFolder):
+        path = path.within(_PATIENCE)
     found, faults = latest(path, None if recipe is None else json.dumps(recipe))
     stored, reported = len(found.epochs) if found else 0, len(trial.intermediate_values)
     why = "; ".join(faults) or f"{path} {'is behind' if found else 'is missing'}"

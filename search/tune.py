@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from search.cluster import Cluster
@@ -72,7 +73,7 @@ class Search:
             threading.Thread(target=import_module, args=("search.tuner",), daemon=True).start()
             preload = ("trainable.worker", *getattr(self.plan.trainable_module, "PRELOAD", ()))
             with connected(
-                self.plan.resources, self._site, preload, self.plan.trainable, RunFolder(self.run.owned).lock
+                self.plan.resources, self._site, preload, self.plan.trainable, self._seen
             ) as engine:
                 yield from map(Noted, engine.gather())
                 cluster = engine.places.cluster
@@ -102,6 +103,11 @@ class Search:
         else:
             by = "" if asked is None else f" by {asked}, with `benchsweep stop`"
             yield Ended("interrupted", f"stopped{by} before its budget was spent", seconds)
+
+    @property
+    def _seen(self) -> Path | None:
+        """What all machines must see, for their trials are to be stored beside it."""
+        return None if self.run.storage else RunFolder(self.run.owned).lock
 
     def _changes(self, ledger: Ledger, engine: Engine) -> Iterator[Event]:
         """What has become of the cluster's machines."""

@@ -43,7 +43,7 @@ def finalists(sweep: Sweep) -> list[Model]:
     """The models that have earned a look at the test set: the reruns of those that a confirmation left
     tied for the best, the winner's first, and of the default recipe; without a confirmation, the best
     trial's own. None while nothing was chosen."""
-    run = RunFolder(sweep.folder)
+    run = sweep.run
     confirmation, best = sweep.confirmation, sweep.best()
     if confirmation is not None:
         if not confirmation.decided:
@@ -137,7 +137,7 @@ def _restored(model: Model, plan: Plan, data: Any) -> TrainingRun:
         raise NoModel(
             f"the model of trial {model.trained.number} must lie in {path}, but it does not "
             f"({'; '.join(faults) or 'no such file'}); train it again with `benchsweep confirm`, after "
-            f"removing the folder {path.parents[2]}"
+            f"removing the folder {model.folder.path.parents[1]}"
         )
     module = plan.trainable_module
     training = module.Training(module.Recipe.model_validate(recipe), data, "cpu", 1)

@@ -99,6 +99,7 @@ def test_search_and_reports_know_the_contract_and_not_our_network() -> None:
         "trainable.epoch",
         "trainable.evaluation",
         "trainable.mistakes",
+        "trainable.remote",
         "trainable.worker",
     }
     for path in SOURCES:

@@ -20,8 +20,10 @@ class Assignment:
     number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
     trial's, absolute.
     device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs the
-    driver has on record; those are not reported again. announced: whether to tell that training
-    begins, which a driver that watches for hanging trials wants to know.
+    driver has on record; those are not reported again. claim: (start of the search, which of its workers
+    for this trial): a later one supersedes. storage: address of the folder for checkpoints, where that is
+    not the trial's own; then nothing is written there, for this machine may not see it. announced: whether
+    to tell that training begins, which a driver that watches for hanging trials wants to know.
     """
 
     number: int
@@ -33,13 +35,16 @@ class Assignment:
     threads: int
     reported: int
     announced: bool = False
+    claim: tuple[int, int] = (0, 0)
+    storage: str | None = None
 
 
 @dataclass(frozen=True)
 class Report:
     """What a worker tells the driver: an epoch, or the trial's end, or both at once.
 
-    note: a sentence for the record (a damaged checkpoint that was passed over). With the outcome
+    note: a sentence for the record (a damaged checkpoint that was passed over). traceback: of a FAILED
+    training whose worker may not see the trial's folder. With the outcome
     COMPLETE come the SHA-256 of the recipe that was trained, and of the weights where the training
     has some to tell, and how many numbers it learned.
     """
@@ -53,6 +58,7 @@ class Report:
     recipe_sha256: str | None = None
     weights_sha256: str | None = None
     parameters: int | None = None
+    traceback: str | None = None
 
     def to_result(self) -> dict[str, Any]:
         """As Ray Tune's result. The epoch travels as text, for Ray flattens what is nested."""

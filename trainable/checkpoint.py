@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,11 @@ from safetensors.numpy import save
 from trainable.contract import State
 from trainable.durable import write_whole
 from trainable.epoch import Epoch
+from trainable.remote import RemoteFolder
+
+Place = Path | RemoteFolder
+"""Where a training's checkpoints lie: a file, beside which the one before it lies, or a folder of them."""
+_SLOTS = ("checkpoint.0.safetensors", "checkpoint.1.safetensors")
 
 
 class DamagedCheckpoint(ValueError):
@@ -31,11 +39,8 @@ class Checkpoint:
     epochs: tuple[Epoch, ...]
     recipe: str = ""
 
-    def write(self, path: Path) -> None:
-        """Replace the file at `path`, keeping the one it replaces as `previous(path)`.
-
-        Raises OSError (full disk) and then leaves a checkpoint behind if there was one.
-        """
+    def to_bytes(self) -> bytes:
+        """As the file holds it."""
         arrays = {name: np.asarray(value) for name, value in self.state.items() if _is_array(value)}
         plain = {name: value for name, value in self.state.items() if not _is_array(value)}
         metadata = {
@@ -44,25 +49,56 @@ class Checkpoint:
             "recipe": self.recipe,
         }
         metadata["sha256"] = _digest(arrays, metadata)
-        content = save(arrays, metadata=metadata)
+        content: bytes = save(arrays, metadata=metadata)
+        return content
+
+    def write(self, path: Path) -> None:
+        """Replace the file at `path`, keeping the one it replaces as `previous(path)`.
+
+        Raises OSError (full disk) and then leaves a checkpoint behind if there was one.
+        """
+        content = self.to_bytes()
         if path.exists():
             path.replace(previous(path))
         write_whole(path, content)
+
+    def keep(self, place: Place) -> None:
+        """Write it to where a trial's checkpoints lie, keeping the one before. Raises OSError."""
+        if isinstance(place, RemoteFolder):
+            # Nothing is renamed there, so the one before lies under the other name.
+            place.write(_SLOTS[len(self.epochs) % 2], self.to_bytes())
+        else:
+            self.write(place)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
         """The checkpoint in the file. Raises DamagedCheckpoint, or FileNotFoundError."""
         try:
             with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return cls._of(file, str(path))
         except (SafetensorError, OSError) as error:
             if not path.exists():
                 raise FileNotFoundError(path) from error
             raise DamagedCheckpoint(f"{path} is not a whole checkpoint ({error})") from error
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> Checkpoint:
+        """The checkpoint that `to_bytes` made. name: what a fault calls it. Raises DamagedCheckpoint."""
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+            file.write(content)
+            file.flush()
+            try:
+                return cls.read(Path(file.name))
+            except DamagedCheckpoint as error:
+                raise DamagedCheckpoint(str(error).replace(file.name, name)) from error
+
+    @classmethod
+    def _of(cls, file: Any, name: str) -> Checkpoint:
+        metadata = file.metadata() or {}
+        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         stored = metadata.pop("sha256", "")
         if _digest(arrays, metadata) != stored:
-            raise DamagedCheckpoint(f"{path} is damaged: its content does not have the SHA-256 stored in it")
+            raise DamagedCheckpoint(f"{name} is damaged: its content does not have the SHA-256 stored in it")
         epochs = tuple(Epoch.from_json(epoch) for epoch in json.loads(metadata["epochs"]))
         return cls({**arrays, **json.loads(metadata["state"])}, epochs, metadata["recipe"])
 
@@ -72,22 +108,52 @@ def previous(path: Path) -> Path:
     return path.with_stem(f"{path.stem}.previous")
 
 
-def latest(path: Path, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
+def latest(place: Place, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint of a training, or None; and a sentence for each that was passed
-    over: damaged, or of another recipe than the one given (JSON; any, when None)."""
+    over: damaged, or of another recipe than the one given (JSON; any, when None). Raises OSError where
+    remote storage does not answer."""
     faults: list[str] = []
-    for candidate in (path, previous(path)):
+    whole: list[Checkpoint] = []
+    for name, read in _candidates(place):
         try:
-            found = Checkpoint.read(candidate)
+            found = read()
         except FileNotFoundError:
             continue
         except DamagedCheckpoint as error:
             faults.append(str(error))
             continue
-        if recipe is None or json.loads(found.recipe or "null") == json.loads(recipe):
+        if recipe is not None and json.loads(found.recipe or "null") != json.loads(recipe):
+            faults.append(f"{name} is of another recipe")
+        elif isinstance(place, Path):
             return found, faults
-        faults.append(f"{candidate} is of another recipe")
-    return None, faults
+        else:
+            whole.append(found)
+    return max(whole, key=lambda each: len(each.epochs), default=None), faults
+
+
+def _candidates(place: Place) -> Iterator[tuple[str, Callable[[], Checkpoint]]]:
+    """What may be a training's checkpoint: its name, and how it is read. Of a local one the newest first."""
+    if isinstance(place, RemoteFolder):
+        for slot in _SLOTS:
+            name = f"{slot} in {place}"
+            yield name, partial(_fetched, place, slot, name)
+    else:
+        for path in (place, previous(place)):
+            yield str(path), partial(Checkpoint.read, path)
+
+
+def _fetched(place: RemoteFolder, slot: str, name: str) -> Checkpoint:
+    return Checkpoint.parse(place.read(slot), name)
+
+
+def remove(place: Place) -> None:
+    """Remove all checkpoints of a training."""
+    if isinstance(place, RemoteFolder):
+        for slot in _SLOTS:
+            place.remove(slot)
+    else:
+        for path in (place, previous(place)):
+            path.unlink(missing_ok=True)
 
 
 def _is_array(value: Any) -> bool:

@@ -10,22 +10,25 @@ import json
 import os
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ray
 from ray import ObjectRef, tune
 
 from trainable.assignment import Assignment, Outcome, Report
-from trainable.checkpoint import Checkpoint, latest
+from trainable.checkpoint import Checkpoint, Place, latest
+from trainable.claim import Claim, Superseded
 from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
 from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
+from trainable.remote import RemoteFolder
 
 
 class NotStored(RuntimeError):
@@ -45,47 +48,51 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
     """Train the assignment in `config` to its end, from its newest checkpoint if it has one.
 
     Each epoch is checkpointed before it is reported, so that what is on record can be continued.
-    A fault of the trainable is reported, not raised: the process stays usable for further trials.
+    A fault of the trainable is reported, not raised: the process stays usable for further trials. A worker
+    that was cut off, and whose trial another one has now, ends without a word.
     """
     assignment = Assignment(**config)
-    folder = Path(assignment.folder)
+    store = _Store(assignment)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     if mapped.root not in sys.path:
         sys.path.append(mapped.root)
     try:
-        with _sole(folder):
+        with store.held():
             if assignment.announced:
                 tune.report(Report(assignment.number, worker).to_result())
-            for report in _reports(assignment, folder, worker, ray.get(mapped.data)):
+            for report in _reports(assignment, store, worker, ray.get(mapped.data)):
                 tune.report(report.to_result())
+    except Superseded:
+        return
     except Diverged as error:
         _end(assignment, worker, "DIVERGED", str(error))
     except NotStored as error:
         _end(assignment, worker, "UNSTORED", str(error))
     except Exception as error:  # whatever a recipe or a user's trainable may raise
-        with suppress(OSError):  # the sentence, which the journal keeps, matters more
-            write_whole(folder / "error.txt", traceback.format_exc())
-        _end(assignment, worker, "FAILED", f"{type(error).__name__}: {error}")
+        told = store.explain(traceback.format_exc())
+        _end(assignment, worker, "FAILED", f"{type(error).__name__}: {error}", told)
 
 
-def _end(assignment: Assignment, worker: str, outcome: Outcome, error: str) -> None:
-    tune.report(Report(assignment.number, worker, outcome=outcome, error=error).to_result())
+def _end(assignment: Assignment, worker: str, outcome: Outcome, error: str, told: str | None = None) -> None:
+    report = Report(assignment.number, worker, outcome=outcome, error=error, traceback=told)
+    tune.report(report.to_result())
 
 
-def _reports(assignment: Assignment, folder: Path, worker: str, data: Any) -> Iterator[Report]:
+def _reports(assignment: Assignment, store: _Store, worker: str, data: Any) -> Iterator[Report]:
     """What there is to tell: epochs the driver has not on record, and the end, once."""
     trainable = load_trainable(assignment.trainable)
     recipe = trainable.Recipe.model_validate_json(assignment.recipe)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
-    checkpoint, faults = latest(folder / "checkpoint.safetensors", assignment.recipe)
     stored: tuple[Epoch, ...] = ()
+    checkpoint = store.newest()
     if checkpoint is not None:
         training.load_state_dict(checkpoint.state)
         stored = checkpoint.epochs
-    if faults:
-        yield Report(assignment.number, worker, note="; ".join(faults))
     outcome: Outcome | None = None
-    for epoch in chain(stored, _trained(training, stored, folder, assignment.recipe, trainable.METRIC)):
+    for epoch in chain(stored, _trained(training, stored, store, trainable.METRIC)):
+        if store.notes:
+            yield Report(assignment.number, worker, note="; ".join(store.notes))
+            store.notes.clear()
         if epoch.number > assignment.reported:
             # The end rides on the last epoch's report: one message less for every trial.
             if epoch.number < assignment.epochs:
@@ -107,9 +114,9 @@ def _made(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
 
 
 def _trained(
-    training: TrainingRun, stored: tuple[Epoch, ...], folder: Path, recipe: str, metric: Metric
+    training: TrainingRun, stored: tuple[Epoch, ...], store: _Store, metric: Metric
 ) -> Iterator[Epoch]:
-    """The epochs still to train, each stored before it is handed on. Raises NotStored, and
+    """The epochs still to train, each stored before it is handed on. Raises NotStored, Superseded, and
     TypeError where the trainable breaks its contract."""
     epochs = list(stored)
     for epoch in training:
@@ -122,25 +129,83 @@ def _trained(
                 f"an epoch's metrics must hold {metric.name!r} (METRIC), but hold {list(epoch.metrics)}"
             )
         epochs.append(epoch)
-        state = training.state_dict()
-        lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
-        with _storing(f"epoch {epoch.number} cannot be stored in {folder}"):
-            Checkpoint(state, tuple(epochs), recipe).write(folder / "checkpoint.safetensors")
-            write_whole(folder / "epochs.jsonl", lines)
+        store.keep(training, epochs)
         yield epoch
 
 
-@contextmanager
-def _sole(folder: Path) -> Iterator[None]:
-    """Make the trial's folder and hold its lock. A worker that outlives its killed driver by an
-    epoch holds it still; the kernel drops it when that process ends. Raises NotStored."""
-    with _storing(f"nothing can be stored in {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
-    with file:
-        with _storing(f"{folder / 'lock'} cannot be locked"):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+class _Store:
+    """Where a trial's state is kept: in its folder, or on remote storage, beside which nothing is written.
+    notes: what there is to tell of it."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._recipe = assignment.recipe
+        self._folder = Path(assignment.folder)
+        self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
+        self._place: Place = self._remote or self._folder / "checkpoint.safetensors"
+        number = (assignment.claim[0], assignment.claim[1])
+        self._claim = Claim(self._remote or self._folder, number)
+        self.notes: list[str] = []
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Claim the trial, and hold its folder's lock, which a worker that outlives its killed driver by an
+        epoch may hold still; the kernel drops it when that process ends. One that is cut off keeps it for
+        longer, and is not waited for: it finds the claim. Raises NotStored, Superseded."""
+        with _storing(f"nothing can be stored in {self._remote or self._folder}"):
+            if self._remote is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            self._claim.make()
+        if self._remote is not None:
+            yield
+            return
+        with _storing(f"nothing can be stored in {self._folder}"):
+            file = (self._folder / "lock").open("w")
+        with file:
+            with _storing(f"{self._folder / 'lock'} cannot be locked"):
+                _lock(file)
+            yield
+
+    def newest(self) -> Checkpoint | None:
+        """The last whole checkpoint. Raises NotStored where remote storage does not answer."""
+        with _storing(f"no checkpoint can be read from {self._place}"):
+            found, faults = latest(self._place, self._recipe)
+        self.notes += faults
+        return found
+
+    def keep(self, training: TrainingRun, epochs: list[Epoch]) -> None:
+        """Store what the training is after these epochs. Raises NotStored, Superseded."""
+        checkpoint = Checkpoint(training.state_dict(), tuple(epochs), self._recipe)
+        last, before = epochs[-1].number, RemoteFolder.waited
+        with _storing(f"epoch {last} cannot be stored in {self._remote or self._folder}"):
+            if not self._claim.check():
+                self._claim.make()
+            checkpoint.keep(self._place)
+            if self._remote is None:
+                lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
+                write_whole(self._folder / "epochs.jsonl", lines)
+        if (waited := RemoteFolder.waited - before) > 1:
+            self.notes.append(f"its storage did not answer for {waited:.0f} s, until epoch {last} was stored")
+
+    def explain(self, told: str) -> str | None:
+        """Write down a traceback; None where that was done, else the driver is to do it."""
+        if self._remote is not None:
+            return told
+        with suppress(OSError):  # the sentence, which the journal keeps, matters more
+            write_whole(self._folder / "error.txt", told)
+        return None
+
+
+def _lock(file: IO[str], patience: float = 10.0) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return
+            time.sleep(0.02)
+        else:
+            return
 
 
 @contextmanager
