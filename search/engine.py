@@ -18,6 +18,7 @@ from ray._private.node import Node
 from ray._private.utils import get_num_cpus
 from ray.autoscaler.sdk import request_resources
 
+from search.access import check, explained
 from search.budget import Resources
 from search.cluster import NoRoom, cluster_of, shares
 from search.descendants import Descendants
@@ -167,10 +168,9 @@ def connected(
     trainable: the module that is searched; for a cluster it was imported. seen: a file that a cluster's
     machines must see as this one does."""
     alone = site.alone
-    if site.address is not None and ":" in site.address:
-        _reachable(site.address)
     root = "" if alone else import_root(trainable)
     with (
+        _let_in(site.address),
         _listening(alone),
         _bare(alone),
         _preloading(preload if alone and resources.cpus <= 1 else ()),
@@ -207,16 +207,17 @@ def _answers(address: str) -> bool:
     return True
 
 
-def _reachable(address: str) -> None:
-    """Raise ConnectionError when nothing answers at host:port: Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
+@contextmanager
+def _let_in(address: str | None) -> Iterator[None]:
+    """Say why, where a cluster does not take this process. Raises ConnectionError."""
+    if address is None:
+        yield
+        return
+    check(address)
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except (OSError, ValueError) as error:
-        raise ConnectionError(
-            f"a Ray cluster must answer at {address} (--address), but nothing does: {error}; start one there "
-            f"with `ray start --head`, or leave --address out to use this machine alone"
-        ) from error
+        yield
+    except Exception as error:  # Ray has no one type for what keeps it from connecting
+        raise explained(address, error) from error
 
 
 @contextmanager

@@ -1,0 +1,235 @@
+"""A search on three hosts, of which one is cut off and one is killed in the middle of their trials.
+
+    python benchmarks/hosts.py            # on MNIST
+    python benchmarks/hosts.py --short    # on the embedded digits
+
+The hosts are network namespaces of this machine (`lan.py`), each with its own address. On the first runs
+`ray start --head`, on the others `ray start --address`, all with token authentication; the search is started
+on the first, `benchsweep run --address`. Once every host trains, the second one's cable is pulled, and once
+its trial goes on elsewhere, the third one is killed. The head alone ends the search.
+
+lost: trials that are not COMPLETE at the end, or lack an epoch. repeated: epochs that were trained twice, by
+the trainable's own log: at most the ones in flight when a host went. Then the token: what a client without it
+is told, and one with another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+
+from lan import Host, network, shared_folder
+
+from search.plan import Plan
+from search.records import State, Sweep
+
+ROOT = HERE.parent
+PROGRAMS = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it. seconds: of the search. hosts: that trained. notes: of trials that lost a host.
+    refused: what clients without the token, and with another one, were told. cluster: sizes told, as
+    (event, workers, hosts)."""
+
+    trials: int
+    lost: int
+    epochs: int
+    repeated: int
+    hosts: list[str]
+    notes: list[str]
+    cluster: list[tuple[str, int, int]]
+    best: float | None
+    seconds: float
+    refused: dict[str, str]
+
+
+def plan(short: bool) -> dict[str, Any]:
+    """The search: some minutes on MNIST, or a short one."""
+    data = {"dataset": "digits"} if short else {"dataset": "mnist"}
+    recipe = {"batch_size": 10, "epochs": 60} if short else {"batch_size": 128, "epochs": 8}
+    return {
+        "name": "hosts",
+        "trainable": "logged_mlp",
+        "budget": {"trials": 6 if short else 12},
+        "data": data,
+        "recipe": recipe,
+        "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
+        "pruner": {"name": "none"},
+        "confirmation": {"candidates": 0},
+    }
+
+
+def scenario(short: bool, say: Any = print) -> Outcome:
+    """Carry it out. Raises lan.NoNamespaces."""
+    shared = shared_folder()
+    try:
+        with network(["head", "second", "third"], shared) as hosts:
+            return _carried_out(hosts, shared, short, say)
+    finally:
+        shutil.rmtree(shared)
+
+
+def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outcome:
+    head, second, third = hosts
+    token = shared / "token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    log = shared / "epochs.log"
+    environment = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "CHAOS_LOG": str(log),
+        "PYTHONPATH": f"{ROOT}:{HERE}",
+    }
+    if short:  # or Ray takes a minute to miss a host that was cut off
+        environment |= {
+            "RAY_health_check_period_ms": "1000",
+            "RAY_health_check_timeout_ms": "1000",
+            "RAY_health_check_failure_threshold": "3",
+        }
+    address = f"{head.address}:6379"
+    began = time.monotonic()
+    with (shared / "ray.out").open("w") as out:
+        for host in hosts:
+            how = (
+                ["--head", "--port=6379", "--include-dashboard=false"]
+                if host is head
+                else [f"--address={address}"]
+            )
+            command = ["ray", "start", *how, f"--node-ip-address={host.address}", "--num-cpus=1", "--block"]
+            command += ["--object-store-memory=200000000", "--disable-usage-stats"]
+            host.start([str(PROGRAMS / command[0]), *command[1:]], environment, out)
+            if host is head:
+                _listens(head, address, environment)
+    say(f"three hosts are up after {time.monotonic() - began:.0f} s")
+    config = shared / "hosts.toml"
+    config.write_text(Plan.parse(plan(short), "hosts").to_toml())
+    command = [
+        str(PROGRAMS / "benchsweep"), "run", str(config), "--address", address, "--json",
+        "--runs", str(shared / "runs"),
+    ]  # fmt: skip
+    driver = head.start(command, environment, subprocess.PIPE)
+    assert driver.stdout is not None
+    seen: Counter[str] = Counter()
+    cluster: list[tuple[str, int, int]] = []
+    cut = killed = False
+    began = time.monotonic()
+    for line in driver.stdout:
+        if not line.startswith("{"):
+            continue
+        event = json.loads(line)
+        if event["event"] in ("started", "resized"):
+            cluster.append((event["event"], event["workers"], event["hosts"]))
+            say(f"{time.monotonic() - began:5.1f} s  {event['workers']} at once on {event['hosts']} hosts")
+        elif event["event"] == "noted":
+            say(f"{time.monotonic() - began:5.1f} s  {event['sentence']}")
+        if event["event"] != "epoch_reported" or (cut and killed):
+            continue
+        placed = Sweep.read(shared / "runs" / "hosts")
+        training = {
+            host.split(":")[0]: len(trial.epochs)
+            for trial in placed.trials
+            if trial.state is State.RUNNING and (host := trial.worker)
+        }
+        seen.update(training.keys())
+        if not cut and cluster[-1][2] == 3 and {"head", "second", "third"} <= training.keys():
+            second.cut_off()
+            cut = True
+            say(f"{time.monotonic() - began:5.1f} s  the cable of host second is pulled")
+        elif cut and not killed and cluster[-1][2] == 2 and "third" in training:
+            third.kill()
+            killed = True
+            say(f"{time.monotonic() - began:5.1f} s  host third is killed")
+    _, errors = driver.communicate()
+    seconds = time.monotonic() - began
+    if driver.returncode or not (cut and killed):
+        raise RuntimeError(
+            f"the search ended with {driver.returncode}, cut off: {cut}, killed: {killed}: {errors}"
+        )
+    sweep = Sweep.read(shared / "runs" / "hosts")
+    asked = plan(short)
+    numbers = list(range(1, asked["recipe"]["epochs"] + 1))
+    whole = [
+        trial.state is State.COMPLETE and [epoch.number for epoch in trial.epochs] == numbers
+        for trial in sweep.trials
+    ]
+    trained = Counter(log.read_text().splitlines())
+    best = sweep.best()
+    return Outcome(
+        trials=len(sweep.trials),
+        lost=asked["budget"]["trials"] - sum(whole),
+        epochs=len(trained),
+        repeated=sum(trained.values()) - len(trained),
+        hosts=sorted(seen),
+        notes=[note for trial in sweep.trials for note in trial.notes],
+        cluster=cluster,
+        best=None if best is None else best.score,
+        seconds=seconds,
+        refused=_refused(head, address, config, shared, environment),
+    )
+
+
+def _listens(host: Host, address: str, environment: dict[str, str]) -> None:
+    """Wait until the head answers."""
+    name, _, port = address.rpartition(":")
+    probe = f"import socket; socket.create_connection(({name!r}, {port}), timeout=1)"
+    until = time.monotonic() + 60
+    while host.run([sys.executable, "-c", probe], environment).returncode:
+        if time.monotonic() > until:
+            raise TimeoutError(f"the head did not listen on {address} within 60 s")
+        time.sleep(0.3)
+
+
+def _refused(
+    host: Host, address: str, config: Path, shared: Path, environment: dict[str, str]
+) -> dict[str, str]:
+    """What clients that may not are told."""
+    other = shared / "another"
+    other.write_text(secrets.token_hex(32))
+    without = {name: value for name, value in environment.items() if not name.startswith("RAY_AUTH")}
+    started = {}
+    for who, given in {
+        "without a token": without,
+        "with another token": {**environment, "RAY_AUTH_TOKEN_PATH": str(other)},
+    }.items():
+        command = [str(PROGRAMS / "benchsweep"), "run", str(config), "--address", address]
+        command += ["--runs", str(shared / who.replace(" ", "-"))]
+        started[who] = host.start(command, {**given, "HOME": str(shared)}, subprocess.PIPE)
+    told = {}
+    for who, process in started.items():
+        out, errors = process.communicate(timeout=120)
+        if process.returncode == 0:
+            raise RuntimeError(f"a client {who} was let in: {out}")
+        told[who] = errors.strip()
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--short", action="store_true", help="on the embedded digits")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON alone")
+    given = parser.parse_args()
+    os.environ.setdefault("BENCHSWEEP_DATA", str(ROOT / "data"))
+    outcome = scenario(given.short, (lambda _: None) if given.json else print)
+    print(json.dumps(asdict(outcome), indent=None if given.json else 2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Hosts of a network that lies on this one machine: network namespaces joined by a bridge, each with its own
+address, name and /tmp. Linux and the superuser only; needs `ip` (iproute2) and `unshare` (util-linux)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+NETWORK = "10.77.0"
+
+
+class NoNamespaces(RuntimeError):
+    """No network namespace can be made here; says why."""
+
+
+@dataclass
+class Host:
+    """One of them. address: on the network; namespace, link: as `ip` knows them. scratch: its
+    /tmp, as this machine sees it."""
+
+    name: str
+    address: str
+    namespace: str
+    link: str
+    scratch: Path
+    processes: list[subprocess.Popen[Any]] = field(default_factory=list)
+
+    @property
+    def _inside(self) -> list[str]:
+        return ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--uts"]
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], output: IO[Any] | int | None = None
+    ) -> subprocess.Popen[Any]:
+        """A process on this host, in a group of its own."""
+        inside = f'mount --bind {self.scratch} /tmp && hostname {self.name} && exec "$@"'
+        process = subprocess.Popen(
+            [*self._inside, "sh", "-c", inside, "sh", *command],
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """A command on this host, carried out to its end."""
+        process = self.start(command, environment, subprocess.PIPE)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(list(command), process.returncode, out, err)
+
+    def cut_off(self) -> None:
+        """Pull its cable."""
+        _ip("link", "set", self.link, "down")
+
+    def join(self) -> None:
+        """Put it back."""
+        _ip("link", "set", self.link, "up")
+
+    def kill(self) -> None:
+        """End every process on it at once, as a power cut would."""
+        told = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
+        for pid in told.stdout.split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        for process in self.processes:
+            process.wait()
+
+
+@contextmanager
+def network(names: Sequence[str], scratch: Path) -> Iterator[list[Host]]:
+    """Hosts of these names, which reach each other and nobody else; gone afterwards, with all that ran on
+    them. scratch: a folder, not below /tmp, for theirs. Raises NoNamespaces."""
+    if shutil.which("ip") is None or shutil.which("unshare") is None:
+        raise NoNamespaces("ip (iproute2) and unshare (util-linux) are needed, but are not installed")
+    own = f"bs{os.getpid() % 10**6}"  # an interface's name has at most 15 letters
+    bridge, hosts = f"{own}br", []
+    try:
+        try:
+            _ip("link", "add", bridge, "type", "bridge")
+            _ip("link", "set", bridge, "up")
+            for number, name in enumerate(names, 1):
+                (scratch / f"tmp-{name}").mkdir()
+                at = f"{NETWORK}.{number}"
+                host = Host(name, at, f"{own}-{number}", f"{own}v{number}", scratch / f"tmp-{name}")
+                hosts.append(host)
+                _ip("netns", "add", host.namespace)
+                _ip("link", "add", host.link, "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
+                _ip("link", "set", host.link, "master", bridge, "up")
+                inside = ("-n", host.namespace)
+                _ip(*inside, "address", "add", f"{host.address}/24", "dev", "eth0")
+                _ip(*inside, "link", "set", "eth0", "up")
+                _ip(*inside, "link", "set", "lo", "up")
+        except subprocess.CalledProcessError as error:
+            raise NoNamespaces(f"{' '.join(error.cmd)}: {error.stderr.strip()}") from error
+        yield hosts
+    finally:
+        for host in hosts:
+            host.kill()
+            subprocess.run(["ip", "netns", "delete", host.namespace], capture_output=True)
+            subprocess.run(["ip", "link", "delete", host.link], capture_output=True)
+        subprocess.run(["ip", "link", "delete", bridge], capture_output=True)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+
+def shared_folder() -> Path:
+    """A new folder that all hosts see, since it does not lie in /tmp. Whoever asks removes it."""
+    for number in range(10**6):
+        with suppress(FileExistsError):
+            path = Path("/var/tmp") / f"benchsweep-lan-{os.getpid()}-{number}"
+            path.mkdir()
+            return path
+    raise AssertionError

@@ -1,0 +1,105 @@
+"""A search on three hosts with addresses of their own, of which two are lost; and who is let in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from searches import NOWHERE, plan
+
+from search.access import check, explained
+from search.events import EpochReported
+from search.folder import RunFolder
+from search.start import starting
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_repeated() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "hosts.py"), "--short", "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=280,
+    )
+    if "NoNamespaces" in done.stderr:
+        pytest.skip(f"no hosts can be made here: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert (told["trials"], told["lost"], told["epochs"]) == (6, 0, 6 * 60)
+    # Of a trial that lost its host the epoch in flight alone may be trained twice.
+    assert told["repeated"] <= 2
+    assert told["hosts"] == ["head", "second", "third"]
+    assert len(told["notes"]) == 2
+    assert all("was lost or out of reach after epoch" in note for note in told["notes"])
+    assert [tuple(size) for size in told["cluster"][-3:]] == [
+        ("resized", 3, 3),
+        ("resized", 2, 2),
+        ("resized", 1, 1),
+    ]
+    assert told["refused"].keys() == {"without a token", "with another token"}
+    for sentence in told["refused"].values():
+        assert "does not let this process in" in sentence and "RAY_AUTH_TOKEN_PATH" in sentence
+        assert "Traceback" not in sentence
+
+
+@pytest.mark.parametrize(
+    "address, told",
+    [
+        ("ray://10.0.0.1:10001", "the address of Ray's client server"),
+        ("http://10.0.0.1:8265", "ray job submit --address http://10.0.0.1:8265 -- benchsweep run PLAN"),
+        ("127.0.0.1:9", "but nothing does"),
+    ],
+)
+def test_an_address_of_another_kind_is_told_with_what_to_do(address: str, told: str) -> None:
+    with pytest.raises(ConnectionError, match=told.replace(".", r"\.")):
+        check(address)
+
+
+def test_why_a_cluster_takes_nobody_is_told_in_a_sentence() -> None:
+    assert "this is none of a:6379's: no node" in str(explained("a:6379", RuntimeError("no node\nmore")))
+    versions = RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.1\n    Python: 3.9")
+    assert "Ray: 2.1 Python: 3.9" in str(explained("a:6379", versions))
+
+
+@pytest.fixture
+def listening() -> Iterator[set[str]]:
+    """Filled while it is used: every address that a process of this test's listens on."""
+    found: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        from search.descendants import descendants
+
+        while not over.wait(0.3):
+            own = {str(pid) for pid in (os.getpid(), *descendants(os.getpid()))}
+            told = subprocess.run(["ss", "-H", "-l", "-n", "-t", "-u", "-p"], capture_output=True, text=True)
+            for line in told.stdout.splitlines():
+                if any(f"pid={pid}," in line for pid in own):
+                    found.add(line.split()[4].rpartition(":")[0])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield found
+    over.set()
+    thread.join()
+
+
+def test_no_port_of_a_search_on_one_machine_listens_beyond_loopback(
+    tmp_path: Path, listening: set[str]
+) -> None:
+    if subprocess.run(["ss", "-V"], capture_output=True).returncode:
+        pytest.skip("ss (iproute2) is not installed")
+    given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 20}, pruner={"name": "none"})
+    with starting(RunFolder.named("small", tmp_path), given, NOWHERE) as search_:
+        epochs = sum(isinstance(event, EpochReported) for event in search_)
+    assert epochs == 40
+    assert listening
+    assert listening <= {"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"}
