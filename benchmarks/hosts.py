@@ -61,11 +61,11 @@ class Outcome:
 def plan(short: bool) -> dict[str, Any]:
     """The search: some minutes on MNIST, or a short one."""
     data = {"dataset": "digits"} if short else {"dataset": "mnist"}
-    recipe = {"batch_size": 10, "epochs": 60} if short else {"batch_size": 128, "epochs": 8}
+    recipe = {"batch_size": 10, "epochs": 60} if short else {"batch_size": 128, "epochs": 10}
     return {
         "name": "hosts",
         "trainable": "logged_mlp",
-        "budget": {"trials": 6 if short else 12},
+        "budget": {"trials": 6 if short else 24},
         "data": data,
         "recipe": recipe,
         "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},

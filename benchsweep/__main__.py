@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from benchsweep import cluster
 from benchsweep.check import check
 from benchsweep.compare import compare
 from benchsweep.confirm import confirm
@@ -49,6 +50,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(export)
 app.command()(doctor)
+app.add_typer(cluster.app, name="cluster")
 app.command()(schema)
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 Path = tuple[str, ...]
-TABLES = ("budget", "data", "recipe", "space", "sampler", "pruner", "resources")
+TABLES = ("budget", "data", "recipe", "space", "sampler", "pruner", "resources", "cluster")
 M = TypeVar("M", bound=BaseModel)
 
 

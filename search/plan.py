@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search import pruner, sampler
 from search.budget import Budget, Confirming, Resources
+from search.cluster_table import ClusterTable
 from search.fault import Fault, shown, unknown, validated
 from search.folder import NAME
 from search.override import blamed, overridden
@@ -81,6 +82,9 @@ class Plan(BaseModel):
     resources: Resources = Field(default=Resources(), description="What a trial is given.")
     confirmation: Confirming = Field(
         default=Confirming(), description="How the best trials are confirmed, once the search is over."
+    )
+    cluster: ClusterTable = Field(
+        default=ClusterTable(), description="Of what machines `benchsweep cluster` makes a cluster."
     )
 
     @classmethod
@@ -187,6 +191,7 @@ class _Draft:
         fields["resources"] = self._keep(validated(Resources, self._part("resources"), ("resources",)))
         confirmation = validated(Confirming, self._part("confirmation"), ("confirmation",))
         fields["confirmation"] = self._keep(confirmation)
+        fields["cluster"] = self._keep(validated(ClusterTable, self._part("cluster"), ("cluster",)))
         fields["sampler"] = self._keep(parse_sampler(self._part("sampler")))
         fields["pruner"] = self._keep(parse_pruner(self._part("pruner")))
         fields |= self._fitted()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from search.tune import Search
 
 _KEPT = ("name", "trainable", "data", "storage")
-_EASED = ("budget", "resources", "confirmation")
+_EASED = ("budget", "resources", "confirmation", "cluster")
 _LIMITS = ("trials", "wall_time", "epochs")
 
 

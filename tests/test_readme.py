@@ -31,6 +31,7 @@ def test_the_map_names_every_file_and_no_other() -> None:
     }
     named = set(re.findall(r"\b\w+\.(?:py|csv|html|css|js|md)\b", MAP))
     named -= {"boosting.py", "sweeps.py", "searches.py", "unfinished.py", "servers.py", "CHANGELOG.md"}
+    named -= {"s3.py", "cluster.md", "scale.md"}
     assert named == there
 
 

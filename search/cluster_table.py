@@ -1,0 +1,84 @@
+"""The [cluster] table of a plan: what machines a cluster is to be made of, for `benchsweep cluster`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@:+-]*$", max_length=200)]
+_Path = Annotated[str, Field(pattern=r"^(~|/)[A-Za-z0-9._/@+-]*$", max_length=200)]
+_Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class Ssh(_Table):
+    """Machines of one's own, reached by ssh, for `ray up`."""
+
+    head: _Name = Field(description="Name or address of the machine that the search's driver runs on.")
+    workers: list[_Name] = Field(min_length=1, description="Names or addresses of the others.")
+    user: _Name = Field(description="Who logs in.")
+    key: _Path = Field(default="~/.ssh/id_ed25519", description="The private key, on this machine.")
+
+
+class Aws(_Table):
+    """Machines of Amazon's, made and ended by `ray up`."""
+
+    region: _Name = Field(description="As in us-west-2.")
+    head_type: _Name = Field(default="m7i.xlarge", description="Instance type of the head.")
+    worker_type: _Name = Field(default="m7i.4xlarge", description="Instance type of the others.")
+    nfs: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:/[A-Za-z0-9._/-]*$")] = Field(
+        description="The file system that all mount, as in fs-0123.efs.us-west-2.amazonaws.com:/"
+    )
+
+
+class Kubernetes(_Table):
+    """Pods, for a KubeRay RayJob."""
+
+    image: _Name = Field(description="Container image with benchsweep and its packages installed.")
+    namespace: _Label = Field(default="default", description="Where the job is made.")
+    claim: _Label = Field(default="benchsweep", description="PersistentVolumeClaim (ReadWriteMany) for runs.")
+
+
+class Slurm(_Table):
+    """Nodes of a batch system."""
+
+    time: Annotated[str, Field(pattern=r"^(\d+-)?\d{1,3}(:\d{2}){0,2}$")] = Field(
+        default="04:00:00", description="Limit of the job, as Slurm reads it: hours:minutes:seconds."
+    )
+    partition: _Name | None = Field(default=None, description="The site's default when left out.")
+    account: _Name | None = Field(default=None, description="The user's default when left out.")
+
+
+class ClusterTable(_Table):
+    """Which machines, beside the head."""
+
+    workers: int = Field(default=2, ge=1, le=10_000, description="Machines beside the head, at most.")
+    min_workers: int | None = Field(
+        default=None, ge=0, description="At least so many are kept; as many as workers when left out."
+    )
+    cpus: int = Field(default=4, ge=1, description="CPUs of a machine that trials may use.")
+    gpus: int = Field(default=0, ge=0, description="GPUs of a machine.")
+    memory_gib: int = Field(default=16, ge=1, description="Memory of a machine, in GiB.")
+    shared: _Path = Field(
+        default="/mnt/benchsweep", description="Folder that all machines see: runs and data lie in it."
+    )
+    setup: list[Annotated[str, Field(min_length=1, pattern=r"^[^\r\n]+$")]] = Field(
+        default=[], description="Shell commands that make benchsweep and Ray available, before Ray starts."
+    )
+    ssh: Ssh | None = None
+    aws: Aws | None = None
+    kubernetes: Kubernetes | None = None
+    slurm: Slurm = Slurm()
+
+    @property
+    def least(self) -> int:
+        """Machines beside the head that are always there."""
+        return self.workers if self.min_workers is None else min(self.min_workers, self.workers)
+
+
+Kind = Literal["ray-up", "kuberay", "slurm"]

@@ -1,0 +1,126 @@
+"""A plan's cluster as a KubeRay RayJob: a manifest for `kubectl apply`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from search.cluster_files import PORT, command, header, line, table_of
+from search.cluster_table import ClusterTable
+from search.plan import Plan
+
+RAY = "2.60.0"
+_FOLDER = "/etc/benchsweep"
+
+
+def kuberay(plan: Plan, origin: str) -> str:
+    """The manifest: a ConfigMap with the plan, a NetworkPolicy that lets in nobody but the cluster's own
+    Pods, and the RayJob. Raises PlanError."""
+    table = table_of(plan, "kuberay", origin)
+    assert table.kubernetes is not None
+    name = plan.name.lower().replace(".", "-").replace("_", "-")[:40].strip("-")
+    namespace = table.kubernetes.namespace
+    metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/name": "benchsweep"}}
+    documents = [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {**metadata, "name": f"{name}-plan"},
+            "data": {"plan.toml": plan.to_toml()},
+        },
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {**metadata, "name": f"{name}-inside"},
+            "spec": {
+                "podSelector": {"matchLabels": {"benchsweep/run": name}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"podSelector": {"matchLabels": {"benchsweep/run": name}}}]}],
+            },
+        },
+        {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": metadata, "spec": _job(table, name)},
+    ]
+    body = yaml.dump_all(documents, Dumper=_Readable, sort_keys=False, width=120)
+    return header("kuberay", plan) + body
+
+
+class _Readable(yaml.SafeDumper):
+    """Text of several lines stays that."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Readable.add_representer(str, _text)
+
+
+def _job(table: ClusterTable, name: str) -> dict[str, Any]:
+    return {
+        # The submitter is a container of the head's Pod: it reaches the dashboard over loopback.
+        "submissionMode": "SidecarMode",
+        "entrypoint": line(command(table, f"{_FOLDER}/plan.toml")),
+        "shutdownAfterJobFinishes": True,
+        "ttlSecondsAfterFinished": 60,
+        "backoffLimit": 3,  # a new cluster each time, on which the run goes on
+        "rayClusterSpec": {
+            "rayVersion": RAY,
+            "authOptions": {"mode": "token"},
+            "enableInTreeAutoscaling": table.least < table.workers,
+            "headGroupSpec": {
+                "rayStartParams": {"dashboard-host": "127.0.0.1", "num-cpus": str(table.cpus)},
+                "template": _pod(table, name, "ray-head", head=True),
+            },
+            "workerGroupSpecs": [
+                {
+                    "groupName": "workers",
+                    "replicas": table.least,
+                    "minReplicas": table.least,
+                    "maxReplicas": table.workers,
+                    "rayStartParams": {"num-cpus": str(table.cpus)},
+                    "template": _pod(table, name, "ray-worker", head=False),
+                }
+            ],
+        },
+    }
+
+
+def _pod(table: ClusterTable, name: str, container: str, head: bool) -> dict[str, Any]:
+    assert table.kubernetes is not None
+    size = {"cpu": str(table.cpus), "memory": f"{table.memory_gib}Gi"}
+    if table.gpus:
+        size["nvidia.com/gpu"] = str(table.gpus)
+    mounts = [{"name": "shared", "mountPath": table.shared}]
+    volumes: list[dict[str, Any]] = [
+        {"name": "shared", "persistentVolumeClaim": {"claimName": table.kubernetes.claim}}
+    ]
+    ports = []
+    if head:
+        mounts.append({"name": "plan", "mountPath": _FOLDER})
+        volumes.append({"name": "plan", "configMap": {"name": f"{name}-plan"}})
+        ports = [{"containerPort": PORT, "name": "gcs-server"}]
+    spec: dict[str, Any] = {
+        "containers": [
+            {
+                "name": container,
+                "image": table.kubernetes.image,
+                "resources": {"limits": dict(size), "requests": dict(size)},
+                **({"ports": ports} if ports else {}),
+                "volumeMounts": mounts,
+                "securityContext": {"allowPrivilegeEscalation": False},
+            }
+        ],
+        "volumes": volumes,
+        "automountServiceAccountToken": table.least < table.workers and head,  # the autoscaler needs it
+    }
+    if head:
+        spec["restartPolicy"] = "Never"  # as a submitter in the same Pod asks for
+    return {"metadata": {"labels": {"benchsweep/run": name}}, "spec": spec}
+
+
+def after(table: ClusterTable, name: str) -> list[str]:
+    """What to type then. name: of the file."""
+    assert table.kubernetes is not None
+    space = table.kubernetes.namespace
+    return [f"kubectl apply -f {name}", f"kubectl get rayjobs -n {space} --watch"]

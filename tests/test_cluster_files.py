@@ -1,0 +1,338 @@
+"""The files that bring clusters up, held against what reads them: Ray's own validation, Kubernetes' and
+KubeRay's schemas, bash, shellcheck, and a batch system played by two small programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+from typer.testing import CliRunner
+
+from benchsweep.__main__ import app
+from search.cluster_files import table_of
+from search.folder import RunFolder
+from search.kuberay import kuberay
+from search.plan import Plan, PlanError
+from search.ray_up import ray_up
+from search.records import State, Sweep
+from search.slurm import slurm
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "configs" / "cluster.toml"
+BENCHMARKS = ROOT / "benchmarks"
+AWS = 'cluster.aws={region="us-west-2", nfs="fs-1.efs.us-west-2.amazonaws.com:/"}'
+
+
+def example(*sets: str) -> Plan:
+    return Plan.read(EXAMPLE, sets)
+
+
+def test_the_file_for_ray_up_passes_rays_own_validation_with_machines_of_ones_own() -> None:
+    told = yaml.safe_load(ray_up(example(), "test", "/plans/cluster.toml"))
+    whole = prepare_config(told)
+    validate_config(whole)
+    (node,) = whole["available_node_types"].values()
+    assert whole["max_workers"] == node["max_workers"] == node["min_workers"] == 2
+    assert whole["provider"]["worker_ips"] == ["10.0.0.11", "10.0.0.12"]
+    assert whole["file_mounts"]["~/plan.toml"] == "/plans/cluster.toml"
+
+
+def test_the_file_for_ray_up_passes_rays_own_validation_with_amazons_machines() -> None:
+    plan = example("cluster.ssh=", AWS, "cluster.workers=8", "cluster.min_workers=0", "cluster.gpus=1")
+    told = yaml.safe_load(ray_up(plan, "test", "/plans/cluster.toml"))
+    validate_config(prepare_config(told))
+    worker = told["available_node_types"]["worker"]
+    assert (worker["min_workers"], worker["max_workers"]) == (0, 8)
+    assert worker["resources"] == {"CPU": 8, "GPU": 1}
+    assert any("fs-1.efs.us-west-2.amazonaws.com:/" in each for each in told["setup_commands"])
+
+
+@pytest.mark.parametrize("sets", [(), ("cluster.ssh=", AWS)])
+def test_with_ray_up_every_start_has_the_token_on_and_the_dashboard_on_loopback(
+    sets: tuple[str, ...],
+) -> None:
+    told = yaml.safe_load(ray_up(example(*sets), "test", "/plan.toml"))
+    starts = [*told["head_start_ray_commands"], *told["worker_start_ray_commands"]]
+    assert all(each.startswith("export RAY_AUTH_MODE=token; ") for each in starts)
+    (head,) = [each for each in starts if "--head" in each]
+    assert "--dashboard-host=127.0.0.1" in head and "--num-cpus=8" in head
+    assert "chmod 600 ~/.ray/auth_token" in told["setup_commands"]
+    for each in [*starts, *told["setup_commands"]]:
+        assert subprocess.run(["bash", "-n", "-c", each]).returncode == 0
+
+
+STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
+POD = {"type": "object", "required": ["spec"]}
+COUNT = {"type": "integer", "minimum": 0}
+RAYJOB = {
+    "description": "What KubeRay's API reference says of a RayJob; the Pods are Kubernetes' own to judge.",
+    "type": "object",
+    "required": ["apiVersion", "kind", "metadata", "spec"],
+    "additionalProperties": False,
+    "properties": {
+        "apiVersion": {"const": "ray.io/v1"},
+        "kind": {"const": "RayJob"},
+        "metadata": {"type": "object", "required": ["name"]},
+        "spec": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "activeDeadlineSeconds": COUNT,
+                "backoffLimit": COUNT,
+                "clusterSelector": STRINGS,
+                "deletionStrategy": {"type": "object"},
+                "entrypoint": {"type": "string"},
+                "entrypointNumCpus": {"type": "number"},
+                "entrypointNumGpus": {"type": "number"},
+                "entrypointResources": {"type": "string"},
+                "jobId": {"type": "string"},
+                "managedBy": {"type": "string"},
+                "metadata": STRINGS,
+                "rayClusterSpec": {
+                    "type": "object",
+                    "required": ["headGroupSpec"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "authOptions": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {"mode": {"enum": ["disabled", "token"]}},
+                        },
+                        "autoscalerOptions": {"type": "object"},
+                        "enableInTreeAutoscaling": {"type": "boolean"},
+                        "gcsFaultToleranceOptions": {"type": "object"},
+                        "headGroupSpec": {
+                            "type": "object",
+                            "required": ["template"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "enableIngress": {"type": "boolean"},
+                                "headService": {"type": "object"},
+                                "rayStartParams": STRINGS,
+                                "serviceType": {"type": "string"},
+                                "template": POD,
+                            },
+                        },
+                        "headServiceAnnotations": STRINGS,
+                        "managedBy": {"type": "string"},
+                        "rayVersion": {"type": "string"},
+                        "suspend": {"type": "boolean"},
+                        "workerGroupSpecs": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["groupName", "maxReplicas", "minReplicas", "template"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "groupName": {"type": "string"},
+                                    "idleTimeoutSeconds": COUNT,
+                                    "maxReplicas": COUNT,
+                                    "minReplicas": COUNT,
+                                    "numOfHosts": COUNT,
+                                    "rayStartParams": STRINGS,
+                                    "replicas": COUNT,
+                                    "scaleStrategy": {"type": "object"},
+                                    "suspend": {"type": "boolean"},
+                                    "template": POD,
+                                },
+                            },
+                        },
+                    },
+                },
+                "runtimeEnvYAML": {"type": "string"},
+                "shutdownAfterJobFinishes": {"type": "boolean"},
+                "submissionMode": {"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"]},
+                "submitterConfig": {"type": "object"},
+                "submitterPodTemplate": POD,
+                "suspend": {"type": "boolean"},
+                "ttlSecondsAfterFinished": COUNT,
+            },
+        },
+    },
+}
+
+
+def manifest(*sets: str) -> dict[str, dict[str, Any]]:
+    """The documents of the manifest, by kind."""
+    text = kuberay(example(*sets), "test")
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+@pytest.mark.parametrize("sets", [(), ("cluster.gpus=2", "cluster.min_workers=0", "cluster.workers=9")])
+def test_the_manifest_for_kuberay_passes_kubernetes_schemas_and_what_is_known_of_a_rayjob(
+    sets: tuple[str, ...],
+) -> None:
+    told = manifest(*sets)
+    assert told.keys() == {"ConfigMap", "NetworkPolicy", "RayJob"}
+    jsonschema.validate(told["RayJob"], RAYJOB)
+    spec = told["RayJob"]["spec"]["rayClusterSpec"]
+    templates = [spec["headGroupSpec"]["template"], *(each["template"] for each in spec["workerGroupSpecs"])]
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            **template,
+            "metadata": {"name": "pod", **template["metadata"]},
+        }
+        for template in templates
+    ]
+    for document in (told["ConfigMap"], told["NetworkPolicy"], *pods):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+    for pod in pods:
+        (container,) = pod["spec"]["containers"]
+        assert container["resources"]["limits"] == container["resources"]["requests"]
+        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+        assert {"name": "shared", "mountPath": "/mnt/benchsweep"} in container["volumeMounts"]
+
+
+def test_a_rayjob_with_a_misspelt_key_does_not_pass() -> None:
+    told = manifest()["RayJob"]
+    told["spec"]["rayClusterSpec"]["authOption"] = {"mode": "token"}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(told, RAYJOB)
+
+
+def test_with_kuberay_the_token_is_on_the_dashboard_on_loopback_and_the_plan_is_the_plan() -> None:
+    told = manifest()
+    spec = told["RayJob"]["spec"]
+    assert spec["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+    assert spec["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["dashboard-host"] == "127.0.0.1"
+    assert spec["submissionMode"] == "SidecarMode"  # over that loopback
+    assert spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["restartPolicy"] == "Never"
+    import tomllib
+
+    embedded = Plan.parse(tomllib.loads(told["ConfigMap"]["data"]["plan.toml"]), "embedded")
+    assert embedded == example()
+
+
+def test_the_script_for_slurm_passes_bash_and_shellcheck(tmp_path: Path) -> None:
+    script = tmp_path / "cluster.sh"
+    script.write_text(
+        slurm(example("cluster.gpus=4", 'cluster.slurm.account="lab"'), "test", "/plans/a b.toml")
+    )
+    assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert shellcheck is not None
+    done = subprocess.run([shellcheck, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    text = script.read_text()
+    for each in ("--nodes=3", "--gpus-per-node=4", "--account=lab", "--mem=16G", "--time=08:00:00"):
+        assert f"#SBATCH {each}\n" in text
+    assert "'/plans/a b.toml'" in text
+
+
+SRUN = """#!/usr/bin/env bash
+while [ "${1#--}" != "$1" ]; do shift; done
+[ "$1" = hostname ] && { echo "$ADDRESS"; exit; }
+exec "$@"
+"""
+SCONTROL = '#!/usr/bin/env bash\necho "$SLURM_JOB_NODELIST"\n'
+
+
+def test_the_script_for_slurm_brings_ray_up_searches_and_leaves_no_token(tmp_path: Path) -> None:
+    """As a job of one node, on a host of its own, whose processes `ray stop` alone can see."""
+    sys.path.append(str(BENCHMARKS))
+    from lan import NoNamespaces, network, shared_folder
+
+    shared = shared_folder()
+    try:
+        with network(["node"], shared) as (node,):
+            for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
+                (shared / name).write_text(text)
+                (shared / name).chmod(0o755)
+            (shared / "small.toml").write_text(
+                f"""
+                budget = {{ trials = 2 }}
+                data = {{ dataset = "digits" }}
+                recipe = {{ epochs = 2 }}
+                space = {{ dropout = {{ low = 0.0, high = 0.3 }} }}
+                confirmation = {{ candidates = 0 }}
+                cluster = {{ cpus = 1, shared = "{shared}/lab" }}
+                """
+            )
+            script = shared / "small.sh"
+            plan = Plan.read(shared / "small.toml")
+            script.write_text(slurm(plan, "test", str(shared / "small.toml")))
+            environment = {
+                "PATH": f"{shared}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "SLURM_JOB_ID": "7",
+                "SLURM_JOB_NUM_NODES": "1",
+                "SLURM_JOB_NODELIST": "node",
+                "ADDRESS": node.address,
+            }
+            done = node.run(["unshare", "--pid", "--fork", "--mount-proc", "bash", str(script)], environment)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+            sweep = Sweep.read(shared / "lab" / "runs" / "small")
+            assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
+            assert not list((shared / "lab").glob(".secrets*"))
+    except NoNamespaces as error:
+        pytest.skip(f"no host can be made here: {error}")
+    finally:
+        shutil.rmtree(shared)
+
+
+@pytest.mark.parametrize(
+    "kind, sets, told",
+    [
+        ("kuberay", ("cluster.kubernetes=",), r"\[cluster\] kubernetes: must be given for kuberay"),
+        ("ray-up", ("cluster.ssh=",), r"\[cluster\].* must have either ssh or aws .* neither"),
+        ("ray-up", (AWS,), r"\[cluster\].* must have either ssh or aws .* both"),
+        ("ray-up", ("cluster.workers=3",), r"must be at most the 2 machines in ssh.workers, but got 3"),
+        ("slurm", ("resources.cpus=9",), r"a machine must hold a trial: .* cpus = 9"),
+        ("slurm", ("resources.gpus=1",), r"a machine must hold a trial: .* gpus = 1"),
+    ],
+)
+def test_what_is_missing_in_a_plan_is_told_before_a_file_is_made(
+    kind: Any, sets: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(PlanError, match=told):
+        table_of(example(*sets), kind, "test")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'cluster.shared="relative"',
+        'cluster.shared="/mnt/$(id)"',
+        'cluster.kubernetes.image="a b"',
+        'cluster.ssh.user="me; rm -rf /"',
+        'cluster.slurm.time="soon"',
+        'cluster.slurm.partition="a\\nb"',
+    ],
+)
+def test_what_a_shell_would_read_otherwise_is_refused(wrong: str) -> None:
+    with pytest.raises(PlanError, match=r"\[cluster\]"):
+        example(wrong)
+
+
+@pytest.mark.parametrize("kind", ["ray-up", "kuberay", "slurm"])
+def test_the_command_writes_the_file_whole_and_tells_what_to_type_next(kind: str, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    done = CliRunner().invoke(app, ["cluster", kind, str(EXAMPLE), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "Token authentication is on" in " ".join(out.read_text().replace("\n#", "").split())
+    assert str(out) in done.stderr
+    printed = CliRunner().invoke(app, ["cluster", kind, str(EXAMPLE)])
+    assert printed.stdout == out.read_text()
+
+
+def test_another_cluster_makes_no_other_run(tmp_path: Path) -> None:
+    from search.start import _check_same
+
+    run = RunFolder.named("cluster", tmp_path)
+    table = json.loads(json.dumps(example().to_table()))
+    before = Sweep(
+        run.path, "cluster", table, example().metric, {}, (), (), (), False,
+    )  # fmt: skip
+    _check_same(run, before, example("cluster.workers=1"), extend=False)
