@@ -216,7 +216,7 @@ def _let_in(address: str | None) -> Iterator[None]:
     check(address)
     try:
         yield
-    except Exception as error:  # Ray has no one type for what keeps it from connecting
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise explained(address, error) from error
 
 

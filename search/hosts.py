@@ -71,7 +71,7 @@ class Hosts:
         try:
             told: Mapping[str, Any] = ray.get(answer, timeout=0.1)
         except Exception as error:  # Ray has many for a worker that cannot start
-            reason = str(error).strip().splitlines()[-1][:300]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1][:300]
             return f"{name} does not tell what it has installed: {reason}"
         return refusal(name, self._here, told, self._seen)
 

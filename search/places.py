@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.budget import Resources
@@ -29,13 +29,16 @@ class Places:
         self._taken: dict[int, Place] = {}
         self._lock = threading.Lock()
         self._hosts: tuple[Host, ...] = tuple(hosts)
+        self._room = self._measured()
         self.cluster: Cluster = cluster_of(hosts, asked)
 
     def change(self, hosts: Sequence[Host]) -> bool:
         """Take other hosts; whether that makes another cluster. Without room for a single trial it has 0
         workers, until there is some again."""
         with self._lock:
-            self._hosts = tuple(hosts)
+            if self._hosts != tuple(hosts):
+                self._hosts = tuple(hosts)
+                self._room = self._measured()
             before = self.cluster
             try:
                 self.cluster = cluster_of(hosts, self._asked)
@@ -51,15 +54,23 @@ class Places:
                 return None
             used = Counter((place.host.id, place.share.device) for place in self._taken.values())
             for share in shares(self._asked):
-                room = {host: held(host, self._asked)[share.device] for host in self._hosts}
+                room = self._room[share.device]
                 left = {host: room[host] - used[host.id, share.device] for host in room}
-                free = [host for host in self._hosts if left[host] > 0]
+                free = [host for host in room if left[host] > 0]
                 if free:
                     sign = 1 if self._asked.placement == "spread" else -1
                     host = max(free, key=lambda host: sign * left[host] / room[host])
                     self._taken[number] = Place(host, share)
                     return self._taken[number]
             return None
+
+    def _measured(self) -> dict[str, dict[Host, int]]:
+        """Device -> host -> how many trials it holds on that."""
+        found = {host: held(host, self._asked) for host in self._hosts}
+        return {
+            share.device: {host: each[share.device] for host, each in found.items()}
+            for share in shares(self._asked)
+        }
 
     @property
     def full(self) -> bool:
@@ -75,8 +86,3 @@ class Places:
         """Free the place of a trial, if it has one."""
         with self._lock:
             self._taken.pop(number, None)
-
-    @property
-    def trials(self) -> Iterable[int]:
-        """Those that have a place."""
-        return tuple(self._taken)
