@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from search.budget import duration
 from search.death import cause, node_lost
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
+from search.lease import Superseded
 from search.places import Place, Places
 from search.records import State
 from search.register import Question, Register, Settled
@@ -46,7 +48,8 @@ class Ledger:
     when that was last looked at. hung: after how many epochs a trial was found hanging; hanging: those whose
     worker was ended for it just now. sent: how many workers a trial had; deaths: how many of them died;
     gone: how many with their machines. asked: who asked the run to stop, from outside; looked: when that was
-    last looked for. The engine pickles its adapters; a ledger pickles as nothing.
+    last looked for. token: tells this process from one that searches a copy. The engine pickles its adapters;
+    a ledger pickles as nothing.
     """
 
     register: Register
@@ -67,6 +70,7 @@ class Ledger:
     asked: str | None = None
     looked: float = 0.0
     resized: bool = False
+    token: int = field(default_factory=lambda: secrets.randbits(48))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
@@ -180,6 +184,7 @@ class Ledger:
             threads=self.register.plan.resources.cpus,
             reported=question.reported,
             claim=(self.register.session, self.sent[question.number]),
+            driver=self.token,
             storage=self.run.trial(question.number).storage,
             announced=self.register.plan.resources.trial_timeout is not None,
         )
@@ -262,6 +267,8 @@ class Ledger:
             return True
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
+        if report.outcome == "SUPERSEDED":
+            raise Superseded(report.error)
         if self.run.storage is not None:
             self._keep(report)
         with self.register.transaction():  # a trial's last epoch and its end are one

@@ -142,6 +142,9 @@ def test_a_worker_that_was_cut_off_stores_nothing_once_another_was_sent(tmp_path
     with pytest.raises(Superseded):
         second.make()
     assert resumed.check()
+    copied = Claim(folder, resumed.number, driver=7)  # of a process that searches a copy of the run
+    with pytest.raises(Superseded, match="a copy of the run is searched elsewhere"):
+        copied.make()
 
 
 def test_a_search_keeps_its_checkpoints_on_s3_through_a_killed_server_and_moves_to_another_folder(

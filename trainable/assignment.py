@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from trainable.epoch import Epoch
 
-Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED"]
+Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED", "SUPERSEDED"]
 """How a trial ended on its worker. UNSTORED: an epoch was trained but could not be stored (a full
-disk, a folder that has gone): no fault of the recipe, so the trial is not over and the search stops."""
+disk, a folder that has gone): no fault of the recipe, so the trial is not over and the search stops.
+SUPERSEDED: another worker has the trial. A driver that is still told so is not the one that sent it."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,12 @@ class Assignment:
     """What the driver asks of a worker; travels as a Ray Tune config, so its values are plain.
 
     number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
-    trial's, absolute.
-    device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs the
-    driver has on record; those are not reported again. claim: (start of the search, which of its workers
-    for this trial): a later one supersedes. storage: address of the folder for checkpoints, where that is
-    not the trial's own; then nothing is written there, for this machine may not see it. announced: whether
-    to tell that training begins, which a driver that watches for hanging trials wants to know.
+    trial's, absolute. device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs
+    the driver has on record; those are not reported again. announced: whether to tell that training
+    begins, which a driver that watches for hanging trials wants to know. claim: (start of the search, which
+    of its workers for this trial): a later one supersedes; driver: what no other process that searches has.
+    storage: address of the folder for checkpoints, where that is not the trial's own; then nothing is
+    written there, for this machine may not see it.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Assignment:
     reported: int
     announced: bool = False
     claim: tuple[int, int] = (0, 0)
+    driver: int = 0
     storage: str | None = None
 
 

@@ -21,16 +21,18 @@ class Superseded(RuntimeError):
 
 @dataclass(frozen=True)
 class Claim:
-    """On the trial in `folder`. number: (start of the search, which worker of it), later ones larger."""
+    """On the trial in `folder`. number: (start of the search, which worker of it), later ones larger. driver:
+    a number that another process, which searches a copy of the same run, has not."""
 
     folder: Path | RemoteFolder
     number: tuple[int, int]
+    driver: int = 0
 
     def make(self) -> None:
         """Take the trial from every worker before. Raises Superseded, and OSError."""
         if self.check():
             return
-        content = json.dumps(self.number).encode()
+        content = json.dumps([*self.number, self.driver]).encode()
         if isinstance(self.folder, RemoteFolder):
             self.folder.write(_NAME, content)
         else:
@@ -45,7 +47,11 @@ class Claim:
                 content = (self.folder / _NAME).read_bytes()
         except FileNotFoundError:
             return False
-        held = tuple(json.loads(content))
-        if held > self.number:
-            raise Superseded(f"the trial in {self.folder} is another worker's now")
-        return held == self.number
+        start, worker, driver = json.loads(content)
+        same = (start, worker) == self.number
+        if (start, worker) > self.number or (same and driver != self.driver):
+            raise Superseded(
+                f"the trial in {self.folder} is another worker's now: where no other one was sent by this "
+                f"search, a copy of the run is searched elsewhere; go on with that one"
+            )
+        return same

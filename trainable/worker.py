@@ -49,7 +49,7 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
 
     Each epoch is checkpointed before it is reported, so that what is on record can be continued.
     A fault of the trainable is reported, not raised: the process stays usable for further trials. A worker
-    that was cut off, and whose trial another one has now, ends without a word.
+    that was cut off, and whose trial another one has now, says so to nobody: its driver let it go.
     """
     assignment = Assignment(**config)
     store = _Store(assignment)
@@ -62,8 +62,8 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
                 tune.report(Report(assignment.number, worker).to_result())
             for report in _reports(assignment, store, worker, ray.get(mapped.data)):
                 tune.report(report.to_result())
-    except Superseded:
-        return
+    except Superseded as error:
+        _end(assignment, worker, "SUPERSEDED", str(error))
     except Diverged as error:
         _end(assignment, worker, "DIVERGED", str(error))
     except NotStored as error:
@@ -143,7 +143,7 @@ class _Store:
         self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
         self._place: Place = self._remote or self._folder / "checkpoint.safetensors"
         number = (assignment.claim[0], assignment.claim[1])
-        self._claim = Claim(self._remote or self._folder, number)
+        self._claim = Claim(self._remote or self._folder, number, assignment.driver)
         self.notes: list[str] = []
 
     @contextmanager
