@@ -183,8 +183,7 @@ class Ledger:
             device=place.share.device,
             threads=self.register.plan.resources.cpus,
             reported=question.reported,
-            claim=(self.register.session, self.sent[question.number]),
-            driver=self.token,
+            claim=(self.token, self.sent[question.number]),
             storage=self.run.trial(question.number).storage,
             announced=self.register.plan.resources.trial_timeout is not None,
         )

@@ -14,6 +14,7 @@ from studies import folder, train
 
 from search import ledger as module
 from search.cluster import Host
+from search.lease import Superseded
 from search.ledger import Ledger
 from search.places import Places
 from search.plan import Plan
@@ -160,3 +161,32 @@ def test_a_ledger_that_was_closed_writes_nothing_more(tmp_path: Path) -> None:
     ledger.close()
     assert ledger.guarded(ledger.next, None) is None
     assert ledger.run.journal.read_bytes() == before
+
+
+def test_a_trial_that_another_process_has_taken_ends_the_search_and_its_record_stays(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path)
+    assert ledger.next()
+    before = ledger.run.journal.read_bytes()
+    report = Report(0, "here:1", outcome="SUPERSEDED", error="a copy of the run is searched elsewhere")
+    assert ledger.guarded(lambda: ledger.take(report.to_result()), True)
+    assert isinstance(ledger.failure, Superseded)
+    assert ledger.stop.is_set()
+    assert ledger.run.journal.read_bytes() == before
+
+
+def test_a_trial_whose_machine_is_lost_is_asked_again_and_that_is_no_fault_of_its(tmp_path: Path) -> None:
+    ledger = _ledger(tmp_path, resources={"max_failures": 0})
+    first = ledger.next()
+    assert isinstance(first, dict)
+    _report(ledger, 0, 1)
+    ledger.lost(0, "The actor is dead because its node has died.")
+    again = ledger.next()
+    assert isinstance(again, dict)
+    assert (again["number"], again["reported"]) == (0, 1)
+    assert again["claim"] == (first["claim"][0], 2)
+    ledger.lost(0, "The worker died unexpectedly.")
+    (trial, *_) = Sweep.read(ledger.run.path).trials
+    assert trial.state is State.FAILED
+    assert trial.notes == (
+        "its machine was lost or out of reach after epoch 1; another one went on from there",
+    )

@@ -132,19 +132,20 @@ def test_the_newest_whole_checkpoint_is_found_whatever_became_of_the_last_write(
 @pytest.mark.parametrize("remote", [False, True])
 def test_a_worker_that_was_cut_off_stores_nothing_once_another_was_sent(tmp_path: Path, remote: bool) -> None:
     folder = RemoteFolder(f"file://{tmp_path}") if remote else tmp_path
-    first, second, resumed = (Claim(folder, number) for number in ((0, 1), (0, 2), (1, 1)))
+    first, second = Claim(folder, 5, 1), Claim(folder, 5, 2)
     first.make()
-    assert first.check()
+    first.check()
     second.make()
     with pytest.raises(Superseded, match="another worker's now"):
         first.check()
-    resumed.make()
     with pytest.raises(Superseded):
-        second.make()
-    assert resumed.check()
-    copied = Claim(folder, resumed.number, driver=7)  # of a process that searches a copy of the run
+        first.make()  # it was cut off before it came so far
+    second.check()
+    resumed = Claim(folder, 3, 1)  # by another process, whatever its number
+    resumed.make()
     with pytest.raises(Superseded, match="a copy of the run is searched elsewhere"):
-        copied.make()
+        second.check()
+    resumed.check()
 
 
 def test_a_search_keeps_its_checkpoints_on_s3_through_a_killed_server_and_moves_to_another_folder(

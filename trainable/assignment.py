@@ -21,10 +21,10 @@ class Assignment:
     number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
     trial's, absolute. device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs
     the driver has on record; those are not reported again. announced: whether to tell that training
-    begins, which a driver that watches for hanging trials wants to know. claim: (start of the search, which
-    of its workers for this trial): a later one supersedes; driver: what no other process that searches has.
-    storage: address of the folder for checkpoints, where that is not the trial's own; then nothing is
-    written there, for this machine may not see it.
+    begins, which a driver that watches for hanging trials wants to know. claim: (a number of the process
+    that searches, which of its workers for this trial), see `trainable.claim`. storage: address of the
+    folder for checkpoints, where that is not the trial's own; then nothing is written there, for this
+    machine may not see it.
     """
 
     number: int
@@ -37,7 +37,6 @@ class Assignment:
     reported: int
     announced: bool = False
     claim: tuple[int, int] = (0, 0)
-    driver: int = 0
     storage: str | None = None
 
 

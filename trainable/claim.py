@@ -21,37 +21,46 @@ class Superseded(RuntimeError):
 
 @dataclass(frozen=True)
 class Claim:
-    """On the trial in `folder`. number: (start of the search, which worker of it), later ones larger. driver:
-    a number that another process, which searches a copy of the same run, has not."""
+    """On the trial in `folder`. driver: a random number of the process that searches. worker: which one of
+    those that it sent for this trial, later ones larger. Of two processes the one that claims last has it:
+    a run has one owner, and another one searches a copy."""
 
     folder: Path | RemoteFolder
-    number: tuple[int, int]
-    driver: int = 0
+    driver: int
+    worker: int
 
     def make(self) -> None:
         """Take the trial from every worker before. Raises Superseded, and OSError."""
-        if self.check():
-            return
-        content = json.dumps([*self.number, self.driver]).encode()
+        held = self._held()
+        if held is not None and held[0] == self.driver and held[1] > self.worker:
+            raise self._lost()
+        content = json.dumps([self.driver, self.worker]).encode()
         if isinstance(self.folder, RemoteFolder):
             self.folder.write(_NAME, content)
         else:
             write_whole(self.folder / _NAME, content)
 
-    def check(self) -> bool:
-        """Whether the trial is this worker's. Raises Superseded once another one has it, and OSError."""
+    def check(self) -> None:
+        """Raise Superseded unless the trial is this worker's, and OSError."""
+        held = self._held()
+        if held is None:
+            self.make()
+        elif held != (self.driver, self.worker):
+            raise self._lost()
+
+    def _held(self) -> tuple[int, int] | None:
         try:
             if isinstance(self.folder, RemoteFolder):
                 content = self.folder.read(_NAME)
             else:
                 content = (self.folder / _NAME).read_bytes()
         except FileNotFoundError:
-            return False
-        start, worker, driver = json.loads(content)
-        same = (start, worker) == self.number
-        if (start, worker) > self.number or (same and driver != self.driver):
-            raise Superseded(
-                f"the trial in {self.folder} is another worker's now: where no other one was sent by this "
-                f"search, a copy of the run is searched elsewhere; go on with that one"
-            )
-        return same
+            return None
+        driver, worker = json.loads(content)
+        return driver, worker
+
+    def _lost(self) -> Superseded:
+        return Superseded(
+            f"the trial in {self.folder} is another worker's now: where this search sent no other one, a "
+            f"copy of the run is searched elsewhere; go on with that one"
+        )

@@ -142,8 +142,7 @@ class _Store:
         self._folder = Path(assignment.folder)
         self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
         self._place: Place = self._remote or self._folder / "checkpoint.safetensors"
-        number = (assignment.claim[0], assignment.claim[1])
-        self._claim = Claim(self._remote or self._folder, number, assignment.driver)
+        self._claim = Claim(self._remote or self._folder, *assignment.claim)
         self.notes: list[str] = []
 
     @contextmanager
@@ -177,8 +176,7 @@ class _Store:
         checkpoint = Checkpoint(training.state_dict(), tuple(epochs), self._recipe)
         last, before = epochs[-1].number, RemoteFolder.waited
         with _storing(f"epoch {last} cannot be stored in {self._remote or self._folder}"):
-            if not self._claim.check():
-                self._claim.make()
+            self._claim.check()
             checkpoint.keep(self._place)
             if self._remote is None:
                 lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
