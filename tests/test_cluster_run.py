@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from searches import plan, search
 
 from search.folder import RunFolder
@@ -48,9 +49,11 @@ def watch(cluster, react, **site):
 """
 
 
-def on_nodes(folder: Path, given: Plan, code: str, cwd: Path = ROOT) -> tuple[Sweep, list[Any]]:
-    """The run that `code` made, and what its driver was told: sizes of the cluster, and sentences."""
-    (folder / "plan.toml").write_text(given.to_toml())
+def on_nodes(folder: Path, given: Plan | None, code: str, cwd: Path = ROOT) -> tuple[Sweep, list[Any]]:
+    """The run that `code` made, and what its driver was told: sizes of the cluster, and sentences. given: the
+    plan, where its file is not there already."""
+    if given is not None:
+        (folder / "plan.toml").write_text(given.to_toml())
     done = subprocess.run(
         [sys.executable, "-c", FRAME + code, str(folder)],
         capture_output=True,
@@ -153,3 +156,34 @@ def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_
     assert sweep.environment["device"] == "any"
     # A trial is shorter than a worker's start, and still no worker is started that is not used.
     assert len({trial.worker for trial in sweep.trials}) <= 4
+
+
+SHIPPED = """
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder.parent / "other")})
+cluster.wait_for_nodes()
+try:
+    watch(cluster, lambda event: None, ship_code=True)
+finally:
+    cluster.shutdown()
+"""
+
+
+def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(tmp_path: Path) -> None:
+    other = tmp_path / "other" / "trainable"
+    shutil.copytree(ROOT / "trainable", other)
+    (other / "worker.py").write_text("raise ImportError('this is another version')\n")
+    (tmp_path / "mine").mkdir()
+    shutil.copy(ROOT / "tests" / "boosting.py", tmp_path / "mine" / "here.py")
+    given = {
+        "name": "nodes",
+        "trainable": "here",
+        "budget": {"trials": 2},
+        "recipe": {"epochs": 2},
+        "space": {"shrinkage": {"low": 0.05, "high": 0.5}},
+        "confirmation": {"candidates": 0},
+    }
+    (tmp_path / "mine" / "plan.toml").write_text(tomli_w.dumps(given))
+    sweep, told = on_nodes(tmp_path / "mine", None, SHIPPED, cwd=tmp_path / "mine")
+    assert told == [["Started", 1, 1]]
+    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
