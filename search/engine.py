@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -53,6 +54,9 @@ class Engine:
         self._hosts = hosts
         self._ours = Descendants(os.getpid())
         self._heard = self._looked = time.monotonic()
+        self._look: threading.Thread | None = None
+        self._told: list[str] = []
+        self._fault: Exception | None = None
         self._places: Places | None = None
 
     @property
@@ -111,11 +115,24 @@ class Engine:
     def look(self) -> tuple[list[str], bool]:
         """Take in machines that came or went: what is to be told of them, and whether `places` holds
         another number of trials now. To be called about once a second."""
-        now = time.monotonic()
-        if self._hosts is None or now - self._looked < _EVERY or now - self._heard > 2 * _EVERY:
+        if self._hosts is None or (self._look is not None and self._look.is_alive()):
             return [], False
-        self._looked = now
-        return self._hosts.look(), self.places.change(self._hosts.accepted)
+        if self._fault is not None:
+            raise self._fault
+        told, self._told = self._told, []
+        changed = self.places.change(self._hosts.accepted)
+        if time.monotonic() - self._looked >= _EVERY:
+            self._looked = time.monotonic()
+            # Beside us: of a head that died just now Ray waits a minute for the answer.
+            self._look = threading.Thread(target=self._ask, args=(self._hosts,), daemon=True)
+            self._look.start()
+        return told, changed
+
+    def _ask(self, hosts: Hosts) -> None:
+        try:
+            self._told = hosts.look()
+        except Exception as error:  # raised where the stream is iterated
+            self._fault = error
 
     def _want(self) -> None:
         """Ask a cluster that grows by itself for as many places as the plan wants."""

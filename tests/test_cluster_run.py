@@ -187,3 +187,34 @@ def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(
     sweep, told = on_nodes(tmp_path / "mine", None, SHIPPED, cwd=tmp_path / "mine")
     assert told == [["Started", 1, 1]]
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
+
+
+HEADLESS = """
+import os, time
+from search.engine import EngineLost
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+killed = None
+
+def react(event):
+    global killed
+    if isinstance(event, EpochReported) and event.epoch.number == 5 and killed is None:
+        cluster.head_node.kill_gcs_server()
+        killed = time.monotonic()
+
+try:
+    watch(cluster, react)
+except EngineLost as error:
+    print("TOLD", json.dumps([str(error), time.monotonic() - killed]), flush=True)
+os._exit(0)  # Ray would wait for its dead
+"""
+
+
+def test_a_cluster_whose_head_dies_ends_the_search_with_a_sentence_before_ray_ends_the_process(
+    tmp_path: Path,
+) -> None:
+    given = plan(name="nodes", budget={"trials": 2}, recipe={"batch_size": 10, "epochs": 400})
+    sweep, (sentence, seconds) = on_nodes(tmp_path, given, HEADLESS)
+    assert "the head of the Ray cluster must answer" in sentence
+    assert 30 <= seconds < 60
+    assert sweep.status == "interrupted"
+    assert len(sweep.trials[0].epochs) >= 5
