@@ -10,7 +10,7 @@ its trial goes on elsewhere, the third one is killed. The head alone ends the se
 
 lost: trials that are not COMPLETE at the end, or lack an epoch. repeated: epochs that were trained twice, by
 the trainable's own log: at most the ones in flight when a host went. Then the token: what a client without it
-is told, and one with another.
+is told, and one with another, both of which try while the search runs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def plan(short: bool) -> dict[str, Any]:
     return {
         "name": "hosts",
         "trainable": "logged_mlp",
-        "budget": {"trials": 6 if short else 24},
+        "budget": {"trials": 8 if short else 24},
         "data": data,
         "recipe": recipe,
         "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
@@ -123,6 +123,7 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
         str(PROGRAMS / "benchsweep"), "run", str(config), "--address", address, "--json",
         "--runs", str(shared / "runs"),
     ]  # fmt: skip
+    strangers = _strangers(head, address, config, shared, environment)
     driver = head.start(command, environment, subprocess.PIPE)
     assert driver.stdout is not None
     seen: Counter[str] = Counter()
@@ -180,7 +181,7 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
         cluster=cluster,
         best=None if best is None else best.score,
         seconds=seconds,
-        refused=_refused(head, address, config, shared, environment),
+        refused=_refused(strangers),
     )
 
 
@@ -195,10 +196,10 @@ def _listens(host: Host, address: str, environment: dict[str, str]) -> None:
         time.sleep(0.3)
 
 
-def _refused(
+def _strangers(
     host: Host, address: str, config: Path, shared: Path, environment: dict[str, str]
-) -> dict[str, str]:
-    """What clients that may not are told."""
+) -> dict[str, subprocess.Popen[str]]:
+    """Clients that may not, while the search runs."""
     other = shared / "another"
     other.write_text(secrets.token_hex(32))
     without = {name: value for name, value in environment.items() if not name.startswith("RAY_AUTH")}
@@ -210,8 +211,13 @@ def _refused(
         command = [str(PROGRAMS / "benchsweep"), "run", str(config), "--address", address]
         command += ["--runs", str(shared / who.replace(" ", "-"))]
         started[who] = host.start(command, {**given, "HOME": str(shared)}, subprocess.PIPE)
+    return started
+
+
+def _refused(strangers: dict[str, subprocess.Popen[str]]) -> dict[str, str]:
+    """What they were told."""
     told = {}
-    for who, process in started.items():
+    for who, process in strangers.items():
         out, errors = process.communicate(timeout=120)
         if process.returncode == 0:
             raise RuntimeError(f"a client {who} was let in: {out}")

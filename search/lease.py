@@ -84,6 +84,8 @@ class Lease:
         if time.monotonic() - self._touched > TRUST:
             self._touch()
             time.sleep(_SETTLING)
+        if not (self._path.parent / "study.journal").exists():
+            return  # the folder has gone, which the write that is to come tells better
         if _identity(self._path) != self._file or self._next.exists():
             found = newest(self._path.parent)
             raise Superseded(

@@ -5,7 +5,6 @@ Of the driver's files only this one imports ray.tune, which takes as long as Ray
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune import PlacementGroupFactory
-from ray.tune.execution import class_cache, tune_controller
-from ray.tune.execution.tune_controller import TuneController
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from ray.tune.utils.object_cache import _ObjectCache
 
 from search.engine import Engine
 from search.folder import RunFolder
@@ -25,37 +22,6 @@ from search.ledger import Ledger
 from search.places import Place
 from trainable.contract import import_root
 from trainable.worker import Mapped, train_trial
-
-
-class _Idle(_ObjectCache):
-    """Workers that wait for their next trial. Ray would keep one, and end the others while a trial of another
-    machine waits: but for each there is a place, which only a trial that takes this worker can have."""
-
-    def cache_object(self, key: Any, obj: Any) -> bool:
-        self._cached_objects[key].append(obj)
-        self._num_cached_objects += 1
-        return True
-
-    def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
-        if force_all:
-            yield from super().flush_cached_objects(force_all=True)
-
-
-_reuse = TuneController._maybe_reuse_cached_actor
-
-
-def _reuse_unless_starting(self: TuneController, trial: Any) -> bool:
-    """Give a worker that has become free to a trial that waits for one. Ray gives it as well to a trial whose
-    own is starting, and ends that: where trials are shorter than such a start, few would ever be up."""
-    own = self._trial_to_actor.get(trial)
-    if own is not None and own in self._actor_manager._live_actors_to_ray_actors_resources:
-        return False
-    return bool(_reuse(self, trial))
-
-
-# Ray has no setting for either.
-tune_controller._ObjectCache = _Idle
-TuneController._maybe_reuse_cached_actor = _reuse_unless_starting
 
 
 def tuner(ledger: Ledger, run: RunFolder, data: Any, engine: Engine, alone: bool) -> tune.Tuner:

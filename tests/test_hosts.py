@@ -33,7 +33,7 @@ def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_
         pytest.skip(f"no hosts can be made here: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout)
-    assert (told["trials"], told["lost"], told["epochs"]) == (6, 0, 6 * 60)
+    assert (told["trials"], told["lost"], told["epochs"]) == (8, 0, 8 * 60)
     # Of a trial that lost its host the epoch in flight alone may be trained twice.
     assert told["repeated"] <= 2
     assert told["hosts"] == ["head", "second", "third"]

@@ -153,7 +153,7 @@ def test_a_search_keeps_its_checkpoints_on_s3_through_a_killed_server_and_moves_
 ) -> None:
     given_ = plan(
         budget={"trials": 3},
-        recipe={"batch_size": 50, "epochs": 40},
+        recipe={"batch_size": 50, "epochs": 30},
         pruner={"name": "none"},
         confirmation={"candidates": 0},
         storage=server.url,
@@ -184,7 +184,7 @@ def test_a_search_keeps_its_checkpoints_on_s3_through_a_killed_server_and_moves_
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 3
     for before, after in zip(cut.trials, sweep.trials, strict=True):
         assert after.epochs[: len(before.epochs)] == before.epochs
-        assert [epoch.number for epoch in after.epochs] == list(range(1, 41))
+        assert [epoch.number for epoch in after.epochs] == list(range(1, 31))
     whole = RunFolder.named("whole", tmp_path)
     local = {key: value for key, value in given_.to_table().items() if key != "storage"}
     search(whole, Plan.parse({**local, "name": "whole", "budget": {"trials": 2}}, "test"))
