@@ -176,7 +176,7 @@ def test_a_search_is_stopped_by_a_file_in_its_folder(tmp_path: Path) -> None:
     given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 400}, pruner={"name": "none"})
     with starting(run, given, NOWHERE) as started:
         for event in started:
-            if isinstance(event, EpochReported) and event.epoch.number == 3:
+            if isinstance(event, EpochReported) and (event.number, event.epoch.number) == (0, 3):
                 run.stop_request.write_text("whatever it holds")
     assert isinstance(event, Ended)
     assert event.detail == "stopped by somebody, with `benchsweep stop` before its budget was spent"
