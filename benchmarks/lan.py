@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 NETWORK = "10.77.0"
+ROOT = Path(__file__).parents[1]
 
 
 class NoNamespaces(RuntimeError):
@@ -40,7 +41,11 @@ class Host:
         self, command: Sequence[str], environment: Mapping[str, str], output: IO[Any] | int | None = None
     ) -> subprocess.Popen[Any]:
         """A process on this host, in a group of its own."""
-        inside = f'mount --bind {self.scratch} /tmp && hostname {self.name} && exec "$@"'
+        inside = f'mount --rbind {self.scratch} /tmp && hostname {self.name} && exec "$@"'
+        if ROOT.is_relative_to("/tmp"):
+            seen = self.scratch / ROOT.relative_to("/tmp")
+            seen.mkdir(parents=True, exist_ok=True)
+            inside = f"mount --bind {ROOT} {seen} && {inside}"
         process = subprocess.Popen(
             [*self._inside, "sh", "-c", inside, "sh", *command],
             env={**os.environ, **environment},

@@ -1,10 +1,12 @@
 """`trainable.mlp`, with a log of its own of every epoch it really trained: what `chaos.py` compares a
-search's record to."""
+search's record to. Where a fault must find it training, on however fast a machine, CHAOS_PACE makes each
+epoch so many seconds longer."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ class Training:
         log = os.open(os.environ["CHAOS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             for epoch in self._training:
+                time.sleep(float(os.environ.get("CHAOS_PACE", 0)))
                 os.write(log, (json.dumps([self._told, epoch.number]) + "\n").encode())
                 yield epoch
         finally:

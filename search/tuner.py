@@ -1,6 +1,6 @@
 """Ray Tune's view of a search: its searcher, scheduler, stopper and callback, all of which ask the ledger.
 
-Of the driver's files only this one imports ray.tune, which takes as long as Ray needs to start.
+Of the driver's files only this one and `reuse` import ray.tune, which takes as long as Ray needs to start.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from search.engine import Engine
 from search.folder import RunFolder
 from search.ledger import Ledger
 from search.places import Place
+from search.reuse import Controller
 from trainable.contract import import_root
 from trainable.worker import Mapped, train_trial
 
@@ -32,6 +33,7 @@ def tuner(ledger: Ledger, run: RunFolder, data: Any, engine: Engine, alone: bool
         # anyway. Those that Ray started beforehand have none, and would not do.
         class_cache.DEFAULT_ENV_VARS.clear()
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
+    tune.tune.TuneController = Controller  # for which Ray has no setting
     register = ledger.register
     mapped = Mapped(ray.put(data), import_root(register.plan.trainable))
     return tune.Tuner(

@@ -64,8 +64,9 @@ def test_no_two_files_import_each_other() -> None:
         visit(name, ())
 
 
-def test_ray_is_imported_in_four_files() -> None:
-    assert importers_of("ray") == {"trainable.worker", "search.engine", "search.hosts", "search.tuner"}
+def test_ray_is_imported_in_five_files() -> None:
+    ours = {"trainable.worker", "search.engine", "search.hosts", "search.tuner", "search.reuse"}
+    assert importers_of("ray") == ours
 
 
 def test_torch_is_imported_where_it_trains_and_nowhere_else() -> None:

@@ -1,0 +1,71 @@
+"""Workers that are used again: which idle one is kept, and whose trial it is given.
+
+Where a trial waits for its worker to start and another becomes free, Ray Tune gives it that one, and ends the
+one that starts. And while any trial waits, it ends idle workers of other machines than that trial's. Where
+trials are shorter than a worker's start, few workers would ever be up so.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.utils.object_cache import _ObjectCache
+
+_PATIENCE = 2.0
+"""Seconds that a trial may wait for room on a machine before idle workers are ended for it."""
+
+_KEPT = 30.0
+"""Seconds that a worker may be idle. On a cluster others may want its room."""
+
+
+class Controller(TuneController):
+    """Ray Tune's loop, which lets a worker start that has begun to, and keeps an idle one for its place,
+    for a while, unless the room is needed."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._actor_cache = _Idle()
+
+    def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
+        own = self._trial_to_actor.get(trial)
+        has_room = own is not None and own not in self._actor_manager.pending_actors
+        if has_room and trial not in self._resetting_trials:
+            return False
+        return bool(super()._maybe_reuse_cached_actor(trial))
+
+    def _cleanup_cached_actors(self, force_all: bool = False) -> None:
+        in_the_way = self._actor_cache.in_the_way(self._actor_manager.pending_actors)
+        super()._cleanup_cached_actors(force_all or in_the_way)
+
+
+class _Idle(_ObjectCache):
+    """Workers that wait for their next trial, by what they hold of which machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._idle: dict[Any, float] = {}
+        self._waiting: dict[Any, float] = {}
+
+    def in_the_way(self, waiting: Iterable[Any]) -> bool:
+        """Whether one of those that wait for room has done so for long. Where Ray did not grant a trial the
+        machine it was placed on, its worker holds room that no trial placed there can have."""
+        now = time.monotonic()
+        self._waiting = {worker: self._waiting.get(worker, now) for worker in waiting}
+        return any(now - since > _PATIENCE for since in self._waiting.values())
+
+    def cache_object(self, key: Any, obj: Any) -> bool:
+        self._cached_objects[key].append(obj)
+        self._num_cached_objects += 1
+        self._idle[obj] = time.monotonic()
+        return True
+
+    def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
+        until = math.inf if force_all else time.monotonic() - _KEPT
+        for workers in self._cached_objects.values():
+            while workers and self._idle[workers[0]] < until:
+                self._num_cached_objects -= 1
+                yield workers.pop(0)
