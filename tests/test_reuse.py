@@ -1,0 +1,75 @@
+"""Which idle worker is kept, for how long, and which trial gets it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from test_cluster_run import ROOT, on_nodes
+
+from search.plan import Plan
+from search.records import State
+from search.reuse import _Idle
+
+ONE_OF_FOUR = """
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "include_dashboard": False})
+try:
+    watch(cluster, lambda event: None)
+finally:
+    cluster.shutdown()
+"""
+
+
+def test_trials_shorter_than_a_workers_start_end_no_worker_that_is_starting(tmp_path: Path) -> None:
+    given = Plan.parse(
+        {
+            "name": "nodes",
+            "trainable": "noop",
+            "budget": {"trials": 24},
+            "recipe": {"epochs": 2},
+            "space": {"x": {"low": 0.0, "high": 1.0}},
+            "confirmation": {"candidates": 0},
+        },
+        "test",
+    )
+    sweep, _ = on_nodes(tmp_path, given, ONE_OF_FOUR, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
+    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 24
+    assert len({trial.worker for trial in sweep.trials}) == 4
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds, which pass when the test says so."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_idle_workers_are_kept_for_each_place_until_they_were_idle_for_long(clock: list[float]) -> None:
+    idle = _Idle()
+    for at, (place, worker) in enumerate([("a", 1), ("b", 2), ("a", 3)]):
+        clock[0] = 10.0 * at
+        assert idle.cache_object(place, worker)
+        assert list(idle.flush_cached_objects()) == []
+    clock[0] = 35.0
+    assert list(idle.flush_cached_objects()) == [1]
+    assert idle.num_cached_objects == 2
+    assert idle.pop_cached_object("a") == 3
+    assert list(idle.flush_cached_objects(force_all=True)) == [2]
+    assert not idle.num_cached_objects
+
+
+def test_idle_workers_are_in_the_way_once_the_same_trial_has_waited_for_room_for_long(
+    clock: list[float],
+) -> None:
+    idle = _Idle()
+    assert not idle.in_the_way(["one"])
+    clock[0] = 1.5
+    assert not idle.in_the_way(["one", "other"])
+    clock[0] = 3.0
+    assert not idle.in_the_way(["other"])
+    assert not idle.in_the_way(["one", "other"])
+    clock[0] = 4.0
+    assert idle.in_the_way(["one", "other"])
+    assert not idle.in_the_way([])
