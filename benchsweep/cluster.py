@@ -22,8 +22,9 @@ def cluster() -> None:
     """Write the file that brings a cluster up and carries a plan's search out on it.
 
     What machines there are to be stands in the plan's [cluster] table (configs/cluster.toml is an example).
-    Token authentication is on in all of them, and the dashboard listens on loopback alone. The file is
-    printed, and what to type next goes to stderr.
+    Token authentication is on in all of them. The dashboard listens on loopback alone; KubeRay's operator
+    must reach it, so there the network keeps everybody else from it. The file is printed, and what to type
+    next goes to stderr.
     """
 
 

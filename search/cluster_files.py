@@ -11,8 +11,12 @@ from search.plan import Plan, PlanError
 
 HEADER = (
     "Made by `benchsweep cluster {kind}` from the plan {name}. Token authentication is on: whoever has not "
-    "the token reaches neither Ray nor its dashboard, which listens on loopback alone. The token is not "
-    "encrypted on its way, so keep the cluster's ports inside its own network."
+    "the token reaches neither Ray nor its dashboard, {dashboard}. The token is not encrypted on its way, so "
+    "keep the cluster's ports inside its own network."
+)
+_LOOPBACK = "which listens on loopback alone"
+_GUARDED = (
+    "to which the network lets the cluster's own Pods and KubeRay's operator, which asks it, and nobody else"
 )
 PORT = 6379
 
@@ -64,8 +68,9 @@ def line(words: list[str]) -> str:
 
 def header(kind: Kind, plan: Plan) -> str:
     """The comment that a file begins with."""
-    words, lines, current = HEADER.format(kind=kind, name=plan.name).split(), [], "#"
-    for word in words:
+    dashboard = _GUARDED if kind == "kuberay" else _LOOPBACK
+    lines, current = [], "#"
+    for word in HEADER.format(kind=kind, name=plan.name, dashboard=dashboard).split():
         if len(current) + len(word) > 100:
             lines.append(current)
             current = "#"

@@ -42,6 +42,9 @@ class Kubernetes(_Table):
     image: _Name = Field(description="Container image with benchsweep and its packages installed.")
     namespace: _Label = Field(default="default", description="Where the job is made.")
     claim: _Label = Field(default="benchsweep", description="PersistentVolumeClaim (ReadWriteMany) for runs.")
+    operator: _Label | None = Field(
+        default=None, description="Namespace of KubeRay's operator; any when left out."
+    )
 
 
 class Slurm(_Table):

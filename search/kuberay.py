@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import yaml
 
 from search.cluster_files import PORT, command, header, line, table_of
-from search.cluster_table import ClusterTable
+from search.cluster_table import ClusterTable, Kubernetes
 from search.plan import Plan
 
-RAY = "2.60.0"
+DASHBOARD = 8265
 _FOLDER = "/etc/benchsweep"
+_OPERATOR = {"app.kubernetes.io/component": "kuberay-operator"}
+"""What KubeRay's operator is labelled with, by its chart and its manifests alike."""
 
 
 def kuberay(plan: Plan, origin: str) -> str:
     """The manifest: a ConfigMap with the plan, a NetworkPolicy that lets in nobody but the cluster's own
-    Pods, and the RayJob. Raises PlanError."""
+    Pods and, to the dashboard, KubeRay's operator, and the RayJob. Raises PlanError."""
     table = table_of(plan, "kuberay", origin)
     assert table.kubernetes is not None
-    name = plan.name.lower().replace(".", "-").replace("_", "-")[:40].strip("-")
+    name = _label(plan.name)
     namespace = table.kubernetes.namespace
     metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/name": "benchsweep"}}
     documents = [
@@ -36,13 +39,31 @@ def kuberay(plan: Plan, origin: str) -> str:
             "spec": {
                 "podSelector": {"matchLabels": {"benchsweep/run": name}},
                 "policyTypes": ["Ingress"],
-                "ingress": [{"from": [{"podSelector": {"matchLabels": {"benchsweep/run": name}}}]}],
+                "ingress": [
+                    {"from": [{"podSelector": {"matchLabels": {"benchsweep/run": name}}}]},
+                    {
+                        "from": [_operator(table.kubernetes)],
+                        "ports": [{"protocol": "TCP", "port": DASHBOARD}],
+                    },
+                ],
             },
         },
         {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": metadata, "spec": _job(table, name)},
     ]
     body = yaml.dump_all(documents, Dumper=_Readable, sort_keys=False, width=120)
     return header("kuberay", plan) + body
+
+
+def _label(name: str) -> str:
+    """A run's name as KubeRay takes it: at most 47 letters, digits and dashes, of which a letter is first."""
+    label = name.lower().replace(".", "-").replace("_", "-")[:40].strip("-")
+    return label if label[0].isalpha() else f"run-{label}"
+
+
+def _operator(kubernetes: Kubernetes) -> dict[str, Any]:
+    """The Pods of KubeRay's operator, wherever it runs."""
+    namespace = kubernetes.operator and {"matchLabels": {"kubernetes.io/metadata.name": kubernetes.operator}}
+    return {"namespaceSelector": namespace or {}, "podSelector": {"matchLabels": _OPERATOR}}
 
 
 class _Readable(yaml.SafeDumper):
@@ -58,18 +79,20 @@ _Readable.add_representer(str, _text)
 
 def _job(table: ClusterTable, name: str) -> dict[str, Any]:
     return {
-        # The submitter is a container of the head's Pod: it reaches the dashboard over loopback.
+        # The submitter is a container of the head's Pod: no other one need be let in for it.
         "submissionMode": "SidecarMode",
         "entrypoint": line(command(table, f"{_FOLDER}/plan.toml")),
         "shutdownAfterJobFinishes": True,
         "ttlSecondsAfterFinished": 60,
         "backoffLimit": 3,  # a new cluster each time, on which the run goes on
         "rayClusterSpec": {
-            "rayVersion": RAY,
+            "rayVersion": version("ray"),
             "authOptions": {"mode": "token"},
             "enableInTreeAutoscaling": table.least < table.workers,
             "headGroupSpec": {
-                "rayStartParams": {"dashboard-host": "127.0.0.1", "num-cpus": str(table.cpus)},
+                # The operator asks the dashboard whether the job has ended. Were it not let in there, it
+                # would take a finished job for a failed one, and start it again.
+                "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": str(table.cpus)},
                 "template": _pod(table, name, "ray-head", head=True),
             },
             "workerGroupSpecs": [

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from ray.autoscaler._private.util import prepare_config, validate_config
 from typer.testing import CliRunner
 
 from benchsweep.__main__ import app
 from search.cluster_files import table_of
-from search.folder import RunFolder
+from search.folder import NAME, RunFolder
 from search.kuberay import kuberay
 from search.plan import Plan, PlanError
 from search.ray_up import ray_up
@@ -33,12 +37,12 @@ BENCHMARKS = ROOT / "benchmarks"
 AWS = 'cluster.aws={region="us-west-2", nfs="fs-1.efs.us-west-2.amazonaws.com:/"}'
 
 
-def example(*sets: str) -> Plan:
+def plan_of(*sets: str) -> Plan:
     return Plan.read(EXAMPLE, sets)
 
 
 def test_the_file_for_ray_up_passes_rays_own_validation_with_machines_of_ones_own() -> None:
-    told = yaml.safe_load(ray_up(example(), "test", "/plans/cluster.toml"))
+    told = yaml.safe_load(ray_up(plan_of(), "test", "/plans/cluster.toml"))
     whole = prepare_config(told)
     validate_config(whole)
     (node,) = whole["available_node_types"].values()
@@ -48,7 +52,7 @@ def test_the_file_for_ray_up_passes_rays_own_validation_with_machines_of_ones_ow
 
 
 def test_the_file_for_ray_up_passes_rays_own_validation_with_amazons_machines() -> None:
-    plan = example("cluster.ssh=", AWS, "cluster.workers=8", "cluster.min_workers=0", "cluster.gpus=1")
+    plan = plan_of("cluster.ssh=", AWS, "cluster.workers=8", "cluster.min_workers=0", "cluster.gpus=1")
     told = yaml.safe_load(ray_up(plan, "test", "/plans/cluster.toml"))
     validate_config(prepare_config(told))
     worker = told["available_node_types"]["worker"]
@@ -61,7 +65,7 @@ def test_the_file_for_ray_up_passes_rays_own_validation_with_amazons_machines() 
 def test_with_ray_up_every_start_has_the_token_on_and_the_dashboard_on_loopback(
     sets: tuple[str, ...],
 ) -> None:
-    told = yaml.safe_load(ray_up(example(*sets), "test", "/plan.toml"))
+    told = yaml.safe_load(ray_up(plan_of(*sets), "test", "/plan.toml"))
     starts = [*told["head_start_ray_commands"], *told["worker_start_ray_commands"]]
     assert all(each.startswith("export RAY_AUTH_MODE=token; ") for each in starts)
     (head,) = [each for each in starts if "--head" in each]
@@ -164,7 +168,7 @@ RAYJOB = {
 
 def manifest(*sets: str) -> dict[str, dict[str, Any]]:
     """The documents of the manifest, by kind."""
-    text = kuberay(example(*sets), "test")
+    text = kuberay(plan_of(*sets), "test")
     return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
@@ -202,23 +206,64 @@ def test_a_rayjob_with_a_misspelt_key_does_not_pass() -> None:
         jsonschema.validate(told, RAYJOB)
 
 
-def test_with_kuberay_the_token_is_on_the_dashboard_on_loopback_and_the_plan_is_the_plan() -> None:
+@pytest.mark.parametrize(
+    "sets, namespace",
+    [
+        ((), {}),
+        (
+            ('cluster.kubernetes.operator="kuberay"',),
+            {"matchLabels": {"kubernetes.io/metadata.name": "kuberay"}},
+        ),
+    ],
+)
+def test_with_kuberay_the_token_is_on_and_beside_its_own_pods_the_operator_alone_reaches_the_dashboard(
+    sets: tuple[str, ...], namespace: dict[str, Any]
+) -> None:
+    told = manifest(*sets)
+    own = {"podSelector": {"matchLabels": {"benchsweep/run": "cluster"}}}
+    operator = {
+        "namespaceSelector": namespace,
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": "kuberay-operator"}},
+    }
+    policy = told["NetworkPolicy"]["spec"]
+    assert {key: policy[key] for key in own} == own
+    assert policy["ingress"] == [
+        {"from": [own]},
+        {"from": [operator], "ports": [{"protocol": "TCP", "port": 8265}]},
+    ]
+    cluster = told["RayJob"]["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    assert all(each["template"]["metadata"]["labels"] == {"benchsweep/run": "cluster"} for each in pods)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.from_regex(NAME, fullmatch=True))
+@example("2026-11-29_lenet.5")
+@example("9" * 100)
+def test_a_run_of_any_name_has_a_name_that_kuberay_takes(name: str) -> None:
+    text = kuberay(Plan.read(EXAMPLE, [f'name="{name}"']), "test")
+    for document in yaml.safe_load_all(text):
+        label = document["metadata"]["name"]
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", label)
+        assert len(label) <= 53
+        if document["kind"] == "RayJob":
+            assert len(label) <= 47  # KubeRay's MaxRayJobNameLength
+
+
+def test_with_kuberay_the_submitter_is_in_the_heads_pod_and_the_plan_is_the_plan() -> None:
     told = manifest()
     spec = told["RayJob"]["spec"]
-    assert spec["rayClusterSpec"]["authOptions"] == {"mode": "token"}
-    assert spec["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["dashboard-host"] == "127.0.0.1"
-    assert spec["submissionMode"] == "SidecarMode"  # over that loopback
+    assert spec["submissionMode"] == "SidecarMode"
     assert spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["restartPolicy"] == "Never"
-    import tomllib
-
     embedded = Plan.parse(tomllib.loads(told["ConfigMap"]["data"]["plan.toml"]), "embedded")
-    assert embedded == example()
+    assert embedded == plan_of()
 
 
 def test_the_script_for_slurm_passes_bash_and_shellcheck(tmp_path: Path) -> None:
     script = tmp_path / "cluster.sh"
     script.write_text(
-        slurm(example("cluster.gpus=4", 'cluster.slurm.account="lab"'), "test", "/plans/a b.toml")
+        slurm(plan_of("cluster.gpus=4", 'cluster.slurm.account="lab"'), "test", "/plans/a b.toml")
     )
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -297,7 +342,7 @@ def test_what_is_missing_in_a_plan_is_told_before_a_file_is_made(
     kind: Any, sets: tuple[str, ...], told: str
 ) -> None:
     with pytest.raises(PlanError, match=told):
-        table_of(example(*sets), kind, "test")
+        table_of(plan_of(*sets), kind, "test")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +358,7 @@ def test_what_is_missing_in_a_plan_is_told_before_a_file_is_made(
 )
 def test_what_a_shell_would_read_otherwise_is_refused(wrong: str) -> None:
     with pytest.raises(PlanError, match=r"\[cluster\]"):
-        example(wrong)
+        plan_of(wrong)
 
 
 @pytest.mark.parametrize("kind", ["ray-up", "kuberay", "slurm"])
@@ -331,8 +376,8 @@ def test_another_cluster_makes_no_other_run(tmp_path: Path) -> None:
     from search.start import _check_same
 
     run = RunFolder.named("cluster", tmp_path)
-    table = json.loads(json.dumps(example().to_table()))
+    table = json.loads(json.dumps(plan_of().to_table()))
     before = Sweep(
-        run.path, "cluster", table, example().metric, {}, (), (), (), False,
+        run.path, "cluster", table, plan_of().metric, {}, (), (), (), False,
     )  # fmt: skip
-    _check_same(run, before, example("cluster.workers=1"), extend=False)
+    _check_same(run, before, plan_of("cluster.workers=1"), extend=False)
