@@ -205,6 +205,8 @@ def test_ctrl_c_ends_the_watching_alone(watched: Any) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Where these tests run in a shell's background they ignore it, and so would it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         assert process.stdout is not None
         assert process.stdout.readline().startswith("small running: ")

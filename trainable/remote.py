@@ -157,9 +157,13 @@ def _s3(bucket: str, options: str) -> fs.FileSystem:
     elif not {"region"} & given.keys() and not {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys():
         given["region"] = fs.resolve_s3_region(bucket)
     try:
-        # One request for a small file, in place of three; and no marker in place of an emptied folder.
         return fs.S3FileSystem(
-            allow_delayed_open=True, check_directory_existence_before_creation=True, **given
+            # One request for a small file, in place of three; and no marker in place of an emptied folder.
+            allow_delayed_open=True,
+            check_directory_existence_before_creation=True,
+            # Whoever asks tries again, and knows then for how long.
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+            **given,
         )
     except TypeError as error:
         raise OSError(f"an option of {bucket} is none of pyarrow's S3FileSystem: {error}") from error
