@@ -258,7 +258,8 @@ class Ledger:
         self.end(number, State.FAILED, died)
 
     def take(self, result: dict[str, Any]) -> bool:
-        """Record what a worker reported. Returns whether its trial is to stop."""
+        """Record what a worker reported. Returns whether its trial is over, and its worker free for another
+        one at once: not only once it says so, for its place is given to the next trial now."""
         report = Report.from_result(result)
         number, epoch = report.number, report.epoch
         self.heard[number] = time.monotonic(), True
@@ -287,7 +288,7 @@ class Ledger:
             self.events.put(EpochReported(number, epoch, score))
         if ended:
             self._ended(number, ended, error)
-        return bool(pruned)
+        return bool(ended)
 
     def _keep(self, report: Report) -> None:
         """Write into the trial's folder what its worker, which may not see that, would have: before the

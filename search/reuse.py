@@ -1,8 +1,9 @@
 """Workers that are used again: which idle one is kept, and whose trial it is given.
 
-Where a trial waits for its worker to start and another becomes free, Ray Tune gives it that one, and ends the
-one that starts. And while any trial waits, it ends idle workers of other machines than that trial's. Where
-trials are shorter than a worker's start, few workers would ever be up so.
+Where a trial waits for its worker and another one becomes free, Ray Tune gives it that one, and withdraws
+what it asked for. Where trials are shorter than a worker's start, few workers would ever be up so; and what
+is withdrawn while Ray grants it was seen to stay taken on that machine for good. While any trial waits, Tune
+also ends idle workers of other machines than that trial's.
 """
 
 from __future__ import annotations
@@ -31,10 +32,8 @@ class Controller(TuneController):
         self._actor_cache = _Idle()
 
     def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
-        own = self._trial_to_actor.get(trial)
-        has_room = own is not None and own not in self._actor_manager.pending_actors
-        if has_room and trial not in self._resetting_trials:
-            return False
+        if trial in self._trial_to_actor and trial not in self._resetting_trials:
+            return False  # what it asked for comes
         return bool(super()._maybe_reuse_cached_actor(trial))
 
     def _cleanup_cached_actors(self, force_all: bool = False) -> None:
@@ -49,13 +48,17 @@ class _Idle(_ObjectCache):
         super().__init__()
         self._idle: dict[Any, float] = {}
         self._waiting: dict[Any, float] = {}
+        """Until when one may still wait."""
 
     def in_the_way(self, waiting: Iterable[Any]) -> bool:
         """Whether one of those that wait for room has done so for long. Where Ray did not grant a trial the
-        machine it was placed on, its worker holds room that no trial placed there can have."""
+        machine it was placed on, its worker holds room that no trial placed there can have. Said once for
+        each in a while: where others have that room, ending workers does not help."""
         now = time.monotonic()
-        self._waiting = {worker: self._waiting.get(worker, now) for worker in waiting}
-        return any(now - since > _PATIENCE for since in self._waiting.values())
+        self._waiting = {worker: self._waiting.get(worker, now + _PATIENCE) for worker in waiting}
+        late = [worker for worker, until in self._waiting.items() if now > until]
+        self._waiting.update(dict.fromkeys(late, now + _KEPT))
+        return bool(late)
 
     def cache_object(self, key: Any, obj: Any) -> bool:
         self._cached_objects[key].append(obj)

@@ -60,16 +60,21 @@ def test_idle_workers_are_kept_for_each_place_until_they_were_idle_for_long(cloc
     assert not idle.num_cached_objects
 
 
-def test_idle_workers_are_in_the_way_once_the_same_trial_has_waited_for_room_for_long(
+def test_idle_workers_are_in_the_way_once_a_trial_has_waited_for_room_for_long_and_not_again_at_once(
     clock: list[float],
 ) -> None:
     idle = _Idle()
-    assert not idle.in_the_way(["one"])
-    clock[0] = 1.5
-    assert not idle.in_the_way(["one", "other"])
-    clock[0] = 3.0
-    assert not idle.in_the_way(["other"])
-    assert not idle.in_the_way(["one", "other"])
-    clock[0] = 4.0
-    assert idle.in_the_way(["one", "other"])
-    assert not idle.in_the_way([])
+    for at, waiting, told in [
+        (0.0, ["one"], False),
+        (1.5, ["one", "other"], False),
+        (3.0, ["other"], False),
+        (3.0, ["one", "other"], False),
+        (4.0, ["one", "other"], True),
+        (4.5, ["one", "other"], False),  # its own time has not come, and the other one's was heeded
+        (5.5, ["one", "other"], True),
+        (20.0, ["one", "other"], False),
+        (35.0, ["one", "other"], True),
+        (40.0, [], False),
+    ]:
+        clock[0] = at
+        assert idle.in_the_way(waiting) == told, at
