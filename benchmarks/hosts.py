@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -31,13 +30,12 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 
-from lan import Host, network, shared_folder
+from lan import PROGRAMS, Host, network, ray_on
 
 from search.plan import Plan
 from search.records import State, Sweep
 
 ROOT = HERE.parent
-PROGRAMS = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -76,12 +74,8 @@ def plan(short: bool) -> dict[str, Any]:
 
 def scenario(short: bool, say: Any = print) -> Outcome:
     """Carry it out. Raises lan.NoNamespaces."""
-    shared = shared_folder()
-    try:
-        with network(["head", "second", "third"], shared) as hosts:
-            return _carried_out(hosts, shared, short, say)
-    finally:
-        shutil.rmtree(shared)
+    with network("head", "second", "third") as (hosts, shared):
+        return _carried_out(hosts, shared, short, say)
 
 
 def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outcome:
@@ -103,20 +97,9 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
             "RAY_health_check_failure_threshold": "3",
             "CHAOS_PACE": "0.1",
         }
-    address = f"{head.address}:6379"
     began = time.monotonic()
     with (shared / "ray.out").open("w") as out:
-        for host in hosts:
-            how = (
-                ["--head", "--port=6379", "--include-dashboard=false"]
-                if host is head
-                else [f"--address={address}"]
-            )
-            command = ["ray", "start", *how, f"--node-ip-address={host.address}", "--num-cpus=1", "--block"]
-            command += ["--object-store-memory=200000000", "--disable-usage-stats"]
-            host.start([str(PROGRAMS / command[0]), *command[1:]], environment, out)
-            if host is head:
-                _listens(head, address, environment)
+        address = ray_on(hosts, environment, out, "--include-dashboard=false")
     say(f"three hosts are up after {time.monotonic() - began:.0f} s")
     config = shared / "hosts.toml"
     config.write_text(Plan.parse(plan(short), "hosts").to_toml())
@@ -184,17 +167,6 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
         seconds=seconds,
         refused=_refused(strangers),
     )
-
-
-def _listens(host: Host, address: str, environment: dict[str, str]) -> None:
-    """Wait until the head answers."""
-    name, _, port = address.rpartition(":")
-    probe = f"import socket; socket.create_connection(({name!r}, {port}), timeout=1)"
-    until = time.monotonic() + 60
-    while host.run([sys.executable, "-c", probe], environment).returncode:
-        if time.monotonic() > until:
-            raise TimeoutError(f"the head did not listen on {address} within 60 s")
-        time.sleep(0.3)
 
 
 def _strangers(

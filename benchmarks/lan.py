@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +17,8 @@ from typing import IO, Any
 
 NETWORK = "10.77.0"
 ROOT = Path(__file__).parents[1]
+PROGRAMS = Path(sys.executable).parent
+"""Where `ray` and `benchsweep` lie."""
 
 
 class NoNamespaces(RuntimeError):
@@ -82,21 +86,21 @@ class Host:
 
 
 @contextmanager
-def network(names: Sequence[str], scratch: Path) -> Iterator[list[Host]]:
-    """Hosts of these names, which reach each other and nobody else; gone afterwards, with all that ran on
-    them. scratch: a folder, not below /tmp, for theirs. Raises NoNamespaces."""
+def network(*names: str) -> Iterator[tuple[list[Host], Path]]:
+    """Hosts of these names, which reach each other and nobody else, and a folder that all of them see; gone
+    afterwards, with all that ran on them. Raises NoNamespaces."""
     if shutil.which("ip") is None or shutil.which("unshare") is None:
         raise NoNamespaces("ip (iproute2) and unshare (util-linux) are needed, but are not installed")
     own = f"bs{os.getpid() % 10**6}"  # an interface's name has at most 15 letters
-    bridge, hosts = f"{own}br", []
+    bridge, hosts, shared = f"{own}br", [], _shared_folder()
     try:
         try:
             _ip("link", "add", bridge, "type", "bridge")
             _ip("link", "set", bridge, "up")
             for number, name in enumerate(names, 1):
-                (scratch / f"tmp-{name}").mkdir()
-                at = f"{NETWORK}.{number}"
-                host = Host(name, at, f"{own}-{number}", f"{own}v{number}", scratch / f"tmp-{name}")
+                scratch, at = shared / f"tmp-{name}", f"{NETWORK}.{number}"
+                scratch.mkdir()
+                host = Host(name, at, f"{own}-{number}", f"{own}v{number}", scratch)
                 hosts.append(host)
                 _ip("netns", "add", host.namespace)
                 _ip("link", "add", host.link, "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
@@ -107,21 +111,46 @@ def network(names: Sequence[str], scratch: Path) -> Iterator[list[Host]]:
                 _ip(*inside, "link", "set", "lo", "up")
         except subprocess.CalledProcessError as error:
             raise NoNamespaces(f"{' '.join(error.cmd)}: {error.stderr.strip()}") from error
-        yield hosts
+        yield hosts, shared
     finally:
         for host in hosts:
             host.kill()
             subprocess.run(["ip", "netns", "delete", host.namespace], capture_output=True)
             subprocess.run(["ip", "link", "delete", host.link], capture_output=True)
         subprocess.run(["ip", "link", "delete", bridge], capture_output=True)
+        shutil.rmtree(shared)
+
+
+def ray_on(hosts: Sequence[Host], environment: Mapping[str, str], output: IO[Any], *head: str) -> str:
+    """Start Ray on all of them, its head on the first; its address. environment: with RAY_AUTH_MODE and
+    the like. head: further options of `ray start --head`."""
+    address = f"{hosts[0].address}:6379"
+    for host in hosts:
+        how = ["--head", "--port=6379", *head] if host is hosts[0] else [f"--address={address}"]
+        command = [str(PROGRAMS / "ray"), "start", *how, f"--node-ip-address={host.address}", "--num-cpus=1"]
+        command += ["--block", "--object-store-memory=200000000", "--disable-usage-stats"]
+        host.start(command, environment, output)
+        if host is hosts[0]:
+            listens(host, host.address, 6379)
+    return address
+
+
+def listens(host: Host, address: str, port: int) -> None:
+    """Wait until somebody does, as seen from that host. Raises TimeoutError after a minute."""
+    probe = f"import socket; socket.create_connection(({address!r}, {port}), timeout=1)"
+    until = time.monotonic() + 60
+    while host.run([sys.executable, "-c", probe], {}).returncode:
+        if time.monotonic() > until:
+            raise TimeoutError(f"nobody listened on {address}:{port} within 60 s")
+        time.sleep(0.3)
 
 
 def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
 
-def shared_folder() -> Path:
-    """A new folder that all hosts see, since it does not lie in /tmp. Whoever asks removes it."""
+def _shared_folder() -> Path:
+    """A new folder that does not lie in /tmp, of which each host has its own."""
     for number in range(10**6):
         with suppress(FileExistsError):
             path = Path("/var/tmp") / f"benchsweep-lan-{os.getpid()}-{number}"

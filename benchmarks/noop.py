@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ METRIC = Metric("loss", "minimize")
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
-    """x, y: what the loss is made of."""
+    """x, y: what the loss is made of. seconds: that an epoch takes, of doing nothing."""
 
     x: float = Field(0.5, ge=0, le=1)
     y: float = Field(0.5, ge=0, le=1)
     epochs: int = Field(20, ge=1)
+    seconds: float = Field(0.0, ge=0)
     seed: int = 0
 
 
@@ -44,6 +46,7 @@ class Training:
     def __iter__(self) -> Iterator[Epoch]:
         while self._done < self._recipe.epochs:
             self._done += 1
+            time.sleep(self._recipe.seconds)
             yield Epoch(self._done, {"loss": loss(self._recipe.x, self._recipe.y, self._done)}, 0.0)
 
     def state_dict(self) -> State:

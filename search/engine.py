@@ -47,9 +47,11 @@ class EngineLost(RuntimeError):
 class Engine:
     """Ray, up. `gather` first; then `places` tells what it offers a search."""
 
-    def __init__(self, asked: Resources, site: Site, hosts: Hosts | None) -> None:
-        """hosts: of a cluster; None where this machine is alone."""
+    def __init__(self, asked: Resources, site: Site, hosts: Hosts | None, trials: int | None = None) -> None:
+        """hosts: of a cluster; None where this machine is alone. trials: that there are to be at most."""
         self._asked = asked
+        self._trials = trials
+        self._wanted = 0
         self._site = site
         self._hosts = hosts
         self._ours = Descendants(os.getpid())
@@ -77,8 +79,8 @@ class Engine:
         if self._hosts is None:
             self._places = Places(hosts_alive(), self._asked)
             return
-        self._want()
         began, told = time.monotonic(), False
+        self._want(0)
         while True:
             self.check()
             yield from self._hosts.look()
@@ -131,14 +133,21 @@ class Engine:
     def _ask(self, hosts: Hosts) -> None:
         try:
             self._told = hosts.look()
+            self._want(self.places.cluster.workers)
         except Exception as error:  # raised where the stream is iterated
             self._fault = error
 
-    def _want(self) -> None:
-        """Ask a cluster that grows by itself for as many places as the plan wants."""
-        if self._asked.concurrency is not None:
+    def _want(self, workers: int) -> None:
+        """Ask a cluster that grows by itself for as many places as the plan wants. Where that sets no limit,
+        for twice those that there are, until as many machines as its owner allows have come.
+
+        workers: places that there are."""
+        wanted = self._asked.concurrency or max(1, 2 * workers)
+        wanted = min(wanted, self._trials or wanted)
+        if wanted != self._wanted:
+            self._wanted = wanted
             bundle = {name: amount for name, amount in shares(self._asked)[0].bundle.items() if amount}
-            request_resources(bundles=[bundle] * self._asked.concurrency)
+            request_resources(bundles=[bundle] * wanted)
 
     def check(self) -> None:
         """Raise EngineLost when a process has died without which Ray waits a minute and then ends ours
@@ -160,14 +169,15 @@ class Engine:
                 f"{silent:.0f} s; see whether that machine is up and reached from here"
             )
 
-    def kill(self) -> None:
-        """End what is left of it, where its own shutdown would wait for the dead, and end this process
-        when it gives up."""
-        self._ours.kill()
-
-    def close(self) -> None:
-        """Ask for nothing any more."""
-        if self._hosts is not None and self._asked.concurrency is not None:
+    def close(self, lost: bool) -> None:
+        """Ask for nothing any more. lost: end what is left of Ray, where its own shutdown would wait for the
+        dead, and end this process when it gives up."""
+        if lost:
+            self._ours.kill()
+            return
+        if self._look is not None:
+            self._look.join(timeout=_ANSWERS)  # which may just be asking for more
+        if self._wanted and _answers(ray._private.worker._global_node.gcs_address):
             request_resources(bundles=[])
 
 
@@ -178,12 +188,13 @@ def connected(
     preload: Sequence[str] = (),
     trainable: str = "trainable.mlp",
     seen: Path | None = None,
+    trials: int | None = None,
 ) -> Iterator[Engine]:
     """Ray, up while inside: the cluster of `site`, or this machine's own, reachable from nowhere else.
 
     resources: of one trial. preload: modules that this machine's workers import while Ray still starts.
     trainable: the module that is searched; for a cluster it was imported. seen: a file that a cluster's
-    machines must see as this one does."""
+    machines must see as this one does. trials: that there are to be at most, None for no limit."""
     alone = site.alone
     root = "" if alone else import_root(trainable)
     with (
@@ -200,18 +211,19 @@ def connected(
             log_to_driver=True,
             logging_level=logging.ERROR,
         )
+    engine, lost = None, False
     try:
         hosts = None if alone else Hosts(trainable, root, None if seen is None else str(seen))
-        engine = Engine(resources, site, hosts)
+        engine = Engine(resources, site, hosts, trials)
         yield engine
-        engine.close()
     except EngineLost:
-        engine.kill()
+        lost = True
         raise
-    except BaseException:
-        ray.shutdown()
-        raise
-    ray.shutdown()
+    finally:
+        if engine is not None:
+            engine.close(lost)
+        if not lost:
+            ray.shutdown()
 
 
 def _answers(address: str) -> bool:

@@ -73,7 +73,12 @@ class Search:
             threading.Thread(target=import_module, args=("search.tuner",), daemon=True).start()
             preload = ("trainable.worker", *getattr(self.plan.trainable_module, "PRELOAD", ()))
             with connected(
-                self.plan.resources, self._site, preload, self.plan.trainable, self._seen
+                self.plan.resources,
+                self._site,
+                preload,
+                self.plan.trainable,
+                self._seen,
+                self.plan.budget.trials,
             ) as engine:
                 yield from map(Noted, engine.gather())
                 cluster = engine.places.cluster

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from trainable.data import Dataset, Source, data_folder
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+import lan
+
+Network = Callable[..., tuple[list[lan.Host], Path]]
 
 # What stops a change must be the change: in continuous integration the same examples come each time,
 # and a developer's runs look for new ones.
@@ -34,3 +42,18 @@ def mnist_folder() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """Makes hosts of the names it is given, and a folder that all of them see, for as long as the test
+    lasts. Skipped, with its reason, where no network namespaces can be made."""
+    with ExitStack() as stack:
+
+        def made(*names: str) -> tuple[list[lan.Host], Path]:
+            try:
+                return stack.enter_context(lan.network(*names))
+            except lan.NoNamespaces as error:
+                pytest.skip(f"no hosts can be made here: {error}")
+
+        yield made

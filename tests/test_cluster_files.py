@@ -17,6 +17,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from conftest import Network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ray.autoscaler._private.util import prepare_config, validate_config
@@ -33,7 +34,6 @@ from search.slurm import slurm
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "configs" / "cluster.toml"
-BENCHMARKS = ROOT / "benchmarks"
 AWS = 'cluster.aws={region="us-west-2", nfs="fs-1.efs.us-west-2.amazonaws.com:/"}'
 
 
@@ -284,47 +284,38 @@ exec "$@"
 SCONTROL = '#!/usr/bin/env bash\necho "$SLURM_JOB_NODELIST"\n'
 
 
-def test_the_script_for_slurm_brings_ray_up_searches_and_leaves_no_token(tmp_path: Path) -> None:
+def test_the_script_for_slurm_brings_ray_up_searches_and_leaves_no_token(network: Network) -> None:
     """As a job of one node, on a host of its own, whose processes `ray stop` alone can see."""
-    sys.path.append(str(BENCHMARKS))
-    from lan import NoNamespaces, network, shared_folder
-
-    shared = shared_folder()
-    try:
-        with network(["node"], shared) as (node,):
-            for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
-                (shared / name).write_text(text)
-                (shared / name).chmod(0o755)
-            (shared / "small.toml").write_text(
-                f"""
-                budget = {{ trials = 2 }}
-                data = {{ dataset = "digits" }}
-                recipe = {{ epochs = 2 }}
-                space = {{ dropout = {{ low = 0.0, high = 0.3 }} }}
-                confirmation = {{ candidates = 0 }}
-                cluster = {{ cpus = 1, shared = "{shared}/lab" }}
-                """
-            )
-            script = shared / "small.sh"
-            plan = Plan.read(shared / "small.toml")
-            script.write_text(slurm(plan, "test", str(shared / "small.toml")))
-            environment = {
-                "PATH": f"{shared}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "PYTHONPATH": str(ROOT),
-                "SLURM_JOB_ID": "7",
-                "SLURM_JOB_NUM_NODES": "1",
-                "SLURM_JOB_NODELIST": "node",
-                "ADDRESS": node.address,
-            }
-            done = node.run(["unshare", "--pid", "--fork", "--mount-proc", "bash", str(script)], environment)
-            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-            sweep = Sweep.read(shared / "lab" / "runs" / "small")
-            assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
-            assert not list((shared / "lab").glob(".secrets*"))
-    except NoNamespaces as error:
-        pytest.skip(f"no host can be made here: {error}")
-    finally:
-        shutil.rmtree(shared)
+    (node,), shared = network("node")
+    for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
+        (shared / name).write_text(text)
+        (shared / name).chmod(0o755)
+    (shared / "small.toml").write_text(
+        f"""
+        budget = {{ trials = 2 }}
+        data = {{ dataset = "digits" }}
+        recipe = {{ epochs = 2 }}
+        space = {{ dropout = {{ low = 0.0, high = 0.3 }} }}
+        confirmation = {{ candidates = 0 }}
+        cluster = {{ cpus = 1, shared = "{shared}/lab" }}
+        """
+    )
+    script = shared / "small.sh"
+    plan = Plan.read(shared / "small.toml")
+    script.write_text(slurm(plan, "test", str(shared / "small.toml")))
+    environment = {
+        "PATH": f"{shared}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "SLURM_JOB_ID": "7",
+        "SLURM_JOB_NUM_NODES": "1",
+        "SLURM_JOB_NODELIST": "node",
+        "ADDRESS": node.address,
+    }
+    done = node.run(["unshare", "--pid", "--fork", "--mount-proc", "bash", str(script)], environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    sweep = Sweep.read(shared / "lab" / "runs" / "small")
+    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
+    assert not list((shared / "lab").glob(".secrets*"))
 
 
 @pytest.mark.parametrize(
