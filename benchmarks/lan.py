@@ -71,16 +71,22 @@ class Host:
         """Pull its cable."""
         _ip("link", "set", self.link, "down")
 
-    def join(self) -> None:
-        """Put it back."""
-        _ip("link", "set", self.link, "up")
+    @property
+    def received(self) -> int:
+        """Bytes that came to it over the network."""
+        return int(Path(f"/sys/class/net/{self.link}/statistics/tx_bytes").read_text())
+
+    @property
+    def pids(self) -> list[int]:
+        """Of all processes on it."""
+        told = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
+        return [int(pid) for pid in told.stdout.split()]
 
     def kill(self) -> None:
         """End every process on it at once, as a power cut would."""
-        told = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
-        for pid in told.stdout.split():
+        for pid in self.pids:
             with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         for process in self.processes:
             process.wait()
 

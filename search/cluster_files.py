@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from search.cluster import Host, NoRoom, cluster_of
 from search.cluster_table import ClusterTable, Kind
-from search.fault import Fault
+from search.fault import Fault, shown
 from search.plan import Plan, PlanError
 
 HEADER = (
@@ -42,7 +43,12 @@ def table_of(plan: Plan, kind: Kind, origin: str) -> ClusterTable:
         )
         faults.append(Fault(("cluster", "workers"), rule))
     asked = plan.resources
-    machine = Host("", "", {"CPU": float(table.cpus), "GPU": float(table.gpus), **asked.custom})
+    if kind == "kuberay" and table.shared.startswith("~"):
+        rule = (
+            f"must begin with / for kuberay, whose Pods have no home in common, but got {shown(table.shared)}"
+        )
+        faults.append(Fault(("cluster", "shared"), rule))
+    machine = Host("", "", {"CPU": float(table.cpus), "GPU": float(table.gpus), **table.resources})
     try:
         cluster_of([machine], asked)
     except NoRoom as error:
@@ -50,6 +56,11 @@ def table_of(plan: Plan, kind: Kind, origin: str) -> ClusterTable:
     if faults:
         raise PlanError([fault.sentence(origin) for fault in faults])
     return table
+
+
+def resources_of(table: ClusterTable) -> str:
+    """What a machine has besides CPUs and GPUs, as `ray start --resources` takes it; "" for nothing."""
+    return json.dumps(table.resources) if table.resources else ""
 
 
 def command(table: ClusterTable, plan: str) -> list[str]:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_SECRET = re.compile(r"(ACCESS_KEY|SECRET|TOKEN|PASSWORD)(?!\w*(PATH|FILE))\w*=", re.IGNORECASE)
+
+
+def _harmless(line: str) -> str:
+    if found := _SECRET.search(line):
+        raise ValueError(
+            f"must not set what is secret, for it would be in every copy of the plan, but sets {found[0]}…; "
+            f"set it on the machines, or name a file there that does"
+        )
+    return line
 
 
 class _Table(BaseModel):
@@ -12,7 +24,8 @@ class _Table(BaseModel):
 
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@:+-]*$", max_length=200)]
-_Path = Annotated[str, Field(pattern=r"^(~|/)[A-Za-z0-9._/@+-]*$", max_length=200)]
+_Path = Annotated[str, Field(pattern=r"^(~?/)[A-Za-z0-9._/@+-]*$", max_length=200)]
+_Word = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 _Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
@@ -29,8 +42,12 @@ class Aws(_Table):
     """Machines of Amazon's, made and ended by `ray up`."""
 
     region: _Name = Field(description="As in us-west-2.")
-    head_type: _Name = Field(default="m7i.xlarge", description="Instance type of the head.")
-    worker_type: _Name = Field(default="m7i.4xlarge", description="Instance type of the others.")
+    head_type: _Name = Field(
+        default="m7i.xlarge", description="Instance type of the head, which trains nothing itself."
+    )
+    worker_type: _Name = Field(
+        default="m7i.2xlarge", description="Instance type of the others, with the table's cpus and gpus."
+    )
     nfs: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:/[A-Za-z0-9._/-]*$")] = Field(
         description="The file system that all mount, as in fs-0123.efs.us-west-2.amazonaws.com:/"
     )
@@ -42,6 +59,10 @@ class Kubernetes(_Table):
     image: _Name = Field(description="Container image with benchsweep and its packages installed.")
     namespace: _Label = Field(default="default", description="Where the job is made.")
     claim: _Label = Field(default="benchsweep", description="PersistentVolumeClaim (ReadWriteMany) for runs.")
+    secret: _Label | None = Field(
+        default=None,
+        description="Secret whose entries the Pods have in their environment: AWS_ACCESS_KEY_ID and so on.",
+    )
     operator: _Label | None = Field(
         default=None, description="Namespace of KubeRay's operator; any when left out."
     )
@@ -66,12 +87,18 @@ class ClusterTable(_Table):
     )
     cpus: int = Field(default=4, ge=1, description="CPUs of a machine that trials may use.")
     gpus: int = Field(default=0, ge=0, description="GPUs of a machine.")
+    resources: dict[_Word, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="What a machine has besides, for resources.custom, as in { licence = 4 }."
+    )
     memory_gib: int = Field(default=16, ge=1, description="Memory of a machine, in GiB.")
     shared: _Path = Field(
         default="/mnt/benchsweep", description="Folder that all machines see: runs and data lie in it."
     )
-    setup: list[Annotated[str, Field(min_length=1, pattern=r"^[^\r\n]+$")]] = Field(
-        default=[], description="Shell commands that make benchsweep and Ray available, before Ray starts."
+    setup: list[Annotated[str, Field(min_length=1, pattern=r"^[^\r\n]+$"), AfterValidator(_harmless)]] = (
+        Field(
+            default=[],
+            description="Shell commands that make benchsweep and Ray available, before Ray starts.",
+        )
     )
     ssh: Ssh | None = None
     aws: Aws | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from typing import Any
 
 import yaml
 
-from search.cluster_files import PORT, command, header, line, table_of
+from search.cluster_files import PORT, command, header, line, resources_of, table_of
 from search.cluster_table import ClusterTable, Kubernetes
 from search.plan import Plan
 
@@ -30,7 +31,7 @@ def kuberay(plan: Plan, origin: str) -> str:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {**metadata, "name": f"{name}-plan"},
-            "data": {"plan.toml": plan.to_toml()},
+            "data": {"plan.toml": plan.recorded.to_toml()},
         },
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -78,6 +79,9 @@ _Readable.add_representer(str, _text)
 
 
 def _job(table: ClusterTable, name: str) -> dict[str, Any]:
+    params = {"num-cpus": str(table.cpus)}
+    if table.resources:
+        params["resources"] = json.dumps(resources_of(table))  # KubeRay's shell takes one pair of quotes off
     return {
         # The submitter is a container of the head's Pod: no other one need be let in for it.
         "submissionMode": "SidecarMode",
@@ -92,7 +96,7 @@ def _job(table: ClusterTable, name: str) -> dict[str, Any]:
             "headGroupSpec": {
                 # The operator asks the dashboard whether the job has ended. Were it not let in there, it
                 # would take a finished job for a failed one, and start it again.
-                "rayStartParams": {"dashboard-host": "0.0.0.0", "num-cpus": str(table.cpus)},
+                "rayStartParams": {"dashboard-host": "0.0.0.0", **params},
                 "template": _pod(table, name, "ray-head", head=True),
             },
             "workerGroupSpecs": [
@@ -101,7 +105,7 @@ def _job(table: ClusterTable, name: str) -> dict[str, Any]:
                     "replicas": table.least,
                     "minReplicas": table.least,
                     "maxReplicas": table.workers,
-                    "rayStartParams": {"num-cpus": str(table.cpus)},
+                    "rayStartParams": dict(params),
                     "template": _pod(table, name, "ray-worker", head=False),
                 }
             ],
@@ -130,6 +134,11 @@ def _pod(table: ClusterTable, name: str, container: str, head: bool) -> dict[str
                 "image": table.kubernetes.image,
                 "resources": {"limits": dict(size), "requests": dict(size)},
                 **({"ports": ports} if ports else {}),
+                **(
+                    {"envFrom": [{"secretRef": {"name": secret}}]}
+                    if (secret := table.kubernetes.secret)
+                    else {}
+                ),
                 "volumeMounts": mounts,
                 "securityContext": {"allowPrivilegeEscalation": False},
             }

@@ -164,8 +164,16 @@ class Plan(BaseModel):
         return sampler.notes(self.sampler, self.space) + pruner.notes(self.pruner)
 
     def to_table(self) -> dict[str, Any]:
-        """Everything, defaults included; what is None is left out, as TOML has no word for it."""
-        return dict(_without_none(self.model_dump(mode="json")))
+        """Everything, defaults included; what is None is left out, as TOML has no word for it, and so is
+        [cluster] where nothing is said there."""
+        left = {"cluster"} if self.cluster == ClusterTable() else set()
+        return dict(_without_none(self.model_dump(mode="json", exclude=left)))
+
+    @property
+    def recorded(self) -> Plan:
+        """The same as a run records it: without [cluster], which says nothing of the search, and names
+        machines and users to whoever reads a report."""
+        return self.model_copy(update={"cluster": ClusterTable()})
 
     def to_toml(self) -> str:
         """The same as a TOML document: parsed again, it is this plan."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from search.cluster_files import PORT, header, line, table_of
+from search.cluster_files import PORT, header, line, resources_of, table_of
 from search.cluster_table import ClusterTable
 from search.plan import Plan
 
@@ -21,7 +21,10 @@ def ray_up(plan: Plan, origin: str, path: str) -> str:
     table = table_of(plan, "ray-up", origin)
     provider, auth, types = _aws(table) if table.aws is not None else _ssh(table)
     setup = "; ".join(["export RAY_AUTH_MODE=token", *table.setup])
-    sizes = f"--num-cpus={table.cpus} --num-gpus={table.gpus}"
+    custom = f" --resources={shlex.quote(declared)}" if (declared := resources_of(table)) else ""
+    sizes = f"--num-cpus={table.cpus} --num-gpus={table.gpus}{custom}"
+    # Amazon's head may be a small machine: it carries the search, and trains nothing.
+    head = sizes if table.aws is None else "--num-cpus=0 --num-gpus=0"
     mount = _mount(table)
     content: dict[str, Any] = {
         "cluster_name": plan.name.lower().replace(".", "-").replace("_", "-"),
@@ -34,7 +37,7 @@ def ray_up(plan: Plan, origin: str, path: str) -> str:
         "setup_commands": [f"chmod 600 {TOKEN}", *mount, f"mkdir -p {table.shared}/runs {table.shared}/data"],
         "head_start_ray_commands": [
             f"{setup}; ray stop",
-            f"{setup}; ray start --head --port={PORT} {sizes} --dashboard-host=127.0.0.1 "
+            f"{setup}; ray start --head --port={PORT} {head} --dashboard-host=127.0.0.1 "
             f"--disable-usage-stats --autoscaling-config=~/ray_bootstrap_config.yaml",
         ],
         "worker_start_ray_commands": [
@@ -55,10 +58,14 @@ def _ssh(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str,
 def _aws(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     assert table.aws is not None
     own = table.aws
-    sizes = {"CPU": table.cpus, "GPU": table.gpus} if table.gpus else {"CPU": table.cpus}
+    sizes = {"CPU": table.cpus, **({"GPU": table.gpus} if table.gpus else {}), **table.resources}
     types = {
         "available_node_types": {
-            "head": {"node_config": {"InstanceType": own.head_type}, "resources": sizes, "max_workers": 0},
+            "head": {
+                "node_config": {"InstanceType": own.head_type},
+                "resources": {"CPU": 0},
+                "max_workers": 0,
+            },
             "worker": {
                 "node_config": {"InstanceType": own.worker_type},
                 "resources": sizes,

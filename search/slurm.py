@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from search.cluster_files import PORT, command, header, line, table_of
+from search.cluster_files import PORT, command, header, line, resources_of, table_of
 from search.plan import Plan
 
 
@@ -12,7 +12,7 @@ def slurm(plan: Plan, origin: str, path: str) -> str:
     """The script's text. path: of the plan's file, absolute, which every node sees. Raises PlanError."""
     table = table_of(plan, "slurm", origin)
     own = table.slurm
-    shared = shlex.quote(table.shared.rstrip("/")) if not table.shared.startswith("~") else table.shared
+    shared = line([table.shared.rstrip("/")])
     directives = [
         f"--job-name={plan.name}",
         f"--nodes={table.workers + 1}",
@@ -21,12 +21,14 @@ def slurm(plan: Plan, origin: str, path: str) -> str:
         f"--mem={table.memory_gib}G",
         f"--time={own.time}",
         f"--output={plan.name}-%j.log",
-        # A minute before the limit, so that the search ends in order; resumed, it goes on.
-        "--signal=B:TERM@60",
+        "--exclusive",  # Ray's ports, and its own stop at the end, are a machine's
+        # Two minutes before the limit, so that the search ends in order; resumed, it goes on.
+        "--signal=B:TERM@120",
         *([f"--gpus-per-node={table.gpus}"] if table.gpus else []),
         *([f"--partition={own.partition}"] if own.partition else []),
         *([f"--account={own.account}"] if own.account else []),
     ]
+    custom = f" --resources={shlex.quote(declared)}" if (declared := resources_of(table)) else ""
     setup = "".join(
         f"# shellcheck disable=SC1091 # it is there on the nodes\n{each}\n" for each in table.setup
     )
@@ -42,31 +44,35 @@ mkdir -p "$shared/runs" "$shared/data"
 # A token of this job's own, which its owner alone may read, and which goes with it.
 secrets="$shared/.secrets-$SLURM_JOB_ID"
 trap 'rm -rf "$secrets"' EXIT
+rm -rf "$secrets"
+mkdir -m 700 "$secrets"
 (
     umask 077
-    mkdir -p "$secrets"
     python3 -c 'import secrets; print(secrets.token_hex(32))' > "$secrets/token"
 )
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$secrets/token"
+export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300  # seconds; packages on a shared disk load slowly at first
+export SRUN_CPUS_PER_TASK={table.cpus}  # which srun does not take over from the job
 
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=$(head -n 1 <<< "$nodes")
-address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | cut -d ' ' -f 1)
+address=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --all-ip-addresses \\
+    | awk '{{ for (i = 1; i <= NF && !found; i++) if ($i ~ /^[0-9.]+$/) {{ print $i; found = 1 }} }}')
 
 srun ray symmetric-run \\
     --address "$address:{PORT}" \\
     --min-nodes "$SLURM_JOB_NUM_NODES" \\
-    --num-cpus={table.cpus} --num-gpus={table.gpus} \\
+    --num-cpus={table.cpus} --num-gpus={table.gpus}{custom} \\
     --dashboard-host=127.0.0.1 --disable-usage-stats \\
     -- {line(command(table, path))} &
 running=$!
-trap 'kill -TERM "$running"' TERM
+trap 'benchsweep stop {plan.name} --runs "$shared/runs" --wait 100 || true' TERM
 status=0
 wait "$running" || status=$?
-if [ "$status" -gt 128 ] && kill -0 "$running" 2> /dev/null; then  # it was the signal that ended the waiting
+while kill -0 "$running" 2> /dev/null; do  # it was the signal that ended the waiting
     status=0
     wait "$running" || status=$?
-fi
+done
 exit "$status"
 """
     )

@@ -102,6 +102,7 @@ def _opened(
         assert before is not None
         plan = given(before)
         plan.check_searchable()
+    plan = plan.recorded
     if before is not None and before.trials:
         _check_same(run, before, plan, extend)
         if warm_start is not None and (before.warm_start is None or before.warm_start.run != warm_start.name):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import search  # noqa: F401  sets Ray's environment, which must be there when a test imports ray
 from trainable.data import Dataset, Source, data_folder
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))

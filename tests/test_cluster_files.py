@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import yaml
 from conftest import Network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lan import PROGRAMS
 from ray.autoscaler._private.util import prepare_config, validate_config
 from typer.testing import CliRunner
 
@@ -57,6 +60,9 @@ def test_the_file_for_ray_up_passes_rays_own_validation_with_amazons_machines() 
     validate_config(prepare_config(told))
     worker = told["available_node_types"]["worker"]
     assert (worker["min_workers"], worker["max_workers"]) == (0, 8)
+    assert told["available_node_types"]["head"]["resources"] == {"CPU": 0}  # it may have no GPU
+    (head,) = [each for each in told["head_start_ray_commands"] if "--head" in each]
+    assert "--num-cpus=0 --num-gpus=0 " in head
     assert worker["resources"] == {"CPU": 8, "GPU": 1}
     assert any("fs-1.efs.us-west-2.amazonaws.com:/" in each for each in told["setup_commands"])
 
@@ -69,7 +75,8 @@ def test_with_ray_up_every_start_has_the_token_on_and_the_dashboard_on_loopback(
     starts = [*told["head_start_ray_commands"], *told["worker_start_ray_commands"]]
     assert all(each.startswith("export RAY_AUTH_MODE=token; ") for each in starts)
     (head,) = [each for each in starts if "--head" in each]
-    assert "--dashboard-host=127.0.0.1" in head and "--num-cpus=8" in head
+    assert "--dashboard-host=127.0.0.1" in head
+    assert all("--num-cpus=8 " in each for each in starts if "--address" in each)
     assert "chmod 600 ~/.ray/auth_token" in told["setup_commands"]
     for each in [*starts, *told["setup_commands"]]:
         assert subprocess.run(["bash", "-n", "-c", each]).returncode == 0
@@ -257,7 +264,8 @@ def test_with_kuberay_the_submitter_is_in_the_heads_pod_and_the_plan_is_the_plan
     assert spec["submissionMode"] == "SidecarMode"
     assert spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["restartPolicy"] == "Never"
     embedded = Plan.parse(tomllib.loads(told["ConfigMap"]["data"]["plan.toml"]), "embedded")
-    assert embedded == plan_of()
+    assert embedded == plan_of().recorded
+    assert "10.0.0.10" not in told["ConfigMap"]["data"]["plan.toml"]  # of [cluster], which says nothing of it
 
 
 def test_the_script_for_slurm_passes_bash_and_shellcheck(tmp_path: Path) -> None:
@@ -284,7 +292,9 @@ exec "$@"
 SCONTROL = '#!/usr/bin/env bash\necho "$SLURM_JOB_NODELIST"\n'
 
 
-def test_the_script_for_slurm_brings_ray_up_searches_and_leaves_no_token(network: Network) -> None:
+def test_the_script_for_slurm_searches_ends_in_order_before_its_limit_goes_on_and_leaves_no_token(
+    network: Network,
+) -> None:
     """As a job of one node, on a host of its own, whose processes `ray stop` alone can see."""
     (node,), shared = network("node")
     for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
@@ -292,10 +302,10 @@ def test_the_script_for_slurm_brings_ray_up_searches_and_leaves_no_token(network
         (shared / name).chmod(0o755)
     (shared / "small.toml").write_text(
         f"""
-        budget = {{ trials = 2 }}
-        data = {{ dataset = "digits" }}
-        recipe = {{ epochs = 2 }}
-        space = {{ dropout = {{ low = 0.0, high = 0.3 }} }}
+        trainable = "noop"
+        budget = {{ trials = 3 }}
+        recipe = {{ epochs = 10, seconds = 0.3 }}
+        space = {{ x = {{ low = 0.0, high = 1.0 }} }}
         confirmation = {{ candidates = 0 }}
         cluster = {{ cpus = 1, shared = "{shared}/lab" }}
         """
@@ -304,23 +314,66 @@ def test_the_script_for_slurm_brings_ray_up_searches_and_leaves_no_token(network
     plan = Plan.read(shared / "small.toml")
     script.write_text(slurm(plan, "test", str(shared / "small.toml")))
     environment = {
-        "PATH": f"{shared}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PATH": f"{shared}:{PROGRAMS}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}",
         "SLURM_JOB_ID": "7",
         "SLURM_JOB_NUM_NODES": "1",
         "SLURM_JOB_NODELIST": "node",
         "ADDRESS": node.address,
     }
-    done = node.run(["unshare", "--pid", "--fork", "--mount-proc", "bash", str(script)], environment)
+    job = ["unshare", "--pid", "--fork", "--mount-proc", "bash", str(script)]
+    folder = shared / "lab" / "runs" / "small"
+
+    process = node.start(job, environment, subprocess.PIPE)
+    until = time.monotonic() + 90
+    while not (folder / "study.journal").exists() or not any(
+        each.epochs for each in Sweep.read(folder).trials
+    ):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.3)
+    for pid in node.pids:
+        if Path(f"/proc/{pid}/cmdline").read_bytes() == f"bash\0{script}\0".encode():
+            os.kill(pid, signal.SIGTERM)  # as the batch system does before its limit
+    out, errors = process.communicate(timeout=60)
+    sweep = Sweep.read(folder)
+    assert sweep.sessions[-1].ended == "interrupted", out[-2000:] + errors[-2000:]
+    assert sweep.count(State.INTERRUPTED) == 1
+
+    done = node.run(job, environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    sweep = Sweep.read(shared / "lab" / "runs" / "small")
-    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 2
+    assert [trial.state for trial in Sweep.read(folder).trials] == [State.COMPLETE] * 3
     assert not list((shared / "lab").glob(".secrets*"))
+
+
+def test_what_a_machine_has_besides_is_declared_in_all_three_files() -> None:
+    plan = plan_of('cluster.resources={"licence"=4}', "resources.custom={licence=1}")
+    option = """--resources='{"licence": 4.0}'"""
+    assert option in slurm(plan, "test", "/plan.toml")
+    told = yaml.safe_load(ray_up(plan, "test", "/plan.toml"))
+    assert all(option in each for each in told["worker_start_ray_commands"] if "ray start" in each)
+    (_, _, job) = yaml.safe_load_all(kuberay(plan, "test"))
+    spec = job["spec"]["rayClusterSpec"]
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        shell = subprocess.run(
+            ["bash", "-c", f"printf %s {group['rayStartParams']['resources']}"],
+            capture_output=True,
+            text=True,
+        )
+        assert json.loads(shell.stdout) == {"licence": 4.0}
+
+
+def test_with_kuberay_the_keys_of_a_storage_come_from_a_secret() -> None:
+    spec = manifest('cluster.kubernetes.secret="store"')["RayJob"]["spec"]["rayClusterSpec"]
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "store"}}]
 
 
 @pytest.mark.parametrize(
     "kind, sets, told",
     [
+        ("slurm", ("resources.custom={licence=1}",), r"a machine must hold a trial: .* licence = 1"),
+        ("kuberay", ('cluster.shared="~/lab"',), r"shared: must begin with / for kuberay"),
         ("kuberay", ("cluster.kubernetes=",), r"\[cluster\] kubernetes: must be given for kuberay"),
         ("ray-up", ("cluster.ssh=",), r"\[cluster\].* must have either ssh or aws .* neither"),
         ("ray-up", (AWS,), r"\[cluster\].* must have either ssh or aws .* both"),
@@ -345,6 +398,9 @@ def test_what_is_missing_in_a_plan_is_told_before_a_file_is_made(
         'cluster.ssh.user="me; rm -rf /"',
         'cluster.slurm.time="soon"',
         'cluster.slurm.partition="a\\nb"',
+        'cluster.shared="~bob/lab"',
+        'cluster.setup=["export AWS_SECRET_ACCESS_KEY=x"]',
+        'cluster.setup=["export RAY_AUTH_TOKEN=x"]',
     ],
 )
 def test_what_a_shell_would_read_otherwise_is_refused(wrong: str) -> None:
