@@ -69,6 +69,42 @@ def test_a_store_that_is_away_is_waited_for(server: Server) -> None:
     assert folder.read("one") == b"1"
 
 
+def test_a_worker_that_waits_for_a_store_looks_whether_the_trial_is_still_its_own(server: Server) -> None:
+    folder, claimed = RemoteFolder(server.url), Claim(RemoteFolder(f"file://{server.folder}/claim"), 5, 1)
+    claimed.make()
+    server.kill()
+    Claim(claimed.folder, 5, 2).make()
+    with pytest.raises(Superseded):
+        checkpoint(1).keep(folder, claimed.check)
+    server.start()
+    assert latest(folder) == (None, [])
+
+
+def test_a_store_of_another_kind_that_fails_in_its_own_way_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Odd(MemoryFileSystem):  # type: ignore[misc]
+        protocol = "odd"
+        faults = 2
+
+        def _open(self, *args: object, **named: object) -> object:
+            if Odd.faults:
+                Odd.faults -= 1
+                raise LookupError("busy")
+            return super()._open(*args, **named)
+
+    fsspec.register_implementation("odd", Odd, clobber=True)
+    folder = RemoteFolder("odd://bucket/runs")
+    folder.write("one", b"1")
+    assert (Odd.faults, folder.read("one")) == (0, b"1")
+    Odd.faults = 1
+    with pytest.raises(OSError, match="LookupError: busy"):
+        folder.within(0.0).write("two", b"2")
+
+
 @pytest.mark.parametrize("wrong", ["no server", "no bucket", "another key"])
 def test_a_store_that_cannot_be_used_is_told_at_once(
     server: Server, wrong: str, monkeypatch: pytest.MonkeyPatch

@@ -62,11 +62,12 @@ class Checkpoint:
             path.replace(previous(path))
         write_whole(path, content)
 
-    def keep(self, place: Place) -> None:
-        """Write it to where a trial's checkpoints lie, keeping the one before. Raises OSError."""
+    def keep(self, place: Place, again: Callable[[], None] | None = None) -> None:
+        """Write it to where a trial's checkpoints lie, keeping the one before. again: called before each
+        further try, where a store did not answer. Raises OSError, and what `again` raises."""
         if isinstance(place, RemoteFolder):
             # Nothing is renamed there, so the one before lies under the other name.
-            place.write(_SLOTS[len(self.epochs) % 2], self.to_bytes())
+            place.write(_SLOTS[len(self.epochs) % 2], self.to_bytes(), again)
         else:
             self.write(place)
 

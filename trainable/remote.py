@@ -66,8 +66,9 @@ class RemoteFolder:
         """The same, with another patience."""
         return RemoteFolder(self.url, seconds)
 
-    def write(self, name: str, content: bytes) -> None:
-        """Put a file there, in place of the one that is."""
+    def write(self, name: str, content: bytes, again: Callable[[], None] | None = None) -> None:
+        """Put a file there, in place of the one that is. again: called before each further try; what it
+        raises ends the trying."""
 
         def act(system: fs.FileSystem, path: str) -> None:
             if system.type_name != "s3":
@@ -75,7 +76,7 @@ class RemoteFolder:
             with system.open_output_stream(path) as file:
                 file.write(content)
 
-        self._tried(name, act)
+        self._tried(name, act, again)
 
     def read(self, name: str) -> bytes:
         """A file's content. Raises FileNotFoundError."""
@@ -112,8 +113,10 @@ class RemoteFolder:
                 f"AWS_SECRET_ACCESS_KEY are those of somebody who may write there"
             ) from error
 
-    def _tried(self, name: str, act: Callable[[fs.FileSystem, str], T]) -> T:
-        """What `act` makes of the file."""
+    def _tried(
+        self, name: str, act: Callable[[fs.FileSystem, str], T], again: Callable[[], None] | None = None
+    ) -> T:
+        """What `act` makes of the file. again: called before each further try."""
         until, pause = time.monotonic() + self.patience, 0.2
         while True:
             began = time.monotonic()
@@ -122,11 +125,17 @@ class RemoteFolder:
             except FileNotFoundError:
                 raise
             except OSError as error:
-                if time.monotonic() + pause > until or _FINAL.search(str(error)):
-                    raise
+                failed = error
+            except Exception as error:  # fsspec's file systems raise what their makers liked
+                failed = OSError(f"{type(error).__name__}: {error}")
+                failed.__cause__ = error
+            if time.monotonic() + pause > until or _FINAL.search(str(failed)):
+                raise failed
             time.sleep(pause)
             RemoteFolder.waited += time.monotonic() - began
             pause = min(2 * pause, 5.0)
+            if again is not None:
+                again()
 
 
 def _opened(url: str) -> tuple[fs.FileSystem, str]:

@@ -177,7 +177,7 @@ class _Store:
         last, before = epochs[-1].number, RemoteFolder.waited
         with _storing(f"epoch {last} cannot be stored in {self._remote or self._folder}"):
             self._claim.check()
-            checkpoint.keep(self._place)
+            checkpoint.keep(self._place, self._claim.check)
             if self._remote is None:
                 lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
                 write_whole(self._folder / "epochs.jsonl", lines)
