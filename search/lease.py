@@ -57,6 +57,12 @@ class Owner:
         return f"process {self.pid} on {self.host}, since {self.since}"
 
 
+def _now() -> float:
+    """Seconds that have passed, those that a closed laptop slept among them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux's, on which alone the other one stands still
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 def _kernel() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -74,14 +80,14 @@ class Lease:
         self._path = path
         self._file = _identity(path)
         self._next = _numbered(path.parent, _number(path) + 1)
-        self._touched = time.monotonic()
+        self._touched = _now()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
         """Raise Superseded unless the folder is still this process's to write to."""
-        if time.monotonic() - self._touched > TRUST:
+        if _now() - self._touched > TRUST:
             self._touch()
             time.sleep(_SETTLING)
         if not (self._path.parent / "study.journal").exists():
@@ -96,7 +102,7 @@ class Lease:
     def _touch(self) -> None:
         with suppress(OSError):  # that of a folder which cannot be reached is told by what is written there
             os.utime(self._path)
-            self._touched = time.monotonic()
+            self._touched = _now()
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
@@ -174,9 +180,9 @@ def _names(folder: Path) -> list[str]:
 
 def _lives(path: Path, owner: Owner, say: Callable[[str], None]) -> bool:
     """Whether the lease is touched within PATIENCE."""
-    before, until = _touched(path), time.monotonic() + PATIENCE
+    before, until = _touched(path), _now() + PATIENCE
     say(f"{path.parent.name} was last held by {owner}; waiting {PATIENCE:.0f} s to see whether it still is")
-    while time.monotonic() < until:
+    while _now() < until:
         time.sleep(0.2)
         now = _touched(path)
         if now is None:
