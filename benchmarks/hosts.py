@@ -40,30 +40,32 @@ ROOT = HERE.parent
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. seconds: of the search. hosts: that trained. notes: of trials that lost a host.
-    refused: what clients without the token, and with another one, were told. cluster: sizes told, as
-    (event, workers, hosts)."""
+    """What came of it. seconds: of the search. trained: how many trials had a worker on each host. notes: of
+    trials that lost a host. refused: what clients without the token, and with another one, were told.
+    cluster: sizes told, as (event, workers, hosts). received_mb: by each host, over the network: the data set
+    comes to it once, not once for each of its trials."""
 
     trials: int
     lost: int
     epochs: int
     repeated: int
-    hosts: list[str]
+    trained: dict[str, int]
     notes: list[str]
     cluster: list[tuple[str, int, int]]
     best: float | None
     seconds: float
     refused: dict[str, str]
+    received_mb: dict[str, float]
 
 
 def plan(short: bool) -> dict[str, Any]:
     """The search: some minutes on MNIST, or a short one."""
     data = {"dataset": "digits"} if short else {"dataset": "mnist"}
-    recipe = {"batch_size": 50, "epochs": 60} if short else {"batch_size": 128, "epochs": 10}
+    recipe = {"batch_size": 50, "epochs": 60} if short else {"batch_size": 128, "epochs": 20}
     return {
         "name": "hosts",
         "trainable": "logged_mlp",
-        "budget": {"trials": 8 if short else 24},
+        "budget": {"trials": 8 if short else 30},
         "data": data,
         "recipe": recipe,
         "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
@@ -100,7 +102,7 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
     began = time.monotonic()
     with (shared / "ray.out").open("w") as out:
         address = ray_on(hosts, environment, out, "--include-dashboard=false")
-    say(f"three hosts are up after {time.monotonic() - began:.0f} s")
+    say(f"Ray's head is up after {time.monotonic() - began:.0f} s")
     config = shared / "hosts.toml"
     config.write_text(Plan.parse(plan(short), "hosts").to_toml())
     command = [
@@ -110,7 +112,6 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
     strangers = _strangers(head, address, config, shared, environment)
     driver = head.start(command, environment, subprocess.PIPE)
     assert driver.stdout is not None
-    seen: Counter[str] = Counter()
     cluster: list[tuple[str, int, int]] = []
     cut = killed = False
     began = time.monotonic()
@@ -126,13 +127,9 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
         if event["event"] != "epoch_reported" or (cut and killed):
             continue
         placed = Sweep.read(shared / "runs" / "hosts")
-        training = {
-            host.split(":")[0]: len(trial.epochs)
-            for trial in placed.trials
-            if trial.state is State.RUNNING and (host := trial.worker)
-        }
-        seen.update(training.keys())
-        if not cut and cluster[-1][2] == 3 and {"head", "second", "third"} <= training.keys():
+        running = [trial.worker for trial in placed.trials if trial.state is State.RUNNING]
+        training = {worker.split(":")[0] for worker in running if worker}
+        if not cut and cluster[-1][2] == 3 and {"head", "second", "third"} <= training:
             second.cut_off()
             cut = True
             say(f"{time.monotonic() - began:5.1f} s  the cable of host second is pulled")
@@ -153,19 +150,22 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
         trial.state is State.COMPLETE and [epoch.number for epoch in trial.epochs] == numbers
         for trial in sweep.trials
     ]
-    trained = Counter(log.read_text().splitlines())
+    logged = Counter(log.read_text().splitlines())
     best = sweep.best()
     return Outcome(
         trials=len(sweep.trials),
         lost=asked["budget"]["trials"] - sum(whole),
-        epochs=len(trained),
-        repeated=sum(trained.values()) - len(trained),
-        hosts=sorted(seen),
+        epochs=len(logged),
+        repeated=sum(logged.values()) - len(logged),
+        trained=dict(
+            Counter(place.worker.split(":")[0] for trial in sweep.trials for place in trial.placements)
+        ),
         notes=[note for trial in sweep.trials for note in trial.notes],
         cluster=cluster,
         best=None if best is None else best.score,
         seconds=seconds,
         refused=_refused(strangers),
+        received_mb={host.name: host.received / 1e6 for host in hosts},
     )
 
 

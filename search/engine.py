@@ -8,8 +8,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ray._private import ray_constants
 from ray._private.node import Node
 from ray._private.utils import get_num_cpus
 from ray.autoscaler.sdk import request_resources
+from ray.exceptions import RayError
 
 from search.access import check, explained
 from search.budget import Resources
@@ -38,6 +39,8 @@ _GROWING = 600.0
 """Seconds to wait for a machine that can hold a trial: a cluster that grows by itself takes minutes."""
 _EVERY = 1.0
 """Seconds between two looks at a cluster's machines."""
+_WISH = 60.0
+"""Seconds after which a cluster is told again how many places are wanted."""
 
 
 class EngineLost(RuntimeError):
@@ -48,10 +51,11 @@ class Engine:
     """Ray, up. `gather` first; then `places` tells what it offers a search."""
 
     def __init__(self, asked: Resources, site: Site, hosts: Hosts | None, trials: int | None = None) -> None:
-        """hosts: of a cluster; None where this machine is alone. trials: that there are to be at most."""
+        """hosts: of a cluster; None where this machine is alone. trials: that are to be trained at most, None
+        for no limit."""
         self._asked = asked
         self._trials = trials
-        self._wanted = 0
+        self._wanted, self._wished = 0, 0.0
         self._site = site
         self._hosts = hosts
         self._ours = Descendants(os.getpid())
@@ -68,12 +72,18 @@ class Engine:
         return self._places
 
     @property
-    def refused(self) -> frozenset[str]:
-        """Ray's ids of the nodes where no trial may go."""
-        return frozenset() if self._hosts is None else frozenset(self._hosts.refused)
+    def closed(self) -> frozenset[str]:
+        """Ray's ids of the nodes where no trial may go, or not yet."""
+        return frozenset() if self._hosts is None else self._hosts.closed
 
-    def gather(self) -> Iterator[str]:
-        """Wait for machines that can hold a trial; a sentence for what there is to know meanwhile.
+    @property
+    def ready(self) -> bool:
+        """Whether there are places: not where `gather` was stopped before there were."""
+        return self._places is not None
+
+    def gather(self, stopped: Callable[[], bool] = bool) -> Iterator[str]:
+        """Wait for machines that can hold a trial, unless stopped; a sentence for what there is to know
+        meanwhile.
 
         Raises NoRoom: at once on this machine alone, after ten minutes on a cluster."""
         if self._hosts is None:
@@ -81,7 +91,7 @@ class Engine:
             return
         began, told = time.monotonic(), False
         self._want(0)
-        while True:
+        while not stopped():
             self.check()
             yield from self._hosts.look()
             try:
@@ -134,6 +144,8 @@ class Engine:
         try:
             self._told = hosts.look()
             self._want(self.places.cluster.workers)
+        except (RayError, OSError):
+            return  # the head does not answer just now: how long it may, `check` knows
         except Exception as error:  # raised where the stream is iterated
             self._fault = error
 
@@ -141,11 +153,12 @@ class Engine:
         """Ask a cluster that grows by itself for as many places as the plan wants. Where that sets no limit,
         for twice those that there are, until as many machines as its owner allows have come.
 
-        workers: places that there are."""
+        Repeated now and then, for there is one such wish in a cluster, and another search may have withdrawn
+        it. workers: places that there are."""
         wanted = self._asked.concurrency or max(1, 2 * workers)
         wanted = min(wanted, self._trials or wanted)
-        if wanted != self._wanted:
-            self._wanted = wanted
+        if wanted != self._wanted or time.monotonic() - self._wished > _WISH:
+            self._wanted, self._wished = wanted, time.monotonic()
             bundle = {name: amount for name, amount in shares(self._asked)[0].bundle.items() if amount}
             request_resources(bundles=[bundle] * wanted)
 
@@ -178,7 +191,8 @@ class Engine:
         if self._look is not None:
             self._look.join(timeout=_ANSWERS)  # which may just be asking for more
         if self._wanted and _answers(ray._private.worker._global_node.gcs_address):
-            request_resources(bundles=[])
+            with suppress(RayError, OSError):  # it has just gone
+                request_resources(bundles=[])
 
 
 @contextmanager
@@ -194,7 +208,8 @@ def connected(
 
     resources: of one trial. preload: modules that this machine's workers import while Ray still starts.
     trainable: the module that is searched; for a cluster it was imported. seen: a file that a cluster's
-    machines must see as this one does. trials: that there are to be at most, None for no limit."""
+    machines must see as this one does. trials: that are to be trained at most, None for no
+    limit."""
     alone = site.alone
     root = "" if alone else import_root(trainable)
     with (
@@ -245,7 +260,7 @@ def _let_in(address: str | None) -> Iterator[None]:
     check(address)
     try:
         yield
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise explained(address, error) from error
 
 

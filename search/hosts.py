@@ -16,6 +16,9 @@ from search.installation import installed, refusal
 
 _ANSWER = 120.0
 """Seconds that a machine may take to tell what it has: it may have to fetch code that was sent along."""
+_AGAIN = 30.0
+"""Seconds after which a machine that was refused is asked again: it may have been mended, and on a network
+file system it may see by then what was written here."""
 
 
 class Hosts:
@@ -29,34 +32,44 @@ class Hosts:
         self._seen = seen
         self._here = installed(*self._asked)
         self._pending: dict[str, tuple[ObjectRef[Any], float]] = {}
-        self._fit: dict[str, bool] = {}
+        self._judged: dict[str, float] = {}
         self.accepted: tuple[Host, ...] = ()
         self.refused: dict[str, str] = {}
         """Ray's id of a node -> why no trial may go there."""
 
     def look(self) -> list[str]:
-        """Take in the cluster as it is now, without waiting; a sentence for each machine that is refused."""
+        """Take in the cluster as it is now, without waiting; a sentence for each machine that is refused, and
+        for one that was and may train now."""
         alive = {host.id: host for host in hosts_alive()}
-        for each in alive.keys() - self._fit.keys() - self._pending.keys():
-            self._pending[each] = self._ask(each), time.monotonic()
+        now = time.monotonic()
+        for each in alive.keys() - self._pending.keys():
+            if each not in self._judged or (each in self.refused and now - self._judged[each] > _AGAIN):
+                self._pending[each] = self._ask(each), now
         told = []
         for each, (answer, since) in list(self._pending.items()):
             if each not in alive:
                 del self._pending[each]
-            elif ray.wait([answer], timeout=0)[0] or time.monotonic() - since > _ANSWER:
+            elif ray.wait([answer], timeout=0)[0] or now - since > _ANSWER:
                 del self._pending[each]
-                why = self._judge(alive[each].name, answer)
-                self._fit[each] = why is None
+                self._judged[each] = now
+                before, why = self.refused.pop(each, None), self._judge(alive[each].name, answer)
                 if why is not None:
                     self.refused[each] = why
-                    told.append(why)
-        self.accepted = tuple(host for each, host in sorted(alive.items()) if self._fit.get(each))
+                if why != before:
+                    told.append(why or f"{alive[each].name} may train now")
+        fit = self._judged.keys() - self.refused.keys()
+        self.accepted = tuple(host for each, host in sorted(alive.items()) if each in fit)
         return told
 
     @property
     def waiting(self) -> bool:
-        """Whether a machine has yet to answer."""
-        return bool(self._pending)
+        """Whether a machine has yet to answer for the first time."""
+        return bool(self._pending.keys() - self._judged.keys())
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Ray's ids of the nodes where no trial may go, or not yet."""
+        return frozenset(self.refused.keys() | (self._pending.keys() - self._judged.keys()))
 
     def _ask(self, node: str) -> ObjectRef[Any]:
         cloudpickle.register_pickle_by_value(installation)

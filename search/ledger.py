@@ -36,6 +36,21 @@ _STARTING = 60.0
 """Seconds that a worker may take to import what it needs, and to wait for one before it."""
 
 
+def heeded(run: RunFolder) -> str | None:
+    """Who asked the run to stop, with `benchsweep stop`; None where nobody did. The request is removed.
+    Whatever it holds, it is one."""
+    if not run.stop_request.exists():
+        return None
+    try:
+        asker = json.loads(run.stop_request.read_text())
+        who = f"process {asker['pid']} on {asker['host']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        who = "somebody"
+    with suppress(OSError):
+        run.stop_request.unlink()
+    return who
+
+
 @dataclass
 class Ledger:
     """What the engine's adapters share. They call it through `guarded`.
@@ -115,21 +130,10 @@ class Ledger:
             self.register.resize(now - self.began, self.places.cluster.workers)
         if now - self.looked > 0.5:  # the folder may lie on a network
             self.looked = now
-            if self.run.stop_request.exists():
-                self.asked = self._asker()
+            if (asked := heeded(self.run)) is not None:
+                self.asked = asked
                 self.stop.set()
         return self.stop.is_set() or self.spent() is not None
-
-    def _asker(self) -> str:
-        """Who wrote the request to stop, which is removed. Whatever it holds, it is one."""
-        try:
-            asker = json.loads(self.run.stop_request.read_text())
-            who = f"process {asker['pid']} on {asker['host']}"
-        except (OSError, ValueError, TypeError, KeyError):
-            who = "somebody"
-        with suppress(OSError):
-            self.run.stop_request.unlink()
-        return who
 
     def spent(self) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ def owning(path: Path, say: Callable[[str], None] | None = None) -> Iterator[Own
             file.truncate(0)
             file.write(json.dumps({"host": owner.host, "pid": owner.pid, "since": owner.since}) + "\n")
             file.flush()
+            os.fsync(file.fileno())  # a network file system shows it to others only then
             yield owner
 
 

@@ -102,6 +102,11 @@ class Register(ABC):
         """The next trial to train, or one that needs no training; "later" when that depends on
         trials that are being trained; None when there is no more."""
 
+    @property
+    @abstractmethod
+    def most(self) -> int | None:
+        """So many trainings there are to be at most; None for no limit."""
+
     @abstractmethod
     def spent(self, seconds: float = 0.0) -> str | None:
         """Why all is done and nothing may go on, as a sentence; None while it is not.

@@ -8,11 +8,13 @@ also ends idle workers of other machines than that trial's.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ray.air.execution.resources.request import ResourceRequest
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.utils.object_cache import _ObjectCache
 
@@ -41,6 +43,14 @@ class Controller(TuneController):
         super()._cleanup_cached_actors(force_all or in_the_way)
 
 
+def _held(key: Any) -> Any:
+    """What a worker that was asked for so holds of which machine; it makes no difference which others were
+    closed to it."""
+    if isinstance(key, ResourceRequest):
+        return json.dumps([key.bundles, key._kwargs.get("_soft_target_node_id")], sort_keys=True)
+    return key
+
+
 class _Idle(_ObjectCache):
     """Workers that wait for their next trial, by what they hold of which machine."""
 
@@ -60,8 +70,14 @@ class _Idle(_ObjectCache):
         self._waiting.update(dict.fromkeys(late, now + _KEPT))
         return bool(late)
 
+    def has_cached_object(self, key: Any) -> bool:
+        return bool(super().has_cached_object(_held(key)))
+
+    def pop_cached_object(self, key: Any) -> Any:
+        return super().pop_cached_object(_held(key))
+
     def cache_object(self, key: Any, obj: Any) -> bool:
-        self._cached_objects[key].append(obj)
+        self._cached_objects[_held(key)].append(obj)
         self._num_cached_objects += 1
         self._idle[obj] = time.monotonic()
         return True

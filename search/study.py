@@ -116,6 +116,10 @@ class Study(Register):
             if version.session >= self._session and self._study.user_attrs.get("settled") != version.number:
                 self._study.set_user_attr("settled", version.number)
 
+    @property
+    def most(self) -> int | None:
+        return self.plan.budget.trials
+
     def spent(self, seconds: float = 0.0) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not.
         seconds: how long this start has lived."""

@@ -9,7 +9,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
@@ -21,7 +21,7 @@ from search.engine import Engine, EngineLost, connected
 from search.environment import environment
 from search.events import Ended, Event, Noted, Resized, Started
 from search.folder import RunFolder
-from search.ledger import Ledger
+from search.ledger import Ledger, heeded
 from search.records import Sweep
 from search.register import Register
 from search.site import HERE, Site
@@ -58,6 +58,7 @@ class Search:
         self.data = data
         self._site = site
         self._stop = threading.Event()
+        self._asked: str | None = None
 
     def stop(self) -> None:
         """Ask the search to end early; it can be resumed."""
@@ -66,48 +67,56 @@ class Search:
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
         register = self.register
-        spent, asked = register.spent(), None
+        spent = register.spent()
         yield from map(Noted, self._notes)
         if spent is None:
             # ray.tune is imported while Ray starts, which is mostly waiting.
             threading.Thread(target=import_module, args=("search.tuner",), daemon=True).start()
             preload = ("trainable.worker", *getattr(self.plan.trainable_module, "PRELOAD", ()))
             with connected(
-                self.plan.resources,
-                self._site,
-                preload,
-                self.plan.trainable,
-                self._seen,
-                self.plan.budget.trials,
+                self.plan.resources, self._site, preload, self.plan.trainable, self._seen, register.most
             ) as engine:
-                yield from map(Noted, engine.gather())
-                cluster = engine.places.cluster
-                register.begin_session(self._environment(cluster), time.monotonic() - began)
-                yield Started(
-                    workers=cluster.workers,
-                    hosts=cluster.hosts,
-                    device=cluster.device,
-                    session=register.session,
-                    finished=register.finished,
-                    epochs=register.epochs,
-                )
-                ledger = Ledger(register, self.run, self._stop, began, engine.places)
-                try:
-                    yield from self._events(ledger, engine)
-                except Exception:
-                    with suppress(OSError):  # what is raised may be that nothing can be written
-                        register.note_session(time.monotonic() - began, "error")
-                    raise
-                spent, asked = ledger.spent(), ledger.asked
-                register.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+                yield from map(Noted, engine.gather(self._stopped))
+                if engine.ready:
+                    spent = yield from self._carried_out(engine, began)
         else:
             register.settle()
         seconds = time.monotonic() - began
         if spent:
             yield Ended("budget", spent, seconds)
         else:
-            by = "" if asked is None else f" by {asked}, with `benchsweep stop`"
+            by = "" if self._asked is None else f" by {self._asked}, with `benchsweep stop`"
             yield Ended("interrupted", f"stopped{by} before its budget was spent", seconds)
+
+    def _carried_out(self, engine: Engine, began: float) -> Generator[Event, None, str | None]:
+        """Train on what there is; why the budget is spent then, None where it is not."""
+        register, cluster = self.register, engine.places.cluster
+        register.begin_session(self._environment(cluster), time.monotonic() - began)
+        yield Started(
+            workers=cluster.workers,
+            hosts=cluster.hosts,
+            device=cluster.device,
+            session=register.session,
+            finished=register.finished,
+            epochs=register.epochs,
+        )
+        ledger = Ledger(register, self.run, self._stop, began, engine.places)
+        try:
+            yield from self._events(ledger, engine)
+        except Exception:
+            with suppress(OSError):  # what is raised may be that nothing can be written
+                register.note_session(time.monotonic() - began, "error")
+            raise
+        spent, self._asked = ledger.spent(), ledger.asked
+        register.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+        return spent
+
+    def _stopped(self) -> bool:
+        """Whether to end before anything is trained."""
+        if (asked := heeded(self.run)) is not None:
+            self._asked = asked
+            self._stop.set()
+        return self._stop.is_set()
 
     @property
     def _seen(self) -> Path | None:

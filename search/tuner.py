@@ -121,13 +121,13 @@ def _request(place: Place, engine: Engine | None) -> PlacementGroupFactory:
     bundle = dict(place.share.bundle)
     if engine is None:
         return PlacementGroupFactory([bundle])
-    refused = sorted(engine.refused)
+    closed = ",".join(sorted(engine.closed))
     return PlacementGroupFactory(
         [bundle],
         strategy="STRICT_PACK",  # the only one for which Ray knows a target
         # No more than a wish, for a machine may leave before it is heeded.
         _soft_target_node_id=place.host.id,
-        bundle_label_selector=[{"ray.io/node-id": f"!in({','.join(refused)})"}] if refused else None,
+        bundle_label_selector=[{"ray.io/node-id": f"!in({closed})"}] if closed else None,
     )
 
 

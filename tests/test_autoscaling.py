@@ -81,7 +81,7 @@ def test_a_cluster_without_a_machine_grows_for_a_search_and_shrinks_after_it(net
             "name": "growing",
             "trainable": "noop",
             "budget": {"trials": 24},
-            "recipe": {"epochs": 5, "seconds": 0.3},
+            "recipe": {"epochs": 5, "seconds": 0.5},
             "space": {"x": {"low": 0.0, "high": 1.0}},
             "confirmation": {"candidates": 0},
         },
