@@ -24,7 +24,7 @@ EXIT_CODES = {
     "search.final.CannotRetrain": WENT_WRONG,
     "reports.gate.NotComparable": BAD_INPUT,
     "search.journal.JournalDamaged": WENT_WRONG,
-    "search.lease.Superseded": WENT_WRONG,
+    "search.lease.Disowned": WENT_WRONG,
     "search.lock.Owned": WENT_WRONG,
     "search.trial.RunDamaged": WENT_WRONG,
     "search.reproduce.CannotReproduce": WENT_WRONG,

@@ -28,7 +28,7 @@ _SETTLING = 1.0
 _NAME = re.compile(r"lease\.(\d{6})\.json")
 
 
-class Superseded(RuntimeError):
+class Disowned(RuntimeError):
     """Another process owns the run now, since this one was not heard of; says which."""
 
 
@@ -86,7 +86,7 @@ class Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise Superseded unless the folder is still this process's to write to."""
+        """Raise Disowned unless the folder is still this process's to write to."""
         if _now() - self._touched > TRUST:
             self._touch()
             time.sleep(_SETTLING)
@@ -94,7 +94,7 @@ class Lease:
             return  # the folder has gone, which the write that is to come tells better
         if _identity(self._path) != self._file or self._next.exists():
             found = newest(self._path.parent)
-            raise Superseded(
+            raise Disowned(
                 f"{self._path.parent.name} is owned by {found[1] if found else 'nobody'} now: this process "
                 f"was not heard of for {PATIENCE:.0f} s, and has written nothing since"
             )
@@ -141,7 +141,7 @@ def leased(folder: Path, owner: Owner, say: Callable[[str], None]) -> Iterator[O
 
 
 def guard(folder: Path) -> Callable[[], None]:
-    """What raises Superseded once the folder is not this process's any more: its lease's `check`. Nothing to
+    """What raises Disowned once the folder is not this process's any more: its lease's `check`. Nothing to
     ask where it has none."""
     lease = Lease.held.get(folder.resolve())
     return _free if lease is None else lease.check

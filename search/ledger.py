@@ -20,7 +20,7 @@ from search.budget import duration
 from search.death import cause, node_lost
 from search.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.folder import RunFolder
-from search.lease import Superseded
+from search.lease import Disowned
 from search.places import Place, Places
 from search.records import State
 from search.register import Question, Register, Settled
@@ -272,7 +272,7 @@ class Ledger:
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
         if report.outcome == "SUPERSEDED":
-            raise Superseded(report.error)
+            raise Disowned(report.error)
         if self.run.storage is not None:
             self._keep(report)
         with self.register.transaction():  # a trial's last epoch and its end are one

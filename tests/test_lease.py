@@ -18,7 +18,7 @@ import pytest
 from search import lease
 from search.folder import RunFolder
 from search.journal import Journal
-from search.lease import Lease, Owner, Superseded, guard, newest
+from search.lease import Disowned, Lease, Owner, guard, newest
 from search.lock import Owned, owner_of, owning
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from search.journal import Journal
-from search.lease import guard, Superseded
+from search.lease import guard, Disowned
 from search.lock import Owned, owning
 run = Path(sys.argv[1])
 try:
@@ -39,7 +39,7 @@ try:
             time.sleep(0.05)
 except Owned as error:
     print("OWNED", error, flush=True)
-except Superseded as error:
+except Disowned as error:
     print("SUPERSEDED", error, flush=True)
 """
 
@@ -170,7 +170,7 @@ def test_a_write_after_the_run_was_taken_is_refused_and_the_journal_is_as_it_was
         journal = Journal(folder.journal, guard(run))
         journal.append_logs([{"by": "me"}])
         lease._made(run, 2, Owner("far", 7, "just now", "another kernel"))
-        with pytest.raises(Superseded, match="is owned by process 7 on far"):
+        with pytest.raises(Disowned, match="is owned by process 7 on far"):
             journal.append_logs([{"by": "me"}])
     assert written(run) == ["me"]
     found = newest(run)

@@ -14,7 +14,7 @@ from studies import folder, train
 
 from search import ledger as module
 from search.cluster import Host
-from search.lease import Superseded
+from search.lease import Disowned
 from search.ledger import Ledger
 from search.places import Places
 from search.plan import Plan
@@ -169,7 +169,7 @@ def test_a_trial_that_another_process_has_taken_ends_the_search_and_its_record_s
     before = ledger.run.journal.read_bytes()
     report = Report(0, "here:1", outcome="SUPERSEDED", error="a copy of the run is searched elsewhere")
     assert ledger.guarded(lambda: ledger.take(report.to_result()), True)
-    assert isinstance(ledger.failure, Superseded)
+    assert isinstance(ledger.failure, Disowned)
     assert ledger.stop.is_set()
     assert ledger.run.journal.read_bytes() == before
 

@@ -143,6 +143,7 @@ class _Store:
         self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
         self._place: Place = self._remote or self._folder / "checkpoint.safetensors"
         self._claim = Claim(self._remote or self._folder, *assignment.claim)
+        self._waited = RemoteFolder.waited
         self.notes: list[str] = []
 
     @contextmanager
@@ -174,14 +175,15 @@ class _Store:
     def keep(self, training: TrainingRun, epochs: list[Epoch]) -> None:
         """Store what the training is after these epochs. Raises NotStored, Superseded."""
         checkpoint = Checkpoint(training.state_dict(), tuple(epochs), self._recipe)
-        last, before = epochs[-1].number, RemoteFolder.waited
+        last = epochs[-1].number
         with _storing(f"epoch {last} cannot be stored in {self._remote or self._folder}"):
             self._claim.check()
             checkpoint.keep(self._place, self._claim.check)
             if self._remote is None:
                 lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
                 write_whole(self._folder / "epochs.jsonl", lines)
-        if (waited := RemoteFolder.waited - before) > 1:
+        waited, self._waited = RemoteFolder.waited - self._waited, RemoteFolder.waited
+        if waited > 1:
             self.notes.append(f"its storage did not answer for {waited:.0f} s, until epoch {last} was stored")
 
     def explain(self, told: str) -> str | None:
