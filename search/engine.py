@@ -81,7 +81,7 @@ class Engine:
         """Whether there are places: not where `gather` was stopped before there were."""
         return self._places is not None
 
-    def gather(self, stopped: Callable[[], bool] = bool) -> Iterator[str]:
+    def gather(self, stopped: Callable[[], bool]) -> Iterator[str]:
         """Wait for machines that can hold a trial, unless stopped; a sentence for what there is to know
         meanwhile.
 
@@ -208,8 +208,7 @@ def connected(
 
     resources: of one trial. preload: modules that this machine's workers import while Ray still starts.
     trainable: the module that is searched; for a cluster it was imported. seen: a file that a cluster's
-    machines must see as this one does. trials: that are to be trained at most, None for no
-    limit."""
+    machines must see as this one does. trials: that are to be trained at most, None for no limit."""
     alone = site.alone
     root = "" if alone else import_root(trainable)
     with (

@@ -36,6 +36,8 @@ class Hosts:
         self.accepted: tuple[Host, ...] = ()
         self.refused: dict[str, str] = {}
         """Ray's id of a node -> why no trial may go there."""
+        self.closed: frozenset[str] = frozenset()
+        """Ray's ids of the nodes where no trial may go, or not yet."""
 
     def look(self) -> list[str]:
         """Take in the cluster as it is now, without waiting; a sentence for each machine that is refused, and
@@ -45,6 +47,7 @@ class Hosts:
         for each in alive.keys() - self._pending.keys():
             if each not in self._judged or (each in self.refused and now - self._judged[each] > _AGAIN):
                 self._pending[each] = self._ask(each), now
+        self.closed = frozenset([*self.refused, *self._unanswered])  # anew, for another thread reads it
         told = []
         for each, (answer, since) in list(self._pending.items()):
             if each not in alive:
@@ -57,6 +60,7 @@ class Hosts:
                     self.refused[each] = why
                 if why != before:
                     told.append(why or f"{alive[each].name} may train now")
+        self.closed = frozenset([*self.refused, *self._unanswered])
         fit = self._judged.keys() - self.refused.keys()
         self.accepted = tuple(host for each, host in sorted(alive.items()) if each in fit)
         return told
@@ -64,12 +68,11 @@ class Hosts:
     @property
     def waiting(self) -> bool:
         """Whether a machine has yet to answer for the first time."""
-        return bool(self._pending.keys() - self._judged.keys())
+        return bool(self._unanswered)
 
     @property
-    def closed(self) -> frozenset[str]:
-        """Ray's ids of the nodes where no trial may go, or not yet."""
-        return frozenset(self.refused.keys() | (self._pending.keys() - self._judged.keys()))
+    def _unanswered(self) -> set[str]:
+        return self._pending.keys() - self._judged.keys()
 
     def _ask(self, node: str) -> ObjectRef[Any]:
         cloudpickle.register_pickle_by_value(installation)

@@ -136,7 +136,7 @@ from search.budget import Resources
 from search.engine import connected, ray
 began = time.perf_counter()
 with connected(Resources()) as engine:
-    assert not list(engine.gather())
+    assert not list(engine.gather(lambda: False))
     answer = ray.get(ray.remote(lambda: 6 * 7).remote())
     address = ray.nodes()[0]["NodeManagerAddress"]
 assert answer == 42
