@@ -111,38 +111,12 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
     ]  # fmt: skip
     strangers = _strangers(head, address, config, shared, environment)
     driver = head.start(command, environment, subprocess.PIPE)
-    assert driver.stdout is not None
-    cluster: list[tuple[str, int, int]] = []
-    cut = killed = False
     began = time.monotonic()
-    for line in driver.stdout:
-        if not line.startswith("{"):
-            continue
-        event = json.loads(line)
-        if event["event"] in ("started", "resized"):
-            cluster.append((event["event"], event["workers"], event["hosts"]))
-            say(f"{time.monotonic() - began:5.1f} s  {event['workers']} at once on {event['hosts']} hosts")
-        elif event["event"] == "noted":
-            say(f"{time.monotonic() - began:5.1f} s  {event['sentence']}")
-        if event["event"] != "epoch_reported" or (cut and killed):
-            continue
-        placed = Sweep.read(shared / "runs" / "hosts")
-        running = [trial.worker for trial in placed.trials if trial.state is State.RUNNING]
-        training = {worker.split(":")[0] for worker in running if worker}
-        if not cut and cluster[-1][2] == 3 and {"head", "second", "third"} <= training:
-            second.cut_off()
-            cut = True
-            say(f"{time.monotonic() - began:5.1f} s  the cable of host second is pulled")
-        elif cut and not killed and cluster[-1][2] == 2 and "third" in training:
-            third.kill()
-            killed = True
-            say(f"{time.monotonic() - began:5.1f} s  host third is killed")
+    cluster, disturbed = _disturbed(driver, second, third, shared / "runs" / "hosts", say)
     _, errors = driver.communicate()
     seconds = time.monotonic() - began
-    if driver.returncode or not (cut and killed):
-        raise RuntimeError(
-            f"the search ended with {driver.returncode}, cut off: {cut}, killed: {killed}: {errors}"
-        )
+    if driver.returncode or not disturbed:
+        raise RuntimeError(f"the search ended with {driver.returncode}, both lost: {disturbed}: {errors}")
     sweep = Sweep.read(shared / "runs" / "hosts")
     asked = plan(short)
     numbers = list(range(1, asked["recipe"]["epochs"] + 1))
@@ -167,6 +141,40 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
         refused=_refused(strangers),
         received_mb={host.name: host.received / 1e6 for host in hosts},
     )
+
+
+def _disturbed(
+    driver: subprocess.Popen[str], second: Host, third: Host, run: Path, say: Any
+) -> tuple[list[tuple[str, int, int]], bool]:
+    """Watch the search to its end, and lose two hosts under it, each while it trains: the sizes told, and
+    whether both were lost."""
+    assert driver.stdout is not None
+    cluster: list[tuple[str, int, int]] = []
+    cut = killed = False
+    began = time.monotonic()
+    for line in driver.stdout:
+        if not line.startswith("{"):
+            continue
+        event = json.loads(line)
+        if event["event"] in ("started", "resized"):
+            cluster.append((event["event"], event["workers"], event["hosts"]))
+            say(f"{time.monotonic() - began:5.1f} s  {event['workers']} at once on {event['hosts']} hosts")
+        elif event["event"] == "noted":
+            say(f"{time.monotonic() - began:5.1f} s  {event['sentence']}")
+        if event["event"] != "epoch_reported" or (cut and killed):
+            continue
+        placed = Sweep.read(run)
+        running = [trial.worker for trial in placed.trials if trial.state is State.RUNNING]
+        training = {worker.split(":")[0] for worker in running if worker}
+        if not cut and cluster[-1][2] == 3 and {"head", "second", "third"} <= training:
+            second.cut_off()
+            cut = True
+            say(f"{time.monotonic() - began:5.1f} s  the cable of host second is pulled")
+        elif cut and not killed and cluster[-1][2] == 2 and "third" in training:
+            third.kill()
+            killed = True
+            say(f"{time.monotonic() - began:5.1f} s  host third is killed")
+    return cluster, cut and killed
 
 
 def _strangers(

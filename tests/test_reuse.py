@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from test_cluster_run import ROOT, on_nodes
+from ray.tune import PlacementGroupFactory
+from test_cluster_run import ROOT, noop, on_nodes
 
-from search.plan import Plan
 from search.records import State
 from search.reuse import _Idle
 
@@ -22,18 +22,7 @@ finally:
 
 
 def test_trials_shorter_than_a_workers_start_end_no_worker_that_is_starting(tmp_path: Path) -> None:
-    given = Plan.parse(
-        {
-            "name": "nodes",
-            "trainable": "noop",
-            "budget": {"trials": 24},
-            "recipe": {"epochs": 2},
-            "space": {"x": {"low": 0.0, "high": 1.0}},
-            "confirmation": {"candidates": 0},
-        },
-        "test",
-    )
-    sweep, _ = on_nodes(tmp_path, given, ONE_OF_FOUR, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
+    sweep, _ = on_nodes(tmp_path, noop(trials=24), ONE_OF_FOUR, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 24
     assert len({trial.worker for trial in sweep.trials}) == 4
 
@@ -58,6 +47,22 @@ def test_idle_workers_are_kept_for_each_place_until_they_were_idle_for_long(cloc
     assert idle.pop_cached_object("a") == 3
     assert list(idle.flush_cached_objects(force_all=True)) == [2]
     assert not idle.num_cached_objects
+
+
+def test_an_idle_worker_serves_its_own_place_whichever_machines_are_closed_meanwhile() -> None:
+    def request(host: str, closed: str | None, cpus: float = 1.0) -> PlacementGroupFactory:
+        labels = None if closed is None else [{"ray.io/node-id": f"!in({closed})"}]
+        return PlacementGroupFactory(
+            [{"CPU": cpus}], "STRICT_PACK", _soft_target_node_id=host, bundle_label_selector=labels
+        )
+
+    here, there = "a" * 56, "b" * 56
+    idle = _Idle()
+    idle.cache_object(request(here, None), 1)
+    assert not idle.has_cached_object(request(there, None))
+    assert not idle.has_cached_object(request(here, None, cpus=2.0))
+    assert idle.pop_cached_object(request(here, "c" * 56)) == 1
+    assert idle.pop_cached_object(request(here, None)) is None
 
 
 def test_idle_workers_are_in_the_way_once_a_trial_has_waited_for_room_for_long_and_not_again_at_once(
