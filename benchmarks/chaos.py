@@ -40,10 +40,10 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parent))  # for the workers, where logged_mlp is imported from
 
-from search.descendants import Descendants
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import State, Sweep, Trial
+from search.engine.processes import Descendants
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep, Trial
 
 TABLE: dict[str, Any] = {
     "name": "chaos",
@@ -139,7 +139,7 @@ def drive(folder: Path, deadly: dict[str, Any] | None) -> None:
 def _make_deadly(seen: str, nth: int, moment: str) -> None:
     """Let this process kill itself at the nth write to the journal (counted from 1); with nth 0, at
     the first write of a kind that is not in the file `seen` yet, which then is."""
-    from search.journal import Journal
+    from search.records.journal import Journal
 
     write, count = Journal._write, 0
 

@@ -6,7 +6,8 @@
 Each sweep: 100 trials of one seed are scored on 5,000 validation images; the five luckiest and the
 default recipe are trained with fresh seeds and raced on validation, and those that are left, and the
 default recipe, are compared with the leader on 10,000 test images: the decisions of
-`search.separation` and `reports.statistics`. The level of 5 % is halved between race and test.
+`search.racing.elimination` and `reports.statistics.inference`. The level of 5 % is halved between race and
+test.
 
 equal     all recipes are the same.
 uneven    the same mean, but one of the six varies four times as much from seed to seed.
@@ -42,8 +43,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from reports.statistics import compare, holm, selected, wilson
-from search.separation import race
+from reports.statistics.inference import compare, wilson
+from reports.statistics.multiplicity import holm, selected
+from search.racing.elimination import race
 
 LEVEL = 0.05
 CANDIDATES, TRIALS, VALIDATION, TEST = 6, 100, 5_000, 10_000
@@ -165,7 +167,7 @@ def simulated(recipes: Sequence[Recipe], seeds: int) -> Source:
 def trained(count: int, folder: Path | None) -> tuple[Bits, Bits]:
     """Validation and test bits [networks, images] of one recipe's networks, each with its own seed."""
     from trainable import mlp
-    from trainable.data import data_folder
+    from trainable.contract import data_folder
 
     source = mlp.Source.model_validate({})
     data = source.load(data_folder(folder))

@@ -32,8 +32,8 @@ sys.path.append(str(HERE))
 
 from lan import PROGRAMS, Host, network, ray_on
 
-from search.plan import Plan
-from search.records import State, Sweep
+from search.plan.plan import Plan
+from search.records.sweep import State, Sweep
 
 ROOT = HERE.parent
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from trainable.contract import State
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 from trainable.mlp import METRIC, PRELOAD, Recipe, Source
 from trainable.mlp import Training as TorchTraining
 

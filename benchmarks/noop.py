@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from trainable.contract import Metric, State
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 METRIC = Metric("loss", "minimize")
 

@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import optuna
 from sweeps import make_sweep
 
-from reports.benchmarks import read_benchmarks
-from reports.page import write
-from reports.scale import scales
-from search.records import State, Sweep
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.scale import scales
+from reports.page.report import write
+from search.records.sweep import State, Sweep
 
 
 def seconds(act: Callable[[], Any]) -> float:

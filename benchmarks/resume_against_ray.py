@@ -68,7 +68,7 @@ from pydantic import BaseModel, Field
 
 from trainable.contract import Metric, State
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 # The toy, which is also a trainable of ours: the four names at the end of this part.
 
@@ -192,8 +192,8 @@ class Shape(NamedTuple):
 
 def drive_ours(folder: Path, shape: Shape) -> None:
     """Start our search, or go on with it."""
-    from search.folder import RunFolder
-    from search.plan import Plan
+    from search.plan.plan import Plan
+    from search.records.folder import RunFolder
     from search.start import starting
 
     table: dict[str, Any] = {
@@ -268,7 +268,7 @@ class Record:
 
 def read_ours(folder: Path, shape: Shape) -> Record:
     """What our study holds."""
-    from search.records import State, Sweep
+    from search.records.sweep import State, Sweep
 
     trials = Sweep.read(folder / "sweep").trials
     finished = [

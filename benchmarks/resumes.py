@@ -29,9 +29,9 @@ sys.path.append(str(Path(__file__).parent))
 
 from chaos import Driver
 
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import State, Sweep
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
 
 GROWTH: dict[str, Any] = {
@@ -57,8 +57,8 @@ SWEEP: dict[str, Any] = {
 
 def record(run: RunFolder, trials: int) -> None:
     """Record so many finished trials, without training them."""
-    from search.register import Question
-    from search.study import Study
+    from search.study.base import Question
+    from search.study.search import Study
 
     plan = Plan.parse({**GROWTH, "name": run.name, "budget": {"trials": trials}}, "benchmark")
     run.path.mkdir()
@@ -85,9 +85,9 @@ def record(run: RunFolder, trials: int) -> None:
 MEASURE = """
 import json, sys, time
 from pathlib import Path
-import optuna, search.tune  # what every start loads, whatever it resumes
-from search.folder import RunFolder
-from search.plan import Plan
+import optuna, search.engine.loop  # what every start loads, whatever it resumes
+from search.records.folder import RunFolder
+from search.plan.plan import Plan
 from search.start import plan_of, starting
 from trainable.epoch import Epoch
 run = RunFolder(Path(sys.argv[1]))
@@ -98,9 +98,9 @@ def longer(sweep):
     return Plan.parse({**table, "sampler": {"name": "tpe"}, "pruner": {"name": "median"}}, "benchmark")
 with starting(run, longer, Path(), extend=True) as search:
     ready = time.perf_counter()
-    question = search.register.ask()
+    question = search.study.base.ask()
     asked = time.perf_counter()
-    search.register.record(question.number, Epoch(1, {"validation_accuracy": 0.5}, 0.1), "laptop:4711")
+    search.study.base.record(question.number, Epoch(1, {"validation_accuracy": 0.5}, 0.1), "laptop:4711")
     recorded = time.perf_counter()
 print(json.dumps([ready - began, asked - ready, recorded - asked]))
 """

@@ -31,13 +31,13 @@ sys.path.append(str(HERE))
 
 def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, float]:
     """A search of benchsweep's."""
-    from search import tune  # noqa: F401  sets Ray's environment
+    from search.engine import loop as tune  # noqa: F401  sets Ray's environment
     from ray.cluster_utils import Cluster  # isort: skip
 
-    from search.events import Ended, Resized, Started, TrialStarted
-    from search.folder import RunFolder
-    from search.plan import Plan
-    from search.site import Site
+    from search.cluster.access import Site
+    from search.engine.events import Ended, Resized, Started, TrialStarted
+    from search.plan.plan import Plan
+    from search.records.folder import RunFolder
     from search.start import starting
 
     plan = Plan.parse(

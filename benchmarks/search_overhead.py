@@ -28,7 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trainable.data import data_folder
+from trainable.contract import data_folder
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
@@ -76,12 +76,12 @@ def _data() -> Any:
 
 def ours(trials: int, data: Any) -> float:
     """Seconds per trial through our bridge."""
-    from search.events import TrialEnded
-    from search.folder import RunFolder
-    from search.lock import owning
-    from search.plan import Plan
-    from search.study import Study
-    from search.tune import Search
+    from search.engine.events import TrialEnded
+    from search.engine.loop import Search
+    from search.plan.plan import Plan
+    from search.records.folder import RunFolder
+    from search.records.lock import owning
+    from search.study.search import Study
 
     ends = []
     with tempfile.TemporaryDirectory() as folder:
@@ -101,8 +101,8 @@ def _train_plainly(config: dict[str, Any], data: Any) -> None:
     import torch
     from ray import tune
 
-    from trainable.recipe import Recipe
-    from trainable.training import Training
+    from trainable.mnist.recipe import Recipe
+    from trainable.mnist.training import Training
 
     recipe = Recipe.model_validate({**PLAN["recipe"], **config})
     training = Training(recipe, data, "cpu", 1)

@@ -3,7 +3,7 @@
     uv run python benchmarks/training_speed.py --data-dir DIR
 
 floor     the bare matrix products of the network's shapes, nothing else
-ours      trainable.training.Training
+ours      trainable.mnist.training.Training
 eager     a plain eager loop over tensors in memory
 stock     DataLoader with per-image ToTensor and Normalize, the pattern of most tutorials
 
@@ -25,9 +25,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from trainable.data import Dataset, Source, data_folder
-from trainable.recipe import Recipe
-from trainable.training import Training
+from trainable.contract import data_folder
+from trainable.mnist.data import Dataset, Source
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.training import Training
 
 SIZES = (784, 128, 64, 10)
 DROPOUT, DECAY, RATE = 0.2, 1e-4, 1e-3

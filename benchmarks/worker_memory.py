@@ -14,12 +14,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from search.events import EpochReported
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import Sweep
+from search.engine.events import EpochReported
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import Sweep
 from search.start import starting
-from trainable.data import data_folder
+from trainable.contract import data_folder
 
 PLAN: dict[str, Any] = {
     "name": "memory",

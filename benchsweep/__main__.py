@@ -6,23 +6,25 @@ from typing import Annotated
 
 import typer
 
-from benchsweep import cluster
-from benchsweep.check import check
-from benchsweep.compare import compare
-from benchsweep.confirm import confirm
-from benchsweep.doctor import doctor
+from benchsweep.commands import cluster
+from benchsweep.commands.check import check
+from benchsweep.commands.compare import compare
+from benchsweep.commands.confirm import confirm
+from benchsweep.commands.doctor import doctor
+from benchsweep.commands.evaluate import evaluate
+from benchsweep.commands.export import export
+from benchsweep.commands.list_runs import runs
+from benchsweep.commands.predict import predict
+from benchsweep.commands.quickstart import quickstart
+from benchsweep.commands.report import report
+from benchsweep.commands.reproduce import reproduce
+from benchsweep.commands.run import extend, resume, run
+from benchsweep.commands.schema import schema
+from benchsweep.commands.show import show
+from benchsweep.commands.status import status
+from benchsweep.commands.stop import stop
+from benchsweep.commands.train import train
 from benchsweep.errors import told
-from benchsweep.evaluate import evaluate
-from benchsweep.export import export
-from benchsweep.look import report, runs, show
-from benchsweep.predict import predict
-from benchsweep.quickstart import quickstart
-from benchsweep.reproduce import reproduce
-from benchsweep.run import extend, resume, run
-from benchsweep.schema import schema
-from benchsweep.status import status
-from benchsweep.stop import stop
-from benchsweep.train import train
 
 app = typer.Typer(
     name="benchsweep",

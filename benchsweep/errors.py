@@ -11,31 +11,31 @@ BAD_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130
 
 EXIT_CODES = {
     "benchsweep.errors.Mistake": BAD_INPUT,
-    "search.plan.PlanError": BAD_INPUT,
-    "search.extension.CannotExtend": BAD_INPUT,
+    "search.plan.plan.PlanError": BAD_INPUT,
+    "search.extend.CannotExtend": BAD_INPUT,
     "search.start.PlanDiffers": BAD_INPUT,
     "search.confirm.NothingToConfirm": BAD_INPUT,
-    "search.warm_start.CannotWarmStart": BAD_INPUT,
-    "search.folder.NotARun": BAD_INPUT,
+    "search.records.warm_start.CannotWarmStart": BAD_INPUT,
+    "search.records.folder.NotARun": BAD_INPUT,
     "trainable.contract.NotATrainable": BAD_INPUT,
-    "benchsweep.model.NoSavedModel": BAD_INPUT,
-    "reports.benchmarks.BenchmarksError": WENT_WRONG,
-    "reports.model_card.NoWinner": WENT_WRONG,
-    "search.final.CannotRetrain": WENT_WRONG,
-    "reports.gate.NotComparable": BAD_INPUT,
-    "search.journal.JournalDamaged": WENT_WRONG,
-    "search.lease.Disowned": WENT_WRONG,
-    "search.lock.Owned": WENT_WRONG,
-    "search.trial.RunDamaged": WENT_WRONG,
+    "benchsweep.saved_model.NoSavedModel": BAD_INPUT,
+    "reports.analysis.benchmarks.BenchmarksError": WENT_WRONG,
+    "reports.exports.model_card.NoWinner": WENT_WRONG,
+    "search.final_model.CannotRetrain": WENT_WRONG,
+    "reports.analysis.gate.NotComparable": BAD_INPUT,
+    "search.records.journal.JournalDamaged": WENT_WRONG,
+    "search.records.lease.Disowned": WENT_WRONG,
+    "search.records.lock.Owned": WENT_WRONG,
+    "search.records.trial.RunDamaged": WENT_WRONG,
     "search.reproduce.CannotReproduce": WENT_WRONG,
-    "search.engine.EngineLost": WENT_WRONG,
-    "search.cluster.NoRoom": WENT_WRONG,
-    "search.study_copy.CopyDiffers": WENT_WRONG,
-    "search.winner.NoModel": WENT_WRONG,
-    "trainable.data.DataError": WENT_WRONG,
-    "trainable.graph.ExtraMissing": WENT_WRONG,
-    "trainable.graph.GraphDiffers": WENT_WRONG,
-    "trainable.saved.SavedModelError": WENT_WRONG,
+    "search.engine.connection.EngineLost": WENT_WRONG,
+    "search.cluster.capacity.NoRoom": WENT_WRONG,
+    "reports.exports.optuna_study.CopyDiffers": WENT_WRONG,
+    "search.test_set.NoModel": WENT_WRONG,
+    "trainable.mnist.data.DataError": WENT_WRONG,
+    "trainable.mnist.onnx.ExtraMissing": WENT_WRONG,
+    "trainable.mnist.onnx.GraphDiffers": WENT_WRONG,
+    "trainable.mnist.saved.SavedModelError": WENT_WRONG,
     "trainable.epoch.Diverged": WENT_WRONG,
     "builtins.OSError": WENT_WRONG,
 }
@@ -43,7 +43,7 @@ EXIT_CODES = {
 every `--help`. Any other exception is a bug, and keeps its traceback."""
 
 
-NOT_TO_BE_WAITED_FOR = {"search.engine.EngineLost"}
+NOT_TO_BE_WAITED_FOR = {"search.engine.connection.EngineLost"}
 """After these the process ends on the spot: Ray, on its way out, would ask its dead for a minute."""
 
 

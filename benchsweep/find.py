@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchsweep.errors import Mistake
-from search.fault import meant
-from search.folder import NotARun, RunFolder
-from search.plan import Plan, PlanError
-from search.records import Sweep, Trial
+from search.plan.fault import meant
+from search.plan.plan import Plan, PlanError
+from search.records.folder import NotARun, RunFolder
+from search.records.sweep import Sweep, Trial
 
 
 def run_folder(run: str, runs: Path) -> RunFolder:

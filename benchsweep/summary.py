@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from reports.results import test_figures
-from reports.winner import winner_of
-from search.plan import Plan, PlanError
-from search.records import State, Sweep
-from search.sampler import grid_size
+from reports.analysis.winner import winner_of
+from reports.exports.results import test_figures
+from search.plan.plan import Plan, PlanError
+from search.plan.sampler import grid_size
+from search.records.sweep import State, Sweep
 
 
 def trials_planned(sweep: Sweep) -> int | None:
@@ -35,7 +35,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
 
     name, folder, state (as `Sweep.status` has it); metric: name, direction, unit; trials: total, planned
     (or null) and the count of each state; best: trial, score, sampled, or null; winner:
-    "trial 12" or "default", or null; test: as `reports.results.test_figures` has it, or null;
+    "trial 12" or "default", or null; test: as `reports.exports.results.test_figures` has it, or null;
     seconds of wall time; last_seen (UTC).
     """
     best = sweep.best()

@@ -89,13 +89,13 @@ def say(console: Console, text: str | Text) -> None:
 
 def print_json(value: Any) -> None:
     """A JSON document on stdout. NaN and infinities become null, dates text."""
-    from reports.wording import plain_json
+    from reports.formatting.wording import plain_json
 
     sys.stdout.write(json.dumps(plain_json(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def json_line(value: Any) -> str:
     """The same in one line, its end included."""
-    from reports.wording import plain_json
+    from reports.formatting.wording import plain_json
 
     return json.dumps(plain_json(value), allow_nan=False, ensure_ascii=False) + "\n"

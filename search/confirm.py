@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.folder import RunFolder
-from search.journal import repair
-from search.lock import owning
-from search.plan import Plan
-from search.records import Sweep
-from search.site import HERE, Site
+from search.cluster.access import HERE, Site
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.journal import repair
+from search.records.lock import owning
+from search.records.sweep import Sweep
 from search.start import plan_of
 
 if TYPE_CHECKING:
-    from search.tune import Search
+    from search.engine.loop import Search
 
 
 class NothingToConfirm(ValueError):
@@ -31,8 +31,11 @@ def confirmation(
 
     The run must be owned. data: what the trainable's Source loaded, if it was already.
     """
-    from search.reruns import Entry, Reruns  # optuna and ray take a second that a refusal need not wait
-    from search.tune import Search
+    from search.engine.loop import Search
+    from search.study.confirmation import (  # optuna and ray take a second that a refusal need not wait
+        Entry,
+        Reruns,
+    )
 
     sweep = Sweep.read(run.path)
     entry = Entry.of(sweep, plan)

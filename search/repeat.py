@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.plan import Plan
+from search.plan.plan import Plan
 from trainable.contract import TrainingRun
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from search.confirmation import candidate_name
-from search.environment import environment
-from search.plan import Plan
-from search.records import Sweep, Trial
-from trainable.checkpoint import Place, latest
+from search.plan.plan import Plan
+from search.records.confirmation import candidate_name
+from search.records.environment import environment
+from search.records.sweep import Sweep, Trial
 from trainable.contract import Metric, TrainingRun, recipe_sha256
 from trainable.epoch import Epoch
+from trainable.storage.checkpoint import Place, latest
 
 SHARE_TOLERANCE, RELATIVE_TOLERANCE = 0.005, 0.05
 """How far the last score may lie from the recorded one under other conditions: half a point of a share,

@@ -9,21 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.budget import Budget
-from search.difference import differences
-from search.folder import RunFolder
-from search.journal import repair
-from search.lock import owning
-from search.plan import Plan
-from search.records import PlanVersion, RunDamaged, Sweep
-from search.site import HERE, Site
-from search.warm_start import CannotWarmStart, WarmStart
-from trainable.durable import write_whole
-from trainable.remote import RemoteFolder
+from search.cluster.access import HERE, Site
+from search.plan.budget import Budget
+from search.plan.difference import differences
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.journal import repair
+from search.records.lock import owning
+from search.records.sweep import PlanVersion, RunDamaged, Sweep
+from search.records.warm_start import CannotWarmStart, WarmStart
+from trainable.storage.durable import write_whole
+from trainable.storage.remote import RemoteFolder
 
 if TYPE_CHECKING:
-    from search.study import Study
-    from search.tune import Search
+    from search.engine.loop import Search
+    from search.study.search import Study
 
 _KEPT = ("name", "trainable", "data", "storage")
 _EASED = ("budget", "resources", "confirmation", "cluster")
@@ -120,8 +120,8 @@ def _opened(
         stored = WarmStart.stored(run.warm_start)
         if stored is not None:
             notes.append(stored.sentence(plan))
-    from search.study import Study  # optuna and ray take a second that a refused plan need not wait
-    from search.tune import Search
+    from search.engine.loop import Search
+    from search.study.search import Study  # optuna and ray take a second that a refused plan need not wait
 
     if plan.storage is not None:
         RemoteFolder(plan.storage).check()

@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 
 from trainable.contract import Metric, State
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 METRIC = Metric("log_loss", "minimize", "nats")
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 
 import search  # noqa: F401  sets Ray's environment, which must be there when a test imports ray
-from trainable.data import Dataset, Source, data_folder
+from trainable.contract import data_folder
+from trainable.mnist.data import Dataset, Source
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import lan

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from search.events import Event
-from search.folder import RunFolder
-from search.plan import Plan
+from search.engine.events import Event
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
 from search.start import starting
 
 TABLE: dict[str, Any] = {

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import State, Sweep
-from search.register import Question, Settled
-from search.study import Study
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
+from search.study.base import Question, Settled
+from search.study.search import Study
 from trainable.epoch import Epoch
 
 Recipe = dict[str, object]

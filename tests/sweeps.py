@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from search.confirmation import Confirmation, read_confirmation
-from search.records import Look, Opening, Placement, PlanVersion, Session, State, Sweep, Trial
-from trainable.calibration import calibration_of
+from search.records.confirmation import Confirmation, read_confirmation
+from search.records.sweep import Look, Opening, Placement, PlanVersion, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
-from trainable.mistakes import Mistake, to_png
+from trainable.evaluation.calibration import calibration_of
+from trainable.evaluation.evaluation import Evaluation
+from trainable.evaluation.mistakes import Mistake, to_png
 
 ACCURACY = Metric("validation_accuracy", "maximize", "share")
 LOG_LOSS = Metric("log_loss", "minimize", "nats")

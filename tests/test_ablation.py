@@ -21,8 +21,8 @@ from sweeps import (
 )
 
 from reports.figures.ablation import Ablation, ablation, draw, sentence, table
-from reports.surrogate import Surrogate, surrogate
-from search.records import Sweep
+from reports.importance.surrogate import Surrogate, surrogate
+from search.records.sweep import Sweep
 
 
 def pathed(sweep: Sweep) -> Ablation:

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainable.augmentation import Augmentation
-from trainable.data import Dataset
-from trainable.recipe import Recipe
+from trainable.mnist.augmentation import Augmentation
+from trainable.mnist.data import Dataset
+from trainable.mnist.recipe import Recipe
 
 CPU = torch.device("cpu")
 EVERYTHING: dict[str, Any] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from conftest import Network
 from lan import PROGRAMS
 
-from search.plan import Plan
-from search.records import State, Sweep
+from search.plan.plan import Plan
+from search.records.sweep import State, Sweep
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,10 +22,10 @@ from pathlib import Path
 from search import tune  # sets Ray's environment
 import ray
 from ray.cluster_utils import AutoscalingCluster
-from search.events import Resized, Started
-from search.folder import RunFolder
-from search.plan import Plan
-from search.site import Site
+from search.engine.events import Resized, Started
+from search.records.folder import RunFolder
+from search.plan.plan import Plan
+from search.cluster.access import Site
 from search.start import starting
 
 class Growing(AutoscalingCluster):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.budget import Budget, duration, seconds
+from search.plan.budget import Budget, duration, seconds
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainable.checkpoint import Checkpoint, DamagedCheckpoint, latest, previous
 from trainable.epoch import Diverged, Epoch
+from trainable.storage.checkpoint import Checkpoint, DamagedCheckpoint, latest, previous
 
 STATE = {"epoch": 2, "best": None, "weights": np.arange(60, dtype=np.float32), "steps": np.float32(7)}
 EPOCHS = (Epoch(1, {"loss": 0.5}, 0.1), Epoch(2, {"loss": 0.25}, 0.2))

@@ -27,13 +27,14 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from typer.testing import CliRunner
 
 from benchsweep.__main__ import app
-from search.cluster_files import table_of
-from search.folder import NAME, RunFolder
-from search.kuberay import kuberay
-from search.plan import Plan, PlanError
-from search.ray_up import ray_up
-from search.records import State, Sweep
-from search.slurm import slurm
+from search.deploy.common import table_of
+from search.deploy.kuberay import kuberay
+from search.deploy.ray_up import ray_up
+from search.deploy.slurm import slurm
+from search.plan.naming import NAME
+from search.plan.plan import Plan, PlanError
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "configs" / "cluster.toml"

@@ -16,9 +16,9 @@ from typing import Any
 import tomli_w
 from searches import plan, search
 
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import State, Sweep
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))  # where logged_mlp is imported from
@@ -28,10 +28,10 @@ import json, sys
 from pathlib import Path
 from search import tune  # sets Ray's environment
 from ray.cluster_utils import Cluster
-from search.events import EpochReported, Ended, Noted, Resized, Started, TrialStarted
-from search.folder import RunFolder
-from search.plan import Plan
-from search.site import Site
+from search.engine.events import EpochReported, Ended, Noted, Resized, Started, TrialStarted
+from search.records.folder import RunFolder
+from search.plan.plan import Plan
+from search.cluster.access import Site
 from search.start import starting
 
 folder = Path(sys.argv[1])
@@ -275,7 +275,7 @@ def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(
 HEADLESS = """
 import os, time
 from search import engine
-from search.engine import EngineLost
+from search.engine.connection import EngineLost
 engine._SILENCE = 8.0  # a test need not wait for as long as a user's network may be away
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 killed = None

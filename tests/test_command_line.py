@@ -21,8 +21,8 @@ import pytest
 from benchsweep.__main__ import main
 from benchsweep.errors import EXIT_CODES
 from benchsweep.terminal import typed
-from search.descendants import descendants
-from search.lock import owning
+from search.engine.processes import descendants
+from search.records.lock import owning
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 PLAN = """

@@ -33,11 +33,11 @@ from test_page import HOSTILE, Page, hostile_sweep
 from test_page_in_browser import Reader, faults
 
 from benchsweep.__main__ import main
-from benchsweep.compare import default_folder
-from reports.compare import as_markdown, html, write
-from reports.comparison import Comparison
-from search.folder import RunFolder
-from search.records import Sweep
+from benchsweep.commands.compare import default_folder
+from reports.page.comparison import Comparison
+from reports.page.comparison_page import as_markdown, html, write
+from search.records.folder import RunFolder
+from search.records.sweep import Sweep
 
 PLOTLY = get_plotlyjs()
 browser = test_page_in_browser.browser

@@ -31,18 +31,18 @@ from sweeps import (
     sweep_of,
 )
 
-from reports.comparison import MOST, Comparison, plain
-from reports.contrast import environment_contrasts, plan_contrasts, space_contrasts
+from reports.analysis.contrast import environment_contrasts, plan_contrasts, space_contrasts
+from reports.analysis.runs import Run, groups, runs_of
+from reports.analysis.winner import bits_of
+from reports.analysis.winner_pairs import pairs
 from reports.figures import differences, edf, incumbents
 from reports.figures.stroke import stroke
-from reports.runs import Run, groups, runs_of
-from reports.statistics import compare, mcnemar
-from reports.winner import bits_of
-from reports.winner_pairs import pairs
-from reports.wording import plain_json
-from search.records import Session, State, Sweep
+from reports.formatting.wording import plain_json
+from reports.page.comparison import MOST, Comparison, plain
+from reports.statistics.inference import compare, mcnemar
+from search.records.sweep import Session, State, Sweep
 from trainable.contract import Metric
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 
 def named(sweep: Sweep, name: str, **changes: Any) -> Sweep:

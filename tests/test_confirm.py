@@ -8,15 +8,15 @@ import pytest
 from searches import plan, search
 
 from search.confirm import NothingToConfirm, confirming
-from search.events import Ended, Started, TrialEnded, TrialStarted
-from search.final import CannotRetrain, Final, retrained
-from search.folder import RunFolder
-from search.lock import owning
-from search.records import State, Sweep
-from search.reruns import Entry
-from search.winner import finalists, kept, open_test_set, record_look
-from trainable.evaluation import Evaluation
-from trainable.saved import SavedModel
+from search.engine.events import Ended, Started, TrialEnded, TrialStarted
+from search.final_model import CannotRetrain, Final, retrained
+from search.records.folder import RunFolder
+from search.records.lock import owning
+from search.records.sweep import State, Sweep
+from search.study.confirmation import Entry
+from search.test_set import finalists, kept, open_test_set, record_look
+from trainable.evaluation.evaluation import Evaluation
+from trainable.mnist.saved import SavedModel
 
 NOWHERE = Path("nowhere")
 CONFIRMATION = {"candidates": 2, "seeds": 3, "confidence": 0.95}

@@ -18,12 +18,12 @@ from sweeps import (
     sweep_of,
 )
 
-from benchsweep.closing import print_confirmation
-from reports.confirmed import confirmed
-from reports.statistics import compare_scores
-from reports.verdict import reproduce_command
-from reports.winner import winner_of
-from trainable.evaluation import Evaluation
+from benchsweep.screen.ending import print_confirmation
+from reports.analysis.confirmed import confirmed
+from reports.analysis.verdict import reproduce_command
+from reports.analysis.winner import winner_of
+from reports.statistics.inference import compare_scores
+from trainable.evaluation.evaluation import Evaluation
 
 
 def test_a_search_without_a_confirmation_has_none_in_figures() -> None:

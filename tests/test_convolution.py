@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from trainable.convolution import CNN, Convolutional, LeNet5
-from trainable.models import build
-from trainable.network import Network
-from trainable.recipe import Recipe
+from trainable.mnist.convolution import CNN, Convolutional, LeNet5
+from trainable.mnist.models import build
+from trainable.mnist.network import Network
+from trainable.mnist.recipe import Recipe
 
 
 def network(model: str, shape: tuple[int, int] = (28, 28), **settings: Any) -> Network:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.correlation import FEWEST, rank_correlation
+from reports.statistics.correlation import FEWEST, rank_correlation
 
 FIGURES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=FEWEST, max_size=40)
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from trainable import data as data_module
-from trainable.data import DataError, Digits, Source, data_folder, stratified
+from trainable.contract import data_folder
+from trainable.mnist import data as data_module
+from trainable.mnist.data import DataError, Digits, Source, stratified
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -126,7 +127,7 @@ def test_only_the_files_of_the_split_asked_for_are_opened(
 ) -> None:
     """Seen by the interpreter itself: its audit event of every file opened, in a process of its own."""
     code = (
-        "import os, sys; from pathlib import Path; from trainable.data import Source\n"
+        "import os, sys; from pathlib import Path; from trainable.mnist.data import Source\n"
         "seen = set()\n"
         "name = lambda given: os.path.basename(str(given[0]))\n"
         "sys.addaudithook(lambda event, given: event == 'open' and seen.add(name(given)))\n"

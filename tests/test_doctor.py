@@ -16,16 +16,16 @@ import pytest
 from searches import NOWHERE, plan, search
 
 from benchsweep.__main__ import main
-from search import machine, probe
-from search.finding import Finding, Verdict, checked, merged, warned
-from search.folder import RunFolder
-from search.inspection import inspect
-from search.lock import owning
-from search.records import State, Sweep
+from search.doctor import machine, probe
+from search.doctor.finding import Finding, Verdict, checked, merged, warned
+from search.doctor.run_files import inspect
+from search.records.folder import RunFolder
+from search.records.lock import owning
+from search.records.sweep import State, Sweep
 from search.start import starting
-from search.winner import open_test_set
-from trainable.checkpoint import previous
-from trainable.data import Source
+from search.test_set import open_test_set
+from trainable.mnist.data import Source
+from trainable.storage.checkpoint import previous
 
 
 class Disk(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainable.durable import write_folder, write_json, write_whole
+from trainable.storage.durable import write_folder, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sweeps import PLAN, START, boosting_sweep, make_sweep, make_trial, sweep_of
 
 from reports.figures import efficiency
-from search.records import Session, State, Sweep
+from search.records.sweep import Session, State, Sweep
 from trainable.epoch import Epoch
 
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from trainable.calibration import BINS, Calibration, calibration_of
-from trainable.data import Dataset, Source
-from trainable.evaluation import Evaluation, classification
-from trainable.mistakes import Mistake, worst_mistakes
-from trainable.recipe import Recipe
-from trainable.saved import SavedModel
-from trainable.training import Training
+from trainable.evaluation.calibration import BINS, Calibration, calibration_of
+from trainable.evaluation.evaluation import Evaluation, classification
+from trainable.evaluation.mistakes import Mistake, worst_mistakes
+from trainable.mnist.data import Dataset, Source
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.saved import SavedModel
+from trainable.mnist.training import Training
 
 SHARES = st.floats(0, 1)
 IMAGES = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -166,7 +166,7 @@ def test_the_same_model_tells_the_same_bytes(unsure: Training, tmp_path: Path) -
 
 def test_mistakes_are_read_without_torch_and_where_none_is_shown_without_pillow() -> None:
     code = (
-        "import sys; import search.records, trainable.evaluation\n"
+        "import sys; import search.records.sweep, trainable.evaluation.evaluation\n"
         "print({'torch', 'ray', 'PIL'} & {name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,11 +11,11 @@ from servers import serving
 from sweeps import boosting_sweep, make_repeat, make_trial, sweep_of
 from unfinished import every_state
 
-from reports.event_files import STATE, event_files
-from search.records import State, Sweep
+from reports.exports.event_files import STATE, event_files
+from search.records.sweep import State, Sweep
 from trainable.contract import Metric
-from trainable.durable import write_folder
 from trainable.epoch import Epoch
+from trainable.storage.durable import write_folder
 
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 

@@ -18,9 +18,9 @@ from studies import carry_on, folder
 from unfinished import all_failed, confirmed, empty, every_state
 
 from benchsweep.__main__ import main
-from benchsweep.run_formats import RUN_FORMATS
-from search.lock import owning
-from search.records import Sweep
+from benchsweep.formats.runs import RUN_FORMATS
+from search.records.lock import owning
+from search.records.sweep import Sweep
 
 
 class Done(NamedTuple):

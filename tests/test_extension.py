@@ -10,15 +10,15 @@ import pytest
 from searches import NOWHERE, TABLE, plan, search
 from studies import carry_on, folder, train
 
-from search.budget import Budget
-from search.events import Noted, TrialStarted
-from search.extension import CannotExtend, More, extended
-from search.folder import RunFolder
-from search.plan import Plan, PlanError
-from search.records import State, Sweep
-from search.register import Question
+from search.engine.events import Noted, TrialStarted
+from search.extend import CannotExtend, More, extended
+from search.plan.budget import Budget
+from search.plan.plan import Plan, PlanError
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
 from search.start import PlanDiffers, plan_of, starting
-from search.study import Study
+from search.study.base import Question
+from search.study.search import Study
 
 
 def _plan(**changes: Any) -> Plan:

@@ -18,8 +18,9 @@ from sweeps import (
     sweep_of,
 )
 
-from reports.bars import bars
-from reports.benchmarks import read_benchmarks
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.ranking import leaderboard
+from reports.analysis.scale import Scale, scales
 from reports.figures import (
     calibration,
     classes,
@@ -31,15 +32,14 @@ from reports.figures import (
     schedules,
     slices,
 )
+from reports.figures.bars import bars
 from reports.figures.style import plain, window
-from reports.ranking import leaderboard
-from reports.scale import Scale, scales
-from reports.sections import sections
-from reports.statistics import wilson
-from search.records import State, Sweep
-from trainable.calibration import Calibration
+from reports.page.sections import sections
+from reports.statistics.inference import wilson
+from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.calibration import Calibration
+from trainable.evaluation.evaluation import Evaluation
 
 
 def scored(scores: list[float | None], **changes: object) -> Sweep:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sweeps import boosting_sweep, confirmed_sweep, make_repeat, make_sweep, make_trial, sweep_of
 from unfinished import every_state
 
-from reports.column import column, exact
-from reports.frames import epochs_frame, reruns_frame, to_csv, to_parquet, trials_frame
-from reports.ranking import sampled_settings, trials_table
-from search.records import State, Sweep
+from reports.analysis.trials_frame import sampled_settings, trials_table
+from reports.exports.column import column, exact
+from reports.exports.frames import epochs_frame, reruns_frame, to_csv, to_parquet, trials_frame
+from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
 
 TEXT = st.text(max_size=20) | st.sampled_from(

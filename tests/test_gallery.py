@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from sweeps import make_evaluation, make_mistake
 
-from reports.gallery import Gallery, gallery, sentence, share
-from trainable.evaluation import Evaluation
-from trainable.mistakes import Mistake, to_png
+from reports.figures.gallery import Gallery, gallery, sentence, share
+from trainable.evaluation.evaluation import Evaluation
+from trainable.evaluation.mistakes import Mistake, to_png
 
 
 def evaluation(*mistakes: Mistake, others: int = 0) -> Evaluation:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.benchmarks import read_benchmarks
-from reports.gate import Measurement, NotComparable, against, against_row
-from trainable.evaluation import Evaluation
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.gate import Measurement, NotComparable, against, against_row
+from trainable.evaluation.evaluation import Evaluation
 
 
 def measurement(name: str, wrong: int, seeds: int = 3, count: int = 10_000) -> Measurement:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-import trainable.graph
-from trainable.data import Dataset
-from trainable.graph import LARGEST_DIFFERENCE, GraphDiffers, to_onnx
-from trainable.recipe import Recipe
-from trainable.saved import SavedModel
-from trainable.training import Training
+import trainable.mnist.onnx
+from trainable.mnist.data import Dataset
+from trainable.mnist.onnx import LARGEST_DIFFERENCE, GraphDiffers, to_onnx
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.saved import SavedModel
+from trainable.mnist.training import Training
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"normalisation": "dataset"},
@@ -70,10 +70,10 @@ def test_a_graph_that_answers_otherwise_is_refused(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = saved(digits, tmp_path)
-    exported = trainable.graph._exported(model)
+    exported = trainable.mnist.onnx._exported(model)
     with torch.no_grad():  # the model moves on, and the graph stays where it was
         model.network.flat.add_(0.01)
-    monkeypatch.setattr(trainable.graph, "_exported", lambda _: exported)
+    monkeypatch.setattr(trainable.mnist.onnx, "_exported", lambda _: exported)
     with pytest.raises(
         GraphDiffers, match=f"must be within {LARGEST_DIFFERENCE:g} of torch's, but differ by"
     ):

@@ -22,11 +22,11 @@ from sweeps import (
     sweep_of,
 )
 
-from reports.checks.luck import better_than_random
-from reports.health import health, health_sentence
-from reports.wording import plain_json
-from search.finding import Finding
-from search.records import State, Sweep, Trial
+from reports.formatting.wording import plain_json
+from reports.health.health import health, health_sentence
+from reports.health.luck import better_than_random
+from search.doctor.finding import Finding
+from search.records.sweep import State, Sweep, Trial
 from trainable.epoch import Epoch
 
 

@@ -17,10 +17,10 @@ from conftest import Network
 from lan import PROGRAMS, ray_on
 from searches import NOWHERE, plan
 
-from search.access import check, explained
-from search.events import EpochReported
-from search.folder import RunFolder
-from search.records import State, Sweep
+from search.cluster.access import check, explained
+from search.engine.events import EpochReported
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
 from search.start import starting
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def listening() -> Iterator[set[str]]:
     over = threading.Event()
 
     def look() -> None:
-        from search.descendants import descendants
+        from search.engine.processes import descendants
 
         while not over.wait(0.3):
             own = {str(pid) for pid in (os.getpid(), *descendants(os.getpid()))}

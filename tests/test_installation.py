@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from search import installation
-from search.installation import installed, refusal
+from search.cluster import installation
+from search.cluster.installation import installed, refusal
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,13 +17,13 @@ import pytest
 from searches import NOWHERE, plan, search
 from studies import carry_on, folder
 
-from benchsweep.closing import write_report
-from search.descendants import descendants
-from search.events import Ended, EpochReported
-from search.folder import RunFolder
-from search.journal import survey
-from search.plan import Plan
-from search.records import RunDamaged, State, Sweep
+from benchsweep.screen.ending import write_report
+from search.engine.events import Ended, EpochReported
+from search.engine.processes import descendants
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.journal import survey
+from search.records.sweep import RunDamaged, State, Sweep
 from search.start import starting
 
 

@@ -12,7 +12,7 @@ import tomli_w
 from conftest import Network
 from lan import PROGRAMS, listens, ray_on
 
-from search.records import State, Sweep
+from search.records.sweep import State, Sweep
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.journal import Journal, JournalDamaged, Survey, open_journal, repair, survey
+from search.records.journal import Journal, JournalDamaged, Survey, open_journal, repair, survey
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -15,20 +15,20 @@ from pathlib import Path
 
 import pytest
 
-from search import lease
-from search.folder import RunFolder
-from search.journal import Journal
-from search.lease import Disowned, Lease, Owner, guard, newest
-from search.lock import Owned, owner_of, owning
+from search.records import lease
+from search.records.folder import RunFolder
+from search.records.journal import Journal
+from search.records.lease import Disowned, Lease, Owner, guard, newest
+from search.records.lock import Owned, owner_of, owning
 
 ROOT = Path(__file__).parents[1]
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from search.journal import Journal
-from search.lease import guard, Disowned
-from search.lock import Owned, owning
+from search.records.journal import Journal
+from search.records.lease import guard, Disowned
+from search.records.lock import Owned, owning
 run = Path(sys.argv[1])
 try:
     with owning(run / "lock", lambda sentence: print("WAIT", sentence, flush=True)):

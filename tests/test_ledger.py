@@ -12,15 +12,15 @@ import pytest
 from searches import TABLE
 from studies import folder, train
 
-from search import ledger as module
-from search.cluster import Host
-from search.lease import Disowned
-from search.ledger import Ledger
-from search.places import Places
-from search.plan import Plan
-from search.records import State, Sweep
-from search.register import Question
-from search.study import Study
+from search.cluster.capacity import Host
+from search.cluster.placement import Places
+from search.engine import driver as module
+from search.engine.driver import Ledger
+from search.plan.plan import Plan
+from search.records.lease import Disowned
+from search.records.sweep import State, Sweep
+from search.study.base import Question
+from search.study.search import Study
 from trainable.assignment import Report
 from trainable.epoch import Epoch
 

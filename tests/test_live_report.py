@@ -8,10 +8,10 @@ from pathlib import Path
 
 from studies import carry_on
 
-from benchsweep.live_report import live_report
-from search.folder import RunFolder
-from search.lock import owning
-from search.plan import Plan
+from benchsweep.session.live_report import live_report
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.lock import owning
 
 PLAN = {
     "name": "live",

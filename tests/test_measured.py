@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sweeps import make_sweep
 
-from reports.benchmarks import read_benchmarks
-from reports.measured import COLUMNS, MeasuredError, read_measured
-from reports.ranking import leaderboard
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.measured import COLUMNS, MeasuredError, read_measured
+from reports.analysis.ranking import leaderboard
 
 ROOT = Path(__file__).parents[1]
 ROW = "mlp300,lecun1998-mlp300,configs/laptop.toml,238510,5,98.10,0.05,97.90,98.30,2 cores,2026-11-25,run it"

@@ -12,8 +12,8 @@ from servers import Server, serving
 from sweeps import confirmed_sweep, make_repeat, make_trial, sweep_of
 from unfinished import DIVERGED, every_state
 
-from reports.mlflow_store import mlflow_store
-from search.records import State, Sweep
+from reports.exports.mlflow_store import mlflow_store
+from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
 
 Asked = Callable[[str, dict[str, Any]], Any]

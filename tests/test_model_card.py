@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sweeps import boosting_sweep, make_sweep, sweep_of
 
-from reports.model_card import Card, Figure, NoWinner, card_of, model_card, to_markdown
-from search.records import Sweep
+from reports.exports.model_card import Card, Figure, NoWinner, card_of, model_card, to_markdown
+from search.records.sweep import Sweep
 
 CARD = Card(
     name="mine",

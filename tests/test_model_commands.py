@@ -18,15 +18,15 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from benchsweep.__main__ import main
-from benchsweep.model import find_model
-from benchsweep.scores import lines
-from search.opening import Look, Opening
-from trainable.data import Dataset, Digits, Source
-from trainable.durable import write_json
-from trainable.picture import framed, ink_of
-from trainable.recipe import Recipe
-from trainable.saved import SavedModel
-from trainable.training import Training
+from benchsweep.saved_model import find_model
+from benchsweep.screen.evaluation import lines
+from search.records.opening import Look, Opening
+from trainable.mnist.data import Dataset, Digits, Source
+from trainable.mnist.picture import framed, ink_of
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.saved import SavedModel
+from trainable.mnist.training import Training
+from trainable.storage.durable import write_json
 
 
 class Done(NamedTuple):
@@ -235,7 +235,7 @@ from tests_boosting import METRIC, Recipe, Source, Training
 OFFERING = (
     PLAIN
     + """
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 class SavedModel:
     @classmethod
     def read(cls, path):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from trainable.models import MLP, build
-from trainable.recipe import Recipe
+from trainable.mnist.models import MLP, build
+from trainable.mnist.recipe import Recipe
 
 
 def network(sizes: tuple[int, ...], dropout: float = 0.0, input_dropout: float = 0.0) -> MLP:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.override import Override, overridden
-from search.plan import Plan, PlanError
-from search.sampler import Grid, Random
+from search.plan.override import Override, overridden
+from search.plan.plan import Plan, PlanError
+from search.plan.sampler import Grid, Random
 
 PLAN = tomllib.loads(
     """

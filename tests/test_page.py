@@ -33,13 +33,13 @@ from sweeps import (
     sweep_of,
 )
 
-from reports.benchmarks import read_benchmarks
-from reports.page import Report, as_markdown, html, write
-from reports.statistics import wilson
-from reports.winner import winner_of
-from search.records import Origin, Session, State, Sweep
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.winner import winner_of
+from reports.page.report import Report, as_markdown, html, write
+from reports.statistics.inference import wilson
+from search.records.sweep import Origin, Session, State, Sweep
 from trainable.contract import Metric
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 PUBLISHED = read_benchmarks()
 PLOTLY = get_plotlyjs()

@@ -15,10 +15,10 @@ import pytest
 from plotly.offline import get_plotlyjs
 from sweeps import boosting_sweep, confirmed_sweep, make_plans, make_repeat, make_sweep, make_trial, sweep_of
 
-from reports.benchmarks import read_benchmarks
-from reports.page import Report, write
-from reports.verdict import reproduce_command
-from search.records import Origin, State, Sweep
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.verdict import reproduce_command
+from reports.page.report import Report, write
+from search.records.sweep import Origin, State, Sweep
 
 COMMAND = reproduce_command(confirmed_sweep())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -14,16 +14,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from sweeps import boosting_sweep, make_sweep, make_trial, sweep_of
 
-from reports.benchmarks import read_benchmarks
-from reports.encoding import Encoding
-from reports.fanova import TREES, fanova
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.scale import Scale, scales
+from reports.exports.results import results
 from reports.figures.importances import Importances, draw, importances, sentence, table
-from reports.ped_anova import Column, column, ped_anova
-from reports.results import results
-from reports.scale import Scale, scales
-from reports.surrogate import complete_trials, encoding_of, moves, scores_of
-from reports.wording import setting
-from search.records import Sweep, Trial
+from reports.formatting.wording import setting
+from reports.importance.encoding import Encoding
+from reports.importance.fanova import TREES, fanova
+from reports.importance.ped_anova import Column, column, ped_anova
+from reports.importance.surrogate import complete_trials, encoding_of, moves, scores_of
+from search.records.sweep import Sweep, Trial
 
 
 def study_of(sweep: Sweep, trials: list[Trial], moving: list[Scale]) -> optuna.Study:

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from trainable.data import Digits, Source
-from trainable.picture import MNIST, PictureError, frame_for, framed, ink_of, read_digit
+from trainable.mnist.data import Digits, Source
+from trainable.mnist.picture import MNIST, PictureError, frame_for, framed, ink_of, read_digit
 
 SIZE = (200, 300)
 

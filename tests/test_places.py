@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from search.budget import Resources
-from search.cluster import Host, NoRoom, cluster_of, held
-from search.places import Places
+from search.cluster.capacity import Host, NoRoom, cluster_of, held
+from search.cluster.placement import Places
+from search.plan.budget import Resources
 
 
 def host(name: str, **resources: float) -> Host:

@@ -12,8 +12,8 @@ from typing import Any
 import optuna
 import pytest
 
-from search.difference import differences
-from search.plan import Plan, PlanError, json_schema
+from search.plan.difference import differences
+from search.plan.plan import Plan, PlanError, json_schema
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
 PLAN = tomllib.loads(
@@ -311,7 +311,7 @@ def test_the_schema_knows_the_tables_and_the_fields_of_our_recipe():
 
 def test_reading_a_plan_loads_neither_optuna_nor_torch_nor_ray():
     code = (
-        "import sys; from search.plan import Plan; Plan.read(sys.argv[1]);"
+        "import sys; from search.plan.plan import Plan; Plan.read(sys.argv[1]);"
         "print(sorted({'optuna', 'torch', 'ray'} & set(sys.modules)))"
     )
     path = next(path for path in CONFIGS if path.stem == "laptop")

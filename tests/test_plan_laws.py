@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.plan import Plan, PlanError
+from search.plan.plan import Plan, PlanError
 
 SCALARS = (
     st.none()

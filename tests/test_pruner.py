@@ -9,7 +9,7 @@ import optuna
 import pytest
 from pydantic import TypeAdapter
 
-from search.pruner import (
+from search.plan.pruner import (
     KINDS,
     Hyperband,
     Median,
@@ -18,12 +18,12 @@ from search.pruner import (
     Pruner,
     SuccessiveHalving,
     Threshold,
-    build,
     check,
     notes,
     parse_pruner,
     rungs,
 )
+from search.sampling.pruners import build
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

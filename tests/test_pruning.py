@@ -12,7 +12,7 @@ from scipy import stats
 from sweeps import PLAN, boosting_sweep, make_repeat, make_sweep, make_trial, sweep_of
 
 from reports.figures.pruning import Pruning, draw, pruning, sentence, table
-from search.records import State, Sweep, Trial
+from search.records.sweep import State, Sweep, Trial
 from trainable.epoch import Epoch
 
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.race import ENOUGH, Results, race_of
+from search.racing.race import ENOUGH, Results, race_of
 
 SEEDS = tuple(range(1, 11))
 

@@ -23,24 +23,16 @@ from sweeps import (
     sweep_of,
 )
 
-from reports import markdown
-from reports.benchmarks import COLUMNS as BENCHMARK_COLUMNS
-from reports.benchmarks import BenchmarksError, read_benchmarks
-from reports.ranking import (
-    COLUMNS,
-    benchmark_applies,
-    comparison,
-    leaderboard,
-    leaderboard_markdown,
-    standing,
-    states_sentence,
-    to_csv,
-    trials_table,
-)
-from reports.statistics import mean_interval, two_proportions, wilson
-from reports.terminal import leaderboard_table
-from reports.winner import winner_of
-from search.records import State
+from benchsweep.screen.leaderboard import leaderboard_table
+from reports.analysis.benchmarks import COLUMNS as BENCHMARK_COLUMNS
+from reports.analysis.benchmarks import BenchmarksError, read_benchmarks
+from reports.analysis.ranking import COLUMNS, benchmark_applies, comparison, leaderboard, standing, to_csv
+from reports.analysis.trials_frame import states_sentence, trials_table
+from reports.analysis.winner import winner_of
+from reports.formatting import markdown
+from reports.page.leaderboard import leaderboard_markdown
+from reports.statistics.inference import mean_interval, two_proportions, wilson
+from search.records.sweep import State
 
 PUBLISHED = read_benchmarks()
 

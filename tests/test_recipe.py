@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from trainable.recipe import Recipe
+from trainable.mnist.recipe import Recipe
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import make_look, make_opening, make_trial, sweep_of
 
-from search.records import Opening, State, Sweep
+from search.records.sweep import Opening, State, Sweep
 from trainable.contract import Metric
 
 

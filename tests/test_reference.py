@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import PLAN, START, boosting_sweep, make_trial, sweep_of
 
-from reports.reference import expected_best, outcomes, random_trials
-from search.records import Origin, State
+from reports.analysis.reference import expected_best, outcomes, random_trials
+from search.records.sweep import Origin, State
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=4)
 

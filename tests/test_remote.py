@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from s3 import KEYS, Server
 from searches import NOWHERE, plan, search
 
-from search.events import EpochReported
-from search.folder import RunFolder
-from search.inspection import inspect
-from search.plan import Plan, PlanError
-from search.records import State, Sweep
+from search.doctor.run_files import inspect
+from search.engine.events import EpochReported
+from search.plan.plan import Plan, PlanError
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
 from search.reproduce import Reproduction, original, reproduce
 from search.start import plan_of, starting
-from search.winner import open_test_set
-from trainable.checkpoint import Checkpoint, latest, remove
-from trainable.claim import Claim, Superseded
+from search.test_set import open_test_set
 from trainable.epoch import Epoch
-from trainable.remote import RemoteFolder, fault_of
+from trainable.storage.checkpoint import Checkpoint, latest, remove
+from trainable.storage.claim import Claim, Superseded
+from trainable.storage.remote import RemoteFolder, fault_of
 
 
 @pytest.fixture

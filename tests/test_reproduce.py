@@ -10,21 +10,13 @@ import pytest
 from sweeps import placed_sweep
 
 from benchsweep.errors import Mistake
-from benchsweep.reported import reported
-from reports.benchmarks import read_benchmarks
-from reports.page import write
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import State, Sweep
-from search.reproduce import (
-    CannotReproduce,
-    Changes,
-    Original,
-    Reproduction,
-    original,
-    reproduce,
-    reruns,
-)
+from benchsweep.report_record import reported
+from reports.analysis.benchmarks import read_benchmarks
+from reports.page.report import write
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
+from search.reproduce import CannotReproduce, Changes, Original, Reproduction, original, reproduce, reruns
 from search.start import plan_of, starting
 from trainable.epoch import Epoch
 

@@ -9,8 +9,8 @@ import pytest
 from ray.tune import PlacementGroupFactory
 from test_cluster_run import ROOT, noop, on_nodes
 
-from search.records import State
-from search.reuse import _Idle
+from search.engine.reuse import _Idle
+from search.records.sweep import State
 
 ONE_OF_FOUR = """
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "include_dashboard": False})

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from pydantic import TypeAdapter
 
-from search.sampler import (
+from search.plan.sampler import (
     KINDS,
     Cmaes,
     Gp,
@@ -25,14 +25,13 @@ from search.sampler import (
     Random,
     Sampler,
     Tpe,
-    build,
     check,
     grid_size,
     notes,
     parse_sampler,
-    stable_seed,
 )
-from search.space import Space
+from search.plan.space import Space
+from search.sampling.samplers import build, stable_seed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -13,11 +13,11 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from trainable.checkpoint import Checkpoint
-from trainable.data import Dataset, Source
-from trainable.recipe import Recipe
-from trainable.saved import PTH, SAFETENSORS, SavedModel, SavedModelError
-from trainable.training import Training
+from trainable.mnist.data import Dataset, Source
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.saved import PTH, SAFETENSORS, SavedModel, SavedModelError
+from trainable.mnist.training import Training
+from trainable.storage.checkpoint import Checkpoint
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_sizes": (32, 16), "normalisation": "dataset"},

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from trainable.recipe import Recipe
-from trainable.schedules import Plateau, rates
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.schedules import Plateau, rates
 
 STEPS = 7
 

@@ -13,16 +13,16 @@ import pytest
 import ray
 from searches import NOWHERE, journal_of, plan, search
 
-from search.engine import NoRoom
-from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
-from search.folder import NotARun, RunFolder
-from search.journal import JournalDamaged
-from search.lock import Owned, owning
-from search.plan import Plan
-from search.records import RunDamaged, State, Sweep
-from search.site import Site
+from search.cluster.access import Site
+from search.engine.connection import NoRoom
+from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.plan.plan import Plan
+from search.records.folder import NotARun, RunFolder
+from search.records.journal import JournalDamaged
+from search.records.lock import Owned, owning
+from search.records.sweep import RunDamaged, State, Sweep
 from search.start import PlanDiffers, starting
-from search.winner import open_test_set
+from search.test_set import open_test_set
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_best_trials_recipe_trained_again_gives_the_same_epochs_to_the_bit(s
 
 def test_reading_a_run_needs_neither_ray_nor_torch(finished: tuple[RunFolder, list[Event]]) -> None:
     code = (
-        "import sys; from pathlib import Path; from search.records import Sweep\n"
+        "import sys; from pathlib import Path; from search.records.sweep import Sweep\n"
         "print(len(Sweep.read(Path(sys.argv[1])).trials), 'ray' in sys.modules, 'torch' in sys.modules)"
     )
     done = subprocess.run(

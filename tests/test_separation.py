@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from search.separation import equal_pairs, looks, race, shaffer, step, welch
+from search.racing.elimination import equal_pairs, looks, race, shaffer, step, welch
 
 unhurried = settings(deadline=None)  # a laden machine is slow, not wrong
 figures = st.lists(st.integers(0, 1000).map(lambda right: right / 1000), min_size=2, max_size=12)

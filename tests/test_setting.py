@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
-from search.space import Space
-from trainable.recipe import Recipe
+from search.plan.space import Space
+from trainable.mnist.recipe import Recipe
 
 
 def test_a_grid_has_all_choices_and_both_ends_of_each_range():

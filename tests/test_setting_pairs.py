@@ -9,8 +9,8 @@ from sweeps import boosting_sweep, make_sweep, make_trial, sweep_of
 from reports.figures import contours, ranks
 from reports.figures.importances import Importances, importances
 from reports.figures.setting_pairs import Pair, pairs
-from reports.surrogate import Surrogate, complete_trials, surrogate
-from search.records import Sweep
+from reports.importance.surrogate import Surrogate, complete_trials, surrogate
+from search.records.sweep import Sweep
 
 
 def paired(sweep: Sweep) -> tuple[Pair, ...]:

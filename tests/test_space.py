@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search.space import Outside, Space
-from trainable.recipe import Recipe
+from search.plan.space import Outside, Space
+from trainable.mnist.recipe import Recipe
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest, chi2_contingency, ttest_ind
 
-from reports.statistics import (
+from reports.statistics.inference import (
     Interval,
     _Chance,
     _Part,
@@ -21,16 +21,14 @@ from reports.statistics import (
     bootstrap,
     compare,
     compare_scores,
-    holm,
     mcnemar,
     mean_interval,
-    selected,
     spread,
     standing,
-    tie_groups,
     two_proportions,
     wilson,
 )
+from reports.statistics.multiplicity import holm, selected, tie_groups
 
 Bits = NDArray[np.bool_]
 LEVELS = [0.2, 0.05, 0.01]

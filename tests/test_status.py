@@ -21,16 +21,16 @@ from rich.console import Console
 from searches import NOWHERE, plan
 from sweeps import ACCURACY, ENVIRONMENT, START, make_trial, sweep_of
 
-from benchsweep import status
 from benchsweep.__main__ import main
-from benchsweep.progress import Progress
-from benchsweep.replay import replay
-from benchsweep.standing import Standing, next_command
-from benchsweep.status_view import line, picture
-from search.events import EpochReported
-from search.folder import RunFolder
-from search.lock import owning
-from search.records import PlanVersion, Session, State, Sweep, Trial
+from benchsweep.commands import status
+from benchsweep.progress.replay import replay
+from benchsweep.progress.run_status import Standing, next_command
+from benchsweep.progress.search import Progress
+from benchsweep.screen.status import line, picture
+from search.engine.events import EpochReported
+from search.records.folder import RunFolder
+from search.records.lock import owning
+from search.records.sweep import PlanVersion, Session, State, Sweep, Trial
 from search.start import starting
 from trainable.epoch import Epoch
 

@@ -15,10 +15,10 @@ import pytest
 from searches import plan
 
 from benchsweep.__main__ import main
-from search.descendants import descendants
-from search.folder import RunFolder
-from search.lock import owning
-from search.records import Sweep
+from search.engine.processes import descendants
+from search.records.folder import RunFolder
+from search.records.lock import owning
+from search.records.sweep import Sweep
 
 
 def stop(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:

@@ -12,12 +12,12 @@ import pytest
 from searches import TABLE
 from studies import carry_on, folder, outcome, train
 
-from search.folder import RunFolder
-from search.journal import repair
-from search.plan import Plan
-from search.records import State, Sweep
-from search.register import Question, Settled
-from search.study import REPEATS, Study
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.journal import repair
+from search.records.sweep import State, Sweep
+from search.study.base import Question, Settled
+from search.study.search import REPEATS, Study
 from trainable.epoch import Epoch
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}

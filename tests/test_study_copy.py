@@ -11,15 +11,15 @@ from servers import serving
 from studies import carry_on, folder
 from unfinished import DIVERGED, all_failed, confirmed, empty, every_state
 
-from search import study_copy
-from search.extension import More, extended
-from search.folder import RunFolder
-from search.journal import open_journal
-from search.lock import owning
-from search.plan import Plan
-from search.records import Sweep
+from reports.exports import optuna_study as study_copy
+from reports.exports.optuna_study import CopyDiffers, copy_study
+from search.extend import More, extended
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.journal import open_journal
+from search.records.lock import owning
+from search.records.sweep import Sweep
 from search.start import plan_of
-from search.study_copy import CopyDiffers, copy_study
 from trainable.contract import Metric
 
 METRIC = Metric("log_loss", "minimize", "nats")

@@ -13,12 +13,12 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 from sweeps import boosting_sweep, make_repeat, make_sweep, make_trial, sweep_of
 
-from reports.encoding import Encoding, beyond
-from reports.leaves import leaves
-from reports.once import once
-from reports.scale import Scale
-from reports.surrogate import Surrogate, honesty, surrogate
-from search.records import State, Sweep
+from reports.analysis.once import once
+from reports.analysis.scale import Scale
+from reports.importance.encoding import Encoding, beyond
+from reports.importance.leaves import leaves
+from reports.importance.surrogate import Surrogate, honesty, surrogate
+from search.records.sweep import State, Sweep
 
 RATE = Scale("rate", 1e-4, 1e-2, True, False, ())
 KIND = Scale("kind", 0.0, 2.0, False, False, ("a", "b", "c"))

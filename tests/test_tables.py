@@ -7,8 +7,8 @@ import io
 from rich.console import Console
 from sweeps import make_plans, make_repeat, make_sweep, make_trial, sweep_of
 
-from benchsweep.tables import print_run, print_trial
-from search.records import Origin, State, Sweep
+from benchsweep.screen.tables import print_run, print_trial
+from search.records.sweep import Origin, State, Sweep
 
 
 def run_of(sweep: Sweep) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweeps import ENVIRONMENT, START, make_repeat, make_sweep, make_trial, placed_sweep, sweep_of
 
 from reports.figures.timeline import Gap, Timeline, draw, sentence, table, timeline
-from search.records import Placement, Session, State, Sweep
+from search.records.sweep import Placement, Session, State, Sweep
 from trainable.epoch import Epoch
 
 

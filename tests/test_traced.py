@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 from sweeps import boosting_sweep, confirmed_sweep, make_sweep
 
-from reports.benchmarks import read_benchmarks
-from reports.page import Report, as_markdown
-from reports.statistics import compare, mean_interval, wilson
-from search.records import Look, State, Sweep, Trial
+from reports.analysis.benchmarks import read_benchmarks
+from reports.page.report import Report, as_markdown
+from reports.statistics.inference import compare, mean_interval, wilson
+from search.records.sweep import Look, State, Sweep, Trial
 
 NUMBER = re.compile(r"(?<![\w.-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 

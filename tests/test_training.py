@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from trainable.checkpoint import Checkpoint
-from trainable.data import Dataset, Digits, Source
 from trainable.epoch import Diverged
-from trainable.models import build
-from trainable.recipe import Recipe, Schedule
-from trainable.training import Training, _generator
+from trainable.mnist.data import Dataset, Digits, Source
+from trainable.mnist.models import build
+from trainable.mnist.recipe import Recipe, Schedule
+from trainable.mnist.training import Training, _generator
+from trainable.storage.checkpoint import Checkpoint
 
 OLD_ORDER = [576, 201, 531, 445, 173]
 OPTIMIZERS = ("adam", "adamw", "sgd")

@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 from sweeps import make_sweep
 
-from benchsweep.lines import as_json, line_for, settings
-from benchsweep.progress import Limits, Progress
+from benchsweep.progress.search import Limits, Progress
+from benchsweep.screen.lines import as_json, line_for, settings
+from benchsweep.screen.live import picture
 from benchsweep.terminal import json_line
-from benchsweep.view import picture
-from search.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
-from search.plan import Plan
-from search.records import State
+from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.plan.plan import Plan
+from search.records.sweep import State
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 

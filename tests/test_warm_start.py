@@ -9,14 +9,14 @@ import pytest
 from searches import NOWHERE, TABLE, plan, search
 from studies import carry_on, folder
 
-from search.events import Noted
-from search.folder import RunFolder
-from search.plan import Plan
-from search.records import State, Sweep
-from search.register import Question
+from search.engine.events import Noted
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
+from search.records.warm_start import CannotWarmStart, WarmStart
 from search.start import starting
-from search.study import Study
-from search.warm_start import CannotWarmStart, WarmStart
+from search.study.base import Question
+from search.study.search import Study
 
 
 def _plan(**changes: Any) -> Plan:

@@ -9,11 +9,11 @@ from typing import Any
 from searches import plan
 from studies import carry_on, folder, score
 
-from search.folder import RunFolder
-from search.records import State, Sweep
-from search.register import Question
-from search.reruns import Entry, Reruns
-from search.study import Study
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
+from search.study.base import Question
+from search.study.confirmation import Entry, Reruns
+from search.study.search import Study
 from trainable.epoch import Epoch
 
 DIVERGED = "epoch 3: train_loss must stay finite, but became nan"
@@ -88,7 +88,7 @@ def _train(register: Any, question: Question, epochs: int) -> None:
 
 def _write_epochs(run: RunFolder) -> None:
     """What workers write beside the journal."""
-    from search.journal import open_journal
+    from search.records.journal import open_journal
 
     storage = open_journal(run.journal)
     (study,) = storage.get_all_studies()

@@ -22,8 +22,8 @@ class Assignment:
     trial's, absolute. device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs
     the driver has on record; those are not reported again. announced: whether to tell that training
     begins, which a driver that watches for hanging trials wants to know. claim: (a number of the process
-    that searches, which of its workers for this trial), see `trainable.claim`. storage: address of the
-    folder for checkpoints, where that is not the trial's own; then nothing is written there, for this
+    that searches, which of its workers for this trial), see `trainable.storage.claim`. storage: address of
+    the folder for checkpoints, where that is not the trial's own; then nothing is written there, for this
     machine may not see it.
     """
 

@@ -17,7 +17,7 @@ load_all(folder), which returns what load does. For a search that begins sooner:
 
 An Evaluation may tell more than its metrics and its count; what it tells is shown and tested. One of a
 classifier is made from probabilities, labels and, where it sees images, those, by
-`trainable.evaluation.classification`.
+`trainable.evaluation.evaluation.classification`.
 
 And for whoever wants to use what `Training.save` wrote:
 
@@ -37,6 +37,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from trainable.epoch import Epoch
-from trainable.evaluation import Evaluation
+from trainable.evaluation.evaluation import Evaluation
 
 State = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
 """A training's whole state: arrays, and values that JSON can hold. Stored without pickle."""
@@ -182,3 +183,8 @@ def import_root(name: str) -> str:
     path = Path(file)
     parts = name.count(".") + (path.name == "__init__.py")
     return str(path.absolute().parents[parts])
+
+
+def data_folder(given: Path | None = None) -> Path:
+    """Where data sets lie: `given`, else the variable BENCHSWEEP_DATA, else ./data. Absolute."""
+    return Path(given or os.environ.get("BENCHSWEEP_DATA") or "data").absolute()

@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainable.contract import Metric
-from trainable.data import Dataset, Source
-from trainable.recipe import Recipe
+from trainable.mnist.data import Dataset, Source
+from trainable.mnist.recipe import Recipe
 
 if TYPE_CHECKING:
-    from trainable.training import Training as TorchTraining
+    from trainable.mnist.training import Training as TorchTraining
 
 __all__ = ["METRIC", "PRELOAD", "Recipe", "Source", "Training"]
 
 METRIC = Metric(name="validation_accuracy", direction="maximize", unit="share")
-PRELOAD = ("trainable.training",)
+PRELOAD = ("trainable.mnist.training",)
 
 
 def Training(recipe: Recipe, data: Dataset, device: str, threads: int) -> TorchTraining:  # noqa: N802
-    """A training of `recipe`; see `trainable.training.Training`."""
+    """A training of `recipe`; see `trainable.mnist.training.Training`."""
     # Imported on first use: a driver or a reader that never trains does not wait for torch.
-    from trainable.training import Training as TorchTraining
+    from trainable.mnist.training import Training as TorchTraining
 
     return TorchTraining(recipe, data, device, threads)

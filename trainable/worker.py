@@ -23,12 +23,12 @@ import ray
 from ray import ObjectRef, tune
 
 from trainable.assignment import Assignment, Outcome, Report
-from trainable.checkpoint import Checkpoint, Place, latest
-from trainable.claim import Claim, Superseded
 from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
-from trainable.durable import write_whole
 from trainable.epoch import Diverged, Epoch
-from trainable.remote import RemoteFolder
+from trainable.storage.checkpoint import Checkpoint, Place, latest
+from trainable.storage.claim import Claim, Superseded
+from trainable.storage.durable import write_whole
+from trainable.storage.remote import RemoteFolder
 
 
 class NotStored(RuntimeError):

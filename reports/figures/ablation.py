@@ -12,15 +12,15 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from scipy import special
 
-from reports.confirmed import difference
-from reports.encoding import beyond
+from reports.analysis.winner import chosen_of
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, figure, plain, value_axis
-from reports.statistics import spread
-from reports.surrogate import WEAK, Surrogate, honesty, surrogate
-from reports.winner import chosen_of
-from reports.wording import NOTHING, listing, plural, setting, steady
-from search.confirmation import Candidate, candidate_name
-from search.records import Sweep
+from reports.formatting.estimates import difference
+from reports.formatting.wording import NOTHING, listing, plural, setting, steady
+from reports.importance.encoding import beyond
+from reports.importance.surrogate import WEAK, Surrogate, honesty, surrogate
+from reports.statistics.inference import spread
+from search.records.confirmation import Candidate, candidate_name
+from search.records.sweep import Sweep
 from trainable.contract import Metric
 
 MOST = 3

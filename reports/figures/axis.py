@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from reports.analysis.scale import Scale
 from reports.figures.style import plain, tilt
-from reports.scale import Scale
 
 
 def setting_axis(scale: Scale) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.figures.style import BLUE, figure, plain
-from reports.statistics import Interval, wilson
-from reports.wording import percent
-from trainable.evaluation import Evaluation
+from reports.formatting.wording import percent
+from reports.statistics.inference import Interval, wilson
+from trainable.evaluation.evaluation import Evaluation
 
 
 class Classes(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 from scipy import special
 
-from reports.confirmed import Confirmed
+from reports.analysis.confirmed import Confirmed
 from reports.figures.style import AMBER, BLUE, GREY, figure, plain, value_axis
 from trainable.contract import Metric
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from reports.figures.classes import class_names
 from reports.figures.style import figure, plain
-from reports.wording import listing, plural
-from trainable.evaluation import Evaluation
+from reports.formatting.wording import listing, plural
+from trainable.evaluation.evaluation import Evaluation
 
 MOST_NUMBERED = 20
 """Classes above which the cells are too small to carry their count."""

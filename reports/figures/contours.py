@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.scale import Scale
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, OF_TRIALS, axis_title, figure
-from reports.scale import Scale
-from reports.surrogate import WEAK, Surrogate, honesty, surrogate
-from reports.wording import plural, setting, steady
-from search.records import Sweep
+from reports.formatting.wording import plural, setting, steady
+from reports.importance.surrogate import WEAK, Surrogate, honesty, surrogate
+from search.records.sweep import Sweep
 from trainable.contract import Metric
 
 CELLS = 24

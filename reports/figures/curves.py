@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.rungs import rungs_of
 from reports.figures.style import (
     AMBER,
     COLOUR,
@@ -20,9 +21,8 @@ from reports.figures.style import (
     value_axis,
     window,
 )
-from reports.rungs import rungs_of
-from reports.wording import listing, plural
-from search.records import State, Sweep
+from reports.formatting.wording import listing, plural
+from search.records.sweep import State, Sweep
 from trainable.contract import Metric
 
 MOST_MARKED = 5_000

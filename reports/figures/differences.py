@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.confirmed import difference, figures, p_words
+from reports.analysis.winner_pairs import LEVEL, Pair
 from reports.figures.style import BLUE, GREY, figure, plain
-from reports.winner_pairs import LEVEL, Pair
-from reports.wording import NOTHING, plural
+from reports.formatting.estimates import difference, figures, p_words
+from reports.formatting.wording import NOTHING, plural
 from trainable.contract import Metric
 
 MOST = 20

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.ranking import trained
+from reports.analysis.runs import Group, Run
 from reports.figures.stroke import stroke
 from reports.figures.style import Window, figure, plain, value_axis, window
-from reports.ranking import trained
-from reports.runs import Group, Run
-from reports.wording import listing, plural
-from search.records import State
+from reports.formatting.wording import listing, plural
+from search.records.sweep import State
 from trainable.contract import Metric
 
 

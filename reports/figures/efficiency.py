@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.ranking import trained
+from reports.analysis.reference import FEWEST, expected_best, is_blind, outcomes, random_trials
+from reports.analysis.runs import runs_of
 from reports.figures.incumbents import By, Trace, cost, trace
 from reports.figures.style import BLUE, GREY, Window, count_axis, figure, value_axis, window
-from reports.ranking import trained
-from reports.reference import FEWEST, expected_best, is_blind, outcomes, random_trials
-from reports.runs import runs_of
-from reports.wording import NOTHING, duration, plural, steady
-from search.records import Sweep
+from reports.formatting.wording import NOTHING, duration, plural, steady
+from search.records.sweep import Sweep
 from trainable.contract import Metric
 
 POINTS = 60

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.ranking import trained
 from reports.figures.style import (
     AMBER,
     BLUE,
@@ -20,9 +21,8 @@ from reports.figures.style import (
     value_axis,
     window,
 )
-from reports.ranking import trained
-from reports.wording import plural
-from search.records import State, Sweep
+from reports.formatting.wording import plural
+from search.records.sweep import State, Sweep
 from trainable.contract import Metric
 
 

@@ -11,15 +11,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from reports.fanova import fanova
+from reports.analysis.once import once
+from reports.analysis.scale import Scale, scales
 from reports.figures.style import BLUE, ORANGE, figure, plain
-from reports.once import once
-from reports.ped_anova import column, ped_anova
-from reports.scale import Scale, scales
-from reports.statistics import Interval
-from reports.surrogate import complete_trials, encoding_of, moves, scores_of
-from reports.wording import NOTHING, listing, plural, steady, whole_percent
-from search.records import Sweep, Trial
+from reports.formatting.wording import NOTHING, listing, plural, steady, whole_percent
+from reports.importance.fanova import fanova
+from reports.importance.ped_anova import column, ped_anova
+from reports.importance.surrogate import complete_trials, encoding_of, moves, scores_of
+from reports.statistics.inference import Interval
+from search.records.sweep import Sweep, Trial
 
 FEWEST = 8
 """Complete trials below which an importance would be a guess."""
@@ -70,10 +70,11 @@ class Importances(NamedTuple):
 def importances(sweep: Sweep) -> Importances | str:
     """The numbers, or why they cannot be told.
 
-    PED-ANOVA (`reports.ped_anova`): how much the distribution of a setting among the best trials departs from
-    that among all. Settings that are asked only under a condition count where they were asked. The top group
-    is a tenth of the complete trials, but five of them at least and half of them at most. fANOVA
-    (`reports.fanova`): how much of the score's variance, good or bad, a setting accounts for by itself.
+    PED-ANOVA (`reports.importance.ped_anova`): how much the distribution of a setting among the best trials
+    departs from that among all. Settings that are asked only under a condition count where they were asked.
+    The top group is a tenth of the complete trials, but five of them at least and half of them at most.
+    fANOVA (`reports.importance.fanova`): how much of the score's variance, good or bad, a setting accounts
+    for by itself.
     """
     complete = complete_trials(sweep)
     if len(complete) < FEWEST:

@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.ranking import trained
+from reports.analysis.runs import Group, Run
 from reports.figures.stroke import stroke
 from reports.figures.style import Window, figure, plain, value_axis, window
-from reports.ranking import trained
-from reports.runs import Group, Run
-from reports.wording import NOTHING, duration, listing, plural
-from search.records import Session, State, Sweep, Trial
+from reports.formatting.wording import NOTHING, duration, listing, plural
+from search.records.sweep import Session, State, Sweep, Trial
 from trainable.contract import Metric
 
 By = Literal["trials", "epochs", "seconds"]

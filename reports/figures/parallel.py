@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from reports.analysis.scale import Scale, scales
+from reports.analysis.trials import setting_key, shown_factor
 from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, figure, plain
-from reports.scale import Scale, scales
-from reports.trials import setting_key, shown_factor
-from reports.wording import listing, plural, setting
-from search.records import State, Sweep
+from reports.formatting.wording import listing, plural, setting
+from search.records.sweep import State, Sweep
 from trainable.contract import Metric
 
 NOT_ASKED = -0.12
@@ -29,9 +29,10 @@ SKIPPED = (NOT_ASKED, "not asked")
 class Axis(NamedTuple):
     """One upright axis.
 
-    name: of the setting, or of the metric. key: of its column in the trials table (`reports.trials`).
-    ticks: its labels and where they stand (0 the bottom, 1 the top). foot, head: the values of the column
-    at its ends, spaced by their logarithm where `log`. choices: evenly spaced, instead of numbers.
+    name: of the setting, or of the metric. key: of its column in the trials table
+    (`reports.analysis.trials`). ticks: its labels and where they stand (0 the bottom, 1 the top). foot,
+    head: the values of the column at its ends, spaced by their logarithm where `log`. choices: evenly
+    spaced, instead of numbers.
     """
 
     name: str

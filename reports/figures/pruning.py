@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.correlation import Correlation, rank_correlation
+from reports.analysis.once import once
+from reports.analysis.ranking import trained
+from reports.analysis.rungs import one_in, planned_epochs, rungs_of
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, count_axis, figure
-from reports.once import once
-from reports.ranking import trained
-from reports.rungs import one_in, planned_epochs, rungs_of
-from reports.wording import NOTHING, duration, plural
-from search.records import State, Sweep, Trial
+from reports.formatting.wording import NOTHING, duration, plural
+from reports.statistics.correlation import Correlation, rank_correlation
+from search.records.sweep import State, Sweep, Trial
 
 POINTS = 8
 """Epochs that are looked at beside the rungs; of a pruner without rungs, all there are."""
@@ -34,11 +34,11 @@ class Look(NamedTuple):
     rung: whether the pruner decides there. reached: trials that finished the epoch. stopped: those of
     them that were pruned right after it.
     correlation: of the scores there with the final ones, over the complete trials; None where it cannot
-    be told (`reports.correlation`).
+    be told (`reports.statistics.correlation`).
     winner: the best trial's rank there, 1 for the best of the `reached`; None where there is no best
     trial, or it has no such epoch. percentile: the share of the others, 0..1, that were no better than
     the winner there. places: how many of the `reached` go on at a rung, were all judged together; None where
-    that is not known (`reports.rungs.one_in`). Trials come one by one, so those that came early were
+    that is not known (`reports.analysis.rungs.one_in`). Trials come one by one, so those that came early were
     compared to fewer.
     """
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.scale import Scale
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, figure
-from reports.scale import Scale
-from reports.surrogate import complete_trials
-from reports.wording import listing, plural
-from search.records import Sweep
+from reports.formatting.wording import listing, plural
+from reports.importance.surrogate import complete_trials
+from search.records.sweep import Sweep
 from trainable.contract import Metric
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy import special
 
-from reports.confirmed import p_words
+from reports.analysis.ranking import trained
+from reports.analysis.scale import scales
 from reports.figures.style import (
     AMBER,
     BLUE,
@@ -28,12 +29,12 @@ from reports.figures.style import (
     value_axis,
     window,
 )
-from reports.ranking import trained
-from reports.scale import scales
-from reports.statistics import spread, tie_groups
-from reports.wording import NOTHING, listing, plural, setting
-from search.records import State, Sweep, Trial
-from search.separation import shaffer, step, welch
+from reports.formatting.estimates import p_words
+from reports.formatting.wording import NOTHING, listing, plural, setting
+from reports.statistics.inference import spread
+from reports.statistics.multiplicity import tie_groups
+from search.racing.elimination import shaffer, step, welch
+from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
 
 LEVEL = 0.05
@@ -51,7 +52,7 @@ class Choice(NamedTuple):
     best: the number of its best trial. epochs, rates: the learning rate of that trial at the last step of
         each epoch; none where the trainable tells no "learning_rate".
     group: 1 for the schedules that are not known to be worse than the best one, and so on
-        (`reports.statistics.tie_groups`). stopped: trials of this schedule that were pruned.
+        (`reports.statistics.inference.tie_groups`). stopped: trials of this schedule that were pruned.
     """
 
     name: str

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from reports.analysis.scale import Scale, scales
 from reports.figures.axis import setting_axis
 from reports.figures.importances import importances
 from reports.figures.style import plain
-from reports.scale import Scale, scales
-from reports.surrogate import complete_trials
-from reports.wording import setting
-from search.records import Sweep
-from search.trial import Trial
+from reports.formatting.wording import setting
+from reports.importance.surrogate import complete_trials
+from search.records.sweep import Sweep
+from search.records.trial import Trial
 
 SPREAD = (0.7548776662466927, 0.5698402909980532)
 """Steps of a sequence that fills a square evenly: the powers of 1/x with x³ = x + 1 (M. Roberts, "The

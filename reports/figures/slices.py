@@ -8,21 +8,12 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.ranking import trained
+from reports.analysis.scale import Scale, scales
 from reports.figures.axis import setting_axis
-from reports.figures.style import (
-    AMBER,
-    BLUE,
-    OF_TRIALS,
-    Window,
-    figure,
-    plain,
-    value_axis,
-    window,
-)
-from reports.ranking import trained
-from reports.scale import Scale, scales
-from reports.wording import NOTHING, listing, setting
-from search.records import State, Sweep
+from reports.figures.style import AMBER, BLUE, OF_TRIALS, Window, figure, plain, value_axis, window
+from reports.formatting.wording import NOTHING, listing, setting
+from search.records.sweep import State, Sweep
 from trainable.contract import Metric
 
 EDGE = 0.05

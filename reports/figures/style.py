@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from reports.wording import shorten
-from search.records import State
+from reports.formatting.wording import shorten
+from search.records.sweep import State
 from trainable.contract import Metric
 
 BLUE, ORANGE, GREEN, PURPLE, AMBER, GREY = "#2f7fc1", "#d55e00", "#00946b", "#b065a6", "#c08400", "#868d97"

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.once import once
+from reports.analysis.ranking import trained
 from reports.figures.style import AMBER, COLOUR, GREY, OF_TRIALS, figure, plain
-from reports.once import once
-from reports.ranking import trained
-from reports.wording import NOTHING, duration, plural, whole_percent
-from search.records import Placement, State, Sweep, Trial
+from reports.formatting.wording import NOTHING, duration, plural, whole_percent
+from search.records.sweep import Placement, State, Sweep, Trial
 from trainable.epoch import Epoch
 
 HAIR = 1 / 900

@@ -1,0 +1,1 @@
+"""The commands, one a file. Each parses its options and prints; others do the work."""

@@ -1,0 +1,112 @@
+"""`benchsweep doctor`: whether this machine can carry a search, and whether a run is whole."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchsweep.errors import WENT_WRONG
+from benchsweep.options import RUNS, DataDir, Json, Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from search.doctor.finding import Finding
+    from search.records.folder import RunFolder
+    from trainable.contract import DataSource
+
+_NAME = 13
+"""Columns of a finding's name."""
+
+_STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red"}
+
+
+def doctor(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run to look into as well.", show_default=False)
+    ] = None,
+    runs: Runs = RUNS,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Check this machine and, with RUN, that run's folder. Nothing is changed; it takes some 15 s.
+
+    Of the machine: versions, devices, memory, disks, locks, ports, the data, and whether Ray starts.
+    Of a run, searched just now or not: that plan, journal, epochs, checkpoints and looks at the test
+    set are whole and agree. What is not as it should be is told with what to do about it.
+
+    --json prints one object: findings (each with name, verdict, told and advice), and how many pass,
+    warn and fail. verdict is PASS, WARN (works, but slower, or with something lost that can be
+    spared) or FAIL (a search would stop, or a result is gone).
+
+    Exit codes: 0 no FAIL, 1 a FAIL.
+    """
+    from benchsweep import terminal
+    from benchsweep.find import run_folder
+    from search.doctor.finding import Verdict
+    from trainable.contract import data_folder
+
+    folder = None if run is None else run_folder(run, runs)
+    console = terminal.out()
+    findings: list[Finding] = []
+    drawn = console.is_terminal and not json
+    with console.status("checking; Ray takes some seconds to start") if drawn else nullcontext():
+        for finding in _findings(folder, runs, data_folder(data_dir)):
+            findings.append(finding)
+            if not json:
+                _print(console, finding)
+    told_of = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+    counts = {verdict.lower(): sum(each.verdict is verdict for each in findings) for verdict in told_of}
+    if json:
+        terminal.print_json({"findings": [vars(each) for each in findings], **counts})
+    else:
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        console.print(f"\n{len(findings)} checks: {told}")
+    if counts["fail"]:
+        raise typer.Exit(WENT_WRONG)
+
+
+def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding]:
+    from search.doctor import machine
+    from search.doctor import run_files as inspection
+    from search.doctor.finding import checked
+    from search.plan.plan import Plan, PlanError
+    from trainable.mnist.data import Source
+
+    source: DataSource = Source.model_validate({})
+    name = "mnist"
+    if run is not None:
+        yield from inspection.inspect(run)
+        with suppress(PlanError):  # a finding already
+            plan = Plan.read(run.plan)
+            source, name = plan.source, plan.data.get("dataset", plan.trainable)
+    if hasattr(source, "at_hand"):  # a user's own Source need not tell without loading
+        yield checked("data", lambda: machine.data_set(source, name, data))
+    yield from machine.examine(runs if run is None else run.path, data)
+
+
+def _print(console: Console, finding: Finding) -> None:
+    """A finding in columns, its advice below it; on one line each where that is no terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    style = _STYLES[finding.verdict]
+    advice = Text(f"→ {finding.advice}", style="dim") if finding.advice else None
+    if not console.is_terminal:
+        console.print(f"{finding.verdict}  {finding.name:{_NAME}}  {finding.told}", soft_wrap=True)
+        if advice is not None:
+            console.print(f"{'':{_NAME + 6}}  {advice}", soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for width in (4, _NAME):
+        table.add_column(width=width, no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text(finding.verdict, style=style), Text(finding.name, style="dim"), Text(finding.told))
+    if advice is not None:
+        table.add_row("", "", advice)
+    console.print(table)

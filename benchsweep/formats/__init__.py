@@ -1,0 +1,1 @@
+"""What `benchsweep export` writes."""

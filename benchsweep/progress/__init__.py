@@ -1,0 +1,1 @@
+"""A running search or confirmation, as its events tell, for the screen and --json."""

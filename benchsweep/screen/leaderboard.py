@@ -1,0 +1,103 @@
+"""The leaderboard as a person reads it in a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from reports.analysis.confirmed import Confirmed, Row
+from reports.formatting.estimates import difference, figures
+from reports.formatting.wording import shorten
+
+WORDS = {"above": "ours is better", "tied": "tied", "below": "ours is worse", "": ""}
+
+
+def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
+    """A `reports.analysis.ranking.leaderboard` as a rich table, each row with its tie group: our row
+    highlighted, `neighbours` rows above and below it, and the first and the last; without our row, all of
+    them.
+
+    Nothing in it is read as rich markup.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    # Where room is short it is the model's name that gives way, never a figure.
+    table.add_column("tie", justify="right", no_wrap=True, min_width=3)
+    table.add_column("model")
+    table.add_column("accuracy", justify="right", no_wrap=True, min_width=8)
+    table.add_column("parameters", justify="right", no_wrap=True, min_width=10)
+    published = not frame["ours"].all()
+    heading = "ours against it" if published else "95 % interval"
+    table.add_column(heading, no_wrap=True, min_width=16)
+    shown = _shown(frame, neighbours)
+    for position, (previous, index) in enumerate(zip([-1, *shown], shown, strict=False)):
+        if position and index != previous + 1:
+            table.add_row("⋮", Text(f"{index - previous - 1} more", style="dim"), "", "", "")
+        _add(table, frame.iloc[index])
+    return table
+
+
+def confirmation_table(told: Confirmed) -> Table:
+    """The candidates of a confirmation, the winner highlighted: what each scored in the search, with fresh
+    seeds and on the test set, and whether the winner is better there."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (
+        ("candidate", "left"),
+        ("", "left"),
+        ("in search", "right"),
+        ("fresh seeds", "right"),
+        ("test set", "right"),
+        ("winner", "left"),
+    ):
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    for row in told.rows:
+        cells = [row.name, row.state, told.metric.format(row.selected_on)]
+        fresh = "–" if row.mean is None else figures(told.metric, row.mean, row.deviation)
+        table.add_row(
+            *(Text(cell, no_wrap=True) for cell in [*cells, fresh, *_tested_cells(told, row)]),
+            style="bold cyan" if row.state == "winner" else "",
+        )
+    return table
+
+
+def _tested_cells(told: Confirmed, row: Row) -> list[str]:
+    if row.tested is None or told.figure is None:
+        return ["–", ""]
+    gain = row.tested.gain
+    word = ""
+    if gain is not None:
+        word = (
+            "tied"
+            if row.tested.word == "tied"
+            else f"{row.tested.word} by {difference(told.figure, gain.difference).removesuffix(' points')}"
+        )
+    return [figures(told.figure, row.tested.mean, row.tested.deviation), word]
+
+
+def _add(table: Table, row: pd.Series[str]) -> None:
+    """One row; the style is ours or plain, the strings are taken literally."""
+    ours = bool(row["ours"])
+    accuracy = f"{row['test_accuracy_percent']:.2f} %"
+    verdict = f"{row['low']:.2f} to {row['high']:.2f} %" if ours else WORDS[row["against"]]
+    parameters = "" if pd.isna(row["parameters"]) else f"{row['parameters']:,}"
+    cells = [str(row["group"]), _model(row), accuracy, parameters, verdict]
+    table.add_row(
+        *(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells), style="bold cyan" if ours else ""
+    )
+
+
+def _model(row: pd.Series[str]) -> str:
+    """What distinguishes the row: the model, what was done to its images, how many vote, when."""
+    details = [] if row["augmentation"] == "none" else [str(row["augmentation"])]
+    details += [] if pd.isna(row["year"]) else [str(row["year"])]
+    mark = "▶ " if row["ours"] else ""
+    return shorten(f"{mark}{row['model']}" + (f" ({', '.join(details)})" if details else ""), 120)
+
+
+def _shown(frame: pd.DataFrame, neighbours: int) -> list[int]:
+    """Which rows are shown, in order."""
+    ours = [index for index, own in enumerate(frame["ours"]) if own]
+    if not ours:
+        return list(range(len(frame)))
+    near = range(max(0, ours[0] - neighbours), min(len(frame), ours[0] + neighbours + 1))
+    return sorted({0, *near, len(frame) - 1})

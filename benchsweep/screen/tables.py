@@ -1,0 +1,192 @@
+"""Runs and trials as people read them in a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchsweep.screen.ending import print_confirmation, print_leaderboard
+from benchsweep.screen.lines import settings
+from benchsweep.screen.live import STYLES
+from benchsweep.summary import trials_planned
+from reports.analysis.provenance import drawn_under, versions, warm_start_sentence
+from reports.analysis.ranking import trained
+from reports.analysis.trials_frame import sampled_settings, states_sentence
+from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
+from search.records.sweep import State, Sweep, Trial
+from trainable.contract import Metric
+
+_TOP = 10
+_STATE_STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "unreadable": "red"}
+
+
+def runs_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """The runs, as `summary` has them; the one that lived last comes first."""
+    table = _table("run", "state", "trials>", "best score>", "test accuracy>", "age>")
+    rows = sorted(found, key=lambda each: _time(each), reverse=True)
+    for row in rows:
+        style = _STATE_STYLES.get(row["state"], "")
+        if "error" in row:
+            table.add_row(Text(row["name"]), Text(row["state"], style=style), "", "", "", "")
+            continue
+        trials, best, test = row["trials"], row["best"], row["test"]
+        planned = "" if trials["planned"] is None else f"/{trials['planned']:,}"
+        over = trials["total"] - trials["running"] - trials["interrupted"]
+        accuracy = None if test is None else test["metrics"].get("accuracy")
+        table.add_row(
+            Text(row["name"], overflow="fold"),
+            Text(row["state"], style=style),
+            f"{over:,}{planned}",
+            "–" if best is None else Metric(**row["metric"]).format(best["score"]),
+            "–" if accuracy is None else f"{100 * accuracy:.2f} %",
+            age(row["last_seen"], datetime.now(UTC)),
+        )
+    return table
+
+
+def _time(row: Mapping[str, Any]) -> datetime:
+    return row.get("last_seen") or datetime.min.replace(tzinfo=UTC)
+
+
+def age(then: datetime | None, now: datetime) -> str:
+    """ "now", "5 min", "3 h", "12 d": how long ago, in the unit that says most."""
+    if then is None:
+        return "–"
+    seconds = (now - then).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds / size)} {unit}"
+    return "now"
+
+
+def print_run(console: Console, sweep: Sweep) -> None:
+    """What was asked, how far it is, the best trials, and the leaderboard."""
+    _pairs(console, _facts(sweep))
+    ranked = sweep.ranked()
+    if ranked:
+        console.print()
+        console.print(_top(sweep, ranked[:_TOP]))
+        if len(ranked) > _TOP:
+            console.print(f"and {plural(len(ranked) - _TOP, 'more ranked trial')}: --json lists them all")
+    for trial in [each for each in trained(sweep) if each.error][:3]:
+        told = " ".join((trial.error or "").split())
+        console.print(f"trial {trial.number} {trial.state.lower()}: {told}", soft_wrap=True)
+    print_confirmation(console, sweep)
+    print_leaderboard(console, sweep)
+
+
+def _facts(sweep: Sweep) -> list[tuple[str, str]]:
+    plan = sweep.plan
+    budget = plan.get("budget", {})
+    planned = trials_planned(sweep)
+    environment = sweep.environment
+    facts = [
+        ("run", f"{sweep.name}, {sweep.status}"),
+        ("folder", str(sweep.folder)),
+        ("searches", f"{plan.get('trainable')} on {_words(plan.get('data', {}))}"),
+        ("budget", _words({**budget, **({} if planned is None else {"trials": planned})})),
+        ("chooses", f"{', '.join(plan.get('space', {}))}"),
+        ("by", f"{plan.get('sampler', {}).get('name')}, pruned by {plan.get('pruner', {}).get('name')}"),
+        ("trials", states_sentence(sweep)),
+        ("epochs", f"{sum(len(trial.epochs) for trial in sweep.trials):,}"),
+        ("time", f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}"),
+    ]
+    if told := warm_start_sentence(sweep):
+        facts.append(("warm start", shorten(told)))
+    for version in versions(sweep)[1:]:
+        since = f"since {moment(version.since)}, {version.drawn}"
+        facts.append((f"plan {version.number}", f"{since}: {'; '.join(map(shorten, version.changes))}"))
+    if environment:
+        workers = plural(environment.get("workers", 1), "worker")
+        facts.append(("on", f"{workers}, {environment.get('device')}, {environment.get('processor')}"))
+    return facts
+
+
+def _words(table: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {held}" for name, held in flatten(table))
+
+
+def _top(sweep: Sweep, trials: Sequence[Trial]) -> Table:
+    metric, order = sweep.metric, sampled_settings(sweep)
+    table = _table("#>", "trial>", "state", "epochs>", f"{metric.name.replace('_', ' ')}>", "settings")
+    table.columns[-1].overflow = "ellipsis"
+    for rank, trial in enumerate(trials, 1):
+        table.add_row(
+            str(rank),
+            str(trial.number),
+            _state(trial.state),
+            str(len(trial.epochs)),
+            metric.format(trial.score),
+            Text(settings(trial.sampled, order), style="dim", no_wrap=True, overflow="ellipsis"),
+        )
+    return table
+
+
+def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
+    """One trial in full: what became of it, its recipe and its epochs."""
+    metric = sweep.metric
+    facts = [
+        ("trial", f"{trial.number} of {sweep.name}"),
+        ("state", trial.state.lower()),
+        (metric.name.replace("_", " "), metric.format(trial.score)),
+        ("started", moment(trial.started)),
+        ("ended", moment(trial.ended)),
+        ("trained", _trained(trial)),
+    ]
+    if (version := drawn_under(sweep, trial.number)) is not None:
+        facts.append(("plan", f"version {version} of {len(sweep.plans)}"))
+    if trial.resumed_from:
+        facts.append(("resumed after", ", ".join(f"epoch {epoch}" for epoch in trial.resumed_from)))
+    if trial.error:
+        facts.append(("error", " ".join(trial.error.split())))
+    facts += [("note", note) for note in trial.notes]
+    _pairs(console, facts)
+    console.print("\nrecipe (* chosen by the search)")
+    recipe = [
+        (f"{'*' if name in trial.sampled else ' '} {name}", value) for name, value in trial.recipe.items()
+    ]
+    _pairs(console, [(name, setting(value)) for name, value in recipe])
+    if trial.epochs:
+        console.print()
+        console.print(_epochs(metric, trial))
+
+
+def _trained(trial: Trial) -> str:
+    if trial.same_as is not None:
+        return f"not again: it has the same recipe as trial {trial.same_as}, and was given its end"
+    return f"{duration(trial.seconds)} by {trial.worker or 'nobody yet'}"
+
+
+def _epochs(metric: Metric, trial: Trial) -> Table:
+    names = list(trial.epochs[0].metrics)
+    table = _table("epoch>", *[f"{name.replace('_', ' ')}>" for name in names], "time>")
+    for epoch in trial.epochs:
+        cells = [
+            metric.format(value) if name == metric.name else f"{value:.4g}"
+            for name, value in epoch.metrics.items()
+        ]
+        table.add_row(str(epoch.number), *cells, duration(epoch.seconds))
+    return table
+
+
+def _table(*heads: str) -> Table:
+    """A table without lines; a head that ends in > is of a column aligned right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head.rstrip(">"), justify="right" if head.endswith(">") else "left")
+    return table
+
+
+def _state(state: State) -> Text:
+    return Text(state.lower(), style=STYLES[state], no_wrap=True)
+
+
+def _pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        console.print(Text.assemble((f"{name:{width}}", "dim"), f"  {value}"), soft_wrap=True)

@@ -1,0 +1,1 @@
+"""One start of a command that trains: signals, live report, final model."""

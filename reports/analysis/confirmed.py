@@ -1,0 +1,328 @@
+"""What a confirmation told, candidate by candidate: how lucky the search was, and who is better than whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.analysis.once import once
+from reports.analysis.winner import bits_of, winner_of
+from reports.formatting.estimates import called, difference, figures, interval_words, p_words
+from reports.formatting.wording import listing, plural
+from reports.statistics.inference import (
+    Comparison,
+    best_shares,
+    bootstrap,
+    compare,
+    compare_scores,
+    mean_interval,
+    spread,
+)
+from reports.statistics.multiplicity import selected
+from search.records.confirmation import Candidate, Confirmation
+from search.records.opening import Look
+from search.records.sweep import Sweep
+from search.records.trial import State
+from trainable.contract import Metric
+from trainable.evaluation.evaluation import Evaluation
+
+Place = Literal["winner", "tied", "behind", "failed", "racing"]
+Word = Literal["better", "tied", "worse"]
+
+
+class Tested(NamedTuple):
+    """A finalist on the test set, in the figure's own unit.
+
+    mean, deviation: over the seeds; deviation is None for one. low, high: the mean's 95 % interval,
+    over seeds and examples; None where no example is right or wrong. best: the share of resamples,
+    0..1, in which it is the best finalist; None there too. gain: the winner's figure less this one's,
+    with the interval at the confirmation's level; p: of no difference, adjusted for all pairs of
+    candidates, any of whom might have won; word: whether the winner is better than it. These three are
+    None in the winner's own row.
+    """
+
+    seeds: int
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+    best: float | None
+    gain: Comparison | None
+    p: float | None
+    word: Word | None
+
+
+class Row(NamedTuple):
+    """A candidate.
+
+    trial: None for the plan's default recipe. seeds: fresh ones that came to their end. selected_on: its
+    score in the search, None for the default recipe; mean, deviation: with the fresh seeds. luck: how much
+    better it looked in the search, in the metric's unit; below 0 where it looked worse. why: it is out, a
+    clause; "" for those that are not. tested: None where the test set has not seen it.
+    """
+
+    name: str
+    trial: int | None
+    state: Place
+    seeds: int
+    selected_on: float | None
+    mean: float | None
+    deviation: float | None
+    luck: float | None
+    parameters: int | None
+    why: str
+    tested: Tested | None
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A confirmation in figures.
+
+    metric: what the candidates were raced by; figure: what the test set tells them by, None before it was
+    opened. rows: the winner first, then those tied with it, then those that fell behind. level: the share of
+    false alarms allowed to the race, and the same again to the test set. compared: seeds at the race's last
+    comparison. sentences: what it means, in reading order.
+    """
+
+    metric: Metric
+    figure: Metric | None
+    decided: bool
+    level: float
+    compared: int
+    rows: tuple[Row, ...]
+    sentences: tuple[str, ...]
+
+
+@once
+def confirmed(sweep: Sweep) -> Confirmed | None:
+    """The sweep's confirmation in figures; None where it has none."""
+    told = sweep.confirmation
+    if told is None:
+        return None
+    looks = _looks(sweep, told)
+    figure = test_figure(sweep, next(iter(looks.values()))[0].evaluation) if looks else None
+    tested = {} if figure is None else _tested(looks, figure, told.level, len(told.candidates))
+    rows = tuple(_row(each, told, sweep.metric, tested.get(each.name)) for each in told.candidates)
+    return Confirmed(
+        metric=sweep.metric,
+        figure=figure,
+        decided=told.decided,
+        level=told.level,
+        compared=told.compared,
+        rows=rows,
+        sentences=tuple(_sentences(told, rows, sweep.metric, figure)),
+    )
+
+
+def test_figure(sweep: Sweep, evaluation: Evaluation) -> Metric:
+    """What the test set tells finalists by: the accuracy, else the metric that the search is judged by,
+    else the first of the evaluation's, in the search's direction."""
+    names = list(evaluation.metrics)
+    if "accuracy" in names or not names:
+        return Metric("accuracy", "maximize", "share")
+    if sweep.metric.name in names:
+        return sweep.metric
+    return Metric(names[0], sweep.metric.direction)
+
+
+def _looks(sweep: Sweep, told: Confirmation) -> dict[str, list[Look]]:
+    """The finalists' looks by name, the winner's first, in the opening that speaks for the winner; none
+    where that is not this confirmation's."""
+    winner = winner_of(sweep)
+    if winner is None or told.winner is None or told.winner.trial != winner.trial:
+        return {}
+    held = {
+        each.name: [
+            look
+            for look in winner.opening.looks
+            if look.trial == each.trial and look.seed in {rerun.recipe["seed"] for rerun in each.complete}
+        ]
+        for each in told.finalists
+    }
+    return {name: looks for name, looks in held.items() if looks} if held.get(winner.name) else {}
+
+
+def _tested(
+    looks: Mapping[str, list[Look]], figure: Metric, level: float, candidates: int
+) -> dict[str, Tested]:
+    names = list(looks)
+    scores = {
+        name: [
+            look.evaluation.metrics[figure.name] for look in held if figure.name in look.evaluation.metrics
+        ]
+        for name, held in looks.items()
+    }
+    names = [name for name in names if scores[name]]
+    if not names or names[0] != next(iter(looks)):
+        return {}
+    bits = _bits([looks[name] for name in names], figure)
+    shares = None if bits is None else best_shares(bootstrap(bits))
+    gains = [
+        compare_scores(scores[names[0]], scores[name], level)
+        if bits is None
+        else compare(bits[0], bits[place], level)
+        for place, name in enumerate(names)
+    ][1:]
+    adjusted = selected([gain.p for gain in gains], candidates)
+    made = {}
+    for place, name in enumerate(names):
+        told = spread(scores[name])
+        interval = None if bits is None else mean_interval(bits[place])
+        gain, p = (gains[place - 1], adjusted[place - 1]) if place else (None, None)
+        made[name] = Tested(
+            seeds=told.runs,
+            mean=told.mean,
+            deviation=told.deviation,
+            low=None if interval is None else interval.low,
+            high=None if interval is None else interval.high,
+            best=None if shares is None else float(shares[place]),
+            gain=gain,
+            p=p,
+            word=None if gain is None or p is None else _word(gain, p, figure),
+        )
+    return made
+
+
+def _bits(looks: Sequence[list[Look]], figure: Metric) -> list[NDArray[np.bool_]] | None:
+    """Each finalist's bits, bool [seeds, N], on the same examples; None where one has none."""
+    if figure.name != "accuracy":
+        return None
+    found = [bits_of([look.evaluation for look in held]) for held in looks]
+    known = [bits for bits in found if bits is not None]
+    return known if len(known) == len(found) and len({bits.shape[1] for bits in known}) == 1 else None
+
+
+def _word(gain: Comparison, p: float, figure: Metric) -> Word:
+    if p > gain.level or gain.difference == 0:
+        return "tied"
+    return "better" if (gain.difference > 0) == (figure.direction == "maximize") else "worse"
+
+
+def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Tested | None) -> Row:
+    seen = spread(candidate.scores) if candidate.scores else None
+    sign = 1.0 if metric.direction == "maximize" else -1.0
+    known = candidate.selected_on is not None and seen is not None
+    fallen = candidate.fallen
+    state: Place = "racing"
+    if fallen is not None:
+        state = "failed" if fallen.why is not None else "behind"
+    elif told.decided:
+        state = "winner" if candidate is told.winner else "tied"
+    return Row(
+        name=candidate.name,
+        trial=candidate.trial,
+        state=state,
+        seeds=sum(rerun.state is State.COMPLETE for rerun in candidate.reruns),
+        selected_on=candidate.selected_on,
+        mean=None if seen is None else seen.mean,
+        deviation=None if seen is None else seen.deviation,
+        luck=sign * (candidate.selected_on - seen.mean)
+        if known and candidate.selected_on is not None and seen is not None
+        else None,
+        parameters=candidate.parameters,
+        why=_why(candidate),
+        tested=tested,
+    )
+
+
+def _why(candidate: Candidate) -> str:
+    fallen = candidate.fallen
+    if fallen is None:
+        return ""
+    if candidate.behind is None:
+        return fallen.why or "it came to no end"
+    chance = "" if fallen.p is None else f", {p_words(fallen.p)}"
+    return f"{candidate.behind} is better over {plural(fallen.seeds, 'seed')}{chance}"
+
+
+def _sentences(told: Confirmation, rows: Sequence[Row], metric: Metric, figure: Metric | None) -> list[str]:
+    if not told.decided:
+        return [f"The confirmation is not over: {told.sentence}."]
+    if told.winner is None or rows[0].mean is None:
+        return [f"The confirmation found no winner: {told.sentence}."]
+    first = rows[0]
+    return [
+        *_confirmed_words(told, rows, metric, figure),
+        *_luck_words(first, metric),
+        *_tie_words(told, rows),
+    ]
+
+
+def _confirmed_words(
+    told: Confirmation, rows: Sequence[Row], metric: Metric, figure: Metric | None
+) -> list[str]:
+    first = rows[0]
+    assert first.mean is not None
+    name = called(first.trial)
+    head = f"{name[0].upper()}{name[1:]} was confirmed with {plural(first.seeds, 'fresh seed')}: "
+    if first.tested is None or figure is None:
+        shown = figures(metric, first.mean, first.deviation)
+        return [f"{head}{shown} on validation. The test set is still sealed."]
+    seen = first.tested
+    interval = interval_words(figure, seen.low, seen.high)
+    words = f"{head}{figures(figure, seen.mean, seen.deviation)} on the test set"
+    words += f" (95 % interval {interval})" if interval else ""
+    reference = next((row for row in rows[1:] if row.trial is None), None)
+    if reference is None or reference.tested is None or reference.tested.gain is None:
+        return [f"{words}."]
+    gain, chance = _gain_words(reference.tested, figure), _chance(reference.tested, figure)
+    return [f"{words}, {gain} the default recipe{chance}."]
+
+
+def _gain_words(tested: Tested, figure: Metric) -> str:
+    """ "0.62 points above", or that it cannot be told from."""
+    assert tested.gain is not None
+    if tested.word == "tied":
+        return "not told apart from"
+    side = "above" if tested.gain.difference > 0 else "below"
+    return f"{difference(figure, tested.gain.difference)} {side}"
+
+
+def _chance(tested: Tested, figure: Metric) -> str:
+    """ " (97.5 % interval 0.50 to 0.74 points, p < 0.001)"."""
+    gain = tested.gain
+    assert gain is not None and tested.p is not None
+    ends = [gain.low, gain.high]
+    if math.isinf(gain.low) or math.isinf(gain.high):
+        return f" ({p_words(tested.p)})"
+    if tested.word == "tied":
+        shown = [f"{100 * end:+.2f}" if figure.unit == "share" else f"{end:+.3g}" for end in ends]
+        told = (
+            f"difference {100 * gain.difference:+.2f}"
+            if figure.unit == "share"
+            else (f"difference {gain.difference:+.3g}")
+        )
+        return f" ({told}, {100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_words(tested.p)})"
+    sizes = sorted(abs(end) for end in ends)
+    shown = [f"{100 * end:.2f}" if figure.unit == "share" else f"{end:.3g}" for end in sizes]
+    return f" ({100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_words(tested.p)})"
+
+
+def _luck_words(first: Row, metric: Metric) -> list[str]:
+    if first.selected_on is None or first.mean is None or first.luck is None:
+        return []
+    before, after = metric.format(first.selected_on), metric.format(first.mean)
+    words = f"In the search it scored {before} on validation, with fresh seeds {after}: "
+    if first.luck > 0:
+        return [f"{words}{difference(metric, first.luck)} of it were luck."]
+    return [f"{words}the search did not flatter it."]
+
+
+def _tie_words(told: Confirmation, rows: Sequence[Row]) -> list[str]:
+    tied = [row for row in rows if row.state in ("winner", "tied")]
+    if len(tied) == 1:
+        others = len(rows) - 1
+        return [f"It is better than all {plural(others, 'other candidate')}."] if others else []
+    names = listing([called(row.trial) for row in tied])
+    sizes = {row.parameters for row in tied}
+    reason = "for its best mean" if len(sizes) == 1 else "for its fewest parameters"
+    first = called(tied[0].trial)
+    return [
+        f"{names[0].upper()}{names[1:]} are tied: {plural(max(told.compared, 1), 'seed')} do not tell them "
+        f"apart on validation. {first[0].upper()}{first[1:]} was taken {reason}."
+    ]

@@ -1,0 +1,235 @@
+"""Who is best: a sweep's trials among themselves, its winner among published results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from reports.analysis.measured import measured_sentence, read_measured
+from reports.analysis.winner import Measured, Winner, winner_of
+from reports.formatting.wording import percent, plural, setting
+from reports.statistics.inference import Interval, two_proportions
+from reports.statistics.inference import standing as where
+from reports.statistics.multiplicity import tie_groups
+from search.records.sweep import Sweep, Trial
+
+COLUMNS = {
+    "group": "Int64",
+    "rank": "Int64",
+    "model": "str",
+    "kind": "str",
+    "test_accuracy_percent": "float64",
+    "low": "float64",
+    "high": "float64",
+    "measured_here_percent": "float64",
+    "measured_here": "str",
+    "parameters": "Int64",
+    "augmentation": "str",
+    "ensemble": "Int64",
+    "same_rules": "bool",
+    "year": "Int64",
+    "source": "str",
+    "note": "str",
+    "ours": "bool",
+    "against": "str",
+}
+
+IMAGES = 10_000
+"""Test images behind every published figure."""
+
+LEVEL = 0.05
+"""Two published figures are told apart where chance alone would part them this seldom."""
+
+DISTORTIONS = ("rotation", "scaling", "shear", "shift", "elastic_strength")
+"""A recipe's settings that change the training images where they are not 0."""
+
+TIES = (
+    "Rows of one tie group cannot be told from its best one. Two published figures are tied where 10,000 "
+    "images each do not tell them apart at 5 % (the test of two proportions), ours and a published one where "
+    "that lies inside our 95 % interval. Inside a group the fewest parameters come first."
+)
+"""What a group of the leaderboard is."""
+
+
+def benchmark_applies(sweep: Sweep) -> tuple[bool, str]:
+    """Whether the published results measure what this sweep measures, and a sentence that says so.
+
+    They are accuracies on MNIST's 10,000 test images, so they apply to `trainable.mlp` on the data
+    set "mnist" and to nothing else.
+    """
+    trainable = sweep.plan.get("trainable", "trainable.mlp")
+    if trainable != "trainable.mlp":
+        return False, (
+            f"The published results are accuracies on MNIST; this search trains {trainable}, "
+            f"so they are left out."
+        )
+    data = sweep.plan.get("data")
+    dataset = data.get("dataset") if isinstance(data, Mapping) else None
+    if dataset != "mnist":
+        return False, (
+            f"The published results are accuracies on MNIST; this search is on "
+            f"{dataset or 'other data'}, so they are left out."
+        )
+    return True, "The published results are accuracies on the same 10,000 MNIST test images."
+
+
+def leaderboard(
+    sweep: Sweep,
+    benchmarks: pd.DataFrame,
+    same_rules: bool = False,
+    repeated: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Our winner among the published results, in groups of which no row is known to be worse than its best.
+
+    benchmarks: as `reports.analysis.benchmarks.read_benchmarks` returns them. They are listed only where
+    `benchmark_applies`; our row is there once the test set was opened and an accuracy was seen.
+    same_rules: only single networks without augmentation. repeated: published results that were measured
+    with this program, as `reports.analysis.measured.read_measured` returns them; the shipped ones when None.
+
+    Groups are in order, best first; inside a group the fewest parameters come first, unknown ones last. See
+    `TIES` for what a group is.
+
+    Columns:
+        group                   Int64: 1 for the best one; of the rows listed
+        rank                    Int64: 1 + the number of rows listed with a higher accuracy
+        model, kind             str
+        test_accuracy_percent   float64, 0..100; in our row the mean over the winner's seeds
+        low, high               float64, percent: ends of our row's 95 % interval
+        (`reports.analysis.winner.Measured`);
+                                NaN in published rows, which seldom come with one
+        measured_here_percent   float64: what this program measured of a published recipe; NaN where none
+        measured_here           str: how: seeds, interval and config; "" where none
+        parameters              Int64; NA where unknown
+        augmentation            str
+        ensemble                Int64: networks that vote; NA where unknown
+        same_rules              bool: a single network, trained without augmentation
+        year                    Int64; NA where unknown
+        source, note            str
+        ours                    bool
+        against                 str: where our winner stands against this row, "above", "tied" or
+                                "below" by the rule of `reports.statistics.inference.standing`; "" in our own
+                                row, and everywhere while there is none
+    """
+    applies, _ = benchmark_applies(sweep)
+    rows = benchmarks if applies else benchmarks.iloc[:0]
+    here = read_measured() if repeated is None else repeated
+    frame = rows.assign(
+        low=float("nan"), high=float("nan"), ours=False, against="", **_measured_here(rows["key"], here)
+    ).drop(columns="key")
+    winner = winner_of(sweep)
+    ours = winner.measured if winner else None
+    if winner is not None and ours is not None:
+        standings = [where(ours.interval, percent) for percent in frame["test_accuracy_percent"]]
+        row = pd.DataFrame([_our_row(sweep, winner, ours, applies)])
+        frame = pd.concat([frame.assign(against=standings).astype(object), row.astype(object)])
+    frame["same_rules"] = [
+        bool(networks == 1) and augmentation == "none"
+        for networks, augmentation in zip(frame["ensemble"].fillna(0), frame["augmentation"], strict=True)
+    ]
+    if same_rules:
+        frame = frame[frame["same_rules"].astype(bool)]
+    ranks = frame["test_accuracy_percent"].astype("float64").rank(method="min", ascending=False)
+    frame = frame.assign(rank=ranks).sort_values("rank", kind="stable", ignore_index=True)
+    frame = frame.assign(group=_groups(frame))
+    order = frame.assign(size=frame["parameters"].astype("Int64").astype("float64").fillna(float("inf")))
+    frame = frame.loc[order.sort_values(["group", "size", "rank"], kind="stable").index]
+    return frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+
+
+def _measured_here(keys: pd.Series[str], here: pd.DataFrame) -> dict[str, list[Any]]:
+    """The columns on what was measured with this program, for the published rows of these keys."""
+    rows = [{str(name): value for name, value in row.items()} for row in here.to_dict("records")]
+    found = {row["benchmark_key"]: row for row in rows if row["benchmark_key"]}
+    return {
+        "measured_here_percent": [
+            found[key]["mean_percent"] if key in found else float("nan") for key in keys
+        ],
+        "measured_here": [measured_sentence(found[key]) if key in found else "" for key in keys],
+    }
+
+
+def _groups(frame: pd.DataFrame) -> list[int]:
+    """The tie group of each row of a frame that is sorted best first."""
+    shares = [float(each) / 100 for each in frame["test_accuracy_percent"]]
+    ours, against = list(frame["ours"]), list(frame["against"])
+
+    def tied(one: int, other: int) -> bool:
+        if ours[one] or ours[other]:
+            return bool(against[other if ours[one] else one] == "tied")
+        return two_proportions(shares[one], IMAGES, shares[other], IMAGES) > LEVEL
+
+    groups = tie_groups(range(len(shares)), tied)
+    return [number for number, group in enumerate(groups, 1) for _ in group]
+
+
+def _our_row(sweep: Sweep, winner: Winner, ours: Measured, applies: bool) -> dict[str, Any]:
+    wrong = (1 - ours.share) * ours.count
+    over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
+    return {
+        "model": _our_model(winner.recipe) if applies else f"{sweep.plan.get('trainable', 'this search')}",
+        "kind": str(winner.recipe.get("model", "")),
+        "test_accuracy_percent": 100 * ours.share,
+        "low": 100 * ours.interval.low,
+        "high": 100 * ours.interval.high,
+        "measured_here_percent": float("nan"),
+        "measured_here": "",
+        "parameters": winner.parameters,
+        "augmentation": augmentation_of(winner.recipe),
+        "ensemble": 1,
+        "year": winner.opening.time.year,
+        "source": f"{sweep.name}, {winner.name}",
+        "note": f"{wrong:.{int(ours.seeds > 1)}f} of {ours.count:,} wrong{over}; chosen on validation alone",
+        "ours": True,
+        "against": "",
+    }
+
+
+def augmentation_of(recipe: Mapping[str, Any]) -> str:
+    """What a recipe does to its training images: "rotation 10, shift 0.1", or "none"."""
+    used = [(name, recipe.get(name)) for name in DISTORTIONS]
+    return ", ".join(f"{name.split('_')[0]} {setting(value)}" for name, value in used if value) or "none"
+
+
+def _our_model(recipe: Mapping[str, Any]) -> str:
+    """The network as the published rows write theirs: "784-128-64-10 MLP"."""
+    if recipe.get("model", "mlp") != "mlp":
+        return f"{recipe['model']}, 784 inputs, 10 classes"
+    sizes = recipe.get("hidden_sizes") or ()
+    return "-".join(str(units) for units in (784, *sizes, 10)) + " MLP"
+
+
+def standing(frame: pd.DataFrame) -> str:
+    """One sentence on a `leaderboard`: our winner's accuracy and interval, and how many published
+    results it beats, ties with and does not reach."""
+    if frame.empty:
+        return "There is nothing to rank yet: no test accuracy was measured."
+    if not frame["ours"].any():
+        return "The test set has not been opened yet, so only published results are listed."
+    ours = frame[frame["ours"]].iloc[0]
+    interval = Interval(ours["low"] / 100, ours["high"] / 100)
+    figure = f"{ours['test_accuracy_percent']:.2f} % on the test set (95 % interval {percent(interval)})"
+    against = comparison(frame)
+    return f"Our winner reaches {figure}: {against}." if against else f"Our winner reaches {figure}."
+
+
+def comparison(frame: pd.DataFrame) -> str:
+    """ "above 8 of 27 published results, tied with 5 and below 14"; "" where nothing is compared."""
+    counts = frame.loc[frame["against"] != "", "against"].value_counts()
+    beaten, tied, ahead = (int(counts.get(word, 0)) for word in ("above", "tied", "below"))
+    published = beaten + tied + ahead
+    if not published:
+        return ""
+    return f"above {beaten} of {plural(published, 'published result')}, tied with {tied} and below {ahead}"
+
+
+def trained(sweep: Sweep) -> list[Trial]:
+    """The trials by number, without those that only repeat another one's recipe: these were given its
+    end and trained nothing, so counting them would count its training twice."""
+    return [trial for trial in sweep.trials if trial.same_as is None]
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """A `leaderboard` or `trials_table` as CSV with a header, UTF-8 and "\\n" ends; missing is empty."""
+    return frame.to_csv(index=False, lineterminator="\n")

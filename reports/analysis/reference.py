@@ -1,0 +1,77 @@
+"""What random search would have found: the trials of a sweep that were drawn at random, and their best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.analysis.ranking import trained
+from search.records.sweep import State, Sweep, Trial
+
+BLIND = ("random", "qmc", "grid")
+"""Samplers that never look at a score."""
+
+FEWEST = 5
+"""Random trials below which they say nothing of random search."""
+
+
+def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
+    """The trained trials that the sampler drew at random, because too few others had ended by then
+    (`n_startup_trials` of the plan in force), or because it draws no other; by number. None where the search
+    began with what another run had told.
+    """
+    own = trained(sweep)
+    sampler = sweep.plan.get("sampler")
+    table = sampler if isinstance(sampler, Mapping) else {}
+    if table.get("name") in BLIND:
+        return tuple(own)
+    startup = table.get("n_startup_trials")
+    if sweep.warm_start is not None or not isinstance(startup, int):
+        return ()
+    ends = np.sort([trial.ended.timestamp() for trial in own if trial.ended is not None])
+    return tuple(
+        trial
+        for trial in own
+        if trial.started is not None and np.searchsorted(ends, trial.started.timestamp(), "right") < startup
+    )
+
+
+def is_blind(sweep: Sweep) -> bool:
+    """Whether the plan's sampler never looks at a score."""
+    sampler = sweep.plan.get("sampler")
+    return isinstance(sampler, Mapping) and sampler.get("name") in BLIND
+
+
+def outcomes(sweep: Sweep, trials: Sequence[Trial]) -> NDArray[np.float64]:
+    """What each trial came to, float64 [N], more is better: its score, of a minimised metric the negative;
+    that of the last epoch where it was stopped early; -inf where it failed, diverged or is not over."""
+    sign = 1.0 if sweep.metric.direction == "maximize" else -1.0
+    ended = (State.COMPLETE, State.PRUNED)
+    return np.array(
+        [
+            sign * trial.score if trial.state in ended and trial.score is not None else -np.inf
+            for trial in trials
+        ],
+        dtype=np.float64,
+    )
+
+
+def expected_best(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean of the best of n draws from these outcomes, with replacement, for each n in `counts` (>= 1).
+
+    Given that one of them is finite; NaN where none of the outcomes is. J. Dodge et al., "Show Your Work:
+    Improved Reporting of Experimental Results", EMNLP 2019, section 3.1, equation 2:
+    https://arxiv.org/abs/1909.03004
+    """
+    ordered = np.sort(values)
+    finite = ordered[np.isfinite(ordered)]
+    if not len(finite):
+        return np.full(len(counts), np.nan)
+    missing = len(ordered) - len(finite)
+    below = np.arange(missing, len(ordered)) / len(ordered)
+    upto = np.arange(missing + 1, len(ordered) + 1) / len(ordered)
+    weights = upto[None, :] ** counts[:, None] - below[None, :] ** counts[:, None]
+    told: NDArray[np.float64] = (weights @ finite) / weights.sum(axis=1)
+    return told

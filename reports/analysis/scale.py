@@ -1,0 +1,74 @@
+"""The axis of one sampled setting: a range, linear or logarithmic, or a list of choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from reports.analysis.trials_frame import sampled_settings
+from reports.formatting.wording import setting
+from search.records.sweep import Sweep
+
+
+class Scale(NamedTuple):
+    """How a setting is laid out.
+
+    low, high: ends of a numeric setting's range, widened to hold every value that occurred; 0 and
+        the last position for choices.
+    log: sampled on a logarithmic scale (then low > 0).
+    whole: only whole numbers are sampled.
+    choices: labels of a categorical setting, in the plan's order; empty for a number.
+    """
+
+    name: str
+    low: float
+    high: float
+    log: bool
+    whole: bool
+    choices: tuple[str, ...]
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether the range begins at 0, which is taken for a natural end: few settings go below it."""
+        return self.low == 0
+
+    def position(self, value: Any) -> float:
+        """Where the value lies on the axis: the number itself, or the choice's index."""
+        return float(self.choices.index(setting(value)) if self.choices else value)
+
+    def share(self, value: Any) -> float:
+        """Where the value lies between the axis' ends, 0..1, as it is drawn; 0.5 for a single point."""
+        low, high, at = self.low, self.high, self.position(value)
+        if self.log:
+            low, high, at = math.log(low), math.log(high), math.log(at)
+        return 0.5 if high <= low else (at - low) / (high - low)
+
+
+def scales(sweep: Sweep) -> list[Scale]:
+    """The scale of every setting that any trial sampled, in the plan's order."""
+    space = sweep.plan.get("space")
+    known: Mapping[str, Any] = space if isinstance(space, Mapping) else {}
+    made = []
+    for name in sampled_settings(sweep):
+        values = [trial.sampled[name] for trial in sweep.trials if name in trial.sampled]
+        made.append(_scale(name, known.get(name), values))
+    return made
+
+
+def _scale(name: str, spec: Any, values: Sequence[Any]) -> Scale:
+    """From what the plan says of the setting, and where it says nothing from the values."""
+    said: Mapping[str, Any] = spec if isinstance(spec, Mapping) else {}
+    choices = said.get("choices")
+    if isinstance(choices, Sequence) or not all(_is_number(value) for value in values):
+        listed = choices if isinstance(choices, Sequence) and not isinstance(choices, str) else ()
+        labels = tuple(dict.fromkeys(setting(value) for value in [*listed, *values]))
+        return Scale(name, 0.0, float(len(labels) - 1), False, False, labels)
+    ends = [value for value in (said.get("low"), said.get("high"), *values) if _is_number(value)]
+    log = bool(said.get("log")) and min(ends) > 0
+    whole = all(isinstance(end, int) for end in ends)
+    return Scale(name, float(min(ends)), float(max(ends)), log, whole, ())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,151 @@
+"""The trials table of the page: its columns, as they are shown, sorted and filtered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from reports.analysis.scale import Scale, scales
+from reports.analysis.trials_frame import sampled_settings, trials_table
+from reports.formatting.wording import duration, setting
+from search.records.sweep import State, Sweep
+
+Kind = Literal["number", "choice", "text"]
+
+UNFILTERED = ("rank", "number", "seconds")
+"""Columns of numbers that nobody asks a range of."""
+
+
+class Column(NamedTuple):
+    """One column, a value for each row.
+
+    key: its name in the page: "score", or "sampled.dropout" for a setting. kind: how it is filtered: a
+    "number" from and to (but for `UNFILTERED`), a "choice" by one of `choices`, a "text" not at all.
+    values: what rows are sorted and filtered by; None where a trial has none. cells: the same as text, as
+    it is shown; an accuracy's values are percent, as its cells are, so that what is read can be typed as a
+    filter.
+    """
+
+    key: str
+    title: str
+    kind: Kind
+    choices: tuple[str, ...]
+    values: tuple[float | str | None, ...]
+    cells: tuple[str, ...]
+
+    @property
+    def ranged(self) -> bool:
+        """Whether it is filtered by a range."""
+        return self.kind == "number" and self.key not in UNFILTERED
+
+
+class Trials(NamedTuple):
+    """Rows best first, those without a rank at the end by number.
+
+    rows: of `reports.analysis.ranking.trials_table`. columns: rank, number, state, score, epochs, seconds,
+    the sampled settings in the plan's order, error.
+    """
+
+    rows: tuple[Mapping[Hashable, Any], ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The trials' numbers, row by row."""
+        return [int(row["number"]) for row in self.rows]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the page's script sorts and filters by, as plain JSON values."""
+        return {
+            "trials": self.numbers,
+            "columns": {
+                column.key: {"kind": column.kind, "values": list(column.values)} for column in self.columns
+            },
+        }
+
+
+def trials(sweep: Sweep) -> Trials:
+    """The table of a sweep; without rows where no trial began."""
+    frame = trials_table(sweep).sort_values("rank", kind="stable", na_position="last")
+    rows = tuple(frame.to_dict("records"))
+    metric, factor = sweep.metric, shown_factor(sweep)
+    known = {scale.name: scale for scale in scales(sweep)}
+    scores = [_number(row["score"]) for row in rows]
+    states = [str(row["state"]).lower() for row in rows]
+    columns = [
+        _numbers("rank", "rank", [_number(row["rank"]) for row in rows]),
+        _numbers("number", "trial", [_number(row["number"]) for row in rows]),
+        Column("state", "state", "choice", _occurring(states), tuple(states), tuple(states)),
+        Column(
+            "score",
+            metric.name,
+            "number",
+            (),
+            tuple(None if score is None else factor * score for score in scores),
+            tuple("" if score is None else metric.format(score) for score in scores),
+        ),
+        _numbers("epochs", "epochs", [_number(row["epochs"]) for row in rows]),
+        Column(
+            "seconds",
+            "time",
+            "number",
+            (),
+            tuple(_number(row["seconds"]) for row in rows),
+            tuple(duration(float(row["seconds"])) for row in rows),
+        ),
+        *(
+            _setting(known[name], [row[f"sampled.{name}"] for row in rows])
+            for name in sampled_settings(sweep)
+        ),
+        Column(
+            "error",
+            "error",
+            "text",
+            (),
+            tuple(row["error"] for row in rows),
+            tuple(row["error"] for row in rows),
+        ),
+    ]
+    return Trials(rows, tuple(columns))
+
+
+def shown_factor(sweep: Sweep) -> float:
+    """What a score is multiplied by to be the figure that is shown: 100 for a share."""
+    return 100.0 if sweep.metric.unit == "share" else 1.0
+
+
+def setting_key(name: str) -> str:
+    """The key of a sampled setting's column."""
+    return f"sampled.{name}"
+
+
+def _occurring(states: list[str]) -> tuple[str, ...]:
+    return tuple(state.lower() for state in State if state.lower() in states)
+
+
+def _numbers(key: str, title: str, values: list[float | None]) -> Column:
+    cells = tuple("" if value is None else f"{value:.0f}" for value in values)
+    return Column(key, title, "number", (), tuple(values), cells)
+
+
+def _setting(scale: Scale, values: list[Any]) -> Column:
+    asked = [None if missing(value) else value for value in values]
+    cells = tuple("" if value is None else setting(value) for value in asked)
+    if scale.choices:
+        told = tuple(cell or None for cell in cells)
+        return Column(setting_key(scale.name), scale.name, "choice", scale.choices, told, cells)
+    numbers = tuple(None if value is None else float(value) for value in asked)
+    return Column(setting_key(scale.name), scale.name, "number", (), numbers, cells)
+
+
+def _number(value: Any) -> float | None:
+    return None if missing(value) else float(value)
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell of a frame holds nothing: None, NA or NaN."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))

@@ -1,0 +1,162 @@
+"""A run as TensorBoard's event files: every trial's metrics over its epochs, and the HPARAMS tab. Needs
+benchsweep[tensorboard], of which it loads the file's format alone."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from google.protobuf.struct_pb2 import ListValue, Value
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from reports.analysis.trials_frame import sampled_settings
+from reports.exports.column import Column, column, exact
+from search.records.sweep import State, Sweep, Trial
+
+SUFFIX = "benchsweep"
+"""How the names of our event files end, by which they are known again."""
+
+STATE = "trial state"
+"""The column of the HPARAMS tab that holds a trial's state; no recipe's field has a blank in its name."""
+
+_LARGEST = float(struct.unpack("<f", b"\xff\xff\x7f\x7f")[0])
+"""TensorBoard's scalars are 32-bit floats: above this they are infinite."""
+
+_TYPES = {"boolean": "DATA_TYPE_BOOL", "integer": "DATA_TYPE_FLOAT64", "number": "DATA_TYPE_FLOAT64"}
+
+_STATUS = {
+    State.COMPLETE: "STATUS_SUCCESS",
+    State.PRUNED: "STATUS_SUCCESS",
+    State.DIVERGED: "STATUS_FAILURE",
+    State.FAILED: "STATUS_FAILURE",
+    State.RUNNING: "STATUS_RUNNING",
+    State.INTERRUPTED: "STATUS_UNKNOWN",
+}
+
+
+class EventFiles(NamedTuple):
+    """files: path inside the directory -> content. left_out: scalars that no 32-bit float can hold."""
+
+    files: Mapping[str, bytes]
+    left_out: int
+
+
+def event_files(sweep: Sweep) -> EventFiles:
+    """What `tensorboard --logdir` shows of a run: a directory a trial, named trial-00012, with a scalar for
+    each metric and epoch, and the HPARAMS tab: what each trial sampled (lists as JSON), its state, and the
+    metric it is judged by after its last epoch.
+
+    A trial that repeats another one's recipe has the one scalar it was given. Times within a trial are its
+    start and its epochs' seconds, added up: what it waited between two starts of the search is not in them.
+    """
+    names = sampled_settings(sweep)
+    columns = {name: column([trial.sampled.get(name) for trial in sweep.trials]) for name in names}
+    began = min((trial.started.timestamp() for trial in sweep.trials if trial.started), default=0.0)
+    files = {_file("", began): _framed([_version(began), _experiment(sweep, columns, began)])}
+    left_out = 0
+    for index, trial in enumerate(sweep.trials):
+        events, missing = _of_trial(
+            sweep, trial, {name: held.values[index] for name, held in columns.items()}
+        )
+        left_out += missing
+        files[_file(f"trial-{trial.number:05d}/", began)] = _framed(events)
+    return EventFiles(files, left_out)
+
+
+def _file(folder: str, began: float) -> str:
+    return f"{folder}events.out.tfevents.{int(began):010d}.{SUFFIX}"
+
+
+def _of_trial(sweep: Sweep, trial: Trial, sampled: Mapping[str, Any]) -> tuple[list[event_pb2.Event], int]:
+    clock = trial.started.timestamp() if trial.started else 0.0
+    start = _start(trial, sampled, clock)
+    events, missing = [_version(clock), start], 0
+    for step, metrics, seconds in _steps(sweep, trial):
+        clock += seconds
+        held = {name: value for name, value in metrics.items() if abs(value) <= _LARGEST}
+        missing += len(metrics) - len(held)
+        values = [summary_pb2.Summary.Value(tag=exact(name), simple_value=held[name]) for name in held]
+        events.append(_event(clock, values, step))
+    if trial.state is not State.RUNNING:
+        ended = trial.ended.timestamp() if trial.ended else clock
+        told = plugin_data_pb2.SessionEndInfo(status=_STATUS[trial.state], end_time_secs=ended)
+        events.append(_event(ended, [_plugin("_hparams_/session_end_info", session_end_info=told)]))
+    return events, missing
+
+
+def _steps(sweep: Sweep, trial: Trial) -> Iterable[tuple[int, Mapping[str, float], float]]:
+    """(epoch, metrics, seconds) of a trial."""
+    for epoch in trial.epochs:
+        yield epoch.number, epoch.metrics, epoch.seconds
+    if not trial.epochs and trial.score is not None and math.isfinite(trial.score):
+        first = next((each for each in sweep.trials if each.number == trial.same_as), trial)
+        step = first.epochs[-1].number if first.epochs else int(trial.recipe.get("epochs", 0))
+        yield step, {sweep.metric.name: trial.score}, 0.0
+
+
+def _start(trial: Trial, sampled: Mapping[str, Any], clock: float) -> event_pb2.Event:
+    told = plugin_data_pb2.SessionStartInfo(group_name=f"trial {trial.number}", start_time_secs=clock)
+    for name, value in {**sampled, STATE: str(trial.state)}.items():
+        if value is not None:
+            told.hparams[exact(name)].CopyFrom(_value(value))
+    return _event(clock, [_plugin("_hparams_/session_start_info", session_start_info=told)])
+
+
+def _experiment(sweep: Sweep, columns: Mapping[str, Column], began: float) -> event_pb2.Event:
+    infos = [_info(name, held) for name, held in columns.items()]
+    infos.append(_info(STATE, Column("text", [str(trial.state) for trial in sweep.trials])))
+    metric = api_pb2.MetricInfo(
+        name=api_pb2.MetricName(tag=exact(sweep.metric.name)), display_name=exact(sweep.metric.name)
+    )
+    told = api_pb2.Experiment(
+        name=exact(sweep.name), time_created_secs=began, hparam_infos=infos, metric_infos=[metric]
+    )
+    return _event(began, [_plugin("_hparams_/experiment", experiment=told)])
+
+
+def _info(name: str, held: Column) -> api_pb2.HParamInfo:
+    """A column of the HPARAMS tab: numbers with their range, all others with the values there are."""
+    there = [value for value in held.values if value is not None]
+    made = api_pb2.HParamInfo(name=exact(name), type=_TYPES.get(held.kind, "DATA_TYPE_STRING"))
+    if _TYPES.get(held.kind) == "DATA_TYPE_FLOAT64":
+        if there:
+            made.domain_interval.min_value = min(there)
+            made.domain_interval.max_value = max(there)
+    else:
+        made.domain_discrete.CopyFrom(ListValue(values=[_value(value) for value in dict.fromkeys(there)]))
+    return made
+
+
+def _value(value: Any) -> Value:
+    if isinstance(value, bool):
+        return Value(bool_value=value)
+    if isinstance(value, int | float):
+        return Value(number_value=value)
+    return Value(string_value=value)
+
+
+def _plugin(tag: str, **told: Any) -> summary_pb2.Summary.Value:
+    content = plugin_data_pb2.HParamsPluginData(version=0, **told).SerializeToString(deterministic=True)
+    data = summary_pb2.SummaryMetadata.PluginData(plugin_name="hparams", content=content)
+    return summary_pb2.Summary.Value(tag=tag, metadata=summary_pb2.SummaryMetadata(plugin_data=data))
+
+
+def _event(clock: float, values: Iterable[summary_pb2.Summary.Value], step: int = 0) -> event_pb2.Event:
+    return event_pb2.Event(wall_time=clock, step=step, summary=summary_pb2.Summary(value=values))
+
+
+def _version(clock: float) -> event_pb2.Event:
+    return event_pb2.Event(wall_time=clock, file_version="brain.Event:2")
+
+
+def _framed(events: Iterable[event_pb2.Event]) -> bytes:
+    made = io.BytesIO()
+    writer = RecordWriter(made)
+    for event in events:
+        writer.write(event.SerializeToString(deterministic=True))
+    return made.getvalue()

@@ -1,0 +1,39 @@
+"""Estimates, differences and p-values as text."""
+
+from __future__ import annotations
+
+import math
+
+from trainable.contract import Metric
+
+
+def difference(metric: Metric, value: float) -> str:
+    """The size of a difference: "0.17 points" of a share, else in the metric's unit."""
+    return f"{100 * abs(value):.2f} points" if metric.unit == "share" else metric.format(abs(value))
+
+
+def p_words(p: float) -> str:
+    """ "p = 0.012", "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def figures(metric: Metric, mean: float, deviation: float | None) -> str:
+    """ "98.41 % ± 0.07": a mean and its deviation over seeds."""
+    if deviation is None:
+        return metric.format(mean)
+    shown = f"{100 * deviation:.2f}" if metric.unit == "share" else f"{deviation:.2g}"
+    return f"{metric.format(mean)} ± {shown}"
+
+
+def interval_words(metric: Metric, low: float | None, high: float | None) -> str:
+    """ "98.2 to 98.6 %"; "" where there is none, or no end to it."""
+    if low is None or high is None or math.isinf(low) or math.isinf(high):
+        return ""
+    if metric.unit == "share":
+        return f"{100 * low:.2f} to {100 * high:.2f} %"
+    return f"{metric.format(low)} to {metric.format(high)}"
+
+
+def called(trial: int | None) -> str:
+    """ "trial 12", or "the default recipe", within a sentence."""
+    return "the default recipe" if trial is None else f"trial {trial}"

@@ -1,0 +1,498 @@
+"""Several runs side by side: which found more, how soon, whether the difference is real, what differed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.analysis.confirmed import confirmed, test_figure
+from reports.analysis.contrast import Contrast, environment_contrasts, plan_contrasts, space_contrasts
+from reports.analysis.ranking import trained
+from reports.analysis.runs import Group, Run, data_of, groups, runs_of
+from reports.analysis.trials_frame import states_sentence
+from reports.analysis.winner import bits_of, winner_of
+from reports.analysis.winner_pairs import LEVEL, Pair, pairs, plain_pair
+from reports.figures import differences, edf, incumbents
+from reports.figures.incumbents import FEW, By, Trace, cost, trace
+from reports.formatting.estimates import difference, figures, interval_words, p_words
+from reports.formatting.wording import NOTHING, duration, listing, plural
+from reports.page.sections import Section
+from reports.statistics.inference import mean_interval, spread
+from search.records.confirmation import candidate_name
+from search.records.sweep import Sweep
+from trainable.contract import Metric
+
+MOST = 12
+"""Runs that are compared at once: as many as there are marks to tell lines apart by."""
+SCHEMA = 1
+"""Raised when a key of the JSON changes its meaning or goes; a new key does not raise it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Everything that terminal, page and JSON show of several runs, computed once.
+
+    runs: in the order in which they were named. groups: those with the same metric and data, whose scores
+    may be held side by side. pairs: every two winners. figure, caption: the one number to remember and what
+    it is; "–" where there is none. sentences: the verdict, in reading order. cautions: what keeps the runs
+    from being compared as they are, and which of them are not over. facts: (name, value). overview: one row
+    a run. sections: the figures. plan, space, environment: what differs.
+    """
+
+    runs: tuple[Run, ...]
+    groups: tuple[Group, ...]
+    pairs: tuple[Pair, ...]
+    figure: str
+    caption: str
+    sentences: tuple[str, ...]
+    cautions: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    overview: pd.DataFrame
+    sections: tuple[Section, ...]
+    plan: tuple[Contrast, ...]
+    space: tuple[Contrast, ...]
+    environment: tuple[Contrast, ...]
+
+    @classmethod
+    def of(cls, sweeps: Sequence[Sweep]) -> Comparison:
+        """The comparison of 2 to MOST runs in any state. Raises ValueError for fewer, for more, and where a
+        folder is named twice."""
+        if not 2 <= len(sweeps) <= MOST:
+            raise ValueError(f"2 to {MOST} runs are compared at once, but got {len(sweeps)}")
+        runs = runs_of(sweeps)
+        held, told = groups(runs), pairs(runs)
+        plan, space, environment = (
+            made(sweeps) for made in (plan_contrasts, space_contrasts, environment_contrasts)
+        )
+        figure, caption = _figure(told)
+        return cls(
+            runs=runs,
+            groups=held,
+            pairs=told,
+            figure=figure,
+            caption=caption,
+            sentences=(*_sentences(runs, held, told), _differing(plan, space, environment)),
+            cautions=tuple(_cautions(runs, held)),
+            facts=tuple(_facts(runs)),
+            overview=_overview(runs),
+            sections=_sections(held, told),
+            plan=plan,
+            space=space,
+            environment=environment,
+        )
+
+    @property
+    def title(self) -> str:
+        """The runs' names, the first three of many."""
+        names = [run.short for run in self.runs]
+        return listing(names if len(names) <= 3 else [*names[:3], f"{len(names) - 3} more"])
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """(key, title) of every part of the page, in order."""
+        return [
+            ("verdict", "Verdict"),
+            ("runs", "Runs"),
+            *((section.key, section.title) for section in self.sections),
+            *((key, title) for key, title, _, _ in self.contrasts),
+        ]
+
+    @property
+    def contrasts(self) -> list[tuple[str, str, str, pd.DataFrame]]:
+        """What differs: key, title, a sentence, and one row a key."""
+        parts = (
+            ("plan", "Plans", "plans", "key", self.plan),
+            ("space", "Search spaces", "search spaces", "setting", self.space),
+            ("environment", "Environments", "environments of their last starts", "key", self.environment),
+        )
+        return [
+            (
+                key,
+                title,
+                f"The {words} differ in {plural(len(rows), row)}." if rows else f"The {words} do not differ.",
+                contrast_table(self.runs, rows),
+            )
+            for key, title, words, row, rows in parts
+        ]
+
+
+def contrast_table(runs: Sequence[Run], rows: Sequence[Contrast]) -> pd.DataFrame:
+    """One row a key, one column a run."""
+    names = ["", *(run.label for run in runs)]
+    return pd.DataFrame([[row.key, *row.values] for row in rows], columns=names)
+
+
+def _figure(told: Sequence[Pair]) -> tuple[str, str]:
+    """The lead of the best winner over the one next to it."""
+    lead = leader(told)
+    if lead is None:
+        return NOTHING, "it cannot be told whose winner is better"
+    run, against = lead
+    pair = min(against, key=lambda each: abs(each.comparison.difference) if each.comparison else 0.0)
+    comparison, by = pair.comparison, pair.by
+    assert comparison is not None and by is not None
+    other = pair.other if run is pair.one else pair.one
+    on = f"{by.name.replace('_', ' ')} on {_split(pair)}"
+    size, chance = difference(by, comparison.difference), _chance(pair, run)
+    if pair.word == "tied":
+        return size, f"{on}, between the winners of {run.short} and {other.short}: not told apart ({chance})"
+    return size, f"{on}: {run.short}'s winner {_side(by)} {other.short}'s ({chance})"
+
+
+def _split(pair: Pair) -> str:
+    return "the test set" if pair.on == "test set" else "validation, with fresh seeds"
+
+
+def _side(metric: Metric) -> str:
+    """Where the better one lies."""
+    return "above" if metric.direction == "maximize" else "below"
+
+
+def _chance(pair: Pair, run: Run) -> str:
+    """ "95 % interval +0.10 to +0.32, p = 0.002", of `run`'s winner less the other's."""
+    comparison, by = pair.comparison, pair.by
+    assert comparison is not None and by is not None and pair.p is not None
+    ends = (comparison.low, comparison.high)
+    if run is not pair.one:
+        ends = (-comparison.high, -comparison.low)
+    return f"95 % interval {differences.ends_words(by, *ends)}, {p_words(pair.p)}"
+
+
+def leader(told: Sequence[Pair]) -> tuple[Run, list[Pair]] | None:
+    """The run whose winner has the best mean of those compared by the same figure, and its pairs with the
+    others; None where no two winners are compared."""
+    known = [pair for pair in told if pair.comparison is not None]
+    if not known:
+        return None
+    first = max(((pair.on == "test set", pair.by) for pair in known), key=lambda basis: basis[0])
+    same = [pair for pair in known if (pair.on == "test set", pair.by) == first]
+    beaten = {(pair.other if _leads(pair) else pair.one).place for pair in same}
+    runs = {run.place: run for pair in same for run in (pair.one, pair.other)}
+    free = [place for place in runs if place not in beaten]
+    run = runs[free[0]]
+    return run, [pair for pair in same if run in (pair.one, pair.other)]
+
+
+def _leads(pair: Pair) -> bool:
+    """Whether the first's mean is at least as good."""
+    assert pair.comparison is not None and pair.by is not None
+    told = pair.comparison.difference
+    return told == 0 or (told > 0) == (pair.by.direction == "maximize")
+
+
+def _sentences(runs: Sequence[Run], held: Sequence[Group], told: Sequence[Pair]) -> list[str]:
+    said = _pair_sentences(told)
+    for group in held:
+        said += _group_sentences(group)
+    return said
+
+
+def _pair_sentences(told: Sequence[Pair]) -> list[str]:
+    lead = leader(told)
+    if lead is None:
+        reasons = list(dict.fromkeys(pair.why for pair in told))
+        shown = (
+            reasons[0] if len(reasons) == 1 else f"{reasons[0]}, and {len(reasons) - 1} more reasons below"
+        )
+        return [f"Whose winner is better cannot be told: {shown}."]
+    run, against = lead
+    if len(told) == 1:
+        return [_pair_sentence(run, against[0])]
+    words: dict[str, list[str]] = {"better": [], "tied": []}
+    for pair in against:
+        other = pair.other if pair.one is run else pair.one
+        words["tied" if pair.word == "tied" else "better"].append(other.short)
+    on = "the test set" if against[0].on == "test set" else "validation"
+    head = f"{run.short}'s winner has the best mean on {on}"
+    parts = [f"it is better than that of {listing(words['better'])}"] if words["better"] else []
+    parts += [f"it is not told apart from that of {listing(words['tied'])}"] if words["tied"] else []
+    said = [f"{head}: {', '.join(parts)} (for all pairs together, at {100 * LEVEL:g} %)."]
+    left = sum(pair.comparison is None for pair in told)
+    if left:
+        said.append(
+            f"{plural(left, 'pair')} of {len(told)} cannot be compared; the table of winners says why."
+        )
+    return said
+
+
+def _pair_sentence(run: Run, pair: Pair) -> str:
+    """ "gpu's winner (trial 12) reaches 98.6 % on the test set, 0.21 points above laptop's (trial 3) …". run:
+    the one whose mean is better."""
+    assert pair.comparison is not None and pair.by is not None and pair.sides is not None
+    by, sides = pair.by, {pair.one.place: pair.sides[0], pair.other.place: pair.sides[1]}
+    other = pair.other if run is pair.one else pair.one
+    ours, theirs = sides[run.place], sides[other.place]
+    chance = f"{_chance(pair, run)}; {differences.METHODS[pair.method or 'seeds']}"
+    size = difference(by, pair.comparison.difference)
+    reached = figures(by, ours.mean, ours.deviation)
+    head = f"{run.short}'s winner ({ours.name}) reaches {reached} on {_split(pair)}"
+    tail = f"{other.short}'s ({theirs.name}), {figures(by, theirs.mean, theirs.deviation)}"
+    if pair.word == "tied":
+        return f"{head}, and {tail}: they are not told apart ({size}, {chance})."
+    return f"{head}, {size} {_side(by)} {tail}: more than chance explains ({chance})."
+
+
+def _group_sentences(group: Group) -> list[str]:
+    """Which found more in the search, and how soon."""
+    traces = [told for told in map(trace, group.runs) if told.best is not None]
+    metric = group.metric
+    name = metric.name.replace("_", " ")
+    if not traces:
+        return [f"No trial of {listing([run.short for run in group.runs])} has trained to its end yet."]
+    ranked = _ranked(traces, metric)
+    best = [f"{told.run.short} {metric.format(told.best.score)}" for told in ranked if told.best is not None]
+    if len(best) > FEW:
+        best = [*best[: FEW - 1], f"… {best[-1]}"]
+    missing = [run.short for run in group.runs if run not in [told.run for told in ranked]]
+    said = f"Best {name} of a single training: {', '.join(best)}"
+    said += f"; {listing(missing)} {'has' if len(missing) == 1 else 'have'} none yet." if missing else "."
+    return [said, *_speed_sentences(ranked, metric)]
+
+
+def _ranked(traces: Sequence[Trace], metric: Metric) -> list[Trace]:
+    sign = -1.0 if metric.direction == "maximize" else 1.0
+    return sorted(traces, key=lambda told: sign * (told.best.score if told.best is not None else 0.0))
+
+
+def _speed_sentences(ranked: Sequence[Trace], metric: Metric) -> list[str]:
+    """How soon each run reached the weakest of the best scores."""
+    weakest = ranked[-1]
+    if len(ranked) < 2 or weakest.best is None:
+        return []
+    target = weakest.best
+    equal = [told for told in ranked if told.best is not None and told.best.score == target.score]
+    reached = sorted(
+        ((first, told.run) for told in ranked if (first := told.reached(metric, target.score)) is not None),
+        key=lambda pair: pair[0].trials,
+    )
+    parts = []
+    for first, run in reached if len(reached) <= FEW else (reached[0], reached[-1]):
+        time = "" if first.seconds is None else f", {duration(first.seconds)}"
+        needed = f"{cost('trials', first.trials)} ({cost('epochs', first.epochs)}{time})"
+        parts.append(f"{run.short} needed {needed}")
+    whose = f"{weakest.run.short}'s best" if len(equal) == 1 else "the weakest best"
+    if len(reached) > FEW:
+        parts = [f"the quickest, {parts[0]}", f"the slowest, {parts[1]}"]
+    return [f"To reach {metric.format(target.score)}, {whose}, {listing(parts)}."]
+
+
+def _differing(*contrasts: Sequence[Contrast]) -> str:
+    """How much else differs, for a difference in the result may be one of these."""
+    plan, space, environment = contrasts
+    parts = []
+    if plan:
+        keys = [row.key for row in plan]
+        shown = listing(keys) if len(keys) <= 4 else f"{', '.join(keys[:3])} and {len(keys) - 3} more keys"
+        parts.append(f"their plans in {shown}")
+    if space:
+        parts.append(f"their search spaces in {listing([row.key for row in space][:6])}")
+    if environment:
+        parts.append(f"their environments in {plural(len(environment), 'row')}")
+    return (
+        f"They differ otherwise: {'; '.join(parts)}." if parts else "Their plans and environments are alike."
+    )
+
+
+def _cautions(runs: Sequence[Run], held: Sequence[Group]) -> list[str]:
+    said = []
+    metrics = dict.fromkeys(run.sweep.metric for run in runs)
+    if len(metrics) > 1:
+        parts = [
+            f"{metric.name} ({_direction(metric)}{_unit(metric)}): "
+            f"{', '.join(run.short for run in runs if run.sweep.metric == metric)}"
+            for metric in metrics
+        ]
+        said.append(
+            f"The runs are judged by different metrics, so their scores are never held against each other; "
+            f"each metric has a drawing of its own. {'; '.join(parts)}."
+        )
+    data = dict.fromkeys(data_of(run.sweep) for run in runs)
+    if len(data) > 1:
+        parts = [
+            f"{', '.join(run.short for run in runs if data_of(run.sweep) == each)}"
+            + (f" (data_sha256 {each[1][:12]}…)" if each[0] == "sha256" else "")
+            for each in data
+        ]
+        said.append(
+            f"The runs are not known to have seen the same data, so scores and winners are compared only "
+            f"among those that have: {'; '.join(parts)}."
+        )
+    for status in ("running", "interrupted", "empty"):
+        names = [run.short for run in runs if run.sweep.status == status]
+        if names:
+            verb = "is" if len(names) == 1 else "are"
+            meaning = {
+                "running": ": the figures are those of now",
+                "interrupted": " before the budget was spent",
+            }
+            said.append(f"{listing(names)} {verb} {status}{meaning.get(status, '')}.")
+    for run in runs:
+        winner = winner_of(run.sweep)
+        if winner is not None and winner.opening.overlap:
+            said.append(
+                f"{plural(winner.opening.overlap, 'test example')} of {run.short} "
+                f"{'is' if winner.opening.overlap == 1 else 'are'} among its training data too: its test "
+                f"figures are too kind."
+            )
+    return said
+
+
+def _direction(metric: Metric) -> str:
+    return "more is better" if metric.direction == "maximize" else "less is better"
+
+
+def _unit(metric: Metric) -> str:
+    return "" if metric.unit in ("", "share") else f", in {metric.unit}"
+
+
+def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    return [
+        ("runs", str(len(runs))),
+        ("trials", f"{sum(len(run.sweep.trials) for run in runs):,}"),
+        ("epochs trained", f"{sum(len(t.epochs) for run in runs for t in trained(run.sweep)):,}"),
+        ("search time", duration(sum(run.sweep.seconds for run in runs))),
+    ]
+
+
+def _overview(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row a run, in words."""
+    rows = []
+    for run in runs:
+        sweep = run.sweep
+        best = sweep.best()
+        rows.append(
+            {
+                "run": run.label,
+                "state": sweep.status,
+                "best of the search": NOTHING
+                if best is None
+                else f"{sweep.metric.format(best.score)}, trial {best.number}",
+                "winner with fresh seeds": fresh_words(sweep),
+                "winner on the test set": test_words(sweep, interval=True),
+                "trials": states_sentence(sweep),
+                "judged by": f"{sweep.metric.name.replace('_', ' ')}, {_direction(sweep.metric)}",
+                "search time": f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}",
+                "epochs": sum(len(trial.epochs) for trial in trained(sweep)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def fresh_words(sweep: Sweep) -> str:
+    """What the confirmation's winner scored with fresh seeds; "–" where there is none."""
+    told = confirmed(sweep)
+    if told is None or not told.decided or not told.rows or told.rows[0].mean is None:
+        return NOTHING
+    first = told.rows[0]
+    assert first.mean is not None
+    return f"{figures(told.metric, first.mean, first.deviation)}, {candidate_name(first.trial)}"
+
+
+def test_words(sweep: Sweep, interval: bool = False) -> str:
+    """What the winner did on the test set, over its seeds; "–" while that is sealed. interval: with the
+    mean's own 95 % interval, where it is known which examples were right."""
+    winner = winner_of(sweep)
+    if winner is None:
+        return NOTHING
+    held = [look.evaluation for look in winner.looks]
+    by = test_figure(sweep, held[0])
+    scores = [each.metrics[by.name] for each in held if by.name in each.metrics]
+    if not scores:
+        return NOTHING
+    told = spread(scores)
+    words = figures(by, told.mean, told.deviation)
+    bits = bits_of(held) if interval and by.name == "accuracy" else None
+    return words if bits is None else f"{words} (95 % {interval_words(by, *mean_interval(bits))})"
+
+
+def _sections(held: Sequence[Group], told: Sequence[Pair]) -> tuple[Section, ...]:
+    winners = differences.differences(told)
+    titles: dict[By, str] = {
+        "trials": "Best so far, by trials",
+        "epochs": "Best so far, by epochs",
+        "seconds": "Best so far, by search time",
+    }
+    return (
+        Section("winners", "Winners", winners, table=differences.table(told))
+        if isinstance(winners, str)
+        else Section(
+            "winners",
+            "Winners",
+            differences.sentence(winners),
+            figures=tuple((f"winners-plot-{k}", differences.draw(each)) for k, each in enumerate(winners)),
+            table=differences.table(told),
+        ),
+        *(
+            _grouped(f"best-by-{by}", title, [incumbents.incumbents(group, by) for group in held], incumbents)
+            for by, title in titles.items()
+        ),
+        _grouped("edf", "Distribution of scores", [edf.edf(group) for group in held], edf),
+    )
+
+
+def _grouped(key: str, title: str, made: Sequence[Any], drawer: Any) -> Section:
+    """A section with a drawing for each group's numbers; a string says why there are none."""
+    drawn = [each for each in made if not isinstance(each, str)]
+    sentence = " ".join(each if isinstance(each, str) else drawer.sentence(each) for each in made)
+    return Section(
+        key,
+        title,
+        sentence,
+        figures=tuple((f"{key}-plot-{place}", drawer.draw(each)) for place, each in enumerate(drawn)),
+        table=pd.concat([drawer.table(each) for each in drawn], ignore_index=True) if drawn else None,
+    )
+
+
+def plain(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain values; `benchsweep.commands.compare` documents the keys."""
+    return {
+        "schema": SCHEMA,
+        "runs": [_plain_run(comparison, run) for run in comparison.runs],
+        "groups": [[run.label for run in group.runs] for group in comparison.groups],
+        "sentences": list(comparison.sentences),
+        "cautions": list(comparison.cautions),
+        "pairs": [plain_pair(pair) for pair in comparison.pairs],
+        "differences": {
+            name: {
+                row.key: dict(zip([run.label for run in comparison.runs], row.values, strict=True))
+                for row in rows
+            }
+            for name, rows in (
+                ("plan", comparison.plan),
+                ("space", comparison.space),
+                ("environment", comparison.environment),
+            )
+        },
+    }
+
+
+def _plain_run(comparison: Comparison, run: Run) -> dict[str, Any]:
+    sweep, told, spread_out = run.sweep, trace(run), edf.distribution(run)
+    best, winner = sweep.best(), winner_of(sweep)
+    metric, (known_by, data) = sweep.metric, data_of(sweep)
+    return {
+        "name": run.label,
+        "folder": str(sweep.folder),
+        "state": sweep.status,
+        "metric": {"name": metric.name, "direction": metric.direction, "unit": metric.unit},
+        "data_sha256": data if known_by == "sha256" else None,
+        "group": next(place for place, group in enumerate(comparison.groups) if run in group.runs),
+        "trials": told.trials,
+        "epochs": told.epochs,
+        "seconds": sweep.seconds,
+        "best": None if best is None else {"trial": best.number, "score": best.score},
+        "winner": None
+        if winner is None
+        else {"name": winner.name, "metrics": winner.metrics, "seeds": len(winner.looks)},
+        "incumbents": [each._asdict() for each in told.incumbents],
+        "edf": None
+        if spread_out is None
+        else {
+            "scores": list(spread_out.scores),
+            "shares": list(spread_out.shares),
+            "count": spread_out.trials,
+        },
+    }

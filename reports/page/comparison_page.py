@@ -1,0 +1,39 @@
+"""The page of a comparison: compare.html and compare.md, with the report's look and its guarantees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports.page.comparison import Comparison
+from reports.page.template import environment, page
+from trainable.storage.durable import write_whole
+
+
+def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Write both files into `folder`, each of them whole, and return their paths by name.
+
+    The same runs give the same bytes. Raises OSError when the folder cannot be written to.
+    """
+    made = {"compare.html": html(comparison), "compare.md": as_markdown(comparison)}
+    for name, content in made.items():
+        # A file name in a plan may hold half a character.
+        write_whole(folder / name, content.encode("utf-8", "backslashreplace"))
+    return {name: folder / name for name in made}
+
+
+def html(comparison: Comparison) -> str:
+    """The page."""
+    return page(
+        "compare.html",
+        comparison.contents,
+        comparison.sections,
+        ["page.js"],
+        {},
+        "inline",
+        comparison=comparison,
+    )
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The comparison as Markdown, without the drawings."""
+    return environment(autoescape=False).get_template("compare.md").render(comparison=comparison)

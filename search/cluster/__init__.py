@@ -1,0 +1,1 @@
+"""What a search trains on: machines, trial slots, access, installed versions, shipped code."""

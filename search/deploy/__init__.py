@@ -1,0 +1,1 @@
+"""Files that bring a Ray cluster up: `ray up`, KubeRay, Slurm."""

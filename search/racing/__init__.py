@@ -1,0 +1,1 @@
+"""Sequential elimination: which candidates of a confirmation get more seeds."""

@@ -1,0 +1,68 @@
+"""On what a search ran: versions, code, machine. Enough to tell why figures differ elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("benchsweep", "torch", "ray", "optuna", "numpy", "scikit-learn", "pydantic")
+
+
+def environment(data_fingerprint: str | None, trainable: str) -> dict[str, Any]:
+    """Plain values: versions, commit and whether the tree differs from it (None outside a git
+    checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the
+    module `trainable`, which must have been imported."""
+    source = sys.modules[trainable].__file__
+    commit, dirty = _commit(Path(__file__).parents[2])
+    return {
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
+        "commit": commit,
+        "dirty": dirty,
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "data_sha256": data_fingerprint,
+        "trainable_sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit(folder: Path) -> tuple[str | None, bool | None]:
+    if not (folder / ".git").exists():  # installed somewhere inside another project's checkout
+        return None, None
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    """The processor's own name: another model rounds otherwise."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux: the platform's answer will do
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The worked example: fully connected and convolutional networks on MNIST and its relatives."""

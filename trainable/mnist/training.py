@@ -1,0 +1,311 @@
+"""One training run: an iterator of Epochs that can be stopped, stored and continued to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainable.contract import State
+from trainable.epoch import Diverged, Epoch
+from trainable.evaluation.evaluation import Evaluation, classification
+from trainable.mnist.augmentation import Augmentation
+from trainable.mnist.data import Dataset, Digits
+from trainable.mnist.models import build
+from trainable.mnist.network import Network
+from trainable.mnist.optimizers import Optimizer
+from trainable.mnist.recipe import Recipe
+from trainable.mnist.schedules import Plateau, rates
+from trainable.storage.durable import write_whole
+
+_BLOCK = 2048
+"""Images gathered, and masks drawn, at a time: few enough to stay in a core's cache."""
+
+
+class Training:
+    """Trains a recipe: `for epoch in Training(recipe, data, "cpu", 1)`.
+
+    recipe, data: what to train on what. device: "cpu", "cuda", "cuda:1" or "mps".
+    threads: CPU threads to use. On one device class the same four give the same bits; another
+    thread count rounds otherwise.
+
+    The whole data set lies on the device as bytes; an epoch is a loop over a permutation of it.
+    Random numbers come from (seed, epoch) alone, so no generator is shared or stored.
+    Raises Diverged once a loss is no longer finite.
+    """
+
+    def __init__(self, recipe: Recipe, data: Dataset, device: str, threads: int) -> None:
+        self.recipe = recipe
+        self.device = torch.device(device)
+        self.threads = threads
+        self.epoch = 0
+        self._train = _Split(data.train, self.device)
+        self._validation = _Split(data.validation, self.device)
+        self._data_sha256 = data.fingerprint
+        self._moments = (0.5, 0.5) if recipe.normalisation == "origin" else (data.mean, data.std)
+        # A byte b becomes shift + scale * b.
+        mean, std = self._moments
+        self._scale, self._shift = 1 / (255 * std), torch.tensor(-mean / std)
+        self._plateau = Plateau()
+        self._steps = -(-len(data.train) // recipe.batch_size)
+        self._smooth = torch.full((), recipe.label_smoothing / self._train.classes, device=self.device)
+        height, width = data.train.images.shape[1:]
+        self._augmentation = Augmentation(recipe, height, width, self.device)
+        self._shape = (height, width)
+        self.network = self._built()
+        self.network.initialise(_generator(recipe.seed, 0))
+        self.network.to_device(self.device)
+        self._average: Network | None = None
+        if recipe.ema > 0:
+            self._average = self._built().to_device(self.device)
+            self._average.load_weights(self.network.weights())
+        self._optimizer = Optimizer(recipe, self.network.flat, self.network.flat_gradient)
+
+    def _built(self) -> Network:
+        return build(self.recipe, self._shape, self._train.classes)
+
+    @property
+    def model(self) -> Network:
+        """The network that is measured, saved and told: the average, where the recipe asks for one."""
+        return self.network if self._average is None else self._average
+
+    def __iter__(self) -> Iterator[Epoch]:
+        while self.epoch < self.recipe.epochs:
+            yield self._turn()
+
+    def _turn(self) -> Epoch:
+        """Train one epoch and measure it."""
+        started = time.perf_counter()
+        number = self.epoch + 1
+        rate = [value * self._plateau.factor for value in rates(self.recipe, number, self._steps)]
+        with _arithmetic(self.threads):
+            train_loss = self._train_epoch(number, rate)
+            if not np.isfinite(train_loss):
+                raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
+            logits, loss = self._measure(self._validation)
+            correct = (logits.argmax(1) == self._validation.labels).cpu().numpy()
+        metrics = {
+            "learning_rate": rate[-1],
+            "train_loss": train_loss,
+            "validation_loss": loss,
+            "validation_accuracy": float(correct.mean()),
+        }
+        epoch = Epoch(number, metrics, time.perf_counter() - started)
+        if self.recipe.schedule == "reduce_on_plateau":
+            self._plateau.observe(loss, self.recipe)
+        self.epoch = number
+        return epoch
+
+    def _train_epoch(self, number: int, rate: list[float]) -> float:
+        """Every batch once, in an order of its own. Returns the mean loss per image."""
+        recipe, network, optimizer = self.recipe, self.network, self._optimizer
+        generator = _generator(recipe.seed, number)
+        distortions = _generator(recipe.seed, number, "augmentation")
+        count = len(self._train.images)
+        order = torch.randperm(count, generator=generator).to(self.device)
+        total = torch.zeros((), device=self.device)
+        block = max(1, _BLOCK // recipe.batch_size) * recipe.batch_size
+        upcoming = iter(rate)
+        step = (number - 1) * self._steps
+        for chosen in order.split(block):
+            gathered = self._train.images.index_select(0, chosen)
+            if self._augmentation.active:
+                gathered = self._augmentation(gathered, distortions)
+            images = gathered.split(recipe.batch_size)
+            targets = self._targets(chosen).split(recipe.batch_size)
+            masks = [
+                [None] * len(images) if mask is None else mask.split(recipe.batch_size)
+                for mask in network.masks(len(chosen), generator)
+            ]
+            for index, (batch, target) in enumerate(zip(images, targets, strict=True)):
+                x = torch.add(self._shift, batch, alpha=self._scale)
+                total += network.loss_and_gradient(x, target, [mask[index] for mask in masks])
+                if recipe.gradient_clip is not None:
+                    _clip(network.flat_gradient, recipe.gradient_clip)
+                optimizer.step(next(upcoming))
+                step += 1
+                if self._average is not None:
+                    self._average_in(self._average, step)
+        return float(total) / count
+
+    def _average_in(self, average: Network, step: int) -> None:
+        """Let the weights after the step (1: the first) into their average. The horizon grows with the
+        steps until it is the recipe's, or the first weights would weigh in for many epochs."""
+        share = max(1 - math.exp(-1 / (self.recipe.ema * self._steps)), 10 / (step + 9))
+        average.flat.lerp_(self.network.flat, share)
+        average.statistics.lerp_(self.network.statistics, share)
+
+    def _targets(self, chosen: Tensor) -> Tensor:
+        """Smoothed one-hot rows, float [B, classes], of the images chosen."""
+        labels = self._train.labels.index_select(0, chosen)
+        targets = self._smooth.expand(len(labels), self._train.classes).clone()
+        return targets.scatter_add_(
+            1, labels[:, None], targets.new_full((len(labels), 1), 1 - self.recipe.label_smoothing)
+        )
+
+    def _measure(self, split: _Split) -> tuple[Tensor, float]:
+        """Logits, [N, classes], of the network as it is, and its loss (nats, mean)."""
+        loss, parts = 0.0, []
+        for images, labels in zip(split.images.split(1024), split.labels.split(1024), strict=True):
+            logits = self.model(torch.add(self._shift, images, alpha=self._scale))
+            loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            parts.append(logits)
+        return torch.cat(parts), loss / len(split.labels)
+
+    def evaluate(self, test: Digits) -> Evaluation:
+        """The figures of the network on a split it has not seen."""
+        with _arithmetic(self.threads):
+            logits, loss = self._measure(_Split(test, self.device))
+            # On the CPU: Apple's GPUs have no doubles, in which the surest are still told apart.
+            probabilities = logits.cpu().double().softmax(1).numpy()
+        return classification(probabilities, test.labels, test.class_names, test.images, loss=loss)
+
+    def state_dict(self) -> State:
+        """Everything the next epoch depends on; `load_state_dict` of a new training of the same
+        recipe, data, device and threads goes on from it to the same bits."""
+        return {
+            "epoch": self.epoch,
+            "plateau.factor": self._plateau.factor,
+            "plateau.best": self._plateau.best,
+            "plateau.waited": self._plateau.waited,
+            **self._stored_networks(),
+            **{f"optimizer.{name}": _array(value) for name, value in self._optimizer.state_dict().items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from `state_dict`'s answer. Raises ValueError when it is of another network."""
+        values: dict[str, Any] = dict(state)
+        expected = {name: array.shape for name, array in self._stored_networks().items()}
+        given = {
+            name: value.shape for name, value in values.items() if name.startswith(("network.", "average."))
+        }
+        if given != expected:
+            raise ValueError(f"the state must hold {expected}, but holds {given}: it is of another recipe")
+        for kind, network in self._networks().items():
+            network.load_weights({name: values[f"{kind}.{name}"] for name in network.state_dict()})
+        prefix = "optimizer."
+        moments = {name: value for name, value in values.items() if name.startswith(prefix)}
+        self._optimizer.load_state_dict(
+            {name.removeprefix(prefix): torch.from_numpy(np.array(value)) for name, value in moments.items()}
+        )
+        self._plateau = Plateau(values["plateau.factor"], values["plateau.best"], values["plateau.waited"])
+        self.epoch = values["epoch"]
+
+    def _networks(self) -> dict[str, Network]:
+        average = {} if self._average is None else {"average": self._average}
+        return {"network": self.network, **average}
+
+    def _stored_networks(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"{kind}.{name}": array
+            for kind, network in self._networks().items()
+            for name, array in network.weights().items()
+        }
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Name -> float32 array, as torch's own layers hold them: fc1.weight [128, 784], …; averaged,
+        where the recipe asks for it."""
+        return self.model.weights()
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        return self.network.parameter_count
+
+    @property
+    def weights_sha256(self) -> str:
+        """Over names and bytes of all weights, in order: equal means equal to the bit."""
+        digest = hashlib.sha256()
+        for name, array in self.weights().items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write model.safetensors, whose metadata tells all it takes to use it: trainable, recipe
+        (JSON), weights_sha256, mean and std (of full ink, as subtracted and divided by), height and
+        width in pixels, class_names (JSON), data_sha256; and mnist_model.pth: a state dict that a
+        plain torch module with layers of the same names (fc1, fc2, …) loads."""
+        import io
+
+        from safetensors.numpy import save
+
+        weights = self.weights()
+        mean, std = self._moments
+        note = {
+            "trainable": "trainable.mlp",
+            "recipe": self.recipe.model_dump_json(),
+            "weights_sha256": self.weights_sha256,
+            "mean": repr(mean),
+            "std": repr(std),
+            "height": str(self._shape[0]),
+            "width": str(self._shape[1]),
+            "class_names": json.dumps(self._train.class_names),
+            "data_sha256": self._data_sha256,
+        }
+        buffer = io.BytesIO()
+        torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, buffer)
+        files = {"model.safetensors": save(weights, metadata=note), "mnist_model.pth": buffer.getvalue()}
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        return [folder / name for name in files]
+
+
+class _Split:
+    """A split on the device: images uint8 [N, pixels], labels int64 [N]."""
+
+    def __init__(self, digits: Digits, device: torch.device) -> None:
+        images = digits.images.reshape(len(digits), -1)
+        with warnings.catch_warnings():
+            # Arrays mapped from Ray's store are read-only, which torch warns of; nothing writes here.
+            warnings.filterwarnings("ignore", message=".*not writable.*")
+            self.images = torch.from_numpy(images).to(device)
+        self.labels = torch.from_numpy(digits.labels.astype(np.int64)).to(device)
+        self.classes = len(digits.class_names)
+        self.class_names = digits.class_names
+
+
+def _generator(seed: int, epoch: int, *purpose: str) -> torch.Generator:
+    """Random numbers of one epoch (0: the initial weights), on the CPU whatever the device, so
+    that order and masks are the same everywhere. What has a purpose of its own draws from its own
+    stream, and so leaves order and masks as they were."""
+    digest = hashlib.sha256("/".join((str(seed), str(epoch), *purpose)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _clip(gradient: Tensor, largest: float) -> None:
+    """Scale the gradient so that its L2 norm is at most `largest`."""
+    gradient.mul_((largest / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
+
+
+@contextmanager
+def _arithmetic(threads: int) -> Iterator[None]:
+    """No gradients, the trial's own threads, and denormals flushed: decayed weights fall into them
+    and would double the time of late epochs. Threads and flushing belong to the process and the
+    thread, so they are put back as they were."""
+    before = torch.get_num_threads()
+    flushed = float(np.float32(1e-39) * np.float32(1)) == 0.0
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        # cuDNN's fastest gradients of convolutions add in an order of their own each time.
+        with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
+            yield
+    finally:
+        torch.set_flush_denormal(flushed)
+        torch.set_num_threads(before)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().cpu().numpy().copy()

@@ -1,0 +1,1 @@
+"""Where a training's state is stored: atomic file writes, checkpoints, object storage, claims."""
