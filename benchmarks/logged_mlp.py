@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainable.contract import State
+from trainable.contract import TrainingState
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 from trainable.mlp import METRIC, PRELOAD, Recipe, Source
@@ -37,10 +37,10 @@ class Training:
         finally:
             os.close(log)
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> TrainingState:
         return self._training.state_dict()
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         self._training.load_state_dict(state)
 
     def evaluate(self, test: Any) -> Evaluation:

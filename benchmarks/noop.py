@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from trainable.contract import Metric, State
+from trainable.contract import Metric, TrainingState
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 
@@ -49,10 +49,10 @@ class Training:
             time.sleep(self._recipe.seconds)
             yield Epoch(self._done, {"loss": loss(self._recipe.x, self._recipe.y, self._done)}, 0.0)
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> TrainingState:
         return {"done": self._done}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         self._done = int(state["done"])  # type: ignore[arg-type]
 
     def evaluate(self, test: Any) -> Evaluation:

@@ -66,7 +66,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from trainable.contract import Metric, State
+from trainable.contract import Metric, TrainingState
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 
@@ -134,10 +134,10 @@ class Training:
             self.score = train_epoch((recipe.x, recipe.y), self.epoch, self.score, recipe.seconds)
             yield Epoch(self.epoch, {"score": self.score}, recipe.seconds)
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> TrainingState:
         return {"epoch": self.epoch, "score": self.score}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         stored: dict[str, Any] = dict(state)
         self.epoch, self.score = stored["epoch"], stored["score"]
 
@@ -268,15 +268,15 @@ class Record:
 
 def read_ours(folder: Path, shape: Shape) -> Record:
     """What our study holds."""
-    from search.records.sweep import State, Sweep
+    from search.records.sweep import Sweep, TrainingState
 
     trials = Sweep.read(folder / "sweep").trials
     finished = [
         ((trial.recipe["x"], trial.recipe["y"]), trial.score)
         for trial in trials
-        if trial.state is State.COMPLETE and trial.score is not None
+        if trial.state is TrainingState.COMPLETE and trial.score is not None
     ]
-    running = sum(trial.state in (State.RUNNING, State.INTERRUPTED) for trial in trials)
+    running = sum(trial.state in (TrainingState.RUNNING, TrainingState.INTERRUPTED) for trial in trials)
     return Record(finished, finished, running)
 
 

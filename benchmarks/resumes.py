@@ -57,15 +57,15 @@ SWEEP: dict[str, Any] = {
 
 def record(run: RunFolder, trials: int) -> None:
     """Record so many finished trials, without training them."""
-    from search.study.base import Question
-    from search.study.search import Study
+    from search.study.base import Suggestion
+    from search.study.search import SearchStudy
 
     plan = Plan.parse({**GROWTH, "name": run.name, "budget": {"trials": trials}}, "benchmark")
     run.path.mkdir()
     run.plan.write_text(plan.to_toml())
-    study = Study(run, plan)
+    study = SearchStudy(run, plan)
     study.begin_session({})
-    while isinstance(question := study.ask(), Question):
+    while isinstance(question := study.ask(), Suggestion):
         lines = []
         for number in range(1, 13):
             accuracy = 1 - abs(float(question.sampled["learning_rate"]) - 0.01) - 0.3 / number

@@ -81,7 +81,7 @@ def ours(trials: int, data: Any) -> float:
     from search.plan.plan import Plan
     from search.records.folder import RunFolder
     from search.records.lock import owning
-    from search.study.search import Study
+    from search.study.search import SearchStudy
 
     ends = []
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def ours(trials: int, data: Any) -> float:
         run.path.mkdir()
         plan = Plan.parse({**PLAN, "budget": {"trials": trials}}, "benchmark")
         with owning(run.lock):
-            for event in Search(run, Study(run, plan), data):
+            for event in Search(run, SearchStudy(run, plan), data):
                 if isinstance(event, TrialEnded):
                     ends.append(time.perf_counter())
     assert len(ends) == trials

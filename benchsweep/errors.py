@@ -47,7 +47,7 @@ NOT_TO_BE_WAITED_FOR = {"search.engine.connection.EngineLost"}
 """After these the process ends on the spot: Ray, on its way out, would ask its dead for a minute."""
 
 
-class Mistake(ValueError):
+class UsageError(ValueError):
     """The command line asks for what cannot be; the sentence says the rule and the value."""
 
 

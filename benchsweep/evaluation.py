@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchsweep.errors import Mistake
+from benchsweep.errors import UsageError
 from benchsweep.saved_model import FoundModel, NoSavedModel, source_of
 from reports.formatting.wording import plural
 from reports.statistics.inference import Interval, wilson
@@ -77,7 +77,7 @@ def _evaluated(model: Any, split: Any) -> Evaluation:
     try:
         evaluation: Evaluation = model.evaluate(split)
     except ValueError as error:  # of images of another size, as --dataset may ask for
-        raise Mistake(f"the model cannot be tried on these data: {error}") from error
+        raise UsageError(f"the model cannot be tried on these data: {error}") from error
     return evaluation
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchsweep.errors import Mistake
+from benchsweep.errors import UsageError
 from search.plan.fault import meant
 from search.plan.plan import Plan, PlanError
 from search.records.folder import NotARun, RunFolder
@@ -36,13 +36,13 @@ def trial_of(sweep: Sweep, trial: str) -> Trial:
     if trial == "best":
         best = sweep.best()
         if best is None:
-            raise Mistake(f"{sweep.name} has no best trial yet: none has trained to its end")
+            raise UsageError(f"{sweep.name} has no best trial yet: none has trained to its end")
         return best
     for each in sweep.trials:
         if str(each.number) == trial:
             return each
     known = f"0 to {len(sweep.trials) - 1}" if sweep.trials else "none yet"
-    raise Mistake(f"TRIAL must be a number or best, but got {trial!r}; {sweep.name} has trials {known}")
+    raise UsageError(f"TRIAL must be a number or best, but got {trial!r}; {sweep.name} has trials {known}")
 
 
 def read_plan(

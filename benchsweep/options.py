@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[
+PlanArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The plan: a TOML file such as configs/laptop.toml.")
 ]
-Run = Annotated[
+RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name below --runs, or the path of its folder.")
 ]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds all runs.")]
-Set = Annotated[
+RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds all runs.")]
+SetOption = Annotated[
     list[str],
     typer.Option(
         "--set",
@@ -23,11 +23,11 @@ Set = Annotated[
         "nothing after = deletes the key. May be given more than once.",
     ),
 ]
-Name = Annotated[
+NameOption = Annotated[
     str | None,
     typer.Option("--name", metavar="N", help="Another name for the run than the plan's.", show_default=False),
 ]
-DataDir = Annotated[
+DataDirOption = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
@@ -36,7 +36,7 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
-DatasetName = Annotated[
+DatasetOption = Annotated[
     str | None,
     typer.Option(
         "--dataset",
@@ -45,7 +45,7 @@ DatasetName = Annotated[
         show_default=False,
     ),
 ]
-Address = Annotated[
+AddressOption = Annotated[
     str | None,
     typer.Option(
         "--address",
@@ -56,7 +56,7 @@ Address = Annotated[
         show_envvar=False,
     ),
 ]
-ShipCode = Annotated[
+ShipCodeOption = Annotated[
     bool,
     typer.Option(
         "--ship-code",
@@ -64,7 +64,7 @@ ShipCode = Annotated[
         "installed there.",
     ),
 ]
-TrialTimeout = Annotated[
+TrialTimeoutOption = Annotated[
     str | None,
     typer.Option(
         "--trial-timeout",
@@ -74,7 +74,7 @@ TrialTimeout = Annotated[
         show_default=False,
     ),
 ]
-WarmStart = Annotated[
+WarmStartOption = Annotated[
     str | None,
     typer.Option(
         "--warm-start",
@@ -84,12 +84,12 @@ WarmStart = Annotated[
         show_default=False,
     ),
 ]
-LiveReport = Annotated[
+LiveReportOption = Annotated[
     bool,
     typer.Option("--live-report", help="Write the report every minute while the search runs, too."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the final lines.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, as described above, and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the final lines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as described above, and nothing else.")]
 
 RUNS = Path("runs")
 """Where runs lie unless --runs names another folder."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchsweep.errors import Mistake
+from benchsweep.errors import UsageError
 from search.records.sweep import Placement, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
@@ -25,11 +25,11 @@ def reported(path: Path) -> Sweep:
         told = json.loads(found[1] if found else text)
         return _sweep(path, told)
     except OSError as error:
-        raise Mistake(
+        raise UsageError(
             f"--from must name a report.html or results.json, but {path}: {error.strerror}"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Mistake(
+        raise UsageError(
             f"--from must name a report.html or results.json of this version of benchsweep, but {path} holds "
             f"no such record ({type(error).__name__}: {error})"
         ) from None

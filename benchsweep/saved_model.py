@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from benchsweep.errors import Mistake
+from benchsweep.errors import UsageError
 from benchsweep.find import run_folder
 from search.records.folder import NotARun, RunFolder
 from search.records.sweep import Sweep
@@ -86,7 +86,9 @@ def find_model(given: str, runs: Path) -> FoundModel:
     path = Path(given)
     if not path.exists():
         if os.sep in given or path.suffix in (".safetensors", ".pth", ".pt"):
-            raise Mistake(f"MODEL must be a saved model's file or folder, or a run, but there is no {given}")
+            raise UsageError(
+                f"MODEL must be a saved model's file or folder, or a run, but there is no {given}"
+            )
         try:
             path = run_folder(given, runs).path
         except NotARun as error:
@@ -111,7 +113,7 @@ def source_of(found: FoundModel, model: Any, dataset: str | None) -> tuple[Any, 
     kind = load_trainable(found.trainable).Source
     if dataset is not None:
         if "dataset" not in kind.model_fields:
-            raise Mistake(f"--dataset cannot be used: the data of {found.trainable} have no such setting")
+            raise UsageError(f"--dataset cannot be used: the data of {found.trainable} have no such setting")
         table: Mapping[str, Any] = {"dataset": dataset}
         told_by = f"--dataset {dataset}"
     elif found.data is not None:
@@ -124,7 +126,7 @@ def source_of(found: FoundModel, model: Any, dataset: str | None) -> tuple[Any, 
         return kind.model_validate(table), told_by
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise Mistake(f"{told_by} must name data of {found.trainable}, but does not: {faults}") from error
+        raise UsageError(f"{told_by} must name data of {found.trainable}, but does not: {faults}") from error
 
 
 def _record(path: Path) -> dict[str, Any]:

@@ -33,8 +33,8 @@ def confirmation(
     """
     from search.engine.loop import Search
     from search.study.confirmation import (  # optuna and ray take a second that a refusal need not wait
+        ConfirmationStudy,
         Entry,
-        Reruns,
     )
 
     sweep = Sweep.read(run.path)
@@ -44,7 +44,7 @@ def confirmation(
     again = sweep.run.confirmation
     again.path.mkdir(exist_ok=True)
     repaired = repair(again.journal)
-    register = Reruns(again, plan, entry)
+    register = ConfirmationStudy(again, plan, entry)
     if data is None and register.spent() is None:
         data = plan.source.load(data_folder)
     return Search(again, register, data, site, () if repaired is None else (repaired,))

@@ -14,7 +14,7 @@ from search.records.environment import environment
 from search.records.sweep import Sweep, Trial
 from trainable.contract import Metric, TrainingRun, recipe_sha256
 from trainable.epoch import Epoch
-from trainable.storage.checkpoint import Place, latest
+from trainable.storage.checkpoint import CheckpointLocation, latest
 
 SHARE_TOLERANCE, RELATIVE_TOLERANCE = 0.005, 0.05
 """How far the last score may lie from the recorded one under other conditions: half a point of a share,
@@ -39,11 +39,15 @@ class Original:
     recipe_sha256: str | None
     weights_sha256: str | None
     environment: Mapping[str, Any]
-    checkpoint: Place | None = None
+    checkpoint: CheckpointLocation | None = None
 
     @classmethod
     def of(
-        cls, trial: Trial, name: str, environment: Mapping[str, Any], checkpoint: Place | None = None
+        cls,
+        trial: Trial,
+        name: str,
+        environment: Mapping[str, Any],
+        checkpoint: CheckpointLocation | None = None,
     ) -> Original:
         """What is on record of a trial."""
         return cls(

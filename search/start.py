@@ -18,12 +18,12 @@ from search.records.journal import repair
 from search.records.lock import owning
 from search.records.sweep import PlanVersion, RunDamaged, Sweep
 from search.records.warm_start import CannotWarmStart, WarmStart
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
 if TYPE_CHECKING:
     from search.engine.loop import Search
-    from search.study.search import Study
+    from search.study.search import SearchStudy
 
 _KEPT = ("name", "trainable", "data", "storage")
 _EASED = ("budget", "resources", "confirmation", "cluster")
@@ -121,11 +121,13 @@ def _opened(
         if stored is not None:
             notes.append(stored.sentence(plan))
     from search.engine.loop import Search
-    from search.study.search import Study  # optuna and ray take a second that a refused plan need not wait
+    from search.study.search import (
+        SearchStudy,  # optuna and ray take a second that a refused plan need not wait
+    )
 
     if plan.storage is not None:
         RemoteFolder(plan.storage).check()
-    study = Study(run, plan)
+    study = SearchStudy(run, plan)
     run = replace(run, storage=study.storage)
     # A run that is finished is shown again without its data, which may be far away.
     data = None if study.spent() else plan.source.load(data_folder)
@@ -133,7 +135,7 @@ def _opened(
         notes.append(_told(study, before))
     if before is not None:
         notes += _edited(run, before)
-    write_whole(run.plan, plan.to_toml())
+    write_atomic(run.plan, plan.to_toml())
     return Search(run, study, data, site, tuple(notes), before)
 
 
@@ -197,7 +199,7 @@ def _lowered(before: Sweep, plan: Plan) -> bool:
     return False
 
 
-def _told(study: Study, before: Sweep | None) -> str:
+def _told(study: SearchStudy, before: Sweep | None) -> str:
     """The version that has just been made, in a sentence."""
     version: PlanVersion = study.versions[-1]
     sentence = f"plan version {version.number + 1}: {'; '.join(version.changes)}"

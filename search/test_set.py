@@ -11,7 +11,7 @@ from typing import Any
 
 from search.plan.plan import Plan
 from search.records.folder import RunFolder, TrialFolder
-from search.records.opening import Look, Opening
+from search.records.opening import TestLook, TestSetOpening
 from search.records.sweep import Sweep, Trial
 from search.start import plan_of
 from trainable.contract import TrainingRun
@@ -25,7 +25,7 @@ class NoModel(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Model:
+class Finalist:
     """A trained model: by which trial's recipe (None: the plan's default), as which trial it is on
     record, and where its state lies."""
 
@@ -39,7 +39,7 @@ class Model:
         return int(self.trained.recipe["seed"])
 
 
-def finalists(sweep: Sweep) -> list[Model]:
+def finalists(sweep: Sweep) -> list[Finalist]:
     """The models that have earned a look at the test set: the reruns of those that a confirmation left
     tied for the best, the winner's first, and of the default recipe; without a confirmation, the best
     trial's own. None while nothing was chosen."""
@@ -50,14 +50,14 @@ def finalists(sweep: Sweep) -> list[Model]:
             return []
         again = run.confirmation
         return [
-            Model(candidate.trial, rerun, again.trial(rerun.number))
+            Finalist(candidate.trial, rerun, again.trial(rerun.number))
             for candidate in confirmation.finalists
             for rerun in candidate.complete
         ]
-    return [] if best is None else [Model(best.number, best, run.trial(best.number))]
+    return [] if best is None else [Finalist(best.number, best, run.trial(best.number))]
 
 
-def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
+def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     """Evaluate the finalists on the sealed test set, once, and save the winner's model in the run folder.
 
     The opening is recorded before it happens. When all of them have been looked at before, nothing is
@@ -77,7 +77,7 @@ def open_test_set(run: RunFolder, data_folder: Path) -> Opening | None:
     data = source.load(data_folder)
     trained = [(model, _restored(model, plan, data)) for model in models]  # before anything is opened
     chosen = kept(sweep, models)
-    announced = Opening(datetime.now(UTC).replace(microsecond=0), _reason(sweep, models), len(models))
+    announced = TestSetOpening(datetime.now(UTC).replace(microsecond=0), _reason(sweep, models), len(models))
     write_json(run.openings, [each.to_json() for each in (*sweep.openings, announced)])
     test = source.load_test(data_folder)
     overlap = getattr(data, "overlap", None)
@@ -95,17 +95,17 @@ def record_look(run: RunFolder, reason: str, look: Callable[[], Evaluation]) -> 
     """Look at the test set with a model of the run, outside of its confirmation, and have that on record
     before it happens. The run must be owned. What was seen is not kept: nothing is to be ranked by it."""
     openings = Sweep.read(run.path).openings
-    announced = Opening(datetime.now(UTC).replace(microsecond=0), reason, 1)
+    announced = TestSetOpening(datetime.now(UTC).replace(microsecond=0), reason, 1)
     write_json(run.openings, [each.to_json() for each in (*openings, announced)])
     return look()
 
 
-def _looks(trained: list[tuple[Model, TrainingRun]], test: Any, chosen: Model) -> Iterator[Look]:
+def _looks(trained: list[tuple[Finalist, TrainingRun]], test: Any, chosen: Finalist) -> Iterator[TestLook]:
     for model, training in trained:
         evaluation = training.evaluate(test)
         if model is not chosen:  # images of up to forty models would be most of the file, and never shown
             evaluation = replace(evaluation, mistakes=None)
-        yield Look(
+        yield TestLook(
             trial=model.trial,
             seed=model.seed,
             evaluation=evaluation,
@@ -114,14 +114,14 @@ def _looks(trained: list[tuple[Model, TrainingRun]], test: Any, chosen: Model) -
         )
 
 
-def kept(sweep: Sweep, models: Sequence[Model]) -> Model:
+def kept(sweep: Sweep, models: Sequence[Finalist]) -> Finalist:
     """Of `finalists` the one whose model is the run's: of the winner's seeds the best on validation."""
     sign = 1 if sweep.metric.direction == "maximize" else -1
     of_winner = [model for model in models if model.trial == models[0].trial]
     return max(of_winner, key=lambda model: sign * (model.trained.score or 0.0))
 
 
-def _reason(sweep: Sweep, models: list[Model]) -> str:
+def _reason(sweep: Sweep, models: list[Finalist]) -> str:
     if sweep.confirmation is None:
         return f"figures of trial {models[0].trial}, the best by {sweep.metric.name}"
     names = [each.name for each in sweep.confirmation.finalists]
@@ -129,7 +129,7 @@ def _reason(sweep: Sweep, models: list[Model]) -> str:
     return f"figures of {listed}, whose confirmation is over: {sweep.confirmation.sentence}"
 
 
-def _restored(model: Model, plan: Plan, data: Any) -> TrainingRun:
+def _restored(model: Finalist, plan: Plan, data: Any) -> TrainingRun:
     """The training, at its end. Raises NoModel."""
     path, recipe = model.folder.checkpoint, model.trained.recipe
     checkpoint, faults = latest(path, json.dumps(recipe))

@@ -22,7 +22,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
-from trainable.contract import Metric, State
+from trainable.contract import Metric, TrainingState
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 
@@ -124,10 +124,10 @@ class Training:
         mark.touch()
         return True
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> TrainingState:
         return {"grown": self.grown, "model": np.frombuffer(pickle.dumps(self.model), dtype=np.uint8)}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         stored: dict[str, Any] = dict(state)
         self.grown, self.model = stored["grown"], pickle.loads(stored["model"].tobytes())
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
-from search.study.base import Question, Settled
-from search.study.search import Study
+from search.study.base import SettledTrial, Suggestion
+from search.study.search import SearchStudy
 from trainable.epoch import Epoch
 
 Recipe = dict[str, object]
@@ -24,7 +24,7 @@ def score(recipe: Recipe, epoch: int) -> float:
     return 1 - far / 5 - kind - 0.3 / epoch
 
 
-def train(study: Study, question: Question, *, until: int | None = None) -> State | None:
+def train(study: SearchStudy, question: Suggestion, *, until: int | None = None) -> State | None:
     """Report the epochs that are not on record yet, and the end; None when cut off after `until`."""
     import json
 
@@ -45,19 +45,19 @@ def train(study: Study, question: Question, *, until: int | None = None) -> Stat
 
 
 def carry_on(
-    run: RunFolder, plan: Plan, *, seen: Callable[[Question | Settled], None] | None = None
-) -> Study:
+    run: RunFolder, plan: Plan, *, seen: Callable[[Suggestion | SettledTrial], None] | None = None
+) -> SearchStudy:
     """One start, with one worker, to the end of the budget."""
     run.path.mkdir(parents=True, exist_ok=True)
     if not run.plan.exists():
         run.plan.write_text(plan.to_toml())
-    study = Study(run, plan)
+    study = SearchStudy(run, plan)
     study.adopt()
     study.begin_session({})
     while (question := study.ask()) is not None:
         if seen is not None:
             seen(question)
-        if isinstance(question, Question):
+        if isinstance(question, Suggestion):
             train(study, question)
     study.note_session(0.0, "budget")
     return study

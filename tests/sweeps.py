@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from search.records.confirmation import Confirmation, read_confirmation
-from search.records.sweep import Look, Opening, Placement, PlanVersion, Session, State, Sweep, Trial
+from search.records.sweep import (
+    Placement,
+    PlanVersion,
+    Session,
+    State,
+    Sweep,
+    TestLook,
+    TestSetOpening,
+    Trial,
+)
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 from trainable.evaluation.calibration import calibration_of
@@ -248,13 +257,15 @@ def _digit(shown: int, seed: int) -> NDArray[np.uint8]:
     return np.asarray(image.resize((28, 28), Image.Resampling.BOX))
 
 
-def make_look(trial: int | None, seed: int = 0, evaluation: Evaluation | None = None, **changes: Any) -> Look:
+def make_look(
+    trial: int | None, seed: int = 0, evaluation: Evaluation | None = None, **changes: Any
+) -> TestLook:
     """A look at one model, by default one that saw `make_evaluation()`."""
     known = {"parameters": 109_386, "weights_sha256": f"{seed:064x}"}
-    return Look(trial, seed, evaluation or make_evaluation(), **{**known, **changes})
+    return TestLook(trial, seed, evaluation or make_evaluation(), **{**known, **changes})
 
 
-def make_opening(*looks: Look, **changes: Any) -> Opening:
+def make_opening(*looks: TestLook, **changes: Any) -> TestSetOpening:
     """An opening of the test set with these looks."""
     known: dict[str, Any] = {
         "time": START + timedelta(seconds=830),
@@ -263,7 +274,7 @@ def make_opening(*looks: Look, **changes: Any) -> Opening:
         "looks": looks,
         "overlap": 0,
     }
-    return Opening(**{**known, **changes})
+    return TestSetOpening(**{**known, **changes})
 
 
 def placed_sweep(

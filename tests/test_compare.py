@@ -34,7 +34,7 @@ from test_page_in_browser import Reader, faults
 
 from benchsweep.__main__ import main
 from benchsweep.commands.compare import default_folder
-from reports.page.comparison import Comparison
+from reports.page.comparison import RunComparison
 from reports.page.comparison_page import as_markdown, html, write
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
@@ -45,9 +45,9 @@ FIELDS = 10
 
 
 @cache
-def ordinary() -> Comparison:
+def ordinary() -> RunComparison:
     """A confirmed run, one that is clearly better, one that runs, and one of another trainable."""
-    return Comparison.of(
+    return RunComparison.of(
         [
             confirmed_sweep(),
             looked_at("better", 100, plan={**PLAN, "seed": 1}),
@@ -58,12 +58,12 @@ def ordinary() -> Comparison:
 
 
 @cache
-def bare() -> Comparison:
+def bare() -> RunComparison:
     """Two runs that never began."""
-    return Comparison.of([named(sweep_of(()), "one"), named(sweep_of(()), "other")])
+    return RunComparison.of([named(sweep_of(()), "one"), named(sweep_of(()), "other")])
 
 
-def page_of(comparison: Comparison) -> Page:
+def page_of(comparison: RunComparison) -> Page:
     return Page(html(comparison).replace(PLOTLY, "plotly"))
 
 
@@ -71,7 +71,7 @@ def test_both_files_are_there_and_the_same_runs_give_the_same_bytes(tmp_path: Pa
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
     first, second = (
-        write(Comparison.of([confirmed_sweep(), looked_at("b", 150)]), tmp_path / name)
+        write(RunComparison.of([confirmed_sweep(), looked_at("b", 150)]), tmp_path / name)
         for name in ("one", "other")
     )
     assert sorted(first) == ["compare.html", "compare.md"]
@@ -129,10 +129,10 @@ def harmless_page() -> Page:
     return page_of(hostile_comparison([f"plain{k}" for k in range(FIELDS)]))
 
 
-def hostile_comparison(drawn: list[str]) -> Comparison:
+def hostile_comparison(drawn: list[str]) -> RunComparison:
     """Two runs with such texts wherever a run holds text, beside one with none."""
     one, other = hostile_sweep(drawn), hostile_sweep(drawn[1:] + drawn[:1])
-    return Comparison.of(
+    return RunComparison.of(
         [
             one,
             replace(other, folder=Path("/x/other")),

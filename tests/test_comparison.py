@@ -32,13 +32,13 @@ from sweeps import (
 )
 
 from reports.analysis.contrast import environment_contrasts, plan_contrasts, space_contrasts
-from reports.analysis.runs import Run, groups, runs_of
+from reports.analysis.runs import ComparedRun, groups, runs_of
 from reports.analysis.winner import bits_of
 from reports.analysis.winner_pairs import pairs
 from reports.figures import differences, edf, incumbents
 from reports.figures.stroke import stroke
 from reports.formatting.wording import plain_json
-from reports.page.comparison import MOST, Comparison, plain
+from reports.page.comparison import MOST, RunComparison, plain
 from reports.statistics.inference import compare, mcnemar
 from search.records.sweep import Session, State, Sweep
 from trainable.contract import Metric
@@ -61,8 +61,8 @@ def looked_at(name: str, wrong: int, seeds: int = 5, first: int = 0, **changes: 
     return named(searched, name, openings=(make_opening(*looks),), **changes)
 
 
-def run_of(sweep: Sweep) -> Run:
-    return Run(0, sweep.name, sweep.name, sweep)
+def run_of(sweep: Sweep) -> ComparedRun:
+    return ComparedRun(0, sweep.name, sweep.name, sweep)
 
 
 SCORES = st.lists(
@@ -195,7 +195,7 @@ def test_the_sentence_tells_how_soon_the_weakest_best_was_reached() -> None:
     assert incumbents.sentence(told) == (
         "94.00 %, the best of slow, came after 1 trial in quick and 5 trials in slow."
     )
-    said = Comparison.of([named(slow, "slow"), named(quick, "quick")]).sentences
+    said = RunComparison.of([named(slow, "slow"), named(quick, "quick")]).sentences
     assert (
         "To reach 94.00 %, slow's best, quick needed 1 trial (2 epochs, 9.0 s) and slow needed 5 trials"
         in said[2]
@@ -211,7 +211,7 @@ def test_a_known_difference_is_found_image_by_image_and_from_the_better_side() -
     assert (pair.method, pair.on, pair.word) == ("images", "test set", "worse")
     assert pair.comparison == expected
     assert pair.p == expected.p < 0.001
-    made = Comparison.of([worse, better])
+    made = RunComparison.of([worse, better])
     assert made.figure == "1.00 points"
     assert "better's winner above worse's (95 % interval +" in made.caption
     assert "better's winner (trial" in made.sentences[0]
@@ -219,7 +219,7 @@ def test_a_known_difference_is_found_image_by_image_and_from_the_better_side() -
 
 
 def test_equal_winners_are_not_told_apart() -> None:
-    made = Comparison.of([looked_at("one", 160), looked_at("other", 160)])
+    made = RunComparison.of([looked_at("one", 160), looked_at("other", 160)])
     assert made.pairs[0].word == "tied"
     assert "not told apart" in made.caption
     assert "not told apart" in made.sentences[0]
@@ -286,7 +286,7 @@ def test_where_the_test_set_is_sealed_fresh_seeds_on_validation_are_compared() -
 
 def test_scores_of_the_search_alone_are_never_tested() -> None:
     one, other = named(make_sweep(openings=()), "one"), named(make_sweep(60, seed=4, openings=()), "other")
-    made = Comparison.of([one, other])
+    made = RunComparison.of([one, other])
     assert made.figure == "–"
     assert made.pairs[0].comparison is None
     assert "the test set of one and other is still sealed" in made.sentences[0]
@@ -298,7 +298,7 @@ def test_runs_on_different_data_are_not_compared_and_are_drawn_apart() -> None:
         looked_at(name, wrong, environment={**ENVIRONMENT, "data_sha256": digit * 64})
         for name, wrong, digit in (("a", 260, "1"), ("b", 160, "2"), ("c", 160, "1"))
     ]
-    made = Comparison.of(runs)
+    made = RunComparison.of(runs)
     assert [[run.label for run in group.runs] for group in made.groups] == [["a", "c"], ["b"]]
     words = {(pair.one.label, pair.other.label): pair.word for pair in made.pairs}
     assert words == {("a", "b"): None, ("a", "c"): "worse", ("b", "c"): None}
@@ -318,7 +318,7 @@ def test_a_run_whose_own_starts_saw_different_data_is_compared_with_none() -> No
 
 
 def test_other_metrics_are_told_and_every_run_is_still_shown() -> None:
-    made = Comparison.of([named(make_sweep(), "digits"), named(boosting_sweep(), "boosting")])
+    made = RunComparison.of([named(make_sweep(), "digits"), named(boosting_sweep(), "boosting")])
     assert len(made.groups) == 2
     assert any("judged by different metrics" in said for said in made.cautions)
     assert made.pairs[0].word is None
@@ -352,7 +352,7 @@ STATES = {
 @pytest.mark.parametrize("one", STATES)
 def test_a_run_in_any_state_is_compared_with_one_in_any_other(one: str) -> None:
     for name, sweep in STATES.items():
-        made = Comparison.of([named(STATES[one], "one"), named(sweep, "other")])
+        made = RunComparison.of([named(STATES[one], "one"), named(sweep, "other")])
         assert made.sentences and len(made.overview) == 2, name
         json.dumps(plain_json(plain(made)), allow_nan=False)
         for section in made.sections:
@@ -361,11 +361,11 @@ def test_a_run_in_any_state_is_compared_with_one_in_any_other(one: str) -> None:
 
 
 def test_an_empty_run_and_a_running_one_are_called_so() -> None:
-    made = Comparison.of([named(STATES["empty"], "none"), named(STATES["running"], "now")])
+    made = RunComparison.of([named(STATES["empty"], "none"), named(STATES["running"], "now")])
     assert "now is running: the figures are those of now." in made.cautions
     assert "none is empty." in made.cautions
     assert any("none has none yet" in said for said in made.sentences)
-    nothing = Comparison.of([named(STATES["empty"], "a"), named(STATES["all failed"], "b")])
+    nothing = RunComparison.of([named(STATES["empty"], "a"), named(STATES["all failed"], "b")])
     assert "No trial of a and b has trained to its end yet." in nothing.sentences
 
 
@@ -390,10 +390,10 @@ def test_long_names_are_cut_in_their_middle_and_stay_apart() -> None:
 def test_a_folder_named_twice_and_a_wrong_number_of_runs_are_refused() -> None:
     one = named(make_sweep(2), "one")
     with pytest.raises(ValueError, match="each run must be named once"):
-        Comparison.of([one, one])
+        RunComparison.of([one, one])
     for count in (1, MOST + 1):
         with pytest.raises(ValueError, match=f"2 to {MOST} runs"):
-            Comparison.of([named(one, f"run{k}") for k in range(count)])
+            RunComparison.of([named(one, f"run{k}") for k in range(count)])
 
 
 def test_no_two_of_the_most_runs_look_alike() -> None:

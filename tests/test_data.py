@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from trainable.contract import data_folder
 from trainable.mnist import data as data_module
-from trainable.mnist.data import DataError, Digits, Source, stratified
+from trainable.mnist.data import DataError, LabelledImages, Source, stratified
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -157,7 +157,7 @@ def test_the_overlap_counts_the_test_images_that_are_copies(copies: list[int]) -
     own = loaded.overlap(test)
     images = np.concatenate((test.images, known[copies]))
     labels = np.zeros(len(images), dtype=np.uint8)
-    assert loaded.overlap(Digits(images, labels, test.class_names)) == own + len(copies)
+    assert loaded.overlap(LabelledImages(images, labels, test.class_names)) == own + len(copies)
 
 
 def test_a_final_models_data_has_every_image_and_the_same_validation_split(
@@ -253,7 +253,7 @@ def test_the_folder_is_the_one_named_then_the_variables_then_data(monkeypatch: p
 def test_the_fingerprint_covers_every_pixel_and_label(digits: data_module.Dataset) -> None:
     digest = hashlib.sha256()
     for split in (digits.train, digits.validation):
-        assert isinstance(split, Digits)
+        assert isinstance(split, LabelledImages)
         digest.update(split.images.tobytes())
         digest.update(split.labels.tobytes())
     assert digits.fingerprint == digest.hexdigest()

@@ -17,7 +17,7 @@ from searches import NOWHERE, plan, search
 
 from benchsweep.__main__ import main
 from search.doctor import machine, probe
-from search.doctor.finding import Finding, Verdict, checked, merged, warned
+from search.doctor.finding import CheckStatus, Finding, checked, merged, warned
 from search.doctor.run_files import inspect
 from search.records.folder import RunFolder
 from search.records.lock import owning
@@ -85,7 +85,7 @@ def test_a_run_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_check_that_breaks_is_a_finding() -> None:
     finding = checked("memory", lambda: 1 // 0)  # type: ignore[arg-type, return-value]
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert "ZeroDivisionError" in finding.told
 
 
@@ -94,14 +94,14 @@ def test_of_many_complaints_the_first_are_told_and_the_rest_counted() -> None:
     finding = merged("epochs", "all whole", found)
     assert finding.told == "trial 0; trial 1; trial 2; and 2 more"
     assert finding.advice == "resume"
-    assert finding.verdict is Verdict.WARN
+    assert finding.verdict is CheckStatus.WARN
 
 
 @pytest.mark.parametrize(
-    ("free", "verdict"), [(10**8, Verdict.FAIL), (10**9, Verdict.WARN), (10**10, Verdict.PASS)]
+    ("free", "verdict"), [(10**8, CheckStatus.FAIL), (10**9, CheckStatus.WARN), (10**10, CheckStatus.PASS)]
 )
 def test_a_disk_that_is_nearly_full_is_told(
-    monkeypatch: pytest.MonkeyPatch, free: int, verdict: Verdict
+    monkeypatch: pytest.MonkeyPatch, free: int, verdict: CheckStatus
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(10**11, 0, free))
     finding = machine._disk(["runs"], Path("/"))
@@ -114,23 +114,23 @@ def test_few_open_files_are_told_with_the_command_that_raises_the_limit(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 2048))
     finding = machine._open_files()
-    assert finding.verdict is Verdict.WARN
+    assert finding.verdict is CheckStatus.WARN
     assert "ulimit -n 2048" in finding.advice
 
 
 def test_a_file_system_whose_locks_exclude_nobody_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert machine._locks(tmp_path).verdict is Verdict.PASS
+    assert machine._locks(tmp_path).verdict is CheckStatus.PASS
     monkeypatch.setattr(machine, "_TAKE", "")  # as where flock does nothing
     finding = machine._locks(tmp_path)
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert "two processes hold one lock" in finding.told
 
 
 def test_a_folder_that_cannot_be_written_to_fails() -> None:
     finding = machine._writing(Path("/proc"))
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert "nothing can be written in /proc" in finding.told
 
 
@@ -143,7 +143,7 @@ def test_places_on_one_disk_are_told_together(tmp_path: Path) -> None:
 def test_packages_that_are_too_old_or_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "requires", lambda _: ["numpy>=99", "nowhere-at-all>=1", "rich>=1"])
     finding = machine._packages()
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert "numpy must be >=99, but is " in finding.told
     assert "nowhere-at-all is missing" in finding.told
     assert "rich" not in finding.told
@@ -152,17 +152,17 @@ def test_packages_that_are_too_old_or_missing_are_named(monkeypatch: pytest.Monk
 def test_data_that_is_missing_warns_and_data_that_is_damaged_fails(tmp_path: Path) -> None:
     source = Source(dataset="mnist")
     missing = machine.data_set(source, "mnist", tmp_path)
-    assert missing.verdict is Verdict.WARN
+    assert missing.verdict is CheckStatus.WARN
     assert "--data-dir" in missing.advice
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{name}-ubyte").write_bytes(b"cut short")
     damaged = machine.data_set(source, "mnist", tmp_path)
-    assert damaged.verdict is Verdict.FAIL
+    assert damaged.verdict is CheckStatus.FAIL
     assert "is damaged: it must hold 47,040,016 bytes, but holds 9" in damaged.told
     assert damaged.advice.startswith("Either connect")
-    assert machine.data_set(Source(dataset="digits"), "digits", tmp_path).verdict is Verdict.PASS
+    assert machine.data_set(Source(dataset="digits"), "digits", tmp_path).verdict is CheckStatus.PASS
 
 
 HANGING = """
@@ -209,21 +209,21 @@ def test_a_torch_that_does_not_load_is_a_finding(
 ) -> None:
     monkeypatch.setattr(probe, "_TORCH", script)
     (finding,) = probe.torch()
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert reason in finding.told
 
 
 def test_a_ray_that_does_not_start_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(probe, "_RAY", "raise TimeoutError('the head node did not start')")
     finding = probe.ray(tmp_path)
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert "the head node did not start" in finding.told
 
 
 def test_a_gpu_that_torch_was_not_built_for_fails() -> None:
     told = {"torch": "2", "built": "13", "mps": False, "gpus": [["H200", 10**11]], "fault": "no kernel image"}
     finding = probe._device(probe._Answer(told, "", 1.0))
-    assert finding.verdict is Verdict.FAIL
+    assert finding.verdict is CheckStatus.FAIL
     assert "no kernel image" in finding.told
 
 
@@ -308,29 +308,29 @@ def leave_much(run: RunFolder) -> None:
         file.truncate(200 * 10**6)
 
 
-DAMAGES: list[tuple[Callable[[RunFolder], Any], str, Verdict, str]] = [
-    (cut_journal, "journal", Verdict.WARN, "torn line of 19 bytes"),
-    (garble_journal, "journal", Verdict.FAIL, "line 10 of"),
-    (lambda run: run.journal.unlink(), "journal", Verdict.FAIL, "is missing, but there are trials"),
-    (lambda run: run.plan.write_text("= nonsense"), "plan", Verdict.FAIL, "must be valid TOML"),
-    (lambda run: run.warm_start.write_text("{"), "warm start", Verdict.FAIL, "is not what was written"),
+DAMAGES: list[tuple[Callable[[RunFolder], Any], str, CheckStatus, str]] = [
+    (cut_journal, "journal", CheckStatus.WARN, "torn line of 19 bytes"),
+    (garble_journal, "journal", CheckStatus.FAIL, "line 10 of"),
+    (lambda run: run.journal.unlink(), "journal", CheckStatus.FAIL, "is missing, but there are trials"),
+    (lambda run: run.plan.write_text("= nonsense"), "plan", CheckStatus.FAIL, "must be valid TOML"),
+    (lambda run: run.warm_start.write_text("{"), "warm start", CheckStatus.FAIL, "is not what was written"),
     (
         lambda run: run.trial(99).path.mkdir(),
         "trials",
-        Verdict.WARN,
+        CheckStatus.WARN,
         "99 the first, but are not in the journal",
     ),
-    (change_epoch, "epochs", Verdict.FAIL, "in its file than in the journal, first in epoch 2"),
-    (drop_epoch, "epochs", Verdict.WARN, "has 2 epochs in its file and 3 in the journal"),
-    (skip_epoch, "epochs", Verdict.FAIL, "must hold epochs 1 to 2, but holds 1, 3"),
-    (lambda run: run.trial(0).epochs.write_text("[]"), "epochs", Verdict.FAIL, "is not what was written"),
-    (lambda run: run.trial(0).epochs.unlink(), "epochs", Verdict.WARN, "epochs.jsonl is missing"),
-    (lose_others_model, "checkpoints", Verdict.WARN, "is complete, but its model is gone"),
-    (damage_best_model, "checkpoints", Verdict.FAIL, "is the best, but its model is gone"),
-    (lambda run: run.openings.write_text("["), "openings", Verdict.FAIL, "is not what was written"),
-    (open_for_a_stranger, "openings", Verdict.FAIL, "trial 99, which is no complete trial"),
-    (leave_much, "folder", Verdict.WARN, "left over: temporary files (200.0 MB)"),
-    (lambda run: run.stop_request.write_text("{}"), "owner", Verdict.WARN, "asks to stop"),
+    (change_epoch, "epochs", CheckStatus.FAIL, "in its file than in the journal, first in epoch 2"),
+    (drop_epoch, "epochs", CheckStatus.WARN, "has 2 epochs in its file and 3 in the journal"),
+    (skip_epoch, "epochs", CheckStatus.FAIL, "must hold epochs 1 to 2, but holds 1, 3"),
+    (lambda run: run.trial(0).epochs.write_text("[]"), "epochs", CheckStatus.FAIL, "is not what was written"),
+    (lambda run: run.trial(0).epochs.unlink(), "epochs", CheckStatus.WARN, "epochs.jsonl is missing"),
+    (lose_others_model, "checkpoints", CheckStatus.WARN, "is complete, but its model is gone"),
+    (damage_best_model, "checkpoints", CheckStatus.FAIL, "is the best, but its model is gone"),
+    (lambda run: run.openings.write_text("["), "openings", CheckStatus.FAIL, "is not what was written"),
+    (open_for_a_stranger, "openings", CheckStatus.FAIL, "trial 99, which is no complete trial"),
+    (leave_much, "folder", CheckStatus.WARN, "left over: temporary files (200.0 MB)"),
+    (lambda run: run.stop_request.write_text("{}"), "owner", CheckStatus.WARN, "asks to stop"),
 ]
 
 
@@ -338,7 +338,7 @@ DAMAGES: list[tuple[Callable[[RunFolder], Any], str, Verdict, str]] = [
     ("damage", "name", "verdict", "words"), DAMAGES, ids=[f"{each[1]}: {each[3]}" for each in DAMAGES]
 )
 def test_each_damage_is_found_and_told_with_what_to_do(
-    copy: RunFolder, damage: Callable[[RunFolder], Any], name: str, verdict: Verdict, words: str
+    copy: RunFolder, damage: Callable[[RunFolder], Any], name: str, verdict: CheckStatus, words: str
 ) -> None:
     damage(copy)
     found = by_name(copy)
@@ -346,21 +346,21 @@ def test_each_damage_is_found_and_told_with_what_to_do(
     assert words in found[name].told
     assert found[name].advice
     others = {each.name: each for each in found.values() if each.name != name}
-    assert all(each.verdict is Verdict.PASS for each in others.values()), others
+    assert all(each.verdict is CheckStatus.PASS for each in others.values()), others
 
 
 def test_a_run_that_never_began_is_whole(tmp_path: Path) -> None:
     run = RunFolder.named("fresh", tmp_path)
     run.path.mkdir()
     run.plan.write_text(plan(name="fresh").to_toml())
-    assert {each.verdict for each in inspect(run)} == {Verdict.PASS}
+    assert {each.verdict for each in inspect(run)} == {CheckStatus.PASS}
     assert not run.journal.exists()
 
 
 def test_a_plan_that_was_edited_since_is_told(copy: RunFolder) -> None:
     copy.plan.write_text(copy.plan.read_text().replace("trials = 6", "trials = 60"))
     finding = by_name(copy)["plan"]
-    assert finding.verdict is Verdict.PASS
+    assert finding.verdict is CheckStatus.PASS
     assert "budget.trials: 6 -> 60" in finding.told
 
 
@@ -387,7 +387,7 @@ def test_nothing_is_wrong_with_a_run_that_is_searched(stopped: Any) -> None:
     _, found = stopped
     assert len(found) >= 2
     for findings in found:
-        assert all(each.verdict is Verdict.PASS for each in findings), findings
+        assert all(each.verdict is CheckStatus.PASS for each in findings), findings
         (owner,) = [each for each in findings if each.name == "owner"]
         assert f"process {os.getpid()} " in owner.told
 
@@ -403,12 +403,12 @@ def interrupted_copy(stopped: Any, tmp_path: Path) -> tuple[RunFolder, int]:
 
 def test_a_damaged_checkpoint_of_an_interrupted_trial_costs_an_epoch(stopped: Any, tmp_path: Path) -> None:
     run, number = interrupted_copy(stopped, tmp_path)
-    assert by_name(run)["checkpoints"].verdict is Verdict.PASS
+    assert by_name(run)["checkpoints"].verdict is CheckStatus.PASS
     trained = len(Sweep.read(run.path).trials[number].epochs)
     stored = len((run.trial(number).epochs).read_text().splitlines())
     flip(run.trial(number).checkpoint)
     finding = by_name(run)["checkpoints"]
-    assert finding.verdict is Verdict.WARN
+    assert finding.verdict is CheckStatus.WARN
     lost = "nothing of it is lost" if stored > trained else "1 epoch will be trained again"
     assert lost in finding.told
     flip(previous(run.trial(number).checkpoint))
@@ -420,7 +420,7 @@ def test_a_lock_held_by_another_than_it_names_is_told(copy: RunFolder) -> None:
         held = json.loads(copy.lock.read_text())
         copy.lock.write_text(json.dumps({**held, "pid": 2**22 + 1}) + "\n")
         finding = by_name(copy)["owner"]
-    assert finding.verdict is Verdict.WARN
+    assert finding.verdict is CheckStatus.WARN
     assert "not by the process it names" in finding.told
 
 

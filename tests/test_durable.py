@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from trainable.storage.durable import write_folder, write_json, write_whole
+from trainable.storage.durable import write_atomic, write_folder, write_json
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    write_whole(path, "old")
+    write_atomic(path, "old")
     with pytest.raises(ValueError, match="JSON"):
         write_json(path, {"loss": float("nan")})
     assert path.read_text() == "old"
@@ -22,10 +22,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """/dev/full takes nothing: the temporary file is a link to it."""
     path = tmp_path / "file"
-    write_whole(path, "old")
+    write_atomic(path, "old")
     (tmp_path / f".file.{os.getpid()}.tmp").symlink_to("/dev/full")
     with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
-        write_whole(path, "new")
+        write_atomic(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -17,8 +17,8 @@ from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 from search.start import PlanDiffers, plan_of, starting
-from search.study.base import Question
-from search.study.search import Study
+from search.study.base import Suggestion
+from search.study.search import SearchStudy
 
 
 def _plan(**changes: Any) -> Plan:
@@ -104,14 +104,14 @@ def test_trials_that_fit_another_space_are_learned_from_and_the_others_are_kept(
     assert after[:12] == before
     assert all(trial.recipe["learning_rate"] >= 0.002 for trial in after[12:])
     assert {trial.recipe["schedule"] for trial in after} <= {"constant", "step", "cosine"}
-    assert Study(run, changed).learned == len(fitting) + 6 == study.learned + 6
+    assert SearchStudy(run, changed).learned == len(fitting) + 6 == study.learned + 6
 
 
 def test_what_the_sampler_sees_after_an_extension_is_what_the_new_plan_would_have_drawn(
     run: RunFolder,
 ) -> None:
     changed = _extended(run, None, 'space.schedule.choices=["step","cosine"]', "budget.trials=13")
-    study = Study(run, changed)
+    study = SearchStudy(run, changed)
     trials = study._study.get_trials(deepcopy=False)
     seen = study._sight(trials)
     assert {trial.number for trial in seen} == {
@@ -129,12 +129,12 @@ def test_an_extended_search_that_is_cut_off_comes_to_the_same_end(tmp_path: Path
         carry_on(run, _plan())
         changed = _extended(run, More(trials=6), "space.learning_rate.low=0.002")
         if cut:
-            study = Study(run, changed)
+            study = SearchStudy(run, changed)
             study.adopt()
             study.begin_session({})
             for _ in range(2):
                 question = study.ask()
-                assert isinstance(question, Question)
+                assert isinstance(question, Suggestion)
                 train(study, question, until=1)
         carry_on(run, plan_of(Sweep.read(run.path)) if cut else changed)
         ends.append([(dict(trial.recipe), trial.score) for trial in Sweep.read(run.path).trials])
@@ -144,9 +144,9 @@ def test_an_extended_search_that_is_cut_off_comes_to_the_same_end(tmp_path: Path
 
 def test_an_interrupted_trial_that_the_new_plan_does_not_ask_for_is_left_with_a_note(tmp_path: Path) -> None:
     run = folder("small", tmp_path)
-    study = Study(run, _plan())
+    study = SearchStudy(run, _plan())
     question = study.ask()
-    assert isinstance(question, Question)
+    assert isinstance(question, Suggestion)
     train(study, question, until=2)
     run.plan.write_text(_plan().to_toml())
     high = float(question.sampled["learning_rate"])
@@ -160,7 +160,7 @@ def test_an_interrupted_trial_that_the_new_plan_does_not_ask_for_is_left_with_a_
 
 def test_an_extension_that_was_recorded_and_no_more_is_gone_on_with(run: RunFolder) -> None:
     changed = _extended(run, More(trials=4))
-    Study(run, changed).adopt()  # and then the process is killed, before Ray is up
+    SearchStudy(run, changed).adopt()  # and then the process is killed, before Ray is up
     sweep = Sweep.read(run.path)
     assert sweep.status == "interrupted"
     assert plan_of(sweep) == changed

@@ -13,30 +13,30 @@ from searches import TABLE
 from studies import folder, train
 
 from search.cluster.capacity import Host
-from search.cluster.placement import Places
+from search.cluster.placement import Slots
 from search.engine import driver as module
-from search.engine.driver import Ledger
+from search.engine.driver import Driver
 from search.plan.plan import Plan
 from search.records.lease import Disowned
 from search.records.sweep import State, Sweep
-from search.study.base import Question
-from search.study.search import Study
-from trainable.assignment import Report
+from search.study.base import Suggestion
+from search.study.search import SearchStudy
+from trainable.assignment import TrialReport
 from trainable.epoch import Epoch
 
 
-def _ledger(runs: Path, **changes: Any) -> Ledger:
+def _ledger(runs: Path, **changes: Any) -> Driver:
     table = {**TABLE, "budget": {"trials": 1000}, "recipe": {"epochs": 2}, "pruner": {"name": "none"}}
     plan = Plan.parse({**table, **changes}, "test")
     run = folder("book", runs)
     run.plan.write_text(plan.to_toml())
-    study = Study(run, plan)
+    study = SearchStudy(run, plan)
     study.begin_session({})
-    places = Places([Host("one", "here", {"CPU": 4.0})], plan.resources)
-    return Ledger(study, run, threading.Event(), time.monotonic(), places)
+    places = Slots([Host("one", "here", {"CPU": 4.0})], plan.resources)
+    return Driver(study, run, threading.Event(), time.monotonic(), places)
 
 
-def _few_recipes(runs: Path) -> Ledger:
+def _few_recipes(runs: Path) -> Driver:
     """All two recipes of its space are trained: every further draw is answered from the record."""
     ledger = _ledger(
         runs, space={"schedule": {"choices": ["constant", "step"]}}, recipe={"learning_rate": 0.1}
@@ -44,15 +44,15 @@ def _few_recipes(runs: Path) -> Ledger:
     seen: set[str] = set()
     while len(seen) < 2:
         question = ledger.register.ask()
-        if isinstance(question, Question):
+        if isinstance(question, Suggestion):
             train(ledger.register, question)
             seen.add(question.recipe)
     return ledger
 
 
-def _report(ledger: Ledger, number: int, epoch: int | None = None) -> bool:
+def _report(ledger: Driver, number: int, epoch: int | None = None) -> bool:
     told = None if epoch is None else Epoch(epoch, {"validation_accuracy": 0.5}, 0.1)
-    return ledger.take(Report(number, "here:1", told).to_result())
+    return ledger.take(TrialReport(number, "here:1", told).to_result())
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_why_a_trial_was_ended_for_good_is_told_even_when_none_may_follow(
 def test_a_trial_that_fails_before_its_first_epoch_has_its_worker_on_record(tmp_path: Path) -> None:
     ledger = _ledger(tmp_path)
     assert ledger.next()
-    ledger.take(Report(0, "here:1", outcome="FAILED", error="it raised").to_result())
+    ledger.take(TrialReport(0, "here:1", outcome="FAILED", error="it raised").to_result())
     trial = Sweep.read(ledger.run.path).trials[0]
     assert (trial.state, trial.worker) == (State.FAILED, "here:1")
     (placed,) = trial.placements
@@ -167,7 +167,7 @@ def test_a_trial_that_another_process_has_taken_ends_the_search_and_its_record_s
     ledger = _ledger(tmp_path)
     assert ledger.next()
     before = ledger.run.journal.read_bytes()
-    report = Report(0, "here:1", outcome="SUPERSEDED", error="a copy of the run is searched elsewhere")
+    report = TrialReport(0, "here:1", outcome="SUPERSEDED", error="a copy of the run is searched elsewhere")
     assert ledger.guarded(lambda: ledger.take(report.to_result()), True)
     assert isinstance(ledger.failure, Disowned)
     assert ledger.stop.is_set()

@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw, ImageFont
 from benchsweep.__main__ import main
 from benchsweep.saved_model import find_model
 from benchsweep.screen.evaluation import lines
-from search.records.opening import Look, Opening
-from trainable.mnist.data import Dataset, Digits, Source
+from search.records.opening import TestLook, TestSetOpening
+from trainable.mnist.data import Dataset, LabelledImages, Source
 from trainable.mnist.picture import framed, ink_of
 from trainable.mnist.recipe import Recipe
 from trainable.mnist.saved import SavedModel
@@ -79,8 +79,8 @@ def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = train(digits, folder, seed=5)
     (folder / "plan.toml").write_text(tomli_w.dumps(searches.plan(name="mine").to_table()))
     seen = training.evaluate(Source.model_validate({"dataset": "digits"}).load_test(folder))
-    look = Look(3, 5, seen, training.parameters, training.weights_sha256)
-    opening = Opening(datetime(2026, 11, 20, tzinfo=UTC), "the search ended", 1, (look,))
+    look = TestLook(3, 5, seen, training.parameters, training.weights_sha256)
+    opening = TestSetOpening(datetime(2026, 11, 20, tzinfo=UTC), "the search ended", 1, (look,))
     write_json(folder / "test_openings.json", [opening.to_json()])
     return folder
 
@@ -305,7 +305,7 @@ def picture_of(image: np.ndarray, generator: np.random.Generator, ink: Any, pape
 def test_pictures_of_mnist_are_recognised_as_the_originals_are(
     large: Path, mnist_folder: Path, tmp_path: Path, ink: Any, paper: Any, suffix: str
 ) -> None:
-    held: Digits = Source.model_validate({}).load(mnist_folder).validation
+    held: LabelledImages = Source.model_validate({}).load(mnist_folder).validation
     model, generator = SavedModel.read(large), np.random.default_rng(0)
     seen = []
     for image in held.images[:400]:

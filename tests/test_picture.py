@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from trainable.mnist.data import Digits, Source
+from trainable.mnist.data import LabelledImages, Source
 from trainable.mnist.picture import MNIST, PictureError, frame_for, framed, ink_of, read_digit
 
 SIZE = (200, 300)
@@ -256,7 +256,7 @@ def test_printed_digits_of_a_font_fill_the_frame() -> None:
 
 
 def test_every_class_of_the_small_digits_survives_a_detour_over_a_large_picture(digits: Any) -> None:
-    held: Digits = digits.validation
+    held: LabelledImages = digits.validation
     for label in range(10):
         image = held.images[np.flatnonzero(held.labels == label)[0]]
         large = Image.fromarray(255 - image).resize((160, 160), Image.Resampling.BICUBIC)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from search.cluster.capacity import Host, NoRoom, cluster_of, held
-from search.cluster.placement import Places
+from search.cluster.capacity import Host, InsufficientResources, cluster_of, held
+from search.cluster.placement import Slots
 from search.plan.budget import Resources
 
 
@@ -39,7 +39,7 @@ def test_what_gpus_leave_of_a_machine_trains_on_its_cpus_where_any_device_will_d
     assert [held(each, wanted) for each in machines] == [{"cuda": 2, "cpu": 2}, {"cpu": 2}]
     cluster = cluster_of(machines, wanted)
     assert (cluster.workers, cluster.device, cluster.threads, cluster.hosts) == (6, "any", 2, 2)
-    places = Places(machines, wanted)
+    places = Slots(machines, wanted)
     taken = [places.take(number) for number in range(7)]
     assert Counter(None if each is None else each.share.device for each in taken) == {
         "cuda": 2,
@@ -53,7 +53,9 @@ def test_what_gpus_leave_of_a_machine_trains_on_its_cpus_where_any_device_will_d
 def test_what_a_clusters_owner_named_bounds_the_trials_too() -> None:
     wanted = asked(custom={"licence": 1, "fast_disk": 0.5})
     assert held(host("a", cpu=8, licence=3, fast_disk=1), wanted) == {"cpu": 2}
-    with pytest.raises(NoRoom, match=r"licence = 1, fast_disk = 0.5 .* licence = 0, fast_disk = 1"):
+    with pytest.raises(
+        InsufficientResources, match=r"licence = 1, fast_disk = 0.5 .* licence = 0, fast_disk = 1"
+    ):
         cluster_of([host("b", cpu=8, fast_disk=1)], wanted)
 
 
@@ -75,7 +77,7 @@ def test_spread_fills_the_emptiest_machine_and_pack_one_after_the_other() -> Non
     machines = [host("a", cpu=2), host("b", cpu=4), host("c", cpu=2)]
 
     def order(placement: str) -> str:
-        places = Places(machines, asked(placement=placement))
+        places = Slots(machines, asked(placement=placement))
         taken = [places.take(number) for number in range(8)]
         return "".join(each.host.id for each in taken if each)
 
@@ -87,7 +89,7 @@ def test_spread_fills_the_emptiest_machine_and_pack_one_after_the_other() -> Non
 
 def test_a_machine_that_leaves_takes_its_places_along_and_one_that_joins_brings_some() -> None:
     one, two = host("a", cpu=1), host("b", cpu=2)
-    places = Places([one, two], asked())
+    places = Slots([one, two], asked())
     taken = {number: places.take(number) for number in range(3)}
     assert places.full
     assert places.change([one])
@@ -120,8 +122,8 @@ def test_no_machine_is_ever_given_more_than_it_has(
     wanted = asked(cpus=cpus, gpus=gpus, device=device, placement=placement)
     hosts = [host(f"h{at}", cpu=c, gpu=g) for at, (c, g) in enumerate(machines)]
     try:
-        places = Places(hosts, wanted)
-    except NoRoom:
+        places = Slots(hosts, wanted)
+    except InsufficientResources:
         return
     used: dict[str, Counter[str]] = {each.id: Counter() for each in hosts}
     taken = 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sweeps import make_look, make_opening, make_trial, sweep_of
 
-from search.records.sweep import Opening, State, Sweep
+from search.records.sweep import State, Sweep, TestSetOpening
 from trainable.contract import Metric
 
 
@@ -62,7 +62,7 @@ def test_of_equal_trials_the_earlier_is_the_best() -> None:
 
 def test_an_opening_survives_json() -> None:
     opening = make_opening(make_look(3), make_look(None, seed=7))
-    again = Opening.from_json(opening.to_json())
+    again = TestSetOpening.from_json(opening.to_json())
     assert again.to_json() == opening.to_json()
     assert again.time == opening.time
     assert [(look.trial, look.seed) for look in again.looks] == [(3, 0), (None, 7)]

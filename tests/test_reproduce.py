@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sweeps import placed_sweep
 
-from benchsweep.errors import Mistake
+from benchsweep.errors import UsageError
 from benchsweep.report_record import reported
 from reports.analysis.benchmarks import read_benchmarks
 from reports.page.report import write
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_report_is_refused_by_its_name(tmp_path: Path) -> None
     other = tmp_path / "other.html"
     for content in ("<html></html>", "{}", "[1]"):
         other.write_text(content)
-        with pytest.raises(Mistake, match=r"other\.html"):
+        with pytest.raises(UsageError, match=r"other\.html"):
             reported(other)
-    with pytest.raises(Mistake, match="No such file"):
+    with pytest.raises(UsageError, match="No such file"):
         reported(tmp_path / "gone.json")

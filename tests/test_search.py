@@ -14,7 +14,7 @@ import ray
 from searches import NOWHERE, journal_of, plan, search
 
 from search.cluster.access import Site
-from search.engine.connection import NoRoom
+from search.engine.connection import InsufficientResources
 from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
 from search.plan.plan import Plan
 from search.records.folder import NotARun, RunFolder
@@ -208,7 +208,7 @@ def test_another_kind_of_trainable_is_searched_and_ranked_alike(tmp_path: Path) 
 
 
 def test_a_plan_that_asks_for_more_than_the_machine_has_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(NoRoom, match="cpus = 4096"):
+    with pytest.raises(InsufficientResources, match="cpus = 4096"):
         search(RunFolder.named("large", tmp_path), plan(resources={"cpus": 4096}))
 
 
@@ -292,7 +292,7 @@ def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 def test_a_run_that_never_came_to_a_trial_takes_another_plan(tmp_path: Path) -> None:
     run = RunFolder.named("again", tmp_path)
-    with pytest.raises(NoRoom):
+    with pytest.raises(InsufficientResources):
         search(run, plan(resources={"cpus": 4096}))
     search(run, plan(budget={"trials": 1}))
     assert Sweep.read(run.path).status == "finished"

@@ -24,7 +24,7 @@ from sweeps import ACCURACY, ENVIRONMENT, START, make_trial, sweep_of
 from benchsweep.__main__ import main
 from benchsweep.commands import status
 from benchsweep.progress.replay import replay
-from benchsweep.progress.run_status import Standing, next_command
+from benchsweep.progress.run_status import RunStatus, next_command
 from benchsweep.progress.search import Progress
 from benchsweep.screen.status import line, picture
 from search.engine.events import EpochReported
@@ -64,7 +64,7 @@ def held(run: RunFolder, seconds: float) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progress, Standing]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progress, RunStatus]:
     """A search that was stopped in the middle, with what its own progress was just before and what
     was read from its folder then."""
     run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
@@ -78,7 +78,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progre
         for event in started:
             progress.take(event)
             if isinstance(event, EpochReported) and seen is None and len(progress.finished) == 2:
-                seen = Standing.read(run, now())
+                seen = RunStatus.read(run, now())
                 started.stop()
     assert seen is not None
     return run, progress, seen
@@ -145,7 +145,7 @@ def test_json_holds_what_its_help_names(watched: Any, capsys: pytest.CaptureFixt
 def test_an_owner_whose_ray_is_not_up_yet_is_starting_and_its_trials_wait(watched: Any) -> None:
     run, _, _ = watched
     with owning(run.lock):
-        seen = Standing.read(run, now() + timedelta(hours=1))
+        seen = RunStatus.read(run, now() + timedelta(hours=1))
     assert seen.phase == "starting"
     assert seen.works
     assert all(work.waiting for work in seen.works)
@@ -170,7 +170,7 @@ def test_a_plan_whose_trainable_is_far_away_is_told_by_its_budget(tmp_path: Path
     run = RunFolder.named("far", tmp_path)
     run.path.mkdir()
     run.plan.write_text('trainable = "nowhere.mine"\n[budget]\ntrials = 7\nwall_time = "1h30m"\n')
-    limits = Standing.read(run, now()).progress.limits
+    limits = RunStatus.read(run, now()).progress.limits
     assert limits == (7, 5400.0, None)
 
 
@@ -219,10 +219,10 @@ def test_ctrl_c_ends_the_watching_alone(watched: Any) -> None:
 def test_a_run_that_takes_long_to_read_is_read_seldom(watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, seen = watched
     clock, slept = [0.0], []
-    over = Standing.read(watched[0], now())
+    over = RunStatus.read(watched[0], now())
     readings = iter([seen, seen, over])
 
-    def read() -> Standing:
+    def read() -> RunStatus:
         clock[0] += 0.05 if not slept else 3.0
         return next(readings)
 
@@ -235,11 +235,11 @@ def test_a_run_that_takes_long_to_read_is_read_seldom(watched: Any, monkeypatch:
 # What is drawn.
 
 
-def line_of(standing: Standing) -> str:
+def line_of(standing: RunStatus) -> str:
     return drawn(standing, 200)
 
 
-def drawn(standing: Standing, width: int) -> str:
+def drawn(standing: RunStatus, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     for part in picture(standing, next_command(standing)):
         console.print(part)
@@ -254,7 +254,7 @@ def test_the_picture_fits(watched: Any, width: int) -> None:
     assert any(" of 40 " in each for each in lines)
 
 
-def standing_of(sweep: Sweep, **changes: Any) -> Standing:
+def standing_of(sweep: Sweep, **changes: Any) -> RunStatus:
     known = {
         "sweep": sweep,
         "owner": None,
@@ -264,7 +264,7 @@ def standing_of(sweep: Sweep, **changes: Any) -> Standing:
         "works": (),
         "last_seen": START,
     }
-    return Standing(**{**known, **changes})
+    return RunStatus(**{**known, **changes})
 
 
 def test_versions_of_the_plan_repeats_and_requests_are_told() -> None:

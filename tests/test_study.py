@@ -16,8 +16,8 @@ from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.journal import repair
 from search.records.sweep import State, Sweep
-from search.study.base import Question, Settled
-from search.study.search import REPEATS, Study
+from search.study.base import SettledTrial, Suggestion
+from search.study.search import REPEATS, SearchStudy
 from trainable.epoch import Epoch
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
@@ -78,12 +78,12 @@ def test_wherever_its_journal_ends_a_search_comes_to_the_same_end(tmp_path: Path
 def test_a_recipe_that_was_trained_before_is_answered_from_the_record(tmp_path: Path) -> None:
     run = folder("few", tmp_path)
     given = _plan(space=CHOICES, recipe={"epochs": 4, "learning_rate": 0.01}, pruner={"name": "none"})
-    asked: list[Question | Settled] = []
+    asked: list[Suggestion | SettledTrial] = []
     study = carry_on(run, given, seen=asked.append)
     sweep = Sweep.read(run.path)
     trained = [trial for trial in sweep.trials if trial.same_as is None]
     repeated = [trial for trial in sweep.trials if trial.same_as is not None]
-    assert len(trained) == 4 == sum(isinstance(one, Question) for one in asked)
+    assert len(trained) == 4 == sum(isinstance(one, Suggestion) for one in asked)
     assert len(repeated) == 8
     for trial in repeated:
         first = sweep.trials[trial.same_as or 0]
@@ -99,17 +99,17 @@ def test_a_search_by_time_alone_ends_when_its_space_has_nothing_new(tmp_path: Pa
     study = carry_on(run, given)
     assert "nothing new" in str(study.exhausted())
     assert len(Sweep.read(run.path).trials) >= REPEATS
-    assert "nothing new" in str(Study(run, given).exhausted())
+    assert "nothing new" in str(SearchStudy(run, given).exhausted())
 
 
 def test_a_trial_in_progress_is_no_answer(tmp_path: Path) -> None:
     run = folder("two", tmp_path)
     given = _plan(space={"schedule": {"choices": ["constant"]}}, recipe={"epochs": 2, "learning_rate": 0.01})
-    study = Study(run, given)
+    study = SearchStudy(run, given)
     first, second = study.ask(), study.ask()
-    assert isinstance(first, Question) and isinstance(second, Question)
+    assert isinstance(first, Suggestion) and isinstance(second, Suggestion)
     train(study, first)
-    assert isinstance(study.ask(), Settled)
+    assert isinstance(study.ask(), SettledTrial)
     assert train(study, second) is State.COMPLETE
 
 
@@ -118,10 +118,10 @@ def test_each_worker_of_a_trial_is_on_record_once_with_its_start_and_first_epoch
     given = _plan(pruner={"name": "none"}, budget={"trials": 1})
     run.plan.write_text(given.to_toml())
     for until in (2, None):
-        study = Study(run, given)
+        study = SearchStudy(run, given)
         study.begin_session({})
         question = study.ask()
-        assert isinstance(question, Question)
+        assert isinstance(question, Suggestion)
         train(study, question, until=until)
     (trial,) = Sweep.read(run.path).trials
     assert [(each.worker, each.session, each.epoch) for each in trial.placements] == [
@@ -136,9 +136,9 @@ def test_each_worker_of_a_trial_is_on_record_once_with_its_start_and_first_epoch
 
 def test_a_placement_is_dated_from_when_what_it_tells_first_was_begun(tmp_path: Path) -> None:
     run = folder("dated", tmp_path)
-    study = Study(run, _plan(pruner={"name": "none"}))
+    study = SearchStudy(run, _plan(pruner={"name": "none"}))
     question = study.ask()
-    assert isinstance(question, Question)
+    assert isinstance(question, Suggestion)
     now = datetime.now(UTC)
     study.record(question.number, Epoch(1, {study.plan.metric.name: 0.5}, 60.0), "here:1")
     (placed,) = Sweep.read(run.path).trials[0].placements
@@ -147,10 +147,10 @@ def test_a_placement_is_dated_from_when_what_it_tells_first_was_begun(tmp_path: 
 
 def test_the_journal_grows_by_a_line_for_a_draw_and_little_for_an_epoch(tmp_path: Path) -> None:
     run = folder("lines", tmp_path)
-    study = Study(run, _plan(pruner={"name": "none"}))
+    study = SearchStudy(run, _plan(pruner={"name": "none"}))
     before = len(run.journal.read_text().splitlines())
     question = study.ask()
-    assert isinstance(question, Question)
+    assert isinstance(question, Suggestion)
     assert len(run.journal.read_text().splitlines()) == before + 1
     size = run.journal.stat().st_size
     train(study, question, until=2)

@@ -20,7 +20,7 @@ from sweeps import boosting_sweep, confirmed_sweep, make_sweep
 from reports.analysis.benchmarks import read_benchmarks
 from reports.page.report import Report, as_markdown
 from reports.statistics.inference import compare, mean_interval, wilson
-from search.records.sweep import Look, State, Sweep, Trial
+from search.records.sweep import State, Sweep, TestLook, Trial
 
 NUMBER = re.compile(r"(?<![\w.-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 
@@ -48,11 +48,11 @@ def minutes(whole: int) -> list[str]:
     )
 
 
-def looks_at(sweep: Sweep, trial: int | None) -> list[Look]:
+def looks_at(sweep: Sweep, trial: int | None) -> list[TestLook]:
     return [look for look in sweep.openings[0].looks if look.trial == trial]
 
 
-def correct(looks: Iterable[Look]) -> np.ndarray[Any, Any]:
+def correct(looks: Iterable[TestLook]) -> np.ndarray[Any, Any]:
     return np.stack([look.evaluation.correct for look in looks if look.evaluation.correct is not None])
 
 

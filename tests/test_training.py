@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from trainable.epoch import Diverged
-from trainable.mnist.data import Dataset, Digits, Source
+from trainable.mnist.data import Dataset, LabelledImages, Source
 from trainable.mnist.models import build
 from trainable.mnist.recipe import Recipe, Schedule
 from trainable.mnist.training import Training, _generator
@@ -274,7 +274,7 @@ def test_the_state_of_another_network_is_refused(digits: Dataset) -> None:
 
 def test_images_that_may_not_be_written_are_trained_on_as_they_are(digits: Dataset) -> None:
     """As they come out of Ray's object store."""
-    frozen = Digits(digits.train.images.copy(), digits.train.labels, digits.train.class_names)
+    frozen = LabelledImages(digits.train.images.copy(), digits.train.labels, digits.train.class_names)
     frozen.images.setflags(write=False)
     mapped = Dataset(frozen, digits.validation, digits.fingerprint, digits.mean, digits.std)
     assert train(mapped, recipe()).weights_sha256 == train(digits, recipe()).weights_sha256

@@ -15,8 +15,8 @@ from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 from search.records.warm_start import CannotWarmStart, WarmStart
 from search.start import starting
-from search.study.base import Question
-from search.study.search import Study
+from search.study.base import Suggestion
+from search.study.search import SearchStudy
 
 
 def _plan(**changes: Any) -> Plan:
@@ -77,8 +77,8 @@ def test_it_does_not_need_the_other_run_any_more_and_survives_a_resume(other: Sw
 @pytest.mark.parametrize("name", ["tpe", "gp", "cmaes", "random", "qmc"])
 def test_every_sampler_bears_it(other: Sweep, tmp_path: Path, name: str) -> None:
     given = _plan(sampler={"name": name})
-    study = Study(_begun(given, other, tmp_path), given)
-    assert all(isinstance(study.ask(), Question) for _ in range(3))
+    study = SearchStudy(_begun(given, other, tmp_path), given)
+    assert all(isinstance(study.ask(), Suggestion) for _ in range(3))
 
 
 def test_a_warm_start_outlives_a_first_start_that_came_to_no_trial(other: Sweep, tmp_path: Path) -> None:

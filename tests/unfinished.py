@@ -11,9 +11,9 @@ from studies import carry_on, folder, score
 
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
-from search.study.base import Question
-from search.study.confirmation import Entry, Reruns
-from search.study.search import Study
+from search.study.base import Suggestion
+from search.study.confirmation import ConfirmationStudy, Entry
+from search.study.search import SearchStudy
 from trainable.epoch import Epoch
 
 DIVERGED = "epoch 3: train_loss must stay finite, but became nan"
@@ -48,11 +48,11 @@ def confirmed(runs: Path) -> RunFolder:
     entry = Entry.of(Sweep.read(run.path), asked)
     assert entry is not None
     run.confirmation.path.mkdir()
-    register = Reruns(run.confirmation, asked, entry)
+    register = ConfirmationStudy(run.confirmation, asked, entry)
     register.begin_session({})
     for _ in range(4):
         question = register.ask()
-        assert isinstance(question, Question)
+        assert isinstance(question, Suggestion)
         _train(register, question, question.epochs)
         register.end(question.number, State.COMPLETE)
     _write_epochs(run.confirmation)
@@ -63,12 +63,12 @@ def _with_ends(runs: Path, name: str, ends: tuple[State | None, ...]) -> RunFold
     run = folder(name, runs)
     asked = plan(name=name, budget={"trials": len(ends) + 1}, pruner={"name": "none"})
     run.plan.write_text(asked.to_toml())
-    study = Study(run, asked)
+    study = SearchStudy(run, asked)
     study.adopt()
     study.begin_session({"commit": "0" * 40})
     for end in ends:
         question = study.ask()
-        assert isinstance(question, Question)
+        assert isinstance(question, Suggestion)
         epochs = {State.COMPLETE: question.epochs, State.FAILED: 0, None: 1}.get(end, 2)
         _train(study, question, epochs)
         if end is not None:
@@ -79,7 +79,7 @@ def _with_ends(runs: Path, name: str, ends: tuple[State | None, ...]) -> RunFold
     return run
 
 
-def _train(register: Any, question: Question, epochs: int) -> None:
+def _train(register: Any, question: Suggestion, epochs: int) -> None:
     recipe = json.loads(question.recipe)
     for epoch in range(1, epochs + 1):
         metrics = {register.plan.metric.name: score(recipe, epoch)}

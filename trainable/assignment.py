@@ -41,7 +41,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Report:
+class TrialReport:
     """What a worker tells the driver: an epoch, or the trial's end, or both at once.
 
     note: a sentence for the record (a damaged checkpoint that was passed over). traceback: of a FAILED
@@ -67,7 +67,7 @@ class Report:
         return {**vars(self), "epoch": epoch}
 
     @classmethod
-    def from_result(cls, result: dict[str, Any]) -> Report:
+    def from_result(cls, result: dict[str, Any]) -> TrialReport:
         """The report that `to_result` told, among whatever Ray added to it."""
         fields: dict[str, Any] = {name: result.get(name) for name in cls.__dataclass_fields__}
         epoch = None if fields["epoch"] is None else Epoch.from_json(json.loads(fields["epoch"]))

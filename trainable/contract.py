@@ -51,8 +51,11 @@ from pydantic import BaseModel
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 
-State = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
+TrainingState = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
 """A training's whole state: arrays, and values that JSON can hold. Stored without pickle."""
+
+State = TrainingState
+"""The former name of `TrainingState`, for trainables that import it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,8 @@ class TrainingRun(Protocol):
     """
 
     def __iter__(self) -> Iterator[Epoch]: ...
-    def state_dict(self) -> State: ...
-    def load_state_dict(self, state: State) -> None: ...
+    def state_dict(self) -> TrainingState: ...
+    def load_state_dict(self, state: TrainingState) -> None: ...
     def evaluate(self, test: Any) -> Evaluation: ...
     def save(self, folder: Path) -> list[Path]: ...
 

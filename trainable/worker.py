@@ -22,12 +22,12 @@ from typing import IO, Any
 import ray
 from ray import ObjectRef, tune
 
-from trainable.assignment import Assignment, Outcome, Report
+from trainable.assignment import Assignment, Outcome, TrialReport
 from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
 from trainable.epoch import Diverged, Epoch
-from trainable.storage.checkpoint import Checkpoint, Place, latest
+from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, latest
 from trainable.storage.claim import Claim, Superseded
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
 
@@ -59,7 +59,7 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
     try:
         with store.held():
             if assignment.announced:
-                tune.report(Report(assignment.number, worker).to_result())
+                tune.report(TrialReport(assignment.number, worker).to_result())
             for report in _reports(assignment, store, worker, ray.get(mapped.data)):
                 tune.report(report.to_result())
     except Superseded as error:
@@ -74,11 +74,11 @@ def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
 
 
 def _end(assignment: Assignment, worker: str, outcome: Outcome, error: str, told: str | None = None) -> None:
-    report = Report(assignment.number, worker, outcome=outcome, error=error, traceback=told)
+    report = TrialReport(assignment.number, worker, outcome=outcome, error=error, traceback=told)
     tune.report(report.to_result())
 
 
-def _reports(assignment: Assignment, store: _Store, worker: str, data: Any) -> Iterator[Report]:
+def _reports(assignment: Assignment, store: _Store, worker: str, data: Any) -> Iterator[TrialReport]:
     """What there is to tell: epochs the driver has not on record, and the end, once."""
     trainable = load_trainable(assignment.trainable)
     recipe = trainable.Recipe.model_validate_json(assignment.recipe)
@@ -91,17 +91,17 @@ def _reports(assignment: Assignment, store: _Store, worker: str, data: Any) -> I
     outcome: Outcome | None = None
     for epoch in chain(stored, _trained(training, stored, store, trainable.METRIC)):
         if store.notes:
-            yield Report(assignment.number, worker, note="; ".join(store.notes))
+            yield TrialReport(assignment.number, worker, note="; ".join(store.notes))
             store.notes.clear()
         if epoch.number > assignment.reported:
             # The end rides on the last epoch's report: one message less for every trial.
             if epoch.number < assignment.epochs:
-                yield Report(assignment.number, worker, epoch)
+                yield TrialReport(assignment.number, worker, epoch)
             else:
                 outcome = "COMPLETE"
-                yield Report(assignment.number, worker, epoch, outcome, **_made(assignment, training))
+                yield TrialReport(assignment.number, worker, epoch, outcome, **_made(assignment, training))
     if outcome is None:
-        yield Report(assignment.number, worker, outcome="COMPLETE", **_made(assignment, training))
+        yield TrialReport(assignment.number, worker, outcome="COMPLETE", **_made(assignment, training))
 
 
 def _made(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class _Store:
         self._recipe = assignment.recipe
         self._folder = Path(assignment.folder)
         self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
-        self._place: Place = self._remote or self._folder / "checkpoint.safetensors"
+        self._place: CheckpointLocation = self._remote or self._folder / "checkpoint.safetensors"
         self._claim = Claim(self._remote or self._folder, *assignment.claim)
         self._waited = RemoteFolder.waited
         self.notes: list[str] = []
@@ -181,7 +181,7 @@ class _Store:
             checkpoint.keep(self._place, self._claim.check)
             if self._remote is None:
                 lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
-                write_whole(self._folder / "epochs.jsonl", lines)
+                write_atomic(self._folder / "epochs.jsonl", lines)
         waited, self._waited = RemoteFolder.waited - self._waited, RemoteFolder.waited
         if waited > 1:
             self.notes.append(f"its storage did not answer for {waited:.0f} s, until epoch {last} was stored")
@@ -191,7 +191,7 @@ class _Store:
         if self._remote is not None:
             return told
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
-            write_whole(self._folder / "error.txt", told)
+            write_atomic(self._folder / "error.txt", told)
         return None
 
 

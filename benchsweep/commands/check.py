@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsweep.options import RUNS, Json, Runs
+from benchsweep.options import RUNS, JsonOption, RunsOption
 
 if TYPE_CHECKING:
     from reports.analysis.gate import Measurement
@@ -26,8 +26,8 @@ def check(
     level: Annotated[
         float, typer.Option(min=1e-6, max=0.5, help="Of the paired test: the share of false alarms.")
     ] = 0.05,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Fail where a run's test accuracy is significantly below another one's, or a published one.
 

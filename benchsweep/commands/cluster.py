@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import Config, Set
+from benchsweep.options import PlanArgument, SetOption
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def cluster() -> None:
 
 
 @app.command("ray-up")
-def ray_up(config: Config, sets: Set = [], out: Out = None) -> None:  # noqa: B006  typer copies it
+def ray_up(config: PlanArgument, sets: SetOption = [], out: Out = None) -> None:  # noqa: B006  typer copies it
     """A YAML file for `ray up`: machines of your own by ssh ([cluster.ssh]), or Amazon's ([cluster.aws])."""
     from benchsweep.find import read_plan
     from search.deploy import ray_up as files
@@ -43,7 +43,7 @@ def ray_up(config: Config, sets: Set = [], out: Out = None) -> None:  # noqa: B0
 
 
 @app.command()
-def kuberay(config: Config, sets: Set = [], out: Out = None) -> None:  # noqa: B006
+def kuberay(config: PlanArgument, sets: SetOption = [], out: Out = None) -> None:  # noqa: B006
     """A manifest with a RayJob, for KubeRay 1.5.1 and later on Kubernetes ([cluster.kubernetes])."""
     from benchsweep.find import read_plan
     from search.deploy import kuberay as files
@@ -56,7 +56,7 @@ def kuberay(config: Config, sets: Set = [], out: Out = None) -> None:  # noqa: B
 
 
 @app.command()
-def slurm(config: Config, sets: Set = [], out: Out = None) -> None:  # noqa: B006
+def slurm(config: PlanArgument, sets: SetOption = [], out: Out = None) -> None:  # noqa: B006
     """A batch script for Slurm, on `ray symmetric-run` ([cluster.slurm])."""
     from benchsweep.find import read_plan
     from search.deploy import slurm as files
@@ -68,12 +68,12 @@ def slurm(config: Config, sets: Set = [], out: Out = None) -> None:  # noqa: B00
 
 def _give(text: str, out: Path | None, after: list[str]) -> None:
     from benchsweep import terminal
-    from trainable.storage.durable import write_whole
+    from trainable.storage.durable import write_atomic
 
     if out is None:
         typer.echo(text, nl=False)
     else:
-        write_whole(out, text)
+        write_atomic(out, text)
     err = terminal.err()
     terminal.say(err, "next:" if out is not None else "next, once it is in a file of that name:")
     for line in after:

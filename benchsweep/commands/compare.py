@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsweep.errors import Mistake
-from benchsweep.options import RUNS, Json, Runs
+from benchsweep.errors import UsageError
+from benchsweep.options import RUNS, JsonOption, RunsOption
 
 if TYPE_CHECKING:
-    from reports.page.comparison import Comparison
+    from reports.page.comparison import RunComparison
     from search.records.folder import RunFolder
 
 _LONGEST = 80
@@ -36,8 +36,8 @@ def compare(
         ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Compare runs: which found more, how soon, whether the difference is real, what differed.
 
@@ -85,13 +85,13 @@ def compare(
         webbrowser.open(made["compare.html"].as_uri())
 
 
-def _compared(named: Sequence[str], runs: Path) -> tuple[list[RunFolder], Comparison]:
+def _compared(named: Sequence[str], runs: Path) -> tuple[list[RunFolder], RunComparison]:
     from benchsweep.find import run_folder
-    from reports.page.comparison import MOST, Comparison
+    from reports.page.comparison import MOST, RunComparison
     from search.records.sweep import Sweep
 
     if not 2 <= len(named) <= MOST:
-        raise Mistake(
+        raise UsageError(
             f"compare takes 2 to {MOST} runs, but got {len(named)}: {', '.join(named)}; "
             f"`benchsweep list` shows the runs there are"
         )
@@ -100,11 +100,11 @@ def _compared(named: Sequence[str], runs: Path) -> tuple[list[RunFolder], Compar
     for each, folder in zip(named, folders, strict=True):
         real = folder.path.resolve()
         if real in seen:
-            raise Mistake(
+            raise UsageError(
                 f"each run must be named once, but {seen[real]} and {each} are both {real}; leave one out"
             )
         seen[real] = each
-    return folders, Comparison.of([Sweep.read(folder.path) for folder in folders])
+    return folders, RunComparison.of([Sweep.read(folder.path) for folder in folders])
 
 
 def default_folder(names: Sequence[str]) -> str:

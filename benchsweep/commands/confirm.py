@@ -6,11 +6,20 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import RUNS, Address, DataDir, Json, Quiet, Run, Runs, ShipCode
+from benchsweep.options import (
+    RUNS,
+    AddressOption,
+    DataDirOption,
+    JsonOption,
+    QuietOption,
+    RunArgument,
+    RunsOption,
+    ShipCodeOption,
+)
 
 
 def confirm(
-    run: Run,
+    run: RunArgument,
     candidates: Annotated[
         int | None,
         typer.Option(
@@ -24,12 +33,12 @@ def confirm(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Also train a final model, with the validation images too.")
     ] = False,
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
-    address: Address = None,
-    ship_code: ShipCode = False,
-    quiet: Quiet = False,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
+    address: AddressOption = None,
+    ship_code: ShipCodeOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Find out which of a run's best trials are good, and which were lucky.
 
@@ -47,10 +56,10 @@ def confirm(
     Exit codes: as of `run`.
     """
     from benchsweep.find import run_folder
-    from benchsweep.session.carry_out import Wish, carry_confirmation
+    from benchsweep.session.carry_out import RunOptions, carry_confirmation
     from search.cluster.access import Site
 
-    wish, folder = Wish.of(data_dir, Site(address, ship_code), quiet, json), run_folder(run, runs)
+    wish, folder = RunOptions.of(data_dir, Site(address, ship_code), quiet, json), run_folder(run, runs)
     carry_confirmation(folder, wish, candidates, seeds)
     if retrain:
         from benchsweep.session.final_model import retrain_winner

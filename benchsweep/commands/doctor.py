@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchsweep.errors import WENT_WRONG
-from benchsweep.options import RUNS, DataDir, Json, Runs
+from benchsweep.options import RUNS, DataDirOption, JsonOption, RunsOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,9 @@ def doctor(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run to look into as well.", show_default=False)
     ] = None,
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Check this machine and, with RUN, that run's folder. Nothing is changed; it takes some 15 s.
 
@@ -48,7 +48,7 @@ def doctor(
     """
     from benchsweep import terminal
     from benchsweep.find import run_folder
-    from search.doctor.finding import Verdict
+    from search.doctor.finding import CheckStatus
     from trainable.contract import data_folder
 
     folder = None if run is None else run_folder(run, runs)
@@ -60,7 +60,7 @@ def doctor(
             findings.append(finding)
             if not json:
                 _print(console, finding)
-    told_of = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+    told_of = (CheckStatus.PASS, CheckStatus.WARN, CheckStatus.FAIL)
     counts = {verdict.lower(): sum(each.verdict is verdict for each in findings) for verdict in told_of}
     if json:
         terminal.print_json({"findings": [vars(each) for each in findings], **counts})

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchsweep.options import RUNS, DataDir, Json, Runs
+from benchsweep.options import RUNS, DataDirOption, JsonOption, RunsOption
 
 if TYPE_CHECKING:
     from benchsweep.saved_model import FoundModel
     from trainable.evaluation.evaluation import Evaluation
 
-Model = Annotated[
+ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
@@ -24,7 +24,7 @@ Model = Annotated[
 ]
 
 
-class Split(StrEnum):
+class SplitName(StrEnum):
     """Which images."""
 
     validation = "validation"
@@ -32,11 +32,11 @@ class Split(StrEnum):
 
 
 def evaluate(
-    model: Model,
+    model: ModelArgument,
     split: Annotated[
-        Split, typer.Option("--split", help="test opens the sealed test set.")
-    ] = Split.validation,
-    data_dir: DataDir = None,
+        SplitName, typer.Option("--split", help="test opens the sealed test set.")
+    ] = SplitName.validation,
+    data_dir: DataDirOption = None,
     dataset: Annotated[
         str | None,
         typer.Option(
@@ -46,8 +46,8 @@ def evaluate(
             show_default="the one it was trained on",
         ),
     ] = None,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Evaluate a saved model: accuracy with its 95 % Wilson interval, loss, expected calibration error,
     classes, confusion.

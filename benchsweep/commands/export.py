@@ -10,7 +10,7 @@ import typer
 
 from benchsweep.formats.models import MODEL_FORMATS
 from benchsweep.formats.runs import RUN_FORMATS
-from benchsweep.options import RUNS, DataDir, Json, Runs
+from benchsweep.options import RUNS, DataDirOption, JsonOption, RunsOption
 
 if TYPE_CHECKING:
     from benchsweep.formats.target import Exported
@@ -51,9 +51,9 @@ def export(
             show_default="./ and the run's or folder's name",
         ),
     ] = None,
-    data_dir: DataDir = None,
-    runs: Runs = RUNS,
-    json: Json = False,
+    data_dir: DataDirOption = None,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Write a saved model, or a run, in another format. An earlier export there is replaced as a whole.
 
@@ -71,12 +71,12 @@ def export(
     --json prints one object: file, format, bytes and notes.
     """
     from benchsweep import terminal
-    from trainable.storage.durable import write_folder, write_whole
+    from trainable.storage.durable import write_atomic, write_folder
 
     target, made = _made(what, form.value, part, output, data_dir, runs)
     target.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(made.content, bytes):
-        write_whole(target, made.content)
+        write_atomic(target, made.content)
     else:
         write_folder(target, made.content)
     if json:
@@ -92,7 +92,7 @@ def _made(
     what: str, form: str, part: Part, output: Path | None, data_dir: Path | None, runs: Path
 ) -> tuple[Path, Exported]:
     """Where to write, and what. Raises Mistake, and what the format's own file names."""
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
     from benchsweep.find import run_folder
     from benchsweep.formats.target import model_target, run_target
     from benchsweep.saved_model import find_model
@@ -100,13 +100,13 @@ def _made(
 
     if part is not Part.trials and not (form in RUN_FORMATS and RUN_FORMATS[form].parts):
         tables = " or ".join(name for name, each in RUN_FORMATS.items() if each.parts)
-        raise Mistake(f"--what {part} is of a table, --format {tables}, but --format is {form}")
+        raise UsageError(f"--what {part} is of a table, --format {tables}, but --format is {form}")
     if form in MODEL_FORMATS:
         found = find_model(what, runs)
         target = model_target(found, MODEL_FORMATS[form], output)
         return target, MODEL_FORMATS[form].make(found, data_folder(data_dir))
     if Path(what).is_file():
-        raise Mistake(
+        raise UsageError(
             f"--format {form} is of a run, so RUN must be its name or its folder, but {what} is a file"
         )
     run = run_folder(what, runs)

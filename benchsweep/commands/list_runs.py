@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from benchsweep.options import RUNS, Json, Runs
+from benchsweep.options import RUNS, JsonOption, RunsOption
 
 
-def runs(runs: Runs = RUNS, json: Json = False) -> None:
+def runs(runs: RunsOption = RUNS, json: JsonOption = False) -> None:
     """List the runs there are: how far each is, and the best it found.
 
     --json prints an array with an object for each run: name, folder, state, metric, trials (total,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchsweep.commands.evaluate import Model
-from benchsweep.options import RUNS, Json, Runs
+from benchsweep.commands.evaluate import ModelArgument
+from benchsweep.options import RUNS, JsonOption, RunsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ _LEAST = 0.001
 
 
 def predict(
-    model: Model,
+    model: ModelArgument,
     images: Annotated[
         list[Path],
         typer.Argument(metavar="IMAGE", help="Pictures of one digit each: PNG, JPEG, TIFF, WebP, …"),
@@ -31,8 +31,8 @@ def predict(
             show_default="told by each picture's border",
         ),
     ] = None,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Tell which digits pictures show, and how sure the model is.
 

@@ -7,19 +7,19 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.errors import Mistake
-from benchsweep.options import RUNS, DataDir, Json, Name, Quiet, Runs
+from benchsweep.errors import UsageError
+from benchsweep.options import RUNS, DataDirOption, JsonOption, NameOption, QuietOption, RunsOption
 
 _SAMPLE = "digits"
 
 
 def quickstart(
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials to run.", show_default="30")] = None,
-    name: Name = None,
-    quiet: Quiet = False,
-    json: Json = False,
+    name: NameOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Make a first search, and show what comes of one.
 
@@ -30,7 +30,7 @@ def quickstart(
     Given again, it continues what was interrupted, or shows what was found. --json is as in `run`.
     """
     from benchsweep.find import read_plan
-    from benchsweep.session.carry_out import Wish, carry_out
+    from benchsweep.session.carry_out import RunOptions, carry_out
     from benchsweep.terminal import typed
     from search.cluster.access import HERE
     from search.records.folder import RunFolder
@@ -46,7 +46,7 @@ def quickstart(
         _say_loudly(missing, plan.name)
     run = RunFolder.named(plan.name, runs)
     afresh = typed("quickstart", "--name", _free_name(plan.name, runs))
-    carry_out(run, plan, Wish.of(data_dir, HERE, quiet, json), afresh)
+    carry_out(run, plan, RunOptions.of(data_dir, HERE, quiet, json), afresh)
 
 
 def shipped(name: str) -> Path:
@@ -55,7 +55,7 @@ def shipped(name: str) -> Path:
     # a folder of that name in the user's own directory would be taken for it.
     path = Path(__file__).resolve().parents[2] / "configs" / name
     if not path.is_file():
-        raise Mistake(
+        raise UsageError(
             f"the plans that come with benchsweep must lie in {path.parent}, but there is no {name}; "
             f"install benchsweep again, or write a plan and give it to `benchsweep run`"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsweep.options import RUNS, Runs
+from benchsweep.options import RUNS, RunsOption
 
 
 class PlotlyJs(StrEnum):
@@ -42,7 +42,7 @@ def report(
             help="inline: the page needs no network. cdn: it is much smaller, and its drawings need one.",
         ),
     ] = PlotlyJs.inline,
-    runs: Runs = RUNS,
+    runs: RunsOption = RUNS,
 ) -> None:
     """Write the report of one run, or of each of several, anew: report.html, report.md, leaderboard.csv and
     results.json.
@@ -50,7 +50,7 @@ def report(
     A run that is being searched can be reported too, as far as it is. `benchsweep compare` puts several runs
     on one page.
     """
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
     from benchsweep.find import run_folder
     from benchsweep.screen.ending import write_report
     from search.records.sweep import Sweep
@@ -59,7 +59,7 @@ def report(
     names = [folder.name for folder in folders]
     if output is not None and len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise Mistake(
+        raise UsageError(
             f"--output takes runs of different names, but {twice} is named twice; report them one by one"
         )
     for folder in folders:

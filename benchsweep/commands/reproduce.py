@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsweep.options import RUNS, DataDir, Json, Runs
+from benchsweep.options import RUNS, DataDirOption, JsonOption, RunsOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +48,9 @@ def reproduce(
             show_default="0.005 of a share, 5 % of another metric",
         ),
     ] = None,
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Train a recorded trial again, in this process, and compare every epoch and the weights.
 
@@ -67,7 +67,7 @@ def reproduce(
     Exit codes: 0 the same to the bit, or close under other conditions; 1 neither.
     """
     from benchsweep import terminal
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
     from benchsweep.find import run_folder, trial_of
     from search.records.sweep import Sweep
     from search.reproduce import Changes, Reproduction, original, reproduce, reruns
@@ -75,7 +75,7 @@ def reproduce(
     from trainable.contract import data_folder
 
     if (run is None) == (source is None):
-        raise Mistake("RUN or --from FILE must be given, and not both; `benchsweep list` shows the runs")
+        raise UsageError("RUN or --from FILE must be given, and not both; `benchsweep list` shows the runs")
     if source is not None:
         from benchsweep.report_record import reported
 

@@ -8,20 +8,20 @@ import typer
 
 from benchsweep.options import (
     RUNS,
-    Address,
-    Config,
-    DataDir,
-    DatasetName,
-    Json,
-    LiveReport,
-    Name,
-    Quiet,
-    Run,
-    Runs,
-    Set,
-    ShipCode,
-    TrialTimeout,
-    WarmStart,
+    AddressOption,
+    DataDirOption,
+    DatasetOption,
+    JsonOption,
+    LiveReportOption,
+    NameOption,
+    PlanArgument,
+    QuietOption,
+    RunArgument,
+    RunsOption,
+    SetOption,
+    ShipCodeOption,
+    TrialTimeoutOption,
+    WarmStartOption,
 )
 
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: Config,
-    sets: Set = [],  # noqa: B006  typer copies it
-    name: Name = None,
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
-    dataset: DatasetName = None,
-    address: Address = None,
-    ship_code: ShipCode = False,
-    warm_start: WarmStart = None,
-    trial_timeout: TrialTimeout = None,
-    live_report: LiveReport = False,
-    quiet: Quiet = False,
-    json: Json = False,
+    config: PlanArgument,
+    sets: SetOption = [],  # noqa: B006  typer copies it
+    name: NameOption = None,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
+    dataset: DatasetOption = None,
+    address: AddressOption = None,
+    ship_code: ShipCodeOption = False,
+    warm_start: WarmStartOption = None,
+    trial_timeout: TrialTimeoutOption = None,
+    live_report: LiveReportOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Search what a plan asks for, and rank the winner.
 
@@ -61,27 +61,27 @@ def run(
     """
     # What needs ray, torch, optuna or pandas is imported in commands, so that --help is instant.
     from benchsweep.find import read_plan, run_folder
-    from benchsweep.session.carry_out import Wish, carry_out
+    from benchsweep.session.carry_out import RunOptions, carry_out
     from search.cluster.access import Site
     from search.records.folder import RunFolder
 
     plan = read_plan(config, sets, dataset, name, trial_timeout)
     plan.check_searchable(str(config))
     origin = None if warm_start is None else run_folder(warm_start, runs).path
-    wish = Wish.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    wish = RunOptions.of(data_dir, Site(address, ship_code), quiet, json, live_report)
     carry_out(RunFolder.named(plan.name, runs), plan, wish, warm_start=origin)
 
 
 def resume(
-    run: Run,
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
-    address: Address = None,
-    ship_code: ShipCode = False,
-    trial_timeout: TrialTimeout = None,
-    live_report: LiveReport = False,
-    quiet: Quiet = False,
-    json: Json = False,
+    run: RunArgument,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
+    address: AddressOption = None,
+    ship_code: ShipCodeOption = False,
+    trial_timeout: TrialTimeoutOption = None,
+    live_report: LiveReportOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Continue a run to the end of its budget, by its own plan.
 
@@ -89,7 +89,7 @@ def resume(
     is finished, this shows its end again and writes its report anew. --json is as in `run`.
     """
     from benchsweep.find import changed_plan, run_folder
-    from benchsweep.session.carry_out import Wish, carry_out
+    from benchsweep.session.carry_out import RunOptions, carry_out
     from search.cluster.access import Site
     from search.records.sweep import Sweep
     from search.start import plan_of
@@ -97,13 +97,13 @@ def resume(
     def plan(sweep: Sweep) -> Plan:
         return changed_plan(plan_of(sweep), trial_timeout)
 
-    wish = Wish.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    wish = RunOptions.of(data_dir, Site(address, ship_code), quiet, json, live_report)
     carry_out(run_folder(run, runs), plan, wish)
 
 
 def extend(
-    run: Run,
-    sets: Set = [],  # noqa: B006  typer copies it
+    run: RunArgument,
+    sets: SetOption = [],  # noqa: B006  typer copies it
     trials: Annotated[
         int | None, typer.Option("--trials", metavar="N", min=1, help="So many more.", show_default=False)
     ] = None,
@@ -114,14 +114,14 @@ def extend(
     epochs: Annotated[
         int | None, typer.Option("--epochs", metavar="N", min=1, help="So many more.", show_default=False)
     ] = None,
-    runs: Runs = RUNS,
-    data_dir: DataDir = None,
-    address: Address = None,
-    ship_code: ShipCode = False,
-    trial_timeout: TrialTimeout = None,
-    live_report: LiveReport = False,
-    quiet: Quiet = False,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    data_dir: DataDirOption = None,
+    address: AddressOption = None,
+    ship_code: ShipCodeOption = False,
+    trial_timeout: TrialTimeoutOption = None,
+    live_report: LiveReportOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Give a run more budget or another space, and go on with it.
 
@@ -130,9 +130,9 @@ def extend(
     fixes: every trial is kept, and those that the new plan could have drawn are learned from. What
     changed is recorded as a version of the plan, and shown in the report. --json is as in `run`.
     """
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
     from benchsweep.find import changed_plan, run_folder
-    from benchsweep.session.carry_out import Wish, carry_out
+    from benchsweep.session.carry_out import RunOptions, carry_out
     from search.cluster.access import Site
     from search.extend import More, extended
     from search.plan.budget import seconds
@@ -142,12 +142,12 @@ def extend(
     try:
         longer = None if time is None else seconds(time)
     except ValueError as error:
-        raise Mistake(f"--time {error}") from None
+        raise UsageError(f"--time {error}") from None
     more = More(trials, longer, epochs)
 
     def plan(sweep: Sweep) -> Plan:
         recorded = plan_of(sweep)
         return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
 
-    wish = Wish.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    wish = RunOptions.of(data_dir, Site(address, ship_code), quiet, json, live_report)
     carry_out(run_folder(run, runs), plan, wish, extend=True)

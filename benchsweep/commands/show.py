@@ -11,16 +11,16 @@ from typing import Annotated, Any
 
 import typer
 
-from benchsweep.options import RUNS, Json, Run, Runs
+from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
 
 
 def show(
-    run: Run,
+    run: RunArgument,
     trial: Annotated[
         str | None, typer.Argument(metavar="[TRIAL]", help="A trial's number, or best.", show_default=False)
     ] = None,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Show a run: its plan, its best trials and the leaderboard. With TRIAL, that trial in full.
 

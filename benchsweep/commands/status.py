@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchsweep.errors import INTERRUPTED
-from benchsweep.options import RUNS, Json, Run, Runs
+from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchsweep.progress.run_status import Standing
+    from benchsweep.progress.run_status import RunStatus
 
 _SHORTEST = 1.0
 """Seconds between two readings, at least."""
@@ -22,10 +22,10 @@ _PATIENCE = 5
 
 
 def status(
-    run: Run,
+    run: RunArgument,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until the run ends.")] = False,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Show how far a run is: one that is searched now, in whatever terminal, or one that was.
 
@@ -50,15 +50,15 @@ def status(
 
     from benchsweep import terminal
     from benchsweep.find import run_folder
-    from benchsweep.progress.run_status import Standing, next_command
+    from benchsweep.progress.run_status import RunStatus, next_command
     from benchsweep.screen.status import line, picture
 
     folder = run_folder(run, runs)
 
-    def read() -> Standing:
-        return Standing.read(folder, datetime.now(UTC))
+    def read() -> RunStatus:
+        return RunStatus.read(folder, datetime.now(UTC))
 
-    def plain(standing: Standing) -> dict[str, object]:
+    def plain(standing: RunStatus) -> dict[str, object]:
         return {**standing.to_json(), "next": next_command(standing)}
 
     if json and not watch:
@@ -79,7 +79,7 @@ def status(
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cursor comes back
         with Live(console=terminal.out(), auto_refresh=False) as live:
 
-            def draw(standing: Standing) -> None:
+            def draw(standing: RunStatus) -> None:
                 parts = picture(standing, next_command(standing))
                 live.update(Group(*parts), refresh=True)
 
@@ -88,7 +88,7 @@ def status(
         _watch(read, _changes(lambda standing: f"{line(standing)}\n"))
 
 
-def _watch(read: Callable[[], Standing], show: Callable[[Standing], None]) -> None:
+def _watch(read: Callable[[], RunStatus], show: Callable[[RunStatus], None]) -> None:
     """Show the run until nobody runs it any more."""
     import time
 
@@ -104,13 +104,13 @@ def _watch(read: Callable[[], Standing], show: Callable[[Standing], None]) -> No
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _changes(line: Callable[[Standing], str]) -> Callable[[Standing], None]:
+def _changes(line: Callable[[RunStatus], str]) -> Callable[[RunStatus], None]:
     """Print a line for each standing in which something happened since the one before."""
     import sys
 
     last: list[object] = []
 
-    def show(standing: Standing) -> None:
+    def show(standing: RunStatus) -> None:
         if last != [standing.figures]:
             last[:] = [standing.figures]
             sys.stdout.write(line(standing))

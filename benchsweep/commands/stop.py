@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchsweep.errors import WENT_WRONG, Interrupted
-from benchsweep.options import RUNS, Json, Run, Runs
+from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
 
 if TYPE_CHECKING:
-    from benchsweep.progress.run_status import Standing
+    from benchsweep.progress.run_status import RunStatus
     from search.records.folder import RunFolder
     from search.records.lease import Owner
 
@@ -19,12 +19,12 @@ _EVERY = 0.2
 
 
 def stop(
-    run: Run,
+    run: RunArgument,
     wait: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for its end.")
     ] = 60,
-    runs: Runs = RUNS,
-    json: Json = False,
+    runs: RunsOption = RUNS,
+    json: JsonOption = False,
 ) -> None:
     """Stop a run that is searched in another terminal, or on another host, as one Ctrl-C there would.
 
@@ -42,7 +42,7 @@ def stop(
 
     from benchsweep import terminal
     from benchsweep.find import run_folder
-    from benchsweep.progress.run_status import Standing, next_command
+    from benchsweep.progress.run_status import RunStatus, next_command
     from benchsweep.screen.status import going_on
     from search.records.lock import owner_of
 
@@ -60,7 +60,7 @@ def stop(
     waited = time.monotonic() - began
     if holder is None:
         folder.stop_request.unlink(missing_ok=True)  # of an owner that ended before it saw it
-    standing = Standing.read(folder, datetime.now(UTC))
+    standing = RunStatus.read(folder, datetime.now(UTC))
     command = None if holder else next_command(standing)
     if json:
         told = {"name": folder.name, "state": standing.sweep.status, "stopped": holder is None}
@@ -93,7 +93,7 @@ def _another(holder: Owner, asked: Owner) -> bool:
     return holder != asked and bool(holder.pid and asked.pid)
 
 
-def _told(standing: Standing, asked: Owner | None, holder: Owner | None, waited: float) -> list[str]:
+def _told(standing: RunStatus, asked: Owner | None, holder: Owner | None, waited: float) -> list[str]:
     import socket
 
     from reports.formatting.wording import duration, moment, plural

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import RUNS, Config, DataDir, DatasetName, Json, Set
+from benchsweep.options import RUNS, DataDirOption, DatasetOption, JsonOption, PlanArgument, SetOption
 
 
 def train(
-    config: Config,
+    config: PlanArgument,
     seeds: Annotated[int, typer.Option(min=1, help="How often to train, each time with the next seed.")] = 1,
-    sets: Set = [],  # noqa: B006  typer copies it
-    data_dir: DataDir = None,
-    dataset: DatasetName = None,
+    sets: SetOption = [],  # noqa: B006  typer copies it
+    data_dir: DataDirOption = None,
+    dataset: DatasetOption = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="DIR", help="Where to save.", show_default="runs/NAME-train"),
@@ -27,7 +27,7 @@ def train(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads to train with.", show_default="the plan's cpus")
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Train a plan's own recipe, and evaluate it on the test set.
 

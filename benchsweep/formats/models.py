@@ -43,12 +43,12 @@ def _onnx(found: FoundModel, data_folder: Path) -> Exported:
 
 
 def _card(found: FoundModel, data_folder: Path) -> Exported:
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
     from reports.exports.model_card import model_card
     from search.records.sweep import Sweep
 
     if found.run is None:
-        raise Mistake(
+        raise UsageError(
             f"--format card tells how a run chose its winner, but {found.path} lies in no run's folder"
         )
     return Exported(model_card(Sweep.read(found.run.path)).encode())
@@ -57,7 +57,7 @@ def _card(found: FoundModel, data_folder: Path) -> Exported:
 def _real_images(found: FoundModel, model: Any, data_folder: Path) -> tuple[NDArray[np.uint8], str]:
     """Images of the model's size, uint8 [N, height, width], and what they are: validation images of its
     own data where they are at hand, else the embedded digits."""
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
     from benchsweep.saved_model import source_of
     from trainable.mnist.data import DataError, Source
 
@@ -67,7 +67,7 @@ def _real_images(found: FoundModel, model: Any, data_folder: Path) -> tuple[NDAr
             held = source.load(data_folder).validation.images[:_CHECKED]
             if held.shape[1:] == (model.height, model.width):
                 return held, f"validation images of {source.dataset}"
-    except (DataError, Mistake):
+    except (DataError, UsageError):
         pass  # what is wrong with the data is no reason against a model that is whole
     return _scaled(
         Source.model_validate({"dataset": "digits"}).load(data_folder).validation.images, model

@@ -85,12 +85,12 @@ def _check_extra(name: str) -> None:
     """Raises Mistake unless the package of that extra is installed."""
     import importlib
 
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
 
     try:
         importlib.import_module(name)
     except ImportError as error:
-        raise Mistake(
+        raise UsageError(
             f"--format {name} needs the extra benchsweep[{name}], which is not installed ({error}); install "
             f'it with `uv sync --extra {name}`, or `pip install -e ".[{name}]"` in benchsweep\'s folder'
         ) from error

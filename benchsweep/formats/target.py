@@ -67,20 +67,20 @@ def is_marked(path: Path) -> bool:
 
 def model_target(found: FoundModel, form: ModelFormat, output: Path | None) -> Path:
     """The file to write. Raises Mistake when it is the model itself."""
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
 
     name = f"{found.name}{form.suffix}"
     target = Path(name) if output is None else output / name if output.is_dir() else output
     held = (found.folder / each for each in ("model.safetensors", "mnist_model.pth"))
     if target.exists() and any(each.exists() and target.samefile(each) for each in (found.path, *held)):
-        raise Mistake(f"{target} is the model itself, which is kept as it is; name another --output")
+        raise UsageError(f"{target} is the model itself, which is kept as it is; name another --output")
     return target.absolute()
 
 
 def run_target(run: RunFolder, form: RunFormat, part: str, output: Path | None) -> Path:
     """The file or folder to write. Raises Mistake where the run's own record lies there, or what no export
     of this kind has left."""
-    from benchsweep.errors import Mistake
+    from benchsweep.errors import UsageError
 
     suffix = form.suffix if part == "trials" else f".{part}{form.suffix}"
     target = Path(f"{run.name}{suffix}") if output is None else output
@@ -90,12 +90,12 @@ def run_target(run: RunFolder, form: RunFormat, part: str, output: Path | None) 
         replaces = form.ours is not None and form.ours(target)
     target = target.absolute()
     if any(target.resolve().is_relative_to(each.resolve()) for each in run.records):
-        raise Mistake(
+        raise UsageError(
             f"an export must not replace what a run is read from, but {target} is the record of {run.name}; "
             f"name another --output"
         )
     if target.exists() and not replaces and (form.ours is not None or target.is_dir()):
-        raise Mistake(
+        raise UsageError(
             f"an export replaces what an earlier one of its format wrote and nothing else, but {target} is "
             f"not of that kind; move it away or name another --output"
         )

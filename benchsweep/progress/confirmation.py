@@ -9,17 +9,17 @@ from benchsweep.progress.search import Leading, Limits, Progress, Row
 from reports.formatting.wording import plural
 from search.engine.loop import Search
 from search.records.sweep import State
-from search.study.confirmation import Reruns as Register
+from search.study.confirmation import ConfirmationStudy as Register
 
 
-class Reruns(Progress):
+class ConfirmationProgress(Progress):
     """The race among a search's best trials, each trained again with fresh seeds."""
 
     stage: ClassVar[Literal["search", "confirmation"]] = "confirmation"
     noun: ClassVar[str] = "rerun"
 
     @classmethod
-    def of_race(cls, race: Search) -> Reruns:
+    def of_race(cls, race: Search) -> ConfirmationProgress:
         """The progress of a race that is about to begin, or to go on."""
         register, plan = race.register, race.plan
         assert isinstance(register, Register)

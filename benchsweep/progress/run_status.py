@@ -17,7 +17,7 @@ from search.records.sweep import PlanVersion, Session, State, Sweep, Trial
 
 
 @dataclass(frozen=True)
-class Work:
+class ActiveTrial:
     """A trial that is not over. planned: its epochs. waiting: an earlier start left it, and nobody
     has taken it up again. silent: seconds since its last epoch; None before the first."""
 
@@ -28,7 +28,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """A run at one moment.
 
     owner: the process that runs it; None when nobody does. stop_asked: whether its owner was asked
@@ -42,7 +42,7 @@ class Standing:
     stop_asked: bool
     session: Session | None
     progress: Progress
-    works: tuple[Work, ...]
+    works: tuple[ActiveTrial, ...]
     last_seen: datetime | None
 
     @classmethod
@@ -135,7 +135,7 @@ def _version_json(version: PlanVersion) -> dict[str, Any]:
     }
 
 
-def _work_json(work: Work) -> dict[str, Any]:
+def _work_json(work: ActiveTrial) -> dict[str, Any]:
     trial = work.trial
     return {
         "trial": trial.number,
@@ -175,11 +175,11 @@ def _going_on(sweep: Sweep, owner: Owner | None) -> Session | None:
 
 def _works(
     sweep: Sweep, session: Session | None, heard: Mapping[int, datetime | None], now: datetime
-) -> Iterator[Work]:
+) -> Iterator[ActiveTrial]:
     for trial in sweep.trials:
         if trial.state in (State.RUNNING, State.INTERRUPTED):
             last = heard[trial.number]
-            yield Work(
+            yield ActiveTrial(
                 trial=trial,
                 planned=planned_epochs(trial),
                 waiting=sweep.alive and (session is None or trial.session != session.number),
@@ -187,7 +187,7 @@ def _works(
             )
 
 
-def next_command(standing: Standing) -> str | None:
+def next_command(standing: RunStatus) -> str | None:
     """What to type now, from here; None while the run is searched."""
     run = RunFolder(standing.sweep.folder).reference
     match standing.sweep.status:

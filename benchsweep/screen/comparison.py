@@ -10,15 +10,15 @@ from rich.text import Text
 
 from benchsweep.terminal import say
 from reports.analysis.contrast import Contrast
-from reports.analysis.runs import Run
+from reports.analysis.runs import ComparedRun
 from reports.formatting.wording import NOTHING, duration, shorten
-from reports.page.comparison import Comparison, fresh_words, test_words
+from reports.page.comparison import RunComparison, fresh_words, test_words
 
 _WIDE = 3
 """Runs up to which a difference is one row of a table; more have a line each."""
 
 
-def print_comparison(console: Console, told: Comparison) -> None:
+def print_comparison(console: Console, told: RunComparison) -> None:
     """Each run in a row, the verdict, and what differs."""
     console.print(_overview(told.runs))
     console.print()
@@ -34,7 +34,7 @@ def print_comparison(console: Console, told: Comparison) -> None:
             _print_contrasts(console, told.runs, title, rows)
 
 
-def _overview(runs: Sequence[Run]) -> Table:
+def _overview(runs: Sequence[ComparedRun]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("run", "state", "trials>", "time>", "best>", "fresh seeds>", "test set>"):
         table.add_column(head.rstrip(">"), justify="right" if head.endswith(">") else "left")
@@ -54,7 +54,9 @@ def _overview(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _print_contrasts(console: Console, runs: Sequence[Run], title: str, rows: Sequence[Contrast]) -> None:
+def _print_contrasts(
+    console: Console, runs: Sequence[ComparedRun], title: str, rows: Sequence[Contrast]
+) -> None:
     if len(runs) <= _WIDE:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column(title, overflow="fold")

@@ -27,7 +27,7 @@ from reports.formatting.wording import duration, plural
 from reports.page import report as page
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 
 _PURPOSES = {
     "report.html": "the report, to be opened in a browser",
@@ -55,7 +55,7 @@ def write_all(run: RunFolder) -> Sweep:
     sweep = Sweep.read(run.path)
     write_report(sweep, run.path)
     if winner_of(sweep) is not None:
-        write_whole(run.path / "MODEL_CARD.md", model_card(sweep))
+        write_atomic(run.path / "MODEL_CARD.md", model_card(sweep))
     return sweep
 
 

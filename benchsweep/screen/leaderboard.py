@@ -6,7 +6,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from reports.analysis.confirmed import Confirmed, Row
+from reports.analysis.confirmed import CandidateRow, Confirmed
 from reports.formatting.estimates import difference, figures
 from reports.formatting.wording import shorten
 
@@ -60,7 +60,7 @@ def confirmation_table(told: Confirmed) -> Table:
     return table
 
 
-def _tested_cells(told: Confirmed, row: Row) -> list[str]:
+def _tested_cells(told: Confirmed, row: CandidateRow) -> list[str]:
     if row.tested is None or told.figure is None:
         return ["–", ""]
     gain = row.tested.gain

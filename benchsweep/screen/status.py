@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchsweep.progress.run_status import Standing, repeated
+from benchsweep.progress.run_status import RunStatus, repeated
 from benchsweep.screen.lines import settings
 from benchsweep.screen.live import STYLES
 from reports.formatting.wording import duration, listing, moment, plural
@@ -19,7 +19,7 @@ _LABEL = 9
 """Columns of the words on the left."""
 
 
-def line(standing: Standing) -> str:
+def line(standing: RunStatus) -> str:
     """ "laptop running: 12 of 40 trials started, 10 complete, 41 s left; trial 11 3/10 epochs 97.10 %"."""
     sweep, limit = standing.sweep, standing.progress.limits.trials
     trials = (
@@ -39,7 +39,7 @@ def line(standing: Standing) -> str:
     return "; ".join(told)
 
 
-def picture(standing: Standing, command: str | None) -> list[RenderableType]:
+def picture(standing: RunStatus, command: str | None) -> list[RenderableType]:
     """All of it, at any width from 60 columns on. command: as `next_command` has it."""
     parts: list[RenderableType] = [_head(standing), _budget(standing), *_facts(standing)]
     if standing.works:
@@ -49,13 +49,13 @@ def picture(standing: Standing, command: str | None) -> list[RenderableType]:
     return parts
 
 
-def going_on(standing: Standing, command: str) -> Text:
+def going_on(standing: RunStatus, command: str) -> Text:
     """ "go on with: benchsweep resume laptop"."""
     label = "look at it with:" if standing.sweep.status == "finished" else "go on with:"
     return Text.assemble(f"{label} ", (command, "bold cyan"))
 
 
-def _head(standing: Standing) -> Text:
+def _head(standing: RunStatus) -> Text:
     sweep, owner = standing.sweep, standing.owner
     head = Text.assemble((sweep.name, "bold"), "  ")
     head.append(
@@ -70,7 +70,7 @@ def _head(standing: Standing) -> Text:
     return head
 
 
-def _budget(standing: Standing) -> Table:
+def _budget(standing: RunStatus) -> Table:
     """How far each limit is; what has none is told without a bar."""
     progress, limits = standing.progress, standing.progress.limits
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -101,7 +101,7 @@ def _counts(sweep: Sweep) -> list[str]:
     return [f"{count:,} {state}" for count, state in counts if count]
 
 
-def _facts(standing: Standing) -> list[Text]:
+def _facts(standing: RunStatus) -> list[Text]:
     sweep, best = standing.sweep, standing.sweep.best()
     states = listing(_counts(sweep)) or "no trial has started yet"
     if again := repeated(sweep):
@@ -122,7 +122,7 @@ def _facts(standing: Standing) -> list[Text]:
     return [Text.assemble((f"{name:{_LABEL}}  ", "dim"), told) for name, told in facts]
 
 
-def _trials(standing: Standing) -> Table:
+def _trials(standing: RunStatus) -> Table:
     """The trials that are not over."""
     metric = standing.sweep.metric
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")

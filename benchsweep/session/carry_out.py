@@ -33,7 +33,7 @@ from trainable.contract import data_folder
 
 
 @dataclass(frozen=True)
-class Wish:
+class RunOptions:
     """How the user wants a search carried out. data_dir: as given, None where not. live_report:
     whether the report is written while it runs, too."""
 
@@ -45,7 +45,7 @@ class Wish:
     @classmethod
     def of(
         cls, data_dir: Path | None, site: Site, quiet: bool, json: bool, live_report: bool = False
-    ) -> Wish:
+    ) -> RunOptions:
         """From the options. --json wins over --quiet: its last line is the summary anyway."""
         return cls("json" if json else "quiet" if quiet else "view", data_dir, site, live_report)
 
@@ -62,7 +62,7 @@ class Wish:
 def carry_out(
     run: RunFolder,
     given: Plan | Callable[[Sweep], Plan],
-    wish: Wish,
+    wish: RunOptions,
     afresh: str | None = None,
     *,
     extend: bool = False,
@@ -78,7 +78,9 @@ def carry_out(
     folder = data_folder(wish.data_dir)
 
     def stages() -> Generator[_Stage]:
-        from benchsweep.progress.confirmation import Reruns  # after the search, which need not wait for it
+        from benchsweep.progress.confirmation import (
+            ConfirmationProgress,  # after the search, which need not wait for it
+        )
 
         beginning = starting(run, given, folder, wish.site, extend=extend, warm_start=warm_start, say=_say)
         with beginning as search:
@@ -93,19 +95,19 @@ def carry_out(
             if confirmed:
                 race = confirmation(run, search.plan, folder, wish.site, search.data)
                 if race is not None:
-                    yield _Stage(race, Reruns.of_race(race), last=True)
+                    yield _Stage(race, ConfirmationProgress.of_race(race), last=True)
 
     _carry(run, stages(), wish, afresh)
 
 
-def carry_confirmation(run: RunFolder, wish: Wish, candidates: int | None, seeds: int | None) -> None:
+def carry_confirmation(run: RunFolder, wish: RunOptions, candidates: int | None, seeds: int | None) -> None:
     """The same for the confirmation of a run alone. candidates, seeds: in place of its plan's."""
 
     def stages() -> Generator[_Stage]:
-        from benchsweep.progress.confirmation import Reruns
+        from benchsweep.progress.confirmation import ConfirmationProgress
 
         with confirming(run, data_folder(wish.data_dir), wish.site, candidates, seeds, _say) as race:
-            yield _Stage(race, Reruns.of_race(race), last=True)
+            yield _Stage(race, ConfirmationProgress.of_race(race), last=True)
 
     _carry(run, stages(), wish, None)
 
@@ -123,7 +125,7 @@ class _Stage:
     last: bool
 
 
-def _carry(run: RunFolder, stages: Generator[_Stage], wish: Wish, afresh: str | None) -> None:
+def _carry(run: RunFolder, stages: Generator[_Stage], wish: RunOptions, afresh: str | None) -> None:
     """Carry out one stage after the other, as long as each comes to its end."""
     again, folder = wish.resume_command(run), data_folder(wish.data_dir)
     told: list[Progress] = []

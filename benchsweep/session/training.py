@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchsweep import terminal
-from benchsweep.errors import Mistake, exit_code
+from benchsweep.errors import UsageError, exit_code
 from reports.analysis.winner import measured
 from reports.formatting.wording import duration, plain_json, plural
 from reports.statistics.inference import Spread, spread
@@ -68,7 +68,7 @@ def _repeated(plan: Plan, setup: Setup) -> Iterator[tuple[int, Epoch] | Repetiti
         if began or setup.device == "cpu" or exit_code(error) is not None:
             raise
         reason = str(error).strip().splitlines()[0]
-        raise Mistake(f"--device {setup.device} cannot be used on this machine: {reason}") from error
+        raise UsageError(f"--device {setup.device} cannot be used on this machine: {reason}") from error
 
 
 def spreads(done: list[Repetition]) -> dict[str, Spread]:

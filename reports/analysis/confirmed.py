@@ -25,13 +25,13 @@ from reports.statistics.inference import (
 )
 from reports.statistics.multiplicity import selected
 from search.records.confirmation import Candidate, Confirmation
-from search.records.opening import Look
+from search.records.opening import TestLook
 from search.records.sweep import Sweep
 from search.records.trial import State
 from trainable.contract import Metric
 from trainable.evaluation.evaluation import Evaluation
 
-Place = Literal["winner", "tied", "behind", "failed", "racing"]
+CandidateStatus = Literal["winner", "tied", "behind", "failed", "racing"]
 Word = Literal["better", "tied", "worse"]
 
 
@@ -57,7 +57,7 @@ class Tested(NamedTuple):
     word: Word | None
 
 
-class Row(NamedTuple):
+class CandidateRow(NamedTuple):
     """A candidate.
 
     trial: None for the plan's default recipe. seeds: fresh ones that came to their end. selected_on: its
@@ -68,7 +68,7 @@ class Row(NamedTuple):
 
     name: str
     trial: int | None
-    state: Place
+    state: CandidateStatus
     seeds: int
     selected_on: float | None
     mean: float | None
@@ -94,7 +94,7 @@ class Confirmed:
     decided: bool
     level: float
     compared: int
-    rows: tuple[Row, ...]
+    rows: tuple[CandidateRow, ...]
     sentences: tuple[str, ...]
 
 
@@ -130,7 +130,7 @@ def test_figure(sweep: Sweep, evaluation: Evaluation) -> Metric:
     return Metric(names[0], sweep.metric.direction)
 
 
-def _looks(sweep: Sweep, told: Confirmation) -> dict[str, list[Look]]:
+def _looks(sweep: Sweep, told: Confirmation) -> dict[str, list[TestLook]]:
     """The finalists' looks by name, the winner's first, in the opening that speaks for the winner; none
     where that is not this confirmation's."""
     winner = winner_of(sweep)
@@ -148,7 +148,7 @@ def _looks(sweep: Sweep, told: Confirmation) -> dict[str, list[Look]]:
 
 
 def _tested(
-    looks: Mapping[str, list[Look]], figure: Metric, level: float, candidates: int
+    looks: Mapping[str, list[TestLook]], figure: Metric, level: float, candidates: int
 ) -> dict[str, Tested]:
     names = list(looks)
     scores = {
@@ -188,7 +188,7 @@ def _tested(
     return made
 
 
-def _bits(looks: Sequence[list[Look]], figure: Metric) -> list[NDArray[np.bool_]] | None:
+def _bits(looks: Sequence[list[TestLook]], figure: Metric) -> list[NDArray[np.bool_]] | None:
     """Each finalist's bits, bool [seeds, N], on the same examples; None where one has none."""
     if figure.name != "accuracy":
         return None
@@ -203,17 +203,17 @@ def _word(gain: Comparison, p: float, figure: Metric) -> Word:
     return "better" if (gain.difference > 0) == (figure.direction == "maximize") else "worse"
 
 
-def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Tested | None) -> Row:
+def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Tested | None) -> CandidateRow:
     seen = spread(candidate.scores) if candidate.scores else None
     sign = 1.0 if metric.direction == "maximize" else -1.0
     known = candidate.selected_on is not None and seen is not None
     fallen = candidate.fallen
-    state: Place = "racing"
+    state: CandidateStatus = "racing"
     if fallen is not None:
         state = "failed" if fallen.why is not None else "behind"
     elif told.decided:
         state = "winner" if candidate is told.winner else "tied"
-    return Row(
+    return CandidateRow(
         name=candidate.name,
         trial=candidate.trial,
         state=state,
@@ -240,7 +240,9 @@ def _why(candidate: Candidate) -> str:
     return f"{candidate.behind} is better over {plural(fallen.seeds, 'seed')}{chance}"
 
 
-def _sentences(told: Confirmation, rows: Sequence[Row], metric: Metric, figure: Metric | None) -> list[str]:
+def _sentences(
+    told: Confirmation, rows: Sequence[CandidateRow], metric: Metric, figure: Metric | None
+) -> list[str]:
     if not told.decided:
         return [f"The confirmation is not over: {told.sentence}."]
     if told.winner is None or rows[0].mean is None:
@@ -254,7 +256,7 @@ def _sentences(told: Confirmation, rows: Sequence[Row], metric: Metric, figure: 
 
 
 def _confirmed_words(
-    told: Confirmation, rows: Sequence[Row], metric: Metric, figure: Metric | None
+    told: Confirmation, rows: Sequence[CandidateRow], metric: Metric, figure: Metric | None
 ) -> list[str]:
     first = rows[0]
     assert first.mean is not None
@@ -303,7 +305,7 @@ def _chance(tested: Tested, figure: Metric) -> str:
     return f" ({100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_words(tested.p)})"
 
 
-def _luck_words(first: Row, metric: Metric) -> list[str]:
+def _luck_words(first: CandidateRow, metric: Metric) -> list[str]:
     if first.selected_on is None or first.mean is None or first.luck is None:
         return []
     before, after = metric.format(first.selected_on), metric.format(first.mean)
@@ -313,7 +315,7 @@ def _luck_words(first: Row, metric: Metric) -> list[str]:
     return [f"{words}the search did not flatter it."]
 
 
-def _tie_words(told: Confirmation, rows: Sequence[Row]) -> list[str]:
+def _tie_words(told: Confirmation, rows: Sequence[CandidateRow]) -> list[str]:
     tied = [row for row in rows if row.state in ("winner", "tied")]
     if len(tied) == 1:
         others = len(rows) - 1

@@ -17,7 +17,7 @@ LONGEST = 28
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class ComparedRun:
     """One run of a comparison.
 
     place: 0 for the first that was named. label: the folder's name, with as many of the folders above it
@@ -34,10 +34,10 @@ class Group(NamedTuple):
     """Runs whose scores may be held side by side: the same metric, on the same data. In their order."""
 
     metric: Metric
-    runs: tuple[Run, ...]
+    runs: tuple[ComparedRun, ...]
 
 
-def runs_of(sweeps: Sequence[Sweep]) -> tuple[Run, ...]:
+def runs_of(sweeps: Sequence[Sweep]) -> tuple[ComparedRun, ...]:
     """The runs, each under a name of its own. Raises ValueError where a folder is named twice."""
     parts = [sweep.folder.absolute().parts for sweep in sweeps]
     if len(set(parts)) < len(parts):
@@ -54,7 +54,7 @@ def runs_of(sweeps: Sequence[Sweep]) -> tuple[Run, ...]:
             if depths[place] > len(parts[place]) + 1:  # two records of one name, from no folder at all
                 labels[place] = f"{names[place]} ({place + 1})"
     return tuple(
-        Run(place, label, short, sweep)
+        ComparedRun(place, label, short, sweep)
         for place, (label, short, sweep) in enumerate(zip(labels, _short(labels), sweeps, strict=True))
     )
 
@@ -97,9 +97,9 @@ def same_data(one: Sweep, other: Sweep) -> bool:
     return data_of(one) == data_of(other)
 
 
-def groups(runs: Sequence[Run]) -> tuple[Group, ...]:
+def groups(runs: Sequence[ComparedRun]) -> tuple[Group, ...]:
     """The runs by metric and data, in the order of their first ones."""
-    found: dict[tuple[Metric, tuple[str, str]], list[Run]] = {}
+    found: dict[tuple[Metric, tuple[str, str]], list[ComparedRun]] = {}
     for run in runs:
         found.setdefault((run.sweep.metric, data_of(run.sweep)), []).append(run)
     return tuple(Group(metric, tuple(held)) for (metric, _), held in found.items())

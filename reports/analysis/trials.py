@@ -13,7 +13,7 @@ from reports.analysis.trials_frame import sampled_settings, trials_table
 from reports.formatting.wording import duration, setting
 from search.records.sweep import State, Sweep
 
-Kind = Literal["number", "choice", "text"]
+ColumnKind = Literal["number", "choice", "text"]
 
 UNFILTERED = ("rank", "number", "seconds")
 """Columns of numbers that nobody asks a range of."""
@@ -31,7 +31,7 @@ class Column(NamedTuple):
 
     key: str
     title: str
-    kind: Kind
+    kind: ColumnKind
     choices: tuple[str, ...]
     values: tuple[float | str | None, ...]
     cells: tuple[str, ...]

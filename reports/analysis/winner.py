@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reports.statistics.inference import Interval, mean_interval, spread, wilson
 from search.records.confirmation import Candidate, candidate_name
-from search.records.opening import Look, Opening
+from search.records.opening import TestLook, TestSetOpening
 from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 
@@ -42,9 +42,9 @@ class Winner:
 
     trial: int | None
     recipe: Mapping[str, Any]
-    looks: tuple[Look, ...]
-    model: Look
-    opening: Opening
+    looks: tuple[TestLook, ...]
+    model: TestLook
+    opening: TestSetOpening
 
     @property
     def name(self) -> str:
@@ -144,7 +144,7 @@ def _recipe(sweep: Sweep, trial: int | None, candidate: Candidate | None) -> Map
     return recipe if isinstance(recipe, Mapping) else {}
 
 
-def _kept(sweep: Sweep, looks: tuple[Look, ...], candidate: Candidate | None) -> Look:
+def _kept(sweep: Sweep, looks: tuple[TestLook, ...], candidate: Candidate | None) -> TestLook:
     """The look at the model that the run keeps, the best on validation (see `search.test_set`); the first
     where they were not trained again."""
     reruns = () if candidate is None else candidate.complete

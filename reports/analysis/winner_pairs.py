@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.analysis.confirmed import test_figure
-from reports.analysis.runs import Run, data_of, same_data
+from reports.analysis.runs import ComparedRun, data_of, same_data
 from reports.analysis.winner import bits_of, winner_of
 from reports.formatting.wording import listing
 from reports.statistics.inference import Comparison, compare, compare_scores, spread
@@ -50,8 +50,8 @@ class Pair(NamedTuple):
     p <= LEVEL where 0 lies outside the interval, and nowhere else.
     """
 
-    one: Run
-    other: Run
+    one: ComparedRun
+    other: ComparedRun
     on: Split | None = None
     by: Metric | None = None
     method: Method | None = None
@@ -94,7 +94,7 @@ class _Basis:
         return compare_scores(*self.scores, level, step(sides) if self.by.unit == "share" else 0.0)
 
 
-def pairs(runs: Sequence[Run]) -> tuple[Pair, ...]:
+def pairs(runs: Sequence[ComparedRun]) -> tuple[Pair, ...]:
     """Every two runs, in their order.
 
     Where both winners were looked at on the same test examples, and it is known which each got right, the
@@ -116,7 +116,7 @@ def pairs(runs: Sequence[Run]) -> tuple[Pair, ...]:
     return tuple(_pair(one, other, basis, count) for one, other, basis in found)
 
 
-def _pair(one: Run, other: Run, basis: _Basis | str, count: int) -> Pair:
+def _pair(one: ComparedRun, other: ComparedRun, basis: _Basis | str, count: int) -> Pair:
     if isinstance(basis, str):
         return Pair(one, other, why=basis)
     told = basis.compare(LEVEL / count)
@@ -131,7 +131,7 @@ def _pair(one: Run, other: Run, basis: _Basis | str, count: int) -> Pair:
     return pair._replace(comparison=told, p=min(1.0, count * told.p))
 
 
-def _basis(one: Run, other: Run) -> _Basis | str:
+def _basis(one: ComparedRun, other: ComparedRun) -> _Basis | str:
     """What the two are compared by, or why nothing does."""
     if not same_data(one.sweep, other.sweep):
         return _data_words(one, other)
@@ -142,7 +142,7 @@ def _basis(one: Run, other: Run) -> _Basis | str:
     return confirmed if isinstance(confirmed, _Basis) else f"{tested}; {confirmed}"
 
 
-def _data_words(one: Run, other: Run) -> str:
+def _data_words(one: ComparedRun, other: ComparedRun) -> str:
     kinds = [data_of(each.sweep) for each in (one, other)]
     if all(kind == "sha256" for kind, _ in kinds):
         sums = " and ".join(f"{known[:12]}…" for _, known in kinds)
@@ -152,7 +152,7 @@ def _data_words(one: Run, other: Run) -> str:
     return f"{one.short} and {other.short} are not known to have seen the same data"
 
 
-def _tested(one: Run, other: Run) -> _Basis | str:
+def _tested(one: ComparedRun, other: ComparedRun) -> _Basis | str:
     winners = [winner_of(run.sweep) for run in (one, other)]
     sealed = [run.short for run, winner in zip((one, other), winners, strict=True) if winner is None]
     if sealed:
@@ -187,7 +187,7 @@ def _examples_words(one: Evaluation, other: Evaluation) -> str:
     return ""
 
 
-def _confirmed(one: Run, other: Run) -> _Basis | str:
+def _confirmed(one: ComparedRun, other: ComparedRun) -> _Basis | str:
     if one.sweep.metric != other.sweep.metric:
         words = [f"{run.short} is judged by {_metric_words(run)}" for run in (one, other)]
         return f"on validation {words[0]}, {words[1]}"
@@ -208,7 +208,7 @@ def _fresh(sweep: Sweep) -> tuple[str, list[float]] | None:
     return (candidate_name(winner.trial), winner.scores) if winner is not None and winner.scores else None
 
 
-def _metric_words(run: Run) -> str:
+def _metric_words(run: ComparedRun) -> str:
     metric = run.sweep.metric
     unit = f" in {metric.unit}" if metric.unit else ""
     return f"{metric.name}{unit} ({metric.direction}d)".replace("maximized", "maximised").replace(

@@ -14,7 +14,7 @@ from reports.analysis.winner import Winner, winner_of
 from reports.figures.importances import Importances, importances
 from reports.formatting.wording import plain_json
 from reports.health.health import health
-from search.records.sweep import Opening, Sweep, Trial
+from search.records.sweep import Sweep, TestSetOpening, Trial
 
 SCHEMA = 2
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
@@ -164,7 +164,7 @@ def _importances(told: Importances | str) -> dict[str, Any]:
     }
 
 
-def _opening(opening: Opening) -> dict[str, Any]:
+def _opening(opening: TestSetOpening) -> dict[str, Any]:
     """It, without the images, which a script would have to skip."""
     looks = (replace(look, evaluation=replace(look.evaluation, mistakes=None)) for look in opening.looks)
     return replace(opening, looks=tuple(looks)).to_json()

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
-from reports.analysis.runs import Group, Run
+from reports.analysis.runs import ComparedRun, Group
 from reports.figures.stroke import stroke
 from reports.figures.style import Window, figure, plain, value_axis, window
 from reports.formatting.wording import listing, plural
@@ -26,7 +26,7 @@ class Distribution(NamedTuple):
     """The scores of a run's COMPLETE trials: the different ones, ascending, and the share (0..1] of all that
     is at least as good as each. trials: how many scores there are in all."""
 
-    run: Run
+    run: ComparedRun
     scores: tuple[float, ...]
     shares: tuple[float, ...]
     trials: int
@@ -50,7 +50,7 @@ def edf(group: Group) -> Edf | str:
     return Edf(group.metric, tuple(made), window(scores, group.metric, scores, reach=3.0))
 
 
-def distribution(run: Run) -> Distribution | None:
+def distribution(run: ComparedRun) -> Distribution | None:
     """Of one run; None where no trial is COMPLETE. Trials that repeat a recipe do not count."""
     scores = [
         trial.score

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
-from reports.analysis.runs import Group, Run
+from reports.analysis.runs import ComparedRun, Group
 from reports.figures.stroke import stroke
 from reports.figures.style import Window, figure, plain, value_axis, window
 from reports.formatting.wording import NOTHING, duration, listing, plural
@@ -45,7 +45,7 @@ class Trace(NamedTuple):
     """The incumbents of one run in the order in which they came, each strictly better than the one before;
     none before a trial is COMPLETE. trials, epochs, seconds: what the whole run has cost so far."""
 
-    run: Run
+    run: ComparedRun
     incumbents: tuple[Incumbent, ...]
     trials: int
     epochs: int
@@ -76,7 +76,7 @@ class Incumbents(NamedTuple):
     untimed: tuple[str, ...] = ()
 
 
-def trace(run: Run) -> Trace:
+def trace(run: ComparedRun) -> Trace:
     """How the best score of a run came.
 
     Trials are taken in the order in which they were over, not in that of their numbers: with several

@@ -10,7 +10,7 @@ from reports.health.budget import still_improving, still_learning
 from reports.health.luck import better_than_random, beyond_noise, sealed_test_set, stable_importances
 from reports.health.space import edges, repeats
 from reports.health.trials import broken, busy_workers, pruned_too_early
-from search.doctor.finding import Finding, Verdict
+from search.doctor.finding import CheckStatus, Finding
 from search.records.sweep import Sweep
 
 CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
@@ -35,7 +35,7 @@ def health(sweep: Sweep) -> Mapping[str, Finding]:
     if not any(trial.epochs for trial in sweep.trials):
         return {}
     found = {key: check(sweep) for key, check in CHECKS.items()}
-    order = (Verdict.WARN, Verdict.UNKNOWN, Verdict.PASS)
+    order = (CheckStatus.WARN, CheckStatus.UNKNOWN, CheckStatus.PASS)
     return dict(sorted(found.items(), key=lambda pair: order.index(pair[1].verdict)))
 
 
@@ -44,9 +44,9 @@ def health_sentence(found: Mapping[str, Finding]) -> str:
     if not found:
         return "No trial has been trained yet, so there is nothing to check."
     verdicts = [each.verdict for each in found.values()]
-    unknown = verdicts.count(Verdict.UNKNOWN)
+    unknown = verdicts.count(CheckStatus.UNKNOWN)
     known = len(verdicts) - unknown
     if not known:
         return "No check can be made yet."
     rest = f"; {plural(unknown, 'other')} cannot be told yet" if unknown else ""
-    return f"{verdicts.count(Verdict.PASS)} of {plural(known, 'check')} passed{rest}."
+    return f"{verdicts.count(CheckStatus.PASS)} of {plural(known, 'check')} passed{rest}."

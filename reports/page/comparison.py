@@ -11,7 +11,7 @@ import pandas as pd
 from reports.analysis.confirmed import confirmed, test_figure
 from reports.analysis.contrast import Contrast, environment_contrasts, plan_contrasts, space_contrasts
 from reports.analysis.ranking import trained
-from reports.analysis.runs import Group, Run, data_of, groups, runs_of
+from reports.analysis.runs import ComparedRun, Group, data_of, groups, runs_of
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.winner import bits_of, winner_of
 from reports.analysis.winner_pairs import LEVEL, Pair, pairs, plain_pair
@@ -32,7 +32,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class RunComparison:
     """Everything that terminal, page and JSON show of several runs, computed once.
 
     runs: in the order in which they were named. groups: those with the same metric and data, whose scores
@@ -42,7 +42,7 @@ class Comparison:
     a run. sections: the figures. plan, space, environment: what differs.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[ComparedRun, ...]
     groups: tuple[Group, ...]
     pairs: tuple[Pair, ...]
     figure: str
@@ -57,7 +57,7 @@ class Comparison:
     environment: tuple[Contrast, ...]
 
     @classmethod
-    def of(cls, sweeps: Sequence[Sweep]) -> Comparison:
+    def of(cls, sweeps: Sequence[Sweep]) -> RunComparison:
         """The comparison of 2 to MOST runs in any state. Raises ValueError for fewer, for more, and where a
         folder is named twice."""
         if not 2 <= len(sweeps) <= MOST:
@@ -119,7 +119,7 @@ class Comparison:
         ]
 
 
-def contrast_table(runs: Sequence[Run], rows: Sequence[Contrast]) -> pd.DataFrame:
+def contrast_table(runs: Sequence[ComparedRun], rows: Sequence[Contrast]) -> pd.DataFrame:
     """One row a key, one column a run."""
     names = ["", *(run.label for run in runs)]
     return pd.DataFrame([[row.key, *row.values] for row in rows], columns=names)
@@ -151,7 +151,7 @@ def _side(metric: Metric) -> str:
     return "above" if metric.direction == "maximize" else "below"
 
 
-def _chance(pair: Pair, run: Run) -> str:
+def _chance(pair: Pair, run: ComparedRun) -> str:
     """ "95 % interval +0.10 to +0.32, p = 0.002", of `run`'s winner less the other's."""
     comparison, by = pair.comparison, pair.by
     assert comparison is not None and by is not None and pair.p is not None
@@ -161,7 +161,7 @@ def _chance(pair: Pair, run: Run) -> str:
     return f"95 % interval {differences.ends_words(by, *ends)}, {p_words(pair.p)}"
 
 
-def leader(told: Sequence[Pair]) -> tuple[Run, list[Pair]] | None:
+def leader(told: Sequence[Pair]) -> tuple[ComparedRun, list[Pair]] | None:
     """The run whose winner has the best mean of those compared by the same figure, and its pairs with the
     others; None where no two winners are compared."""
     known = [pair for pair in told if pair.comparison is not None]
@@ -183,7 +183,7 @@ def _leads(pair: Pair) -> bool:
     return told == 0 or (told > 0) == (pair.by.direction == "maximize")
 
 
-def _sentences(runs: Sequence[Run], held: Sequence[Group], told: Sequence[Pair]) -> list[str]:
+def _sentences(runs: Sequence[ComparedRun], held: Sequence[Group], told: Sequence[Pair]) -> list[str]:
     said = _pair_sentences(told)
     for group in held:
         said += _group_sentences(group)
@@ -218,7 +218,7 @@ def _pair_sentences(told: Sequence[Pair]) -> list[str]:
     return said
 
 
-def _pair_sentence(run: Run, pair: Pair) -> str:
+def _pair_sentence(run: ComparedRun, pair: Pair) -> str:
     """ "gpu's winner (trial 12) reaches 98.6 % on the test set, 0.21 points above laptop's (trial 3) …". run:
     the one whose mean is better."""
     assert pair.comparison is not None and pair.by is not None and pair.sides is not None
@@ -296,7 +296,7 @@ def _differing(*contrasts: Sequence[Contrast]) -> str:
     )
 
 
-def _cautions(runs: Sequence[Run], held: Sequence[Group]) -> list[str]:
+def _cautions(runs: Sequence[ComparedRun], held: Sequence[Group]) -> list[str]:
     said = []
     metrics = dict.fromkeys(run.sweep.metric for run in runs)
     if len(metrics) > 1:
@@ -348,7 +348,7 @@ def _unit(metric: Metric) -> str:
     return "" if metric.unit in ("", "share") else f", in {metric.unit}"
 
 
-def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
+def _facts(runs: Sequence[ComparedRun]) -> list[tuple[str, str]]:
     return [
         ("runs", str(len(runs))),
         ("trials", f"{sum(len(run.sweep.trials) for run in runs):,}"),
@@ -357,7 +357,7 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     ]
 
 
-def _overview(runs: Sequence[Run]) -> pd.DataFrame:
+def _overview(runs: Sequence[ComparedRun]) -> pd.DataFrame:
     """One row a run, in words."""
     rows = []
     for run in runs:
@@ -446,7 +446,7 @@ def _grouped(key: str, title: str, made: Sequence[Any], drawer: Any) -> Section:
     )
 
 
-def plain(comparison: Comparison) -> dict[str, Any]:
+def plain(comparison: RunComparison) -> dict[str, Any]:
     """The comparison as plain values; `benchsweep.commands.compare` documents the keys."""
     return {
         "schema": SCHEMA,
@@ -469,7 +469,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _plain_run(comparison: Comparison, run: Run) -> dict[str, Any]:
+def _plain_run(comparison: RunComparison, run: ComparedRun) -> dict[str, Any]:
     sweep, told, spread_out = run.sweep, trace(run), edf.distribution(run)
     best, winner = sweep.best(), winner_of(sweep)
     metric, (known_by, data) = sweep.metric, data_of(sweep)

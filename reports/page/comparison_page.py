@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.page.comparison import Comparison
+from reports.page.comparison import RunComparison
 from reports.page.template import environment, page
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 
 
-def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
+def write(comparison: RunComparison, folder: Path) -> dict[str, Path]:
     """Write both files into `folder`, each of them whole, and return their paths by name.
 
     The same runs give the same bytes. Raises OSError when the folder cannot be written to.
@@ -17,11 +17,11 @@ def write(comparison: Comparison, folder: Path) -> dict[str, Path]:
     made = {"compare.html": html(comparison), "compare.md": as_markdown(comparison)}
     for name, content in made.items():
         # A file name in a plan may hold half a character.
-        write_whole(folder / name, content.encode("utf-8", "backslashreplace"))
+        write_atomic(folder / name, content.encode("utf-8", "backslashreplace"))
     return {name: folder / name for name in made}
 
 
-def html(comparison: Comparison) -> str:
+def html(comparison: RunComparison) -> str:
     """The page."""
     return page(
         "compare.html",
@@ -34,6 +34,6 @@ def html(comparison: Comparison) -> str:
     )
 
 
-def as_markdown(comparison: Comparison) -> str:
+def as_markdown(comparison: RunComparison) -> str:
     """The comparison as Markdown, without the drawings."""
     return environment(autoescape=False).get_template("compare.md").render(comparison=comparison)

@@ -24,7 +24,7 @@ from reports.page.sections import Section, confirmation_section, sections
 from reports.page.template import environment, page
 from search.doctor.finding import Finding
 from search.records.sweep import Sweep
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 
 ENDINGS = {"budget": "budget spent", "error": "ended by an error"}
 """How the end of a start is called where its record has a bare word for it."""
@@ -219,7 +219,7 @@ def write(
         "results.json": results_json(report.results),
     }
     for name, content in made.items():
-        write_whole(folder / name, content)
+        write_atomic(folder / name, content)
     return {name: folder / name for name in made}
 
 

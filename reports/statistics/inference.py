@@ -126,7 +126,7 @@ def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> McNemar:
     return McNemar(only_one, only_other, min(1.0, float(2 * special.bdtr(fewer, apart, 0.5))))
 
 
-class _Recipe(NamedTuple):
+class _RecipeScores(NamedTuple):
     """What a recipe's bits [seeds, N] tell. shares: float [N], of the seeds that get each example
     right. own: the variance over seeds of one whole network's accuracy, beyond what resampled examples
     show already; None for one seed."""
@@ -148,20 +148,20 @@ class _Part(NamedTuple):
     freedom: float
 
 
-def _recipe(correct: NDArray[np.bool_]) -> _Recipe:
+def _recipe(correct: NDArray[np.bool_]) -> _RecipeScores:
     correct = np.asarray(correct, dtype=np.bool_)
     if correct.ndim != 2 or not correct.size:
         raise ValueError(f"bits must be bool [seeds, N] with 1 <= seeds and 1 <= N, but got {correct.shape}")
     seeds, count = correct.shape
     shares = correct.mean(axis=0)
     if seeds == 1:
-        return _Recipe(shares, 1, None)
+        return _RecipeScores(shares, 1, None)
     between = float(correct.mean(axis=1).var(ddof=1))
     # On some examples each seed tosses a coin; the mean of N coins varies by this much.
     within = seeds / (seeds - 1) * float((shares * (1 - shares)).sum())
     coins = max(0.0, (within - count * between) / max(1, count - 1)) / count
     # Two or three seeds are often close by luck, and the coins would then hide how far seeds reach.
-    return _Recipe(shares, seeds, max(between - coins, between / seeds))
+    return _RecipeScores(shares, seeds, max(between - coins, between / seeds))
 
 
 def compare(one: NDArray[np.bool_], other: NDArray[np.bool_], level: float = 0.05) -> Comparison:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from search.plan.budget import Resources
 
 
-class NoRoom(RuntimeError):
+class InsufficientResources(RuntimeError):
     """No machine has what one trial asks for; says what it asks and what there is."""
 
 
@@ -36,7 +36,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Share:
+class TrialResources:
     """What one trial is given. device: it trains on. bundle: of one host's resources, by Ray's names."""
 
     device: str
@@ -56,14 +56,14 @@ def _times(there: float, asked: float, name: str) -> int:
     return int(there / asked + 1e-9)
 
 
-def shares(asked: Resources) -> tuple[Share, ...]:
+def shares(asked: Resources) -> tuple[TrialResources, ...]:
     """What a trial may be given, the best first."""
     common = {"CPU": float(asked.cpus), **asked.custom}
     with_gpu = {**common, "GPU": asked.gpus} if asked.gpus else common
     if asked.device == "any":
-        return Share("cuda", with_gpu), Share("cpu", common)
+        return TrialResources("cuda", with_gpu), TrialResources("cpu", common)
     device = ("cuda" if asked.gpus else "cpu") if asked.device == "auto" else asked.device
-    return (Share(device, with_gpu),)
+    return (TrialResources(device, with_gpu),)
 
 
 def held(host: Host, asked: Resources) -> Counter[str]:
@@ -81,12 +81,12 @@ def held(host: Host, asked: Resources) -> Counter[str]:
 def cluster_of(hosts: Sequence[Host], asked: Resources) -> Cluster:
     """What these hosts are to a search. Raises NoRoom where none holds a trial."""
     if asked.device == "mps" and platform.system() != "Darwin":
-        raise NoRoom(
+        raise InsufficientResources(
             f'resources.device is "mps", which Macs have, but this is {platform.system()}; use "auto"'
         )
     workers = sum(held(host, asked).total() for host in hosts)
     if not workers:
-        raise NoRoom(_no_room(hosts, asked))
+        raise InsufficientResources(_no_room(hosts, asked))
     kinds = shares(asked)
     device = kinds[0].device if len(kinds) == 1 else "any"
     able = sum(bool(held(host, asked)) for host in hosts)

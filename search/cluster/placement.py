@@ -7,26 +7,34 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.cluster.capacity import Cluster, Host, NoRoom, Share, cluster_of, held, shares
+from search.cluster.capacity import (
+    Cluster,
+    Host,
+    InsufficientResources,
+    TrialResources,
+    cluster_of,
+    held,
+    shares,
+)
 from search.plan.budget import Resources
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """A share of one host, for one trial."""
 
     host: Host
-    share: Share
+    share: TrialResources
 
 
-class Places:
+class Slots:
     """What the hosts hold, and what of it trials have. One thread may change the hosts while another one
     places trials."""
 
     def __init__(self, hosts: Sequence[Host], asked: Resources) -> None:
         """Raises NoRoom where no host holds a trial."""
         self._asked = asked
-        self._taken: dict[int, Place] = {}
+        self._taken: dict[int, Slot] = {}
         self._lock = threading.Lock()
         self._hosts: tuple[Host, ...] = tuple(hosts)
         self._room = self._measured()
@@ -42,11 +50,11 @@ class Places:
             before = self.cluster
             try:
                 self.cluster = cluster_of(hosts, self._asked)
-            except NoRoom:
+            except InsufficientResources:
                 self.cluster = Cluster(0, before.device, before.threads, len(hosts))
             return self.cluster != before
 
-    def take(self, number: int) -> Place | None:
+    def take(self, number: int) -> Slot | None:
         """A place for trial `number`; None while all are taken. A GPU before none. Of the hosts the one
         with the most room left (spread), or with the least (pack)."""
         with self._lock:
@@ -60,7 +68,7 @@ class Places:
                 if free:
                     sign = 1 if self._asked.placement == "spread" else -1
                     host = max(free, key=lambda host: sign * left[host] / room[host])
-                    self._taken[number] = Place(host, share)
+                    self._taken[number] = Slot(host, share)
                     return self._taken[number]
             return None
 
@@ -78,7 +86,7 @@ class Places:
         with self._lock:
             return len(self._taken) >= self.cluster.workers
 
-    def of(self, number: int) -> Place:
+    def of(self, number: int) -> Slot:
         """Where trial `number` is. Raises KeyError for one that has no place."""
         return self._taken[number]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from search.cluster.capacity import Host, NoRoom, cluster_of
-from search.plan.cluster_table import ClusterTable, Kind
+from search.cluster.capacity import Host, InsufficientResources, cluster_of
+from search.plan.cluster_table import ClusterKind, ClusterTable
 from search.plan.fault import Fault, shown
 from search.plan.plan import Plan, PlanError
 
@@ -22,7 +22,7 @@ _GUARDED = (
 PORT = 6379
 
 
-def table_of(plan: Plan, kind: Kind, origin: str) -> ClusterTable:
+def table_of(plan: Plan, kind: ClusterKind, origin: str) -> ClusterTable:
     """The plan's [cluster] table. Raises PlanError where something lacks that `kind` needs, or where no
     machine of it could hold a trial."""
     table, faults = plan.cluster, []
@@ -51,7 +51,7 @@ def table_of(plan: Plan, kind: Kind, origin: str) -> ClusterTable:
     machine = Host("", "", {"CPU": float(table.cpus), "GPU": float(table.gpus), **table.resources})
     try:
         cluster_of([machine], asked)
-    except NoRoom as error:
+    except InsufficientResources as error:
         faults.append(Fault(("cluster",), f"a machine must hold a trial: {error}"))
     if faults:
         raise PlanError([fault.sentence(origin) for fault in faults])
@@ -77,7 +77,7 @@ def line(words: list[str]) -> str:
     return " ".join(word if word.startswith("~/") else shlex.quote(word) for word in words)
 
 
-def header(kind: Kind, plan: Plan) -> str:
+def header(kind: ClusterKind, plan: Plan) -> str:
     """The comment that a file begins with."""
     dashboard = _GUARDED if kind == "kuberay" else _LOOPBACK
     lines, current = [], "#"

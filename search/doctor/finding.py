@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """PASS: as it should be. WARN: works, but slower, or with something lost that can be spared.
     FAIL: a search would stop, or a result is gone. UNKNOWN: there is too little yet to tell by."""
 
@@ -23,29 +23,29 @@ class Finding:
     advice: what to do; empty when there is nothing to be done."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckStatus
     told: str
     advice: str = ""
 
 
 def passed(name: str, told: str) -> Finding:
     """As it should be."""
-    return Finding(name, Verdict.PASS, told)
+    return Finding(name, CheckStatus.PASS, told)
 
 
 def warned(name: str, told: str, advice: str) -> Finding:
     """It works, but."""
-    return Finding(name, Verdict.WARN, told, advice)
+    return Finding(name, CheckStatus.WARN, told, advice)
 
 
 def failed(name: str, told: str, advice: str) -> Finding:
     """It does not work, or something is gone."""
-    return Finding(name, Verdict.FAIL, told, advice)
+    return Finding(name, CheckStatus.FAIL, told, advice)
 
 
 def unknown(name: str, told: str, advice: str = "") -> Finding:
     """It cannot be told yet. told: why."""
-    return Finding(name, Verdict.UNKNOWN, told, advice)
+    return Finding(name, CheckStatus.UNKNOWN, told, advice)
 
 
 def checked(name: str, check: Callable[[], Finding]) -> Finding:
@@ -64,7 +64,7 @@ def merged(name: str, good: str, found: Sequence[Finding], most: int = 3) -> Fin
     when there are none."""
     if not found:
         return passed(name, good)
-    worst_first = sorted(found, key=lambda each: each.verdict is not Verdict.FAIL)
+    worst_first = sorted(found, key=lambda each: each.verdict is not CheckStatus.FAIL)
     shown = worst_first[:most]
     told = "; ".join(each.told for each in shown)
     if len(found) > most:

@@ -21,7 +21,7 @@ from typing import Any
 from search.doctor import probe
 from search.doctor.finding import Finding, checked, failed, passed, warned
 from search.doctor.probe import last_line
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 
 GIGABYTE = 10**9
 MEGABYTE = 10**6
@@ -207,9 +207,9 @@ def _writing(folder: Path) -> Finding:
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as temporary:
             path = Path(temporary) / "file"
-            write_whole(path, "before")
+            write_atomic(path, "before")
             began = time.perf_counter()
-            write_whole(path, b"after" * 20_000)
+            write_atomic(path, b"after" * 20_000)
             seconds = time.perf_counter() - began
             if path.read_bytes() != b"after" * 20_000 or len(list(Path(temporary).iterdir())) != 1:
                 return failed(

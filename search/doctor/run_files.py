@@ -14,7 +14,7 @@ from typing import Any
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.doctor.finding import Finding, Verdict, checked, failed, merged, passed, warned
+from search.doctor.finding import CheckStatus, Finding, checked, failed, merged, passed, warned
 from search.doctor.trial_files import checkpoint_of, epochs_of
 from search.plan.difference import differences
 from search.plan.plan import Plan, PlanError
@@ -22,7 +22,7 @@ from search.records.folder import RunFolder
 from search.records.journal import JournalDamaged, open_journal, survey
 from search.records.lease import Owner
 from search.records.lock import owner_of
-from search.records.opening import Opening
+from search.records.opening import TestSetOpening
 from search.records.sweep import STORAGE, RunDamaged, plan_versions, sessions_of, status_of
 from search.records.warm_start import WarmStart
 from trainable.storage.checkpoint import previous
@@ -70,7 +70,7 @@ def inspect(run: RunFolder) -> Iterator[Finding]:
     yield journal
     record = _Record({}, (), StudyDirection.MAXIMIZE)
     checks: dict[str, _Check] = {"plan": _plan, "warm start": _warm_start}
-    if journal.verdict is not Verdict.FAIL:
+    if journal.verdict is not CheckStatus.FAIL:
         record, checks = _Record.read(run), checks | _CHECKS
         run = replace(run, storage=record.attributes.get(STORAGE))
     checks["folder"] = _folder
@@ -87,7 +87,7 @@ def _twice(
 ) -> Finding:
     """What the check found. Of a run that is searched, a complaint is looked into once more."""
     finding = checked(name, first)
-    if owner is not None and finding.verdict is not Verdict.PASS:
+    if owner is not None and finding.verdict is not CheckStatus.PASS:
         time.sleep(_AGAIN)
         finding = checked(name, again or first)
     return finding
@@ -241,7 +241,7 @@ def _openings(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
     if not run.openings.is_file():
         return passed("openings", "the test set was not opened")
     try:
-        openings = [Opening.from_json(each) for each in json.loads(run.openings.read_text())]
+        openings = [TestSetOpening.from_json(each) for each in json.loads(run.openings.read_text())]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         told = f"{run.openings} is not what was written there ({type(error).__name__}: {error})"
         return failed("openings", told, "restore it from a copy: it counts the looks at the test set")

@@ -18,8 +18,8 @@ from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayError
 
 from search.cluster.access import HERE, Site, check, explained
-from search.cluster.capacity import NoRoom, cluster_of, shares
-from search.cluster.placement import Places
+from search.cluster.capacity import InsufficientResources, cluster_of, shares
+from search.cluster.placement import Slots
 from search.cluster.shipping import sent_along
 from search.engine.hosts import Hosts, hosts_alive
 from search.engine.internals import local_addresses_only, preloading, without_monitor_and_dashboard
@@ -60,10 +60,10 @@ class Engine:
         self._look: threading.Thread | None = None
         self._told: list[str] = []
         self._fault: Exception | None = None
-        self._places: Places | None = None
+        self._places: Slots | None = None
 
     @property
-    def places(self) -> Places:
+    def places(self) -> Slots:
         """Where trials are trained, and which."""
         assert self._places is not None, "gather comes first"
         return self._places
@@ -84,7 +84,7 @@ class Engine:
 
         Raises NoRoom: at once on this machine alone, after ten minutes on a cluster."""
         if self._hosts is None:
-            self._places = Places(hosts_alive(), self._asked)
+            self._places = Slots(hosts_alive(), self._asked)
             return
         began, told = time.monotonic(), False
         self._want(0)
@@ -92,14 +92,14 @@ class Engine:
             self.check()
             yield from self._hosts.look()
             try:
-                places = Places(self._hosts.accepted, self._asked)
-            except NoRoom:
+                places = Slots(self._hosts.accepted, self._asked)
+            except InsufficientResources:
                 if self._hosts.waiting and not told:
                     time.sleep(0.1)
                     continue
                 why = self._no_room()
                 if time.monotonic() - began > _GROWING:
-                    raise NoRoom(why) from None
+                    raise InsufficientResources(why) from None
                 if not told:
                     yield f"{why}; waiting up to {_GROWING / 60:.0f} minutes for such a machine to join"
                     told = True
@@ -116,7 +116,7 @@ class Engine:
         there = [host for host in hosts_alive() if host.id not in self._hosts.refused]
         try:
             cluster_of(there, self._asked)
-        except NoRoom as error:
+        except InsufficientResources as error:
             if there:
                 return str(error)
         return f"a search needs a machine that can train, but all {len(self._hosts.refused)} were refused"

@@ -16,16 +16,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
-from search.cluster.placement import Place, Places
+from search.cluster.placement import Slot, Slots
 from search.engine.deaths import cause, node_lost
 from search.engine.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.plan.budget import duration
 from search.records.folder import RunFolder
 from search.records.lease import Disowned
 from search.records.sweep import State
-from search.study.base import Question, Register, Settled
-from trainable.assignment import Assignment, Report
-from trainable.storage.durable import write_whole
+from search.study.base import SettledTrial, Study, Suggestion
+from trainable.assignment import Assignment, TrialReport
+from trainable.storage.durable import write_atomic
 
 T = TypeVar("T")
 _PATIENCE = 0.5
@@ -52,7 +52,7 @@ def heeded(run: RunFolder) -> str | None:
 
 
 @dataclass
-class Ledger:
+class Driver:
     """What the engine's adapters share. They call it through `guarded`.
 
     stop: set to end early. began: time.monotonic() of the start. places: who is trained where; resized:
@@ -67,11 +67,11 @@ class Ledger:
     a ledger pickles as nothing.
     """
 
-    register: Register
+    register: Study
     run: RunFolder
     stop: threading.Event
     began: float
-    places: Places
+    places: Slots
     events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
     failure: Exception | None = None
     heard: dict[int, tuple[float, bool]] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Ledger:
                 return "later"
             if question is None:
                 return None
-            if isinstance(question, Settled):
+            if isinstance(question, SettledTrial):
                 self._settled(question)
                 continue
             place = self.places.take(question.number)
@@ -167,7 +167,7 @@ class Ledger:
             return self._assignment(question, place)
         return None
 
-    def _settled(self, trial: Settled) -> None:
+    def _settled(self, trial: SettledTrial) -> None:
         """Tell of a trial that was over before it was trained."""
         self._drop(trial.number)
         epochs = 0 if trial.same_as is not None else self.register.epochs_of(trial.number)
@@ -176,7 +176,7 @@ class Ledger:
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
         )
 
-    def _assignment(self, question: Question, place: Place) -> dict[str, Any]:
+    def _assignment(self, question: Suggestion, place: Slot) -> dict[str, Any]:
         self.sent[question.number] += 1
         assignment = Assignment(
             number=question.number,
@@ -256,7 +256,7 @@ class Ledger:
         """Record that a trial's worker died once too often. error: Ray's own text."""
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
             self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
-            write_whole(self.run.trial(number).error, error)
+            write_atomic(self.run.trial(number).error, error)
         times = self.deaths[number] + self.gone[number]
         died = f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {why}"
         self.end(number, State.FAILED, died)
@@ -264,7 +264,7 @@ class Ledger:
     def take(self, result: dict[str, Any]) -> bool:
         """Record what a worker reported. Returns whether its trial is over, and its worker free for another
         one at once: not only once it says so, for its place is given to the next trial now."""
-        report = Report.from_result(result)
+        report = TrialReport.from_result(result)
         number, epoch = report.number, report.epoch
         self.heard[number] = time.monotonic(), True
         if not self.register.is_live(number):
@@ -294,17 +294,17 @@ class Ledger:
             self._ended(number, ended, error)
         return bool(ended)
 
-    def _keep(self, report: Report) -> None:
+    def _keep(self, report: TrialReport) -> None:
         """Write into the trial's folder what its worker, which may not see that, would have: before the
         journal tells of it, as it does."""
         folder = self.run.trial(report.number)
         folder.path.mkdir(parents=True, exist_ok=True)
         if report.traceback is not None:
-            write_whole(folder.error, report.traceback)
+            write_atomic(folder.error, report.traceback)
         if report.epoch is not None:
             lines = folder.epochs.read_text().splitlines(keepends=True) if folder.epochs.is_file() else []
             lines = [*lines[: report.epoch.number - 1], json.dumps(report.epoch.to_json()) + "\n"]
-            write_whole(folder.epochs, "".join(lines))
+            write_atomic(folder.epochs, "".join(lines))
 
     def end(self, number: int, state: State, error: str | None) -> None:
         """Record a trial's end, unless it has one."""

@@ -19,12 +19,12 @@ from typing import Any
 from search.cluster.access import HERE, Site
 from search.cluster.capacity import Cluster
 from search.engine.connection import Engine, EngineLost, connected
-from search.engine.driver import Ledger, heeded
+from search.engine.driver import Driver, heeded
 from search.engine.events import Ended, Event, Noted, Resized, Started
 from search.records.environment import environment
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
-from search.study.base import Register
+from search.study.base import Study
 from trainable.storage.durable import write_json
 
 
@@ -44,7 +44,7 @@ class Search:
     def __init__(
         self,
         run: RunFolder,
-        register: Register,
+        register: Study,
         data: Any,
         site: Site = HERE,
         notes: tuple[str, ...] = (),
@@ -100,7 +100,7 @@ class Search:
             finished=register.finished,
             epochs=register.epochs,
         )
-        ledger = Ledger(register, self.run, self._stop, began, engine.places)
+        ledger = Driver(register, self.run, self._stop, began, engine.places)
         try:
             yield from self._events(ledger, engine)
         except Exception:
@@ -123,7 +123,7 @@ class Search:
         """What all machines must see, for their trials are to be stored beside it."""
         return None if self.run.storage else RunFolder(self.run.owned).lock
 
-    def _changes(self, ledger: Ledger, engine: Engine) -> Iterator[Event]:
+    def _changes(self, ledger: Driver, engine: Engine) -> Iterator[Event]:
         """What has become of the cluster's machines."""
         sentences, resized = engine.look()
         yield from map(Noted, sentences)
@@ -139,7 +139,7 @@ class Search:
         write_json(self.run.environment, found)
         return found
 
-    def _events(self, ledger: Ledger, engine: Engine) -> Iterator[Event]:
+    def _events(self, ledger: Driver, engine: Engine) -> Iterator[Event]:
         """Run the Tuner beside us, so that this thread stays free for signals and the screen."""
         failure: list[BaseException] = []
 

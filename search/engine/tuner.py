@@ -16,16 +16,16 @@ from ray.tune.execution import class_cache
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search.cluster.placement import Place
+from search.cluster.placement import Slot
 from search.engine.connection import Engine
-from search.engine.driver import Ledger
+from search.engine.driver import Driver
 from search.engine.reuse import Controller
 from search.records.folder import RunFolder
 from trainable.contract import import_root
 from trainable.worker import Mapped, train_trial
 
 
-def tuner(ledger: Ledger, run: RunFolder, data: Any, engine: Engine, alone: bool) -> tune.Tuner:
+def tuner(ledger: Driver, run: RunFolder, data: Any, engine: Engine, alone: bool) -> tune.Tuner:
     """One start of the ledger's register, on a Ray that is up. data: what the trainable's Source loaded.
     alone: whether that Ray is this process's own, whose workers have its environment."""
     if alone:
@@ -39,8 +39,8 @@ def tuner(ledger: Ledger, run: RunFolder, data: Any, engine: Engine, alone: bool
     return tune.Tuner(
         tune.with_parameters(train_trial, mapped=mapped),
         tune_config=tune.TuneConfig(
-            search_alg=_Asker(ledger),
-            scheduler=_Judge(ledger, None if alone else engine),
+            search_alg=_Searcher(ledger),
+            scheduler=_Scheduler(ledger, None if alone else engine),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"trial-{trial.config['number']:05d}",
@@ -50,17 +50,17 @@ def tuner(ledger: Ledger, run: RunFolder, data: Any, engine: Engine, alone: bool
             name=f"session-{register.session:03d}",
             storage_path=str(run.engine),
             failure_config=tune.FailureConfig(max_failures=0),
-            stop=_Deadline(ledger),
-            callbacks=[_Watch(ledger)],
+            stop=_Stopper(ledger),
+            callbacks=[_Callback(ledger)],
             verbose=0,
         ),
     )
 
 
-class _Asker(Searcher):
+class _Searcher(Searcher):
     """Ray's searcher: asks the study."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Driver) -> None:
         super().__init__()
         self._ledger = ledger
 
@@ -86,12 +86,12 @@ class _Asker(Searcher):
         return True
 
 
-class _Judge(FIFOScheduler):
+class _Scheduler(FIFOScheduler):
     """Ray's scheduler: records each report, and stops what the pruner stops. It must be the
     scheduler, for Ray does not show the searcher a result after which it stops a trial. Which machine a
     trial goes to is decided here as well: Ray would fill one after the other."""
 
-    def __init__(self, ledger: Ledger, engine: Engine | None) -> None:
+    def __init__(self, ledger: Driver, engine: Engine | None) -> None:
         """engine: of a cluster; None where this machine is alone."""
         super().__init__()
         self._ledger = ledger
@@ -116,7 +116,7 @@ class _Judge(FIFOScheduler):
         ledger.guarded(lambda: ledger.lost(number, error), None)
 
 
-def _request(place: Place, engine: Engine | None) -> PlacementGroupFactory:
+def _request(place: Slot, engine: Engine | None) -> PlacementGroupFactory:
     """What Ray is asked for, so that a trial comes to its place."""
     bundle = dict(place.share.bundle)
     if engine is None:
@@ -131,10 +131,10 @@ def _request(place: Place, engine: Engine | None) -> PlacementGroupFactory:
     )
 
 
-class _Deadline(tune.Stopper):
+class _Stopper(tune.Stopper):
     """Ray's stopper: ends everything when asked to, or when the wall time is spent."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Driver) -> None:
         self._ledger = ledger
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -144,10 +144,10 @@ class _Deadline(tune.Stopper):
         return self._ledger.guarded(self._ledger.stopping, True)
 
 
-class _Watch(tune.Callback):
+class _Callback(tune.Callback):
     """Ray's callback: ends the worker of a trial that hangs, which is then lost like any that dies."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Driver) -> None:
         self._ledger = ledger
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:

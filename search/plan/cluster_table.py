@@ -23,29 +23,31 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@:+-]*$", max_length=200)]
-_Path = Annotated[str, Field(pattern=r"^(~?/)[A-Za-z0-9._/@+-]*$", max_length=200)]
-_Word = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+_ResourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@:+-]*$", max_length=200)]
+_FolderPath = Annotated[str, Field(pattern=r"^(~?/)[A-Za-z0-9._/@+-]*$", max_length=200)]
+_Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 _Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
 class Ssh(_Table):
     """Machines of one's own, reached by ssh, for `ray up`."""
 
-    head: _Name = Field(description="Name or address of the machine that the search's driver runs on.")
-    workers: list[_Name] = Field(min_length=1, description="Names or addresses of the others.")
-    user: _Name = Field(description="Who logs in.")
-    key: _Path = Field(default="~/.ssh/id_ed25519", description="The private key, on this machine.")
+    head: _ResourceName = Field(
+        description="Name or address of the machine that the search's driver runs on."
+    )
+    workers: list[_ResourceName] = Field(min_length=1, description="Names or addresses of the others.")
+    user: _ResourceName = Field(description="Who logs in.")
+    key: _FolderPath = Field(default="~/.ssh/id_ed25519", description="The private key, on this machine.")
 
 
 class Aws(_Table):
     """Machines of Amazon's, made and ended by `ray up`."""
 
-    region: _Name = Field(description="As in us-west-2.")
-    head_type: _Name = Field(
+    region: _ResourceName = Field(description="As in us-west-2.")
+    head_type: _ResourceName = Field(
         default="m7i.xlarge", description="Instance type of the head, which trains nothing itself."
     )
-    worker_type: _Name = Field(
+    worker_type: _ResourceName = Field(
         default="m7i.2xlarge", description="Instance type of the others, with the table's cpus and gpus."
     )
     nfs: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:/[A-Za-z0-9._/-]*$")] = Field(
@@ -56,7 +58,7 @@ class Aws(_Table):
 class Kubernetes(_Table):
     """Pods, for a KubeRay RayJob."""
 
-    image: _Name = Field(description="Container image with benchsweep and its packages installed.")
+    image: _ResourceName = Field(description="Container image with benchsweep and its packages installed.")
     namespace: _Label = Field(default="default", description="Where the job is made.")
     claim: _Label = Field(default="benchsweep", description="PersistentVolumeClaim (ReadWriteMany) for runs.")
     secret: _Label | None = Field(
@@ -74,8 +76,8 @@ class Slurm(_Table):
     time: Annotated[str, Field(pattern=r"^(\d+-)?\d{1,3}(:\d{2}){0,2}$")] = Field(
         default="04:00:00", description="Limit of the job, as Slurm reads it: hours:minutes:seconds."
     )
-    partition: _Name | None = Field(default=None, description="The site's default when left out.")
-    account: _Name | None = Field(default=None, description="The user's default when left out.")
+    partition: _ResourceName | None = Field(default=None, description="The site's default when left out.")
+    account: _ResourceName | None = Field(default=None, description="The user's default when left out.")
 
 
 class ClusterTable(_Table):
@@ -87,11 +89,11 @@ class ClusterTable(_Table):
     )
     cpus: int = Field(default=4, ge=1, description="CPUs of a machine that trials may use.")
     gpus: int = Field(default=0, ge=0, description="GPUs of a machine.")
-    resources: dict[_Word, Annotated[float, Field(gt=0)]] = Field(
+    resources: dict[_Identifier, Annotated[float, Field(gt=0)]] = Field(
         default={}, description="What a machine has besides, for resources.custom, as in { licence = 4 }."
     )
     memory_gib: int = Field(default=16, ge=1, description="Memory of a machine, in GiB.")
-    shared: _Path = Field(
+    shared: _FolderPath = Field(
         default="/mnt/benchsweep", description="Folder that all machines see: runs and data lie in it."
     )
     setup: list[Annotated[str, Field(min_length=1, pattern=r"^[^\r\n]+$"), AfterValidator(_harmless)]] = (
@@ -111,4 +113,4 @@ class ClusterTable(_Table):
         return self.workers if self.min_workers is None else min(self.min_workers, self.workers)
 
 
-Kind = Literal["ray-up", "kuberay", "slurm"]
+ClusterKind = Literal["ray-up", "kuberay", "slurm"]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 TABLES = ("budget", "data", "recipe", "space", "sampler", "pruner", "resources", "cluster")
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,7 +26,7 @@ class Fault:
     origin: what the user wrote it in, where that is not the file itself.
     """
 
-    path: Path
+    path: KeyPath
     rule: str
     origin: str | None = None
 
@@ -59,7 +59,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f"; there are {', '.join(names)}" if names else ""
 
 
-def unknown(table: Mapping[str, Any], known: Sequence[str], path: Path, what: str) -> list[Fault]:
+def unknown(table: Mapping[str, Any], known: Sequence[str], path: KeyPath, what: str) -> list[Fault]:
     """A fault for every key of `table` that is not `known`; `what` is what the known ones are."""
     return [Fault((*path, key), f"no such {what}{meant(key, known)}") for key in table if key not in known]
 
@@ -75,7 +75,7 @@ def rule(error: Mapping[str, Any]) -> str:
 
 
 def validated(
-    model: type[M], table: object, path: Path, what: str = "setting"
+    model: type[M], table: object, path: KeyPath, what: str = "setting"
 ) -> tuple[M | None, list[Fault]]:
     """`table` as a `model`, or every fault that keeps it from being one.
 
@@ -93,7 +93,7 @@ def validated(
         return None, [Fault(path, f"its own check failed: {type(error).__name__}: {error}")]
 
 
-def _fault(error: Mapping[str, Any], path: Path, known: Sequence[str], what: str) -> Fault:
+def _fault(error: Mapping[str, Any], path: KeyPath, known: Sequence[str], what: str) -> Fault:
     keys = tuple(str(key) for key in error["loc"])
     if error["type"] == "extra_forbidden" and len(keys) == 1:
         return Fault((*path, *keys), f"no such {what}{meant(keys[0], known)}")
@@ -101,7 +101,7 @@ def _fault(error: Mapping[str, Any], path: Path, known: Sequence[str], what: str
 
 
 def chosen(
-    kinds: Mapping[str, type[M]], table: object, path: Path, default: M | None
+    kinds: Mapping[str, type[M]], table: object, path: KeyPath, default: M | None
 ) -> tuple[M | None, list[Fault]]:
     """The kind that the table's `name` names, validated; `default` for an empty table."""
     if not isinstance(table, Mapping):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from search.plan.fault import Fault, Path, meant, shown
+from search.plan.fault import Fault, KeyPath, meant, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Override:
     """
 
     text: str
-    path: Path
+    path: KeyPath
     value: Any
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search.plan.fault import Fault, Path, chosen, shown
+from search.plan.fault import Fault, KeyPath, chosen, shown
 
 if TYPE_CHECKING:
     pass
@@ -112,19 +112,19 @@ class Patient(_Settings):
 Pruner = Annotated[
     Nothing | SuccessiveHalving | Hyperband | Median | Threshold | Patient, Field(discriminator="name")
 ]
-Kind = (
+PrunerType = (
     type[Nothing] | type[SuccessiveHalving] | type[Hyperband] | type[Median] | type[Threshold] | type[Patient]
 )
-_WRAPPABLE: Mapping[str, Kind] = {
+_WRAPPABLE: Mapping[str, PrunerType] = {
     "successive_halving": SuccessiveHalving,
     "hyperband": Hyperband,
     "median": Median,
     "threshold": Threshold,
 }
-KINDS: Mapping[str, Kind] = {"none": Nothing, **_WRAPPABLE, "patient": Patient}
+KINDS: Mapping[str, PrunerType] = {"none": Nothing, **_WRAPPABLE, "patient": Patient}
 
 
-def parse_pruner(table: object, path: Path = ("pruner",)) -> tuple[Pruner | None, list[Fault]]:
+def parse_pruner(table: object, path: KeyPath = ("pruner",)) -> tuple[Pruner | None, list[Fault]]:
     """The settings written as `table`, or every fault in them; none for an empty one."""
     inner: list[Fault] = []
     if isinstance(table, dict) and table.get("name") == "patient" and "wrapped" in table:
@@ -134,7 +134,7 @@ def parse_pruner(table: object, path: Path = ("pruner",)) -> tuple[Pruner | None
     return settings, faults + inner
 
 
-def check(settings: Pruner, epochs: int, path: Path = ("pruner",)) -> list[Fault]:
+def check(settings: Pruner, epochs: int, path: KeyPath = ("pruner",)) -> list[Fault]:
     """Why this pruner cannot judge trials of at most so many epochs."""
     if isinstance(settings, Patient) and settings.wrapped is not None:
         return check(settings.wrapped, epochs, (*path, "wrapped"))

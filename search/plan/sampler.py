@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search.plan.fault import Fault, Path, chosen
+from search.plan.fault import Fault, KeyPath, chosen
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space, grid_points
 
@@ -125,12 +125,12 @@ KINDS: Mapping[str, type[Tpe] | type[Gp] | type[Cmaes] | type[Random] | type[Qmc
 }
 
 
-def parse_sampler(table: object, path: Path = ("sampler",)) -> tuple[Sampler | None, list[Fault]]:
+def parse_sampler(table: object, path: KeyPath = ("sampler",)) -> tuple[Sampler | None, list[Fault]]:
     """The settings written as `table`, or every fault in them; tpe's defaults for an empty one."""
     return chosen(KINDS, table, path, Tpe())
 
 
-def check(settings: Sampler, space: Space, path: Path = ("sampler",)) -> list[Fault]:
+def check(settings: Sampler, space: Space, path: KeyPath = ("sampler",)) -> list[Fault]:
     """Why this sampler cannot search this space."""
     if isinstance(settings, Grid):
         if space.conditional:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from search.plan.fault import Fault, Path, shown, validated
+from search.plan.fault import Fault, KeyPath, shown, validated
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -274,7 +274,7 @@ class ChoiceSetting(_Setting):
 Setting = FloatSetting | IntSetting | ChoiceSetting
 
 
-def parse_setting(table: object, path: Path) -> tuple[Setting | None, list[Fault]]:
+def parse_setting(table: object, path: KeyPath) -> tuple[Setting | None, list[Fault]]:
     """The setting written as `table`, or its faults.
 
     `{ choices = [...] }` is a choice; a range is one of whole numbers when low, high and step

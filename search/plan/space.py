@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from search.plan.fault import Fault, Path, meant, rule, shown, validated
+from search.plan.fault import Fault, KeyPath, meant, rule, shown, validated
 from search.plan.setting import ChoiceSetting, FloatSetting, IntSetting, Setting, encode, parse_setting, same
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Space:
     settings: Mapping[str, Setting]
 
     @classmethod
-    def parse(cls, table: object, path: Path = ("space",)) -> tuple[Space, list[Fault]]:
+    def parse(cls, table: object, path: KeyPath = ("space",)) -> tuple[Space, list[Fault]]:
         """The space written as `table`, and every fault in it; with faults, only `check` may be used.
 
         A `when` that names no setting of the space is left for `check`, which knows the recipe.
@@ -125,7 +125,7 @@ class Space:
         return Space({name: kept[name] for name in self.settings if name in kept})
 
     def check(
-        self, recipe_type: type[BaseModel], base: Mapping[str, Any], path: Path = ("space",)
+        self, recipe_type: type[BaseModel], base: Mapping[str, Any], path: KeyPath = ("space",)
     ) -> list[Fault]:
         """Every way in which this space does not fit the recipe. `base`: the [recipe] table."""
         faults = []
@@ -157,7 +157,7 @@ class Space:
         }
         return list(TopologicalSorter(parents).static_order())
 
-    def _cycle(self, path: Path) -> list[Fault]:
+    def _cycle(self, path: KeyPath) -> list[Fault]:
         try:
             self._order()
         except CycleError as error:
@@ -167,7 +167,7 @@ class Space:
             ]
         return []
 
-    def _impossible_conditions(self, path: Path) -> list[Fault]:
+    def _impossible_conditions(self, path: KeyPath) -> list[Fault]:
         faults = []
         for name, setting in self.settings.items():
             own = [
@@ -258,7 +258,7 @@ def _refused(
     contexts: list[dict[str, Any]],
     name: str,
     setting: Setting,
-    path: Path,
+    path: KeyPath,
 ) -> list[Fault]:
     """The values of a setting that its recipe's field cannot take."""
     numbers = _numbers(recipe_type.model_fields[name].annotation)
@@ -280,7 +280,7 @@ def _refused(
 
 
 def _unreachable(
-    recipe_type: type[BaseModel], base: Mapping[str, Any], parent: str, values: list[Any], path: Path
+    recipe_type: type[BaseModel], base: Mapping[str, Any], parent: str, values: list[Any], path: KeyPath
 ) -> list[Fault]:
     """The values of a condition that a field outside the space could never have."""
     if parent not in recipe_type.model_fields:

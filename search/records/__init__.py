@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.records.sweep import (
         Confirmation,
-        Look,
-        Opening,
         Origin,
         Placement,
         PlanVersion,
@@ -24,13 +22,13 @@ if TYPE_CHECKING:
         State,
         Status,
         Sweep,
+        TestLook,
+        TestSetOpening,
         Trial,
     )
 
 __all__ = [
     "Confirmation",
-    "Look",
-    "Opening",
     "Origin",
     "Placement",
     "PlanVersion",
@@ -39,6 +37,8 @@ __all__ = [
     "State",
     "Status",
     "Sweep",
+    "TestLook",
+    "TestSetOpening",
     "Trial",
 ]
 

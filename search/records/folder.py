@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.plan.naming import NAME
-from trainable.storage.checkpoint import Place, remove
+from trainable.storage.checkpoint import CheckpointLocation, remove
 from trainable.storage.remote import RemoteFolder
 
 
@@ -33,7 +33,7 @@ class TrialFolder:
     storage: str | None = None
 
     @property
-    def checkpoint(self) -> Place:
+    def checkpoint(self) -> CheckpointLocation:
         """The training's whole state after its last epoch."""
         if self.storage is not None:
             return RemoteFolder(self.storage)

@@ -11,7 +11,7 @@ from trainable.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
-class Look:
+class TestLook:
     """What one model did on the test set.
 
     trial: whose recipe it was trained by; None for the plan's default recipe. seed: it was trained with.
@@ -31,13 +31,13 @@ class Look:
         return {**vars(self), "evaluation": self.evaluation.to_json()}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Look:
+    def from_json(cls, stored: Mapping[str, Any]) -> TestLook:
         """The look that `to_json` stored."""
         return cls(**{**stored, "evaluation": Evaluation.from_json(stored["evaluation"])})
 
 
 @dataclass(frozen=True)
-class Opening:
+class TestSetOpening:
     """One opening of the test set: when, why, for how many models, and what was seen of each.
 
     looks: none for an opening that was announced and then cut off. overlap: how many of the test set's
@@ -47,7 +47,7 @@ class Opening:
     time: datetime
     reason: str
     models: int
-    looks: tuple[Look, ...] = ()
+    looks: tuple[TestLook, ...] = ()
     overlap: int | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Opening:
         return {**vars(self), "time": self.time.isoformat(), "looks": looks}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Opening:
+    def from_json(cls, stored: Mapping[str, Any]) -> TestSetOpening:
         """The opening that `to_json` stored."""
-        looks = tuple(Look.from_json(each) for each in stored["looks"])
+        looks = tuple(TestLook.from_json(each) for each in stored["looks"])
         return cls(**{**stored, "time": datetime.fromisoformat(stored["time"]), "looks": looks})

@@ -21,14 +21,12 @@ from search.records.confirmation import Confirmation, read_confirmation
 from search.records.folder import RunFolder
 from search.records.journal import open_journal
 from search.records.lock import owner_of
-from search.records.opening import Look, Opening
+from search.records.opening import TestLook, TestSetOpening
 from search.records.trial import Placement, RunDamaged, State, Trial, trial_of, whole
 from trainable.contract import Metric
 
 __all__ = [
     "Confirmation",
-    "Look",
-    "Opening",
     "Origin",
     "Placement",
     "PlanVersion",
@@ -37,6 +35,8 @@ __all__ = [
     "State",
     "Status",
     "Sweep",
+    "TestLook",
+    "TestSetOpening",
     "Trial",
 ]
 
@@ -118,7 +118,7 @@ class Sweep:
     metric: Metric
     environment: Mapping[str, Any]
     trials: tuple[Trial, ...]
-    openings: tuple[Opening, ...]
+    openings: tuple[TestSetOpening, ...]
     sessions: tuple[Session, ...]
     alive: bool
     plans: tuple[PlanVersion, ...] = ()
@@ -227,10 +227,10 @@ def _read_journal(run: RunFolder) -> tuple[dict[str, Any], list[FrozenTrial]]:
     return dict(study.user_attrs), storage.get_all_trials(study._study_id, deepcopy=False)
 
 
-def _openings(run: RunFolder) -> tuple[Opening, ...]:
+def _openings(run: RunFolder) -> tuple[TestSetOpening, ...]:
     if not run.openings.is_file():
         return ()
-    return tuple(Opening.from_json(each) for each in json.loads(run.openings.read_text()))
+    return tuple(TestSetOpening.from_json(each) for each in json.loads(run.openings.read_text()))
 
 
 def plan_versions(attributes: Mapping[str, Any]) -> tuple[PlanVersion, ...]:

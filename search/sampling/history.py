@@ -11,7 +11,7 @@ from search.plan.plan import Plan
 from search.plan.space import Outside
 
 
-class Sight:
+class SamplerHistory:
     """Shows trials to a sampler.
 
     before: trials with a smaller number were drawn under an earlier version of the plan. They are

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 Seen = Callable[[list[FrozenTrial]], list[FrozenTrial]]
 
 
-class Judging(JournalStorage):
+class PrunerStorage(JournalStorage):
     """The journal without what pruners noted in the first `before` trials: a halving compares trials that
     stood at its rungs, and those of another halving lay elsewhere."""
 
@@ -41,7 +41,7 @@ class Judging(JournalStorage):
         return bare
 
 
-class Draft(JournalStorage):
+class SamplerStorage(JournalStorage):
     """The journal, but for two things. Earlier trials are shown as `seen` gives them: a journal
     cannot change under which distributions a trial was drawn, and Optuna refuses to mix them. And
     the trial that is being drawn is nowhere but here, until the study records it as a whole.

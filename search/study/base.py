@@ -24,14 +24,14 @@ from search.records.folder import RunFolder
 from search.records.journal import Journal
 from search.records.lease import guard
 from search.records.sweep import State
-from trainable.assignment import Report
+from trainable.assignment import TrialReport
 from trainable.epoch import Epoch
 
 STUDY = "benchsweep"
 
 
 @dataclass(frozen=True)
-class Question:
+class Suggestion:
     """A trial to train. recipe: JSON, complete. epochs: the recipe's. sampled: what was chosen of
     it. reported: epochs already on record, more than 0 when it is continued."""
 
@@ -43,7 +43,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Settled:
+class SettledTrial:
     """A trial that needs no training: its end is on record. FAILED: the trainable's Recipe refused
     the draw, as `error` says. PRUNED or COMPLETE: the same recipe was trained as trial `same_as`.
     PRUNED without: it was interrupted, and what is asked now does not ask for it."""
@@ -56,7 +56,7 @@ class Settled:
     same_as: int | None = None
 
 
-class Register(ABC):
+class Study(ABC):
     """An open register. Its run must be owned (`search.records.lock.owning`): it writes."""
 
     def __init__(self, run: RunFolder, plan: Plan) -> None:
@@ -98,7 +98,7 @@ class Register(ABC):
         """Write what a new register begins with."""
 
     @abstractmethod
-    def ask(self) -> Question | Settled | Literal["later"] | None:
+    def ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
         """The next trial to train, or one that needs no training; "later" when that depends on
         trials that are being trained; None when there is no more."""
 
@@ -171,14 +171,14 @@ class Register(ABC):
         """Whether the trial was asked in this start and has no end yet."""
         return number in self._live
 
-    def _again(self, frozen: FrozenTrial) -> Question | Settled:
+    def _again(self, frozen: FrozenTrial) -> Suggestion | SettledTrial:
         """Continue a trial that its process left behind."""
         trial = optuna.trial.Trial(self._study, frozen._trial_id)
         recipe, sampled = frozen.user_attrs["recipe"], self._sampled(frozen)
         if (reason := self._wanted(frozen)) is not None:
             trial.set_user_attr("abandoned", reason)
             self._tell(frozen.number, trial, TrialState.PRUNED)
-            return Settled(frozen.number, sampled, State.PRUNED, self.score(frozen.number))
+            return SettledTrial(frozen.number, sampled, State.PRUNED, self.score(frozen.number))
         anew = frozen.user_attrs["session"] != self._session
         if anew:
             trial.set_user_attr("session", self._session)
@@ -186,7 +186,7 @@ class Register(ABC):
         if reported and anew:
             trial.set_user_attr("resumed_from", [*frozen.user_attrs.get("resumed_from", []), reported])
         self._live[frozen.number] = trial
-        return Question(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
+        return Suggestion(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
 
     def send(self, number: int, device: str) -> None:
         """Write down on which device a trial is trained, where the trials of one search differ in that."""
@@ -231,7 +231,7 @@ class Register(ABC):
         }
         self._live[number].set_user_attr("placements", [*held, placed])
 
-    def trained(self, report: Report) -> None:
+    def trained(self, report: TrialReport) -> None:
         """Write down what a training came to, beside its epochs: by that it is known again."""
         trial = self._live[report.number]
         for name in ("recipe_sha256", "weights_sha256", "parameters"):

@@ -16,7 +16,7 @@ from search.records.confirmation import candidate_name, read_confirmation, unsee
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 from search.records.trial import trial_of
-from search.study.base import Question, Register, Settled
+from search.study.base import SettledTrial, Study, Suggestion
 
 _OVER = "the race was over before its training was"
 
@@ -66,7 +66,7 @@ class Entry:
         }
 
 
-class Reruns(Register):
+class ConfirmationStudy(Study):
     """The register of the race among the candidates of `entry`; `run` is a run's `confirmation` folder.
 
     Trainings that are on record already count, whichever entry asked for them: an extended search
@@ -99,7 +99,7 @@ class Reruns(Register):
         """How many trainings it takes if nobody falls behind."""
         return len(self._entry["candidates"]) * len(self._entry["seeds"])
 
-    def ask(self) -> Question | Settled | Literal["later"] | None:
+    def ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
         with self.transaction():
             if self._interrupted:
                 return self._again(self._interrupted.pop(0))
@@ -124,7 +124,7 @@ class Reruns(Register):
         each = self._entry["candidates"]
         return next((index for index, one in enumerate(each) if unseeded(one["recipe"]) == own), -1)
 
-    def _new(self, index: int, seed: int) -> Question:
+    def _new(self, index: int, seed: int) -> Suggestion:
         recipe = {**self._entry["candidates"][index]["recipe"], "seed": seed}
         asked = create_trial(
             state=TrialState.RUNNING, user_attrs={"recipe": recipe, "session": self._session}
@@ -135,7 +135,7 @@ class Reruns(Register):
         self._started += 1
         self._live[number] = optuna.trial.Trial(self._study, number)
         frozen = self._frozen(number)
-        return Question(number, json.dumps(recipe), int(recipe["epochs"]), self._sampled(frozen), 0)
+        return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), self._sampled(frozen), 0)
 
     def spent(self, seconds: float = 0.0) -> str | None:
         return self.confirmation.sentence if self._race.decided else None

@@ -17,16 +17,16 @@ from search.records.folder import RunFolder, below
 from search.records.sweep import STORAGE, PlanVersion, State, plan_versions
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
-from search.sampling.history import Sight
-from search.sampling.storage import Draft, Judging
-from search.study.base import STUDY, Question, Register, Settled
+from search.sampling.history import SamplerHistory
+from search.sampling.storage import PrunerStorage, SamplerStorage
+from search.study.base import STUDY, SettledTrial, Study, Suggestion
 
 REPEATS = 100
 """Draws in a row that were all trained before, after which a search without a limit on its trials
 ends: it would go on for ever."""
 
 
-class Study(Register):
+class SearchStudy(Study):
     """The register of a search. Its run must be owned (`search.records.lock.owning`): it writes.
 
     Interrupted trials are asked again first, under their own number; then new ones, until the
@@ -40,12 +40,12 @@ class Study(Register):
         self._repeats = _repeats(trials)
         self._warm = [] if self._warm_start is None else self._warm_start.frozen(plan)
         drawn = self._since("recipe", "space", "sampler", "seed")
-        self._sight = Sight(plan, drawn, self._warm)
+        self._sight = SamplerHistory(plan, drawn, self._warm)
         self._on_grid = self._started - drawn
         # A verdict of another pruner, or on trials of another length, is no verdict of this one.
         self._judged = self._since("recipe", "pruner")
         self._study = optuna.load_study(
-            storage=Judging(self._storage, self._judged),
+            storage=PrunerStorage(self._storage, self._judged),
             study_name=STUDY,
             sampler=optuna.samplers.RandomSampler(),  # never asked
             pruner=pruners.build(plan.pruner, plan.max_epochs),
@@ -144,7 +144,7 @@ class Study(Register):
             return f"the last {REPEATS} draws were all trained before, so the space has nothing new"
         return None
 
-    def ask(self) -> Question | Settled | None:
+    def ask(self) -> Suggestion | SettledTrial | None:
         """The next trial to train, or one that needs no training; None when the budget is spent."""
         with self.transaction():
             if self._interrupted:
@@ -153,7 +153,7 @@ class Study(Register):
                 return None
             return self._new()
 
-    def _new(self) -> Question | Settled:
+    def _new(self) -> Suggestion | SettledTrial:
         """Draw a trial and record it, in one line."""
         number = self._started
         drawn, sampled = self._draw(number)
@@ -170,16 +170,16 @@ class Study(Register):
         self._repeats = 0
         if refused is not None:
             self._fail(number, trial, refused)
-            return Settled(number, sampled, State.FAILED, error=refused)
+            return SettledTrial(number, sampled, State.FAILED, error=refused)
         if (same_as := self._trained.get(_key(recipe))) is not None:
             return self._answer(trial, sampled, same_as)
         self._live[number] = trial
-        return Question(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
+        return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
 
     def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
         """What the sampler proposes for a trial. It has no memory of its own: its draw depends on
         the study and the trial's number alone, so a resumed search draws what it would have."""
-        draft = Draft(self._storage, self._sight)
+        draft = SamplerStorage(self._storage, self._sight)
         plan = self.plan
         study = optuna.load_study(
             storage=draft,
@@ -191,7 +191,7 @@ class Study(Register):
         assert draft.drawn is not None
         return draft.drawn, sampled
 
-    def _answer(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> Settled:
+    def _answer(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> SettledTrial:
         """Give a trial the end that the same recipe had before: training it again would repeat it
         to the bit."""
         earlier = self._frozen(same_as)
@@ -205,7 +205,7 @@ class Study(Register):
         self._tell(trial.number, trial, earlier.state, score)
         self._repeats = _repeats(self._study.get_trials(deepcopy=False)[-REPEATS:])
         state = State.DIVERGED if diverged else State(earlier.state.name)
-        return Settled(trial.number, sampled, state, score, diverged, same_as)
+        return SettledTrial(trial.number, sampled, state, score, diverged, same_as)
 
     def _stops(self, trial: optuna.trial.Trial, known: FrozenTrial) -> bool:
         # Successive halving answers a second time otherwise, so it is asked once; and not of a trial

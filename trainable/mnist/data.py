@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Name = Literal["mnist", "fashion_mnist", "kmnist", "digits"]
+DatasetName = Literal["mnist", "fashion_mnist", "kmnist", "digits"]
 
 
 class DataError(RuntimeError):
@@ -29,7 +29,7 @@ class DataError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Digits:
+class LabelledImages:
     """Images with their classes.
 
     images: uint8 [N, height, width], 0 background to 255 ink. labels: uint8 [N], 0 to 9.
@@ -52,13 +52,13 @@ class Dataset:
     mean, std: of the training split's pixels, as shares of full ink (0..1).
     """
 
-    train: Digits
-    validation: Digits
+    train: LabelledImages
+    validation: LabelledImages
     fingerprint: str
     mean: float
     std: float
 
-    def overlap(self, test: Digits) -> int:
+    def overlap(self, test: LabelledImages) -> int:
         """How many of the test images are, byte for byte, among the training or validation images
         too: 0 where a test figure can be believed."""
         seen = {_sum(image) for split in (self.train, self.validation) for image in split.images}
@@ -117,7 +117,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: Name = Field(
+    dataset: DatasetName = Field(
         "mnist", description="digits is embedded (1,797 images of 8x8) and needs no network."
     )
     validation: Annotated[int, Field(ge=10, le=50_000)] = Field(
@@ -156,14 +156,14 @@ class Source(BaseModel):
         held_out = stratified(everything.labels, self.validation, self.split_seed)
         return _dataset(everything, _take(everything, held_out))
 
-    def load_test(self, folder: Path) -> Digits:
+    def load_test(self, folder: Path) -> LabelledImages:
         """The sealed test split: 10,000 images, 360 of digits. Its two files alone are checked.
         Raises DataError as `load` does."""
         if self.dataset == "digits":
             return _embedded()[1]
         return _read_pair(_COLLECTIONS[self.dataset], folder, _TEST_FILES)
 
-    def _everything(self, folder: Path) -> Digits:
+    def _everything(self, folder: Path) -> LabelledImages:
         """Training and validation images in the order in which they are published."""
         if self.dataset == "digits":
             return _embedded()[0]
@@ -205,22 +205,22 @@ def _moments(images: NDArray[np.uint8]) -> tuple[float, float]:
     return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / images.size))
 
 
-def _take(digits: Digits, chosen: NDArray[np.bool_]) -> Digits:
-    return Digits(digits.images[chosen], digits.labels[chosen], digits.class_names)
+def _take(digits: LabelledImages, chosen: NDArray[np.bool_]) -> LabelledImages:
+    return LabelledImages(digits.images[chosen], digits.labels[chosen], digits.class_names)
 
 
-def _embedded() -> tuple[Digits, Digits]:
+def _embedded() -> tuple[LabelledImages, LabelledImages]:
     """scikit-learn's digits (UCI, Alpaydin and Kaynak 1998) as training and test split."""
     from sklearn.datasets import load_digits  # half a second that MNIST's users need not wait
 
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    digits = Digits(images, bunch.target.astype(np.uint8), _NUMERALS)
+    digits = LabelledImages(images, bunch.target.astype(np.uint8), _NUMERALS)
     test = stratified(digits.labels, _DIGITS_TEST, _DIGITS_TEST_SEED)
     return _take(digits, ~test), _take(digits, test)
 
 
-def _dataset(train: Digits, validation: Digits) -> Dataset:
+def _dataset(train: LabelledImages, validation: LabelledImages) -> Dataset:
     digest = hashlib.sha256()
     for array in (train.images, train.labels, validation.images, validation.labels):
         digest.update(np.ascontiguousarray(array).data)
@@ -231,11 +231,11 @@ def _sum(image: NDArray[np.uint8]) -> bytes:
     return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
-def _read_pair(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Digits:
+def _read_pair(collection: _Collection, folder: Path, names: tuple[str, ...]) -> LabelledImages:
     """Images and labels out of two of the collection's files, brought and checked before."""
     raw = _ensure(collection, folder, names)
     images, labels = (_read_idx(raw / name) for name in names)
-    return Digits(images, labels, collection.class_names)
+    return LabelledImages(images, labels, collection.class_names)
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Schedule = Literal[
     "constant", "step", "multistep", "exponential", "cosine", "one_cycle", "linear", "reduce_on_plateau"
 ]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(BaseModel):
@@ -31,12 +31,12 @@ class Recipe(BaseModel):
     width: int = Field(
         16, ge=1, le=1024, description="Maps of a cnn's first layer; its last have four times as many."
     )
-    dropout: Share = Field(
+    dropout: Fraction = Field(
         0.0,
         description="Share of hidden units dropped in each training step; of the fully connected ones alone "
         "in lenet5 and cnn.",
     )
-    input_dropout: Share = Field(0.0, description="Share of input pixels dropped in each training step.")
+    input_dropout: Fraction = Field(0.0, description="Share of input pixels dropped in each training step.")
     learning_rate: float = Field(1e-3, gt=0, le=100, description="Peak rate of the schedule.")
     weight_decay: float = Field(
         0.0, ge=0, lt=1, description="Coupled L2 for adam and sgd, decoupled for adamw. Biases included."
@@ -44,7 +44,7 @@ class Recipe(BaseModel):
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="sgd has Nesterov momentum; adam has betas 0.9, 0.999 and eps 1e-8."
     )
-    momentum: Share = Field(0.9, description="Of sgd.")
+    momentum: Fraction = Field(0.9, description="Of sgd.")
     batch_size: int = Field(64, ge=1, le=65536, description="Images per step; the last one may be smaller.")
     epochs: int = Field(10, ge=1, le=10000, description="Passes over the training split.")
     ema: float = Field(
@@ -54,14 +54,14 @@ class Recipe(BaseModel):
         description="Epochs over which the weights are averaged, exponentially; the average is what is "
         "measured and saved. 0: the weights as the last step left them.",
     )
-    label_smoothing: Share = Field(0.0, description="Share of the target spread over all classes.")
+    label_smoothing: Fraction = Field(0.0, description="Share of the target spread over all classes.")
     gradient_clip: float | None = Field(
         None, gt=0, description="Largest L2 norm of the whole gradient; none when left out."
     )
     rotation: float = Field(
         0.0, ge=0, le=180, description="Images are turned by up to so many degrees, anew in every epoch."
     )
-    scaling: Share = Field(
+    scaling: Fraction = Field(
         0.0, description="Images are stretched or squeezed by up to this share, wide and high each."
     )
     shear: float = Field(
@@ -99,7 +99,7 @@ class Recipe(BaseModel):
         (5, 8), description="multistep: the epochs after which the rate is cut."
     )
     patience: int = Field(2, ge=0, description="reduce_on_plateau: epochs without a better validation loss.")
-    warmup: Share = Field(
+    warmup: Fraction = Field(
         0.3, description="one_cycle and cosine: share of training in which the rate rises to its peak."
     )
     final_rate: float = Field(

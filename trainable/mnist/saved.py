@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from torch.nn import functional as F  # noqa: N812
 
 from trainable.evaluation.evaluation import Evaluation, classification
-from trainable.mnist.data import Digits
+from trainable.mnist.data import LabelledImages
 from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.recipe import Recipe
@@ -221,7 +221,7 @@ class SavedModel:
         background to 255 ink. Raises ValueError for other shapes."""
         return torch.from_numpy(self.logits(images)).softmax(1).numpy()
 
-    def evaluate(self, split: Digits) -> Evaluation:
+    def evaluate(self, split: LabelledImages) -> Evaluation:
         """Accuracy, loss (nats, mean), confusion, calibration and worst mistakes on a split. Raises
         ValueError where its images or classes are not as many as the model's."""
         classes = len(self.class_names)

@@ -17,17 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainable.contract import State
+from trainable.contract import TrainingState
 from trainable.epoch import Diverged, Epoch
 from trainable.evaluation.evaluation import Evaluation, classification
 from trainable.mnist.augmentation import Augmentation
-from trainable.mnist.data import Dataset, Digits
+from trainable.mnist.data import Dataset, LabelledImages
 from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.optimizers import Optimizer
 from trainable.mnist.recipe import Recipe
 from trainable.mnist.schedules import Plateau, rates
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 
 _BLOCK = 2048
 """Images gathered, and masks drawn, at a time: few enough to stay in a core's cache."""
@@ -163,7 +163,7 @@ class Training:
             parts.append(logits)
         return torch.cat(parts), loss / len(split.labels)
 
-    def evaluate(self, test: Digits) -> Evaluation:
+    def evaluate(self, test: LabelledImages) -> Evaluation:
         """The figures of the network on a split it has not seen."""
         with _arithmetic(self.threads):
             logits, loss = self._measure(_Split(test, self.device))
@@ -171,7 +171,7 @@ class Training:
             probabilities = logits.cpu().double().softmax(1).numpy()
         return classification(probabilities, test.labels, test.class_names, test.images, loss=loss)
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> TrainingState:
         """Everything the next epoch depends on; `load_state_dict` of a new training of the same
         recipe, data, device and threads goes on from it to the same bits."""
         return {
@@ -183,7 +183,7 @@ class Training:
             **{f"optimizer.{name}": _array(value) for name, value in self._optimizer.state_dict().items()},
         }
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: TrainingState) -> None:
         """Continue from `state_dict`'s answer. Raises ValueError when it is of another network."""
         values: dict[str, Any] = dict(state)
         expected = {name: array.shape for name, array in self._stored_networks().items()}
@@ -258,14 +258,14 @@ class Training:
         torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, buffer)
         files = {"model.safetensors": save(weights, metadata=note), "mnist_model.pth": buffer.getvalue()}
         for name, content in files.items():
-            write_whole(folder / name, content)
+            write_atomic(folder / name, content)
         return [folder / name for name in files]
 
 
 class _Split:
     """A split on the device: images uint8 [N, pixels], labels int64 [N]."""
 
-    def __init__(self, digits: Digits, device: torch.device) -> None:
+    def __init__(self, digits: LabelledImages, device: torch.device) -> None:
         images = digits.images.reshape(len(digits), -1)
         with warnings.catch_warnings():
             # Arrays mapped from Ray's store are read-only, which torch warns of; nothing writes here.

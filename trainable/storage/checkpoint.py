@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from trainable.contract import State
+from trainable.contract import TrainingState
 from trainable.epoch import Epoch
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
-Place = Path | RemoteFolder
+CheckpointLocation = Path | RemoteFolder
 """Where a training's checkpoints lie: a file, beside which the one before it lies, or a folder of them."""
 _SLOTS = ("checkpoint.0.safetensors", "checkpoint.1.safetensors")
 
@@ -35,7 +35,7 @@ class Checkpoint:
     """Where a training stands: its state, the epochs that led there, and whose it is: the recipe,
     as JSON."""
 
-    state: State
+    state: TrainingState
     epochs: tuple[Epoch, ...]
     recipe: str = ""
 
@@ -60,9 +60,9 @@ class Checkpoint:
         content = self.to_bytes()
         if path.exists():
             path.replace(previous(path))
-        write_whole(path, content)
+        write_atomic(path, content)
 
-    def keep(self, place: Place, again: Callable[[], None] | None = None) -> None:
+    def keep(self, place: CheckpointLocation, again: Callable[[], None] | None = None) -> None:
         """Write it to where a trial's checkpoints lie, keeping the one before. again: called before each
         further try, where a store did not answer. Raises OSError, and what `again` raises."""
         if isinstance(place, RemoteFolder):
@@ -109,7 +109,7 @@ def previous(path: Path) -> Path:
     return path.with_stem(f"{path.stem}.previous")
 
 
-def latest(place: Place, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
+def latest(place: CheckpointLocation, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint of a training, or None; and a sentence for each that was passed
     over: damaged, or of another recipe than the one given (JSON; any, when None). Raises OSError where
     remote storage does not answer."""
@@ -132,7 +132,7 @@ def latest(place: Place, recipe: str | None = None) -> tuple[Checkpoint | None, 
     return max(whole, key=lambda each: len(each.epochs), default=None), faults
 
 
-def _candidates(place: Place) -> Iterator[tuple[str, Callable[[], Checkpoint]]]:
+def _candidates(place: CheckpointLocation) -> Iterator[tuple[str, Callable[[], Checkpoint]]]:
     """What may be a training's checkpoint: its name, and how it is read. Of a local one the newest first."""
     if isinstance(place, RemoteFolder):
         for slot in _SLOTS:
@@ -147,7 +147,7 @@ def _fetched(place: RemoteFolder, slot: str, name: str) -> Checkpoint:
     return Checkpoint.parse(place.read(slot), name)
 
 
-def remove(place: Place) -> None:
+def remove(place: CheckpointLocation) -> None:
     """Remove all checkpoints of a training."""
     if isinstance(place, RemoteFolder):
         for slot in _SLOTS:

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainable.storage.durable import write_whole
+from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
 _NAME = "claim.json"
@@ -38,7 +38,7 @@ class Claim:
         if isinstance(self.folder, RemoteFolder):
             self.folder.write(_NAME, content)
         else:
-            write_whole(self.folder / _NAME, content)
+            write_atomic(self.folder / _NAME, content)
 
     def check(self) -> None:
         """Raise Superseded unless the trial is this worker's, and OSError."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file so that it is either as it was or complete, whatever dies meanwhile.
 
     Raises OSError (full disk, read-only folder), which names the file, and then leaves the old one as it was.
@@ -59,5 +59,5 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_whole` of a JSON document that a person can read; NaN is refused."""
-    write_whole(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    """`write_atomic` of a JSON document that a person can read; NaN is refused."""
+    write_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
