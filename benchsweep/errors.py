@@ -7,47 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BAD_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130
+from trainable.errors import BenchsweepError, InputError
 
-EXIT_CODES = {
-    "benchsweep.errors.Mistake": BAD_INPUT,
-    "search.plan.plan.PlanError": BAD_INPUT,
-    "search.extend.CannotExtend": BAD_INPUT,
-    "search.start.PlanDiffers": BAD_INPUT,
-    "search.confirm.NothingToConfirm": BAD_INPUT,
-    "search.records.warm_start.CannotWarmStart": BAD_INPUT,
-    "search.records.folder.NotARun": BAD_INPUT,
-    "trainable.contract.NotATrainable": BAD_INPUT,
-    "benchsweep.saved_model.NoSavedModel": BAD_INPUT,
-    "reports.analysis.benchmarks.BenchmarksError": WENT_WRONG,
-    "reports.exports.model_card.NoWinner": WENT_WRONG,
-    "search.final_model.CannotRetrain": WENT_WRONG,
-    "reports.analysis.gate.NotComparable": BAD_INPUT,
-    "search.records.journal.JournalDamaged": WENT_WRONG,
-    "search.records.lease.Disowned": WENT_WRONG,
-    "search.records.lock.Owned": WENT_WRONG,
-    "search.records.trial.RunDamaged": WENT_WRONG,
-    "search.reproduce.CannotReproduce": WENT_WRONG,
-    "search.engine.connection.EngineLost": WENT_WRONG,
-    "search.cluster.capacity.NoRoom": WENT_WRONG,
-    "reports.exports.optuna_study.CopyDiffers": WENT_WRONG,
-    "search.test_set.NoModel": WENT_WRONG,
-    "trainable.mnist.data.DataError": WENT_WRONG,
-    "trainable.mnist.onnx.ExtraMissing": WENT_WRONG,
-    "trainable.mnist.onnx.GraphDiffers": WENT_WRONG,
-    "trainable.mnist.saved.SavedModelError": WENT_WRONG,
-    "trainable.epoch.Diverged": WENT_WRONG,
-    "builtins.OSError": WENT_WRONG,
-}
-"""Type -> exit code. By name, because importing the types would load ray, optuna and pandas before
-every `--help`. Any other exception is a bug, and keeps its traceback."""
+WENT_WRONG, INTERRUPTED = 1, 130
 
 
-NOT_TO_BE_WAITED_FOR = {"search.engine.connection.EngineLost"}
-"""After these the process ends on the spot: Ray, on its way out, would ask its dead for a minute."""
-
-
-class UsageError(ValueError):
+class UsageError(InputError):
     """The command line asks for what cannot be; the sentence says the rule and the value."""
 
 
@@ -63,18 +28,10 @@ class Interrupted(Exception):
 
 
 def exit_code(error: BaseException) -> int | None:
-    """The exit code for an error that is a user's affair; None for a bug."""
-    if isinstance(error, Interrupted):
+    """The exit code for an error that the user can act on; None for a bug."""
+    if isinstance(error, Interrupted | BenchsweepError):
         return error.exit_code
-    for kind in type(error).__mro__:
-        code = EXIT_CODES.get(_name(kind))
-        if code is not None:
-            return code
-    return None
-
-
-def _name(kind: type[BaseException]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return WENT_WRONG if isinstance(error, OSError) else None
 
 
 @contextmanager
@@ -90,7 +47,7 @@ def told() -> Iterator[None]:
         if code is None:
             raise
         _tell(error)
-        if _name(type(error)) in NOT_TO_BE_WAITED_FOR:
+        if isinstance(error, BenchsweepError) and error.exit_at_once:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

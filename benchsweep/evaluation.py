@@ -26,7 +26,7 @@ def scores(
     """The figures, as plain values under the names that `evaluate --json` lists.
 
     record: carries a look at the test set out, and writes it down.
-    Raises NoSavedModel, Mistake, and what the trainable's Source and SavedModel raise.
+    Raises NoSavedModel, UsageError, and what the trainable's Source and SavedModel raise.
     """
     model = found.read()
     source, told_by = source_of(found, model, dataset)

@@ -17,13 +17,14 @@ from benchsweep.find import run_folder
 from search.records.folder import NotARun, RunFolder
 from search.records.sweep import Sweep
 from trainable.contract import load_trainable
+from trainable.errors import InputError
 
 OURS = "trainable.mlp"
 _READERS = {OURS: "trainable.mnist.saved"}
 """Where the saved models of a trainable are read whose own module must not load torch to be read."""
 
 
-class NoSavedModel(ValueError):
+class NoSavedModel(InputError):
     """The trainable offers no way to read its saved models, or not for this; says which and for what."""
 
 

@@ -14,12 +14,13 @@ from search.records.journal import repair
 from search.records.lock import owning
 from search.records.sweep import Sweep
 from search.start import plan_of
+from trainable.errors import InputError
 
 if TYPE_CHECKING:
     from search.engine.loop import Search
 
 
-class NothingToConfirm(ValueError):
+class NothingToConfirm(InputError):
     """No trial can be confirmed; says why."""
 
 

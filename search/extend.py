@@ -12,9 +12,10 @@ from search.plan.budget import Budget
 from search.plan.override import Override
 from search.plan.plan import Plan
 from search.records.sweep import Sweep
+from trainable.errors import InputError
 
 
-class CannotExtend(ValueError):
+class CannotExtend(InputError):
     """What was asked for extends nothing; says why."""
 
 

@@ -11,10 +11,11 @@ from search.records.sweep import Sweep
 from search.start import plan_of
 from search.test_set import finalists, kept, record_look
 from trainable.epoch import Epoch
+from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
 
 
-class CannotRetrain(RuntimeError):
+class CannotRetrain(BenchsweepError, RuntimeError):
     """There is no winner, or its data cannot be had whole; says which."""
 
 

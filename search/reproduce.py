@@ -14,6 +14,7 @@ from search.records.environment import environment
 from search.records.sweep import Sweep, Trial
 from trainable.contract import Metric, TrainingRun, recipe_sha256
 from trainable.epoch import Epoch
+from trainable.errors import BenchsweepError
 from trainable.storage.checkpoint import CheckpointLocation, latest
 
 SHARE_TOLERANCE, RELATIVE_TOLERANCE = 0.005, 0.05
@@ -22,7 +23,7 @@ a twentieth of any other metric. Rounding that differs in the last bit grows, ov
 what another seed does."""
 
 
-class CannotReproduce(RuntimeError):
+class CannotReproduce(BenchsweepError, RuntimeError):
     """The trial cannot be trained again as it was; says why."""
 
 

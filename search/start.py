@@ -18,6 +18,7 @@ from search.records.journal import repair
 from search.records.lock import owning
 from search.records.sweep import PlanVersion, RunDamaged, Sweep
 from search.records.warm_start import CannotWarmStart, WarmStart
+from trainable.errors import InputError
 from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
@@ -30,7 +31,7 @@ _EASED = ("budget", "resources", "confirmation", "cluster")
 _LIMITS = ("trials", "wall_time", "epochs")
 
 
-class PlanDiffers(ValueError):
+class PlanDiffers(InputError):
     """A run of that name exists, and its plan is another one.
 
     changes: a line for each key, `budget.trials: 40 -> 60`. What to do is in its note.

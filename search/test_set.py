@@ -15,12 +15,13 @@ from search.records.opening import TestLook, TestSetOpening
 from search.records.sweep import Sweep, Trial
 from search.start import plan_of
 from trainable.contract import TrainingRun
+from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
 from trainable.storage.checkpoint import latest
 from trainable.storage.durable import write_json
 
 
-class NoModel(RuntimeError):
+class NoModel(BenchsweepError, RuntimeError):
     """A trial's model is not there any more; says what to do."""
 
 

@@ -14,7 +14,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = ("trainable", "search", "reports", "benchsweep")
 ROOMS = {
-    "trainable": ("epoch", "evaluation", "contract", "assignment", "storage", "worker", "mnist", "mlp"),
+    "trainable": (
+        "errors",
+        "epoch",
+        "evaluation",
+        "contract",
+        "assignment",
+        "storage",
+        "worker",
+        "mnist",
+        "mlp",
+    ),
     "search": (
         *("plan", "racing", "records", "sampling", "study", "cluster", "engine", "deploy", "doctor"),
         *("start", "extend", "confirm", "test_set", "final_model", "reproduce", "repeat"),

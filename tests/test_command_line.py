@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchsweep.__main__ import main
-from benchsweep.errors import EXIT_CODES
+from benchsweep.errors import exit_code
 from benchsweep.terminal import typed
 from search.engine.processes import descendants
 from search.records.lock import owning
@@ -105,11 +105,23 @@ def test_help_loads_none_of_the_heavy_packages() -> None:
         assert "LOADED []" in out, words
 
 
-def test_every_error_that_is_told_in_a_sentence_is_there_under_its_name() -> None:
-    for name in EXIT_CODES:
-        module, _, kind = name.rpartition(".")
-        found = getattr(importlib.import_module(module), kind)
-        assert issubclass(found, Exception) and found.__module__ == module, name
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("search.plan.plan.PlanError", 2),
+        ("search.records.folder.NotARun", 2),
+        ("search.records.lock.Owned", 1),
+        ("search.engine.connection.EngineLost", 1),
+        ("builtins.OSError", 1),
+        ("builtins.KeyError", None),
+    ],
+)
+def test_errors_of_the_input_exit_with_2_others_with_1_and_bugs_keep_their_traceback(
+    name: str, code: int | None
+) -> None:
+    module, _, kind = name.rpartition(".")
+    error = getattr(importlib.import_module(module), kind)
+    assert exit_code(error.__new__(error)) == code
 
 
 @pytest.mark.parametrize(

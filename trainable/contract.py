@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from trainable.epoch import Epoch
+from trainable.errors import InputError
 from trainable.evaluation.evaluation import Evaluation
 
 TrainingState = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
@@ -138,7 +139,7 @@ def recipe_sha256(recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
-class NotATrainable(ValueError):
+class NotATrainable(InputError):
     """The named module cannot be imported, or lacks one of the four names."""
 
 

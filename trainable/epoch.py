@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from trainable.errors import BenchsweepError
 
-class Diverged(Exception):
+
+class Diverged(BenchsweepError):
     """Training left the finite numbers: its loss or its weights are no longer finite.
 
     Not a fault of the program: the recipe's answer is "this does not train". A search records

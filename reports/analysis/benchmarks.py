@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from trainable.errors import BenchsweepError
+
 COLUMNS = {
     "key": "str",
     "model": "str",
@@ -21,7 +23,7 @@ COLUMNS = {
 }
 
 
-class BenchmarksError(ValueError):
+class BenchmarksError(BenchsweepError, ValueError):
     """The benchmark file breaks a rule of its format; the message names every fault."""
 
 

@@ -19,10 +19,11 @@ from reports.statistics.inference import (
     wilson,
 )
 from search.records.sweep import Sweep
+from trainable.errors import InputError
 from trainable.evaluation.evaluation import Evaluation
 
 
-class NotComparable(ValueError):
+class NotComparable(InputError):
     """One of the two has no figure that could be compared; says which and why."""
 
 

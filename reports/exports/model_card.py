@@ -18,12 +18,13 @@ from reports.analysis.winner import Winner, winner_of
 from reports.formatting import markdown
 from reports.formatting.wording import duration, flatten, moment, percent, plural, setting
 from search.records.sweep import Sweep
+from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-class NoWinner(ValueError):
+class NoWinner(BenchsweepError, ValueError):
     """The run has no model to tell of yet; says why and what to do."""
 
 

@@ -24,6 +24,7 @@ from search.records.journal import open_journal
 from search.records.lock import owner_of
 from search.records.trial import state_of, whole
 from trainable.contract import Metric
+from trainable.errors import BenchsweepError
 
 STATE = "state"
 """The user attribute with our word for a trial's state: Optuna has none for DIVERGED and INTERRUPTED."""
@@ -37,7 +38,7 @@ _COMPARED = (
 Rows = dict[sqlalchemy.Table, list[dict[str, Any]]]
 
 
-class CopyDiffers(RuntimeError):
+class CopyDiffers(BenchsweepError, RuntimeError):
     """What Optuna reads from the copy is not what the journal holds, so it is not given out; says where."""
 
 

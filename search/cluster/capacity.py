@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.plan.budget import Resources
+from trainable.errors import BenchsweepError
 
 
-class InsufficientResources(RuntimeError):
+class InsufficientResources(BenchsweepError, RuntimeError):
     """No machine has what one trial asks for; says what it asks and what there is."""
 
 
@@ -79,7 +80,7 @@ def held(host: Host, asked: Resources) -> Counter[str]:
 
 
 def cluster_of(hosts: Sequence[Host], asked: Resources) -> Cluster:
-    """What these hosts are to a search. Raises NoRoom where none holds a trial."""
+    """What these hosts are to a search. Raises InsufficientResources where none holds a trial."""
     if asked.device == "mps" and platform.system() != "Darwin":
         raise InsufficientResources(
             f'resources.device is "mps", which Macs have, but this is {platform.system()}; use "auto"'

@@ -32,7 +32,7 @@ class Slots:
     places trials."""
 
     def __init__(self, hosts: Sequence[Host], asked: Resources) -> None:
-        """Raises NoRoom where no host holds a trial."""
+        """Raises InsufficientResources where no host holds a trial."""
         self._asked = asked
         self._taken: dict[int, Slot] = {}
         self._lock = threading.Lock()

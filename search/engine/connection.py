@@ -26,6 +26,7 @@ from search.engine.internals import local_addresses_only, preloading, without_mo
 from search.engine.processes import Descendants
 from search.plan.budget import Resources
 from trainable.contract import import_root
+from trainable.errors import BenchsweepError
 
 _ANSWERS = 30.0
 """Seconds to wait for every machine's answer, once one can hold a trial."""
@@ -40,8 +41,10 @@ _WISH = 60.0
 """Seconds after which a cluster is told again how many places are wanted."""
 
 
-class EngineLost(RuntimeError):
+class EngineLost(BenchsweepError, RuntimeError):
     """Ray's own processes died, or do not answer; says which."""
+
+    exit_at_once = True  # Ray, on its way out, would ask its dead for a minute
 
 
 class Engine:
@@ -82,7 +85,7 @@ class Engine:
         """Wait for machines that can hold a trial, unless stopped; a sentence for what there is to know
         meanwhile.
 
-        Raises NoRoom: at once on this machine alone, after ten minutes on a cluster."""
+        Raises InsufficientResources: at once on this machine alone, after ten minutes on a cluster."""
         if self._hosts is None:
             self._places = Slots(hosts_alive(), self._asked)
             return

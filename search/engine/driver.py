@@ -272,7 +272,7 @@ class Driver:
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
         if report.outcome == "SUPERSEDED":
-            raise Disowned(report.error)
+            raise Disowned(str(report.error))
         if self.run.storage is not None:
             self._keep(report)
         with self.register.transaction():  # a trial's last epoch and its end are one

@@ -35,7 +35,7 @@ class Search:
             for event in Search(run, Study(run, plan), data):
                 ...
 
-    The run must be owned by this process. register: a `Study`, or a confirmation's `Reruns`. data:
+    The run must be owned by this process. register: a `Study`, or a `ConfirmationStudy`. data:
     what the trainable's Source loaded. site: where it trains. notes: what was done before, to be told.
     before: what earlier starts left, as it was read already. `stop` may be called from a signal handler:
     trials keep their last epoch, and the stream ends within seconds.

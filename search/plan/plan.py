@@ -21,12 +21,13 @@ from search.plan.sampler import Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
+from trainable.errors import InputError
 from trainable.storage.remote import fault_of
 
 T = TypeVar("T")
 
 
-class PlanError(ValueError):
+class PlanError(InputError):
     """A plan that cannot be used. faults: each thing to change, as a sentence that names the file
     or the override, the table, the key, the rule and the value. All of them at once."""
 

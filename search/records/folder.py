@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.plan.naming import NAME
+from trainable.errors import InputError
 from trainable.storage.checkpoint import CheckpointLocation, remove
 from trainable.storage.remote import RemoteFolder
 
 
-class NotARun(ValueError):
+class NotARun(InputError):
     """The folder named holds no run."""
 
 

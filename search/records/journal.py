@@ -19,11 +19,13 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
+from trainable.errors import BenchsweepError
+
 _MORE = "more"  # the key that Optuna does not look at: how many lines of the transaction follow
 _BLOCK = 1 << 20
 
 
-class JournalDamaged(ValueError):
+class JournalDamaged(BenchsweepError, ValueError):
     """A line before the last cannot be read; says which."""
 
 

@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from trainable.errors import BenchsweepError
+
 BEAT, TRUST, PATIENCE = 2.0, 6.0, 12.0
 """Seconds between two touches; that the owner trusts the last one; that another waits for the next."""
 _SETTLING = 1.0
@@ -28,7 +30,7 @@ _SETTLING = 1.0
 _NAME = re.compile(r"lease\.(\d{6})\.json")
 
 
-class Disowned(RuntimeError):
+class Disowned(BenchsweepError, RuntimeError):
     """Another process owns the run now, since this one was not heard of; says which."""
 
 

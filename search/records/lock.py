@@ -14,9 +14,10 @@ from typing import IO
 
 from search.records.folder import RunFolder
 from search.records.lease import Owner, elsewhere, leased
+from trainable.errors import BenchsweepError
 
 
-class Owned(RuntimeError):
+class Owned(BenchsweepError, RuntimeError):
     """Another live process owns the run; says which."""
 
 

@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial
 from search.records.folder import RunFolder
 from search.records.journal import JournalDamaged
 from trainable.epoch import Epoch
+from trainable.errors import BenchsweepError
 
 
-class RunDamaged(ValueError):
+class RunDamaged(BenchsweepError, ValueError):
     """A file of the run cannot be read as what it should be; says which and why."""
 
 

@@ -15,6 +15,7 @@ from search.plan.plan import Plan
 from search.plan.space import Outside
 from search.records.sweep import State, Sweep
 from search.records.trial import whole
+from trainable.errors import InputError
 from trainable.storage.durable import write_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _TOLD = (State.COMPLETE, State.PRUNED, State.DIVERGED)
 
 
-class CannotWarmStart(ValueError):
+class CannotWarmStart(InputError):
     """The other run's trials say nothing about this plan's; says why."""
 
 

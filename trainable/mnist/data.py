@@ -21,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainable.errors import BenchsweepError
+
 DatasetName = Literal["mnist", "fashion_mnist", "kmnist", "digits"]
 
 
-class DataError(RuntimeError):
+class DataError(BenchsweepError, RuntimeError):
     """The data set is missing, damaged or cannot be downloaded; says which file and what to do."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainable.errors import BenchsweepError
 from trainable.mnist.saved import SavedModel
 
 LARGEST_DIFFERENCE = 1e-3
@@ -20,11 +21,11 @@ LARGEST_DIFFERENCE = 1e-3
 _EXTRA = ("onnx", "onnxscript", "onnxruntime")
 
 
-class ExtraMissing(RuntimeError):
+class ExtraMissing(BenchsweepError, RuntimeError):
     """A package that ONNX needs is not installed; says which and how to install it."""
 
 
-class GraphDiffers(RuntimeError):
+class GraphDiffers(BenchsweepError, RuntimeError):
     """The graph does not compute what the model does, so it is not given out; says by how much."""
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch.nn import functional as F  # noqa: N812
 
+from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation, classification
 from trainable.mnist.data import LabelledImages
 from trainable.mnist.models import build
@@ -34,7 +35,7 @@ _BATCH = 1024
 Weights = Mapping[str, NDArray[Any]]
 
 
-class SavedModelError(ValueError):
+class SavedModelError(BenchsweepError, ValueError):
     """The file holds no model that can be used, or not all of it; says which, why and what to do."""
 
 
