@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import lan
 import pytest
 from hypothesis import settings
+from network import Network
 
 import search  # noqa: F401  sets Ray's environment, which must be there when a test imports ray
 from trainable.contract import data_folder
 from trainable.mnist.data import Dataset, Source
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-import lan
-
-Network = Callable[..., tuple[list[lan.Host], Path]]
 
 # What stops a change must be the change: in continuous integration the same examples come each time,
 # and a developer's runs look for new ones.

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from trainable.mnist.recipe import Recipe
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").rglob("*.toml"))
 
 
 @pytest.mark.parametrize(

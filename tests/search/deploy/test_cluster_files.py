@@ -19,10 +19,10 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import Network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lan import PROGRAMS
+from network import Network
 from ray.autoscaler._private.util import prepare_config, validate_config
 from typer.testing import CliRunner
 
@@ -36,7 +36,7 @@ from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "configs" / "cluster.toml"
 AWS = 'cluster.aws={region="us-west-2", nfs="fs-1.efs.us-west-2.amazonaws.com:/"}'
 

@@ -15,7 +15,7 @@ import pytest
 from search.plan.difference import differences
 from search.plan.plan import Plan, PlanError, json_schema
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.toml"))
 PLAN = tomllib.loads(
     """
     name = "small"

@@ -117,7 +117,7 @@ def test_a_trial_that_ray_ends_for_lack_of_memory_is_failed_with_that_reason(tmp
         _faulty("full", "hang", resources={"max_failures": 0}).to_toml(),
     )
     limits = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "100"}
-    tests = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    tests = os.pathsep.join([str(Path(__file__).parents[2] / "helpers"), os.environ.get("PYTHONPATH", "")])
     told = subprocess.run(
         [sys.executable, "-m", "benchsweep", "run", "full.toml", "--runs", ".", "--quiet"],
         capture_output=True,

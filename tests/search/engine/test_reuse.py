@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from ray.tune import PlacementGroupFactory
-from test_cluster_run import ROOT, noop, on_nodes
 
 from search.engine.reuse import _Idle
 from search.records.sweep import State
+from tests.search.engine.test_cluster_run import ROOT, noop, on_nodes
 
 ONE_OF_FOUR = """
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "include_dashboard": False})

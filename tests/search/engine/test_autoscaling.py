@@ -7,19 +7,19 @@ import os
 import sys
 from pathlib import Path
 
-from conftest import Network
 from lan import PROGRAMS
+from network import Network
 
 from search.plan.plan import Plan
 from search.records.sweep import State, Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 # `ray stop`, with which Ray's class for this ends, ends every Ray on a machine; the host's own end does here.
 GROWING = """
 import json, sys, time
 from pathlib import Path
-from search import tune  # sets Ray's environment
+import search  # sets Ray's environment
 import ray
 from ray.cluster_utils import AutoscalingCluster
 from search.engine.events import Resized, Started

@@ -21,7 +21,7 @@ from search.records.journal import Journal
 from search.records.lease import Disowned, Lease, Owner, guard, newest
 from search.records.lock import Owned, owner_of, owning
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 HOLD = """
 import sys, time

@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 import tomli_w
-from conftest import Network
 from lan import PROGRAMS, listens, ray_on
+from network import Network
 
 from search.records.sweep import State, Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_submitted_job_searches_on_all_hosts_with_the_code_that_it_brings_and_none_is_taken_without_token(

@@ -494,7 +494,7 @@ def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(tmp_path: Pa
 
 
 def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any, tmp_path: Path) -> None:
-    baseline = Path(__file__).parents[1] / "configs" / "baseline.toml"
+    baseline = Path(__file__).parents[3] / "configs" / "baseline.toml"
     words = ["train", baseline, "--dataset", "digits", "--seeds", "2", "--set", "recipe.epochs=2"]
     told = here(*words, "--output", tmp_path)
     assert told.code == 0
@@ -520,7 +520,7 @@ def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any,
 def boosted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """A user's folder with a trainable of their own, mine.py, searched from there."""
     folder = tmp_path_factory.mktemp("user")
-    shutil.copy(Path(__file__).with_name("boosting.py"), folder / "mine.py")
+    shutil.copy((Path(__file__).parents[2] / "helpers" / "boosting.py"), folder / "mine.py")
     (folder / "mine.toml").write_text(
         'trainable = "mine"\n[budget]\ntrials = 4\n[data]\nclasses = 3\n'
         '[space]\nfault = { choices = ["none", "raise"] }\n'

@@ -14,7 +14,7 @@ import pytest
 from search.cluster import installation
 from search.cluster.installation import installed, refusal
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 def elsewhere(path: Path, root: str, seen: str | None, *flags: str) -> dict[str, Any]:

@@ -272,7 +272,9 @@ def test_a_trainable_that_offers_one_is_evaluated(
 
 def offered(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
     """A user's folder with a module of that name, and a run of it in run/."""
-    (folder / "tests_boosting.py").write_text(Path(__file__).with_name("boosting.py").read_text())
+    (folder / "tests_boosting.py").write_text(
+        (Path(__file__).parents[2] / "helpers" / "boosting.py").read_text()
+    )
     (folder / f"{name}.py").write_text(source)
     (folder / "run").mkdir()
     table = {"name": "run", "trainable": name, "data": {"classes": 3}}

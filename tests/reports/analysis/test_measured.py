@@ -11,7 +11,7 @@ from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.measured import COLUMNS, MeasuredError, read_measured
 from reports.analysis.ranking import leaderboard
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 ROW = "mlp300,lecun1998-mlp300,configs/laptop.toml,238510,5,98.10,0.05,97.90,98.30,2 cores,2026-11-25,run it"
 
 

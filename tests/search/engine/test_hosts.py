@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Network
 from lan import PROGRAMS, ray_on
+from network import Network
 from searches import NOWHERE, plan
 
 from search.cluster.access import check, explained
@@ -23,7 +23,7 @@ from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 from search.start import starting
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_repeated() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-CHAOS = Path(__file__).parents[1] / "benchmarks" / "chaos.py"
+CHAOS = Path(__file__).parents[3] / "benchmarks" / "chaos.py"
 
 
 def _chaos(*arguments: str) -> dict[str, Any]:

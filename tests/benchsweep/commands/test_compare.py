@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import test_page_in_browser
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
@@ -28,9 +27,6 @@ from sweeps import (
     make_sweep,
     sweep_of,
 )
-from test_comparison import looked_at, named
-from test_page import HOSTILE, Page, hostile_sweep
-from test_page_in_browser import Reader, faults
 
 from benchsweep.__main__ import main
 from benchsweep.commands.compare import default_folder
@@ -38,9 +34,13 @@ from reports.page.comparison import RunComparison
 from reports.page.comparison_page import as_markdown, html, write
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
+from tests.reports.page import test_in_browser
+from tests.reports.page.test_comparison import looked_at, named
+from tests.reports.page.test_in_browser import Reader, faults
+from tests.reports.page.test_report import HOSTILE, Page, hostile_sweep
 
 PLOTLY = get_plotlyjs()
-browser = test_page_in_browser.browser
+browser = test_in_browser.browser
 FIELDS = 10
 
 

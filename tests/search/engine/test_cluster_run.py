@@ -20,13 +20,13 @@ from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 sys.path.append(str(ROOT / "benchmarks"))  # where logged_mlp is imported from
 
 FRAME = """
 import json, sys
 from pathlib import Path
-from search import tune  # sets Ray's environment
+import search  # sets Ray's environment
 from ray.cluster_utils import Cluster
 from search.engine.events import EpochReported, Ended, Noted, Resized, Started, TrialStarted
 from search.records.folder import RunFolder
@@ -162,7 +162,7 @@ def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_
     shutil.copytree(ROOT / "trainable", tmp_path / "other" / "trainable")
     with (tmp_path / "other" / "trainable" / "epoch.py").open("a") as file:
         file.write("# another version\n")
-    shutil.copy(ROOT / "tests" / "boosting.py", tmp_path)
+    shutil.copy(ROOT / "tests" / "helpers" / "boosting.py", tmp_path)
     given = Plan.parse(
         {
             "name": "nodes",
@@ -185,7 +185,7 @@ def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_
 
 
 MENDED = """
-from search import hosts
+from search.engine import hosts
 hosts._AGAIN = 1.0
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder / "other")})
@@ -257,7 +257,7 @@ def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(
     shutil.copytree(ROOT / "trainable", other)
     (other / "worker.py").write_text("raise ImportError('this is another version')\n")
     (tmp_path / "mine").mkdir()
-    shutil.copy(ROOT / "tests" / "boosting.py", tmp_path / "mine" / "here.py")
+    shutil.copy(ROOT / "tests" / "helpers" / "boosting.py", tmp_path / "mine" / "here.py")
     given = {
         "name": "nodes",
         "trainable": "here",
@@ -274,7 +274,7 @@ def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(
 
 HEADLESS = """
 import os, time
-from search import engine
+from search.engine import connection as engine
 from search.engine.connection import EngineLost
 engine._SILENCE = 8.0  # a test need not wait for as long as a user's network may be away
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
