@@ -21,6 +21,7 @@ ROOMS = {
         "contract",
         "assignment",
         "storage",
+        "trial_runner",
         "worker",
         "mnist",
         "mlp",
