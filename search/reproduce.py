@@ -131,24 +131,34 @@ def reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Original]:
     """The first `seeds` reruns of trial `number`, or for None of the plan's default recipe, in the run's
     confirmation. Raises CannotReproduce when there are not so many."""
     confirmation, name = sweep.confirmation, candidate_name(number)
-    candidates = () if confirmation is None else confirmation.candidates
-    found = [rerun for each in candidates if each.trial == number for rerun in each.complete]
-    if len(found) < seeds:
+    if seeds and confirmation is None:
         raise CannotReproduce(
-            f"--seeds asks for {seeds} reruns of {name}, but {sweep.name}'s confirmation holds {len(found)}; "
-            f"`benchsweep confirm {sweep.run.reference} --seeds {seeds}` makes them, if it is "
-            f"the default recipe or a trial among the best"
+            f"--seeds {seeds} asks for reruns of {name}, but {sweep.name} has no confirmation",
+            f"`benchsweep confirm {sweep.run.reference} --seeds {seeds}` trains them",
         )
-    assert confirmation is not None
-    again = sweep.run.confirmation
+    if confirmation is None:
+        return []
+    complete = [
+        rerun
+        for candidate in confirmation.candidates
+        if candidate.trial == number
+        for rerun in candidate.complete
+    ]
+    if len(complete) < seeds:
+        raise CannotReproduce(
+            f"--seeds {seeds} asks for reruns of {name}, but the confirmation of {sweep.name} has "
+            f"{len(complete)}",
+            f"`benchsweep confirm {sweep.run.reference} --seeds {seeds}` trains them, if it is the default "
+            f"recipe or one of the best trials",
+        )
     return [
         Original.of(
             rerun,
             f"{name} with seed {rerun.recipe['seed']}",
             confirmation.environments[rerun.session or 0],
-            again.trial(rerun.number).checkpoint,
+            sweep.run.confirmation.trial(rerun.number).checkpoint,
         )
-        for rerun in found[:seeds]
+        for rerun in complete[:seeds]
     ]
 
 
