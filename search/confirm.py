@@ -45,10 +45,10 @@ def confirmation(
     again = sweep.run.confirmation
     again.path.mkdir(exist_ok=True)
     repaired = repair(again.journal)
-    register = ConfirmationStudy(again, plan, entry)
-    if data is None and register.spent() is None:
+    study = ConfirmationStudy(again, plan, entry)
+    if data is None and study.spent() is None:
         data = plan.source.load(data_folder)
-    return Search(again, register, data, site, () if repaired is None else (repaired,))
+    return Search(again, study, data, site, () if repaired is None else (repaired,))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from benchsweep.progress.search import Leading, Limits, Progress, Row
 from reports.formatting.wording import plural
 from search.engine.loop import Search
 from search.records.sweep import State
-from search.study.confirmation import ConfirmationStudy as Register
+from search.study.confirmation import ConfirmationStudy
 
 
 class ConfirmationProgress(Progress):
@@ -21,11 +21,11 @@ class ConfirmationProgress(Progress):
     @classmethod
     def of_race(cls, race: Search) -> ConfirmationProgress:
         """The progress of a race that is about to begin, or to go on."""
-        register, plan = race.register, race.plan
-        assert isinstance(register, Register)
-        limits = Limits(trials=register.most)
+        study, plan = race.study, race.plan
+        assert isinstance(study, ConfirmationStudy)
+        limits = Limits(trials=study.most)
         progress = cls(f"{plan.name}, confirmation", plan.metric, limits, plan.default_recipe.epochs)
-        for candidate in register.confirmation.candidates:
+        for candidate in study.confirmation.candidates:
             for rerun in candidate.complete:
                 progress.know(rerun, {"candidate": candidate.name, "seed": rerun.recipe["seed"]})
         return progress

@@ -1,4 +1,4 @@
-"""The book of one start: passes a register's questions to the engine, and writes down its answers.
+"""The book of one start: passes a study's questions to the engine, and writes down its answers.
 
 Knows no engine: what Ray Tune calls is in `search.engine.loop`.
 """
@@ -67,7 +67,7 @@ class Driver:
     a ledger pickles as nothing.
     """
 
-    register: Study
+    study: Study
     run: RunFolder
     stop: threading.Event
     began: float
@@ -124,10 +124,10 @@ class Driver:
         now = time.monotonic()
         if now - self.began - self.noted > 5:
             self.noted = now - self.began
-            self.register.note_session(self.noted, "")
+            self.study.note_session(self.noted, "")
         if self.resized:  # by another thread, which must not write
             self.resized = False
-            self.register.resize(now - self.began, self.places.cluster.workers)
+            self.study.resize(now - self.began, self.places.cluster.workers)
         if now - self.looked > 0.5:  # the folder may lie on a network
             self.looked = now
             if (asked := heeded(self.run)) is not None:
@@ -137,7 +137,7 @@ class Driver:
 
     def spent(self) -> str | None:
         """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
-        return self.register.spent(time.monotonic() - self.began)
+        return self.study.spent(time.monotonic() - self.began)
 
     def next(self) -> dict[str, Any] | Literal["later"] | None:
         """What a worker is to train next; None when nothing more may start. "later": ask again, for
@@ -147,8 +147,8 @@ class Driver:
             # Ray never asks again once it was told that there is no more; a lost trial would be left.
             if time.monotonic() > until or self.places.full:
                 return "later"
-            question = self.register.ask()
-            if question == "later" or (question is None and not self.register.idle):
+            question = self.study.ask()
+            if question == "later" or (question is None and not self.study.idle):
                 return "later"
             if question is None:
                 return None
@@ -157,10 +157,10 @@ class Driver:
                 continue
             place = self.places.take(question.number)
             if place is None:  # a machine left just now
-                self.register.put_back(question.number)
+                self.study.put_back(question.number)
                 return "later"
             if self.places.cluster.device == "any":
-                self.register.send(question.number, place.share.device)
+                self.study.send(question.number, place.share.device)
             self.events.put(
                 TrialStarted(question.number, question.sampled, question.epochs, question.reported)
             )
@@ -170,7 +170,7 @@ class Driver:
     def _settled(self, trial: SettledTrial) -> None:
         """Tell of a trial that was over before it was trained."""
         self._drop(trial.number)
-        epochs = 0 if trial.same_as is not None else self.register.epochs_of(trial.number)
+        epochs = 0 if trial.same_as is not None else self.study.epochs_of(trial.number)
         self.events.put(TrialStarted(trial.number, trial.sampled, epochs, epochs))
         self.events.put(
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
@@ -180,16 +180,16 @@ class Driver:
         self.sent[question.number] += 1
         assignment = Assignment(
             number=question.number,
-            trainable=self.register.plan.trainable,
+            trainable=self.study.plan.trainable,
             recipe=question.recipe,
             epochs=question.epochs,
             folder=str(self.run.trial(question.number).path),
             device=place.share.device,
-            threads=self.register.plan.resources.cpus,
+            threads=self.study.plan.resources.cpus,
             reported=question.reported,
             claim=(self.token, self.sent[question.number]),
             storage=self.run.trial(question.number).storage,
-            announced=self.register.plan.resources.trial_timeout is not None,
+            announced=self.study.plan.resources.trial_timeout is not None,
         )
         return asdict(assignment)
 
@@ -197,19 +197,19 @@ class Driver:
         """Record that a trial's worker died, as `error`, Ray's own text, tells. The trial is asked again, or
         is over if that happened more often than the plan allows. A machine that goes is no fault of its
         trials: that counts only when it happens ten times more."""
-        limit = self.register.plan.resources.max_failures
+        limit = self.study.plan.resources.max_failures
         hung, away = number in self.hanging, node_lost(error)
         self.hanging.discard(number)
         self.heard.pop(number, None)
         self.places.leave(number)
-        if not self.register.is_live(number):  # it was given up before its worker was ended
+        if not self.study.is_live(number):  # it was given up before its worker was ended
             return
         self.deaths[number] += not away
         self.gone[number] += away
         if self.deaths[number] > limit or self.gone[number] > limit + _MACHINES:
             self._give_up(number, f"it hung, {self._overdue()}" if hung else cause(error), error)
             return
-        epochs = self.register.epochs_of(number)
+        epochs = self.study.epochs_of(number)
         what = (
             "worker hung and was ended"
             if hung
@@ -217,14 +217,14 @@ class Driver:
             if away
             else "worker died"
         )
-        with self.register.transaction():
-            self.register.note(number, f"its {what} after epoch {epochs}; another one went on from there")
-            self.register.put_back(number)
+        with self.study.transaction():
+            self.study.note(number, f"its {what} after epoch {epochs}; another one went on from there")
+            self.study.put_back(number)
 
     def hangs(self, number: int) -> bool:
         """Whether a trial in training has told nothing for longer than the plan allows, not counting
         what its worker takes to start."""
-        limit, now = self.register.plan.resources.trial_timeout, time.monotonic()
+        limit, now = self.study.plan.resources.trial_timeout, time.monotonic()
         if limit is None or number in self.hanging:
             return False
         since, started = self.heard.setdefault(number, (now, False))
@@ -241,7 +241,7 @@ class Driver:
     def give_up_hung(self, number: int) -> None:
         """Take in that a trial hangs and its worker is to be ended. A second time at the same epoch, chance
         is no reason any more, and the trial is over."""
-        epochs = self.register.epochs_of(number) if self.register.is_live(number) else 0
+        epochs = self.study.epochs_of(number) if self.study.is_live(number) else 0
         again = self.hung.get(number) == epochs
         self.hung[number] = epochs
         self.hanging.add(number)
@@ -249,7 +249,7 @@ class Driver:
             self.end(number, State.FAILED, f"it hung twice after epoch {epochs}: {self._overdue()}")
 
     def _overdue(self) -> str:
-        limit = self.register.plan.resources.trial_timeout or 0.0
+        limit = self.study.plan.resources.trial_timeout or 0.0
         return f"no epoch within the {duration(limit)} of trial_timeout"
 
     def _give_up(self, number: int, why: str, error: str) -> None:
@@ -267,7 +267,7 @@ class Driver:
         report = TrialReport.from_result(result)
         number, epoch = report.number, report.epoch
         self.heard[number] = time.monotonic(), True
-        if not self.register.is_live(number):
+        if not self.study.is_live(number):
             return True
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
@@ -275,20 +275,20 @@ class Driver:
             raise Disowned(str(report.error))
         if self.run.storage is not None:
             self._keep(report)
-        with self.register.transaction():  # a trial's last epoch and its end are one
+        with self.study.transaction():  # a trial's last epoch and its end are one
             if report.note is not None:
-                self.register.note(number, report.note)
+                self.study.note(number, report.note)
             if report.outcome is not None and epoch is None:
-                self.register.place(number, report.worker)
-            pruned = epoch is not None and self.register.record(number, epoch, report.worker)
+                self.study.place(number, report.worker)
+            pruned = epoch is not None and self.study.record(number, epoch, report.worker)
             ended = State.PRUNED if pruned else report.outcome and State(report.outcome)
             error = report.error
             if report.outcome == "COMPLETE":
-                self.register.trained(report)
+                self.study.trained(report)
             if ended and not pruned:
                 ended, error = self._write_end(number, ended, error)
         if epoch is not None and pruned is not None:
-            score = epoch.metrics[self.register.plan.metric.name]
+            score = epoch.metrics[self.study.plan.metric.name]
             self.events.put(EpochReported(number, epoch, score))
         if ended:
             self._ended(number, ended, error)
@@ -308,14 +308,14 @@ class Driver:
 
     def end(self, number: int, state: State, error: str | None) -> None:
         """Record a trial's end, unless it has one."""
-        if self.register.is_live(number):
+        if self.study.is_live(number):
             self._ended(number, *self._write_end(number, state, error))
 
     def _write_end(self, number: int, state: State, error: str | None) -> tuple[State, str | None]:
         """What was recorded: an end without an epoch is none."""
-        if state is State.COMPLETE and self.register.score(number) is None:
+        if state is State.COMPLETE and self.study.score(number) is None:
             state, error = State.FAILED, "its training ended without a single epoch"
-        self.register.end(number, state, error)
+        self.study.end(number, state, error)
         return state, error
 
     def _ended(self, number: int, state: State, error: str | None) -> None:
@@ -323,5 +323,5 @@ class Driver:
         self.places.leave(number)
         if state in (State.PRUNED, State.DIVERGED):
             self._drop(number)
-        score, epochs = self.register.score(number), self.register.epochs_of(number)
+        score, epochs = self.study.score(number), self.study.epochs_of(number)
         self.events.put(TrialEnded(number, state, epochs, score, error))

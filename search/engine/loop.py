@@ -35,7 +35,7 @@ class Search:
             for event in Search(run, Study(run, plan), data):
                 ...
 
-    The run must be owned by this process. register: a `Study`, or a `ConfirmationStudy`. data:
+    The run must be owned by this process. study: a `Study`, or a `ConfirmationStudy`. data:
     what the trainable's Source loaded. site: where it trains. notes: what was done before, to be told.
     before: what earlier starts left, as it was read already. `stop` may be called from a signal handler:
     trials keep their last epoch, and the stream ends within seconds.
@@ -44,15 +44,15 @@ class Search:
     def __init__(
         self,
         run: RunFolder,
-        register: Study,
+        study: Study,
         data: Any,
         site: Site = HERE,
         notes: tuple[str, ...] = (),
         before: Sweep | None = None,
     ) -> None:
         self.run = run
-        self.plan = register.plan
-        self.register = register
+        self.plan = study.plan
+        self.study = study
         self._notes = notes
         self.before = before
         self.data = data
@@ -66,21 +66,21 @@ class Search:
 
     def __iter__(self) -> Iterator[Event]:
         began = time.monotonic()
-        register = self.register
-        spent = register.spent()
+        study = self.study
+        spent = study.spent()
         yield from map(Noted, self._notes)
         if spent is None:
             # ray.tune is imported while Ray starts, which is mostly waiting.
             threading.Thread(target=import_module, args=("search.engine.tuner",), daemon=True).start()
             preload = ("trainable.worker", *getattr(self.plan.trainable_module, "PRELOAD", ()))
             with connected(
-                self.plan.resources, self._site, preload, self.plan.trainable, self._seen, register.most
+                self.plan.resources, self._site, preload, self.plan.trainable, self._seen, study.most
             ) as engine:
                 yield from map(Noted, engine.gather(self._stopped))
                 if engine.ready:
                     spent = yield from self._carried_out(engine, began)
         else:
-            register.settle()
+            study.settle()
         seconds = time.monotonic() - began
         if spent:
             yield Ended("budget", spent, seconds)
@@ -90,25 +90,25 @@ class Search:
 
     def _carried_out(self, engine: Engine, began: float) -> Generator[Event, None, str | None]:
         """Train on what there is; why the budget is spent then, None where it is not."""
-        register, cluster = self.register, engine.places.cluster
-        register.begin_session(self._environment(cluster), time.monotonic() - began)
+        study, cluster = self.study, engine.places.cluster
+        study.begin_session(self._environment(cluster), time.monotonic() - began)
         yield Started(
             workers=cluster.workers,
             hosts=cluster.hosts,
             device=cluster.device,
-            session=register.session,
-            finished=register.finished,
-            epochs=register.epochs,
+            session=study.session,
+            finished=study.finished,
+            epochs=study.epochs,
         )
-        ledger = Driver(register, self.run, self._stop, began, engine.places)
+        ledger = Driver(study, self.run, self._stop, began, engine.places)
         try:
             yield from self._events(ledger, engine)
         except Exception:
             with suppress(OSError):  # what is raised may be that nothing can be written
-                register.note_session(time.monotonic() - began, "error")
+                study.note_session(time.monotonic() - began, "error")
             raise
         spent, self._asked = ledger.spent(), ledger.asked
-        register.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+        study.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
         return spent
 
     def _stopped(self) -> bool:

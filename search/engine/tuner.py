@@ -26,7 +26,7 @@ from trainable.worker import Mapped, train_trial
 
 
 def tuner(ledger: Driver, run: RunFolder, data: Any, engine: Engine, alone: bool) -> tune.Tuner:
-    """One start of the ledger's register, on a Ray that is up. data: what the trainable's Source loaded.
+    """One start of the ledger's study, on a Ray that is up. data: what the trainable's Source loaded.
     alone: whether that Ray is this process's own, whose workers have its environment."""
     if alone:
         # Tune asks for workers with an environment of their own, even to repeat what this machine's have
@@ -34,8 +34,8 @@ def tuner(ledger: Driver, run: RunFolder, data: Any, engine: Engine, alone: bool
         class_cache.DEFAULT_ENV_VARS.clear()
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
     tune.tune.TuneController = Controller  # for which Ray has no setting
-    register = ledger.register
-    mapped = Mapped(ray.put(data), import_root(register.plan.trainable))
+    study = ledger.study
+    mapped = Mapped(ray.put(data), import_root(study.plan.trainable))
     return tune.Tuner(
         tune.with_parameters(train_trial, mapped=mapped),
         tune_config=tune.TuneConfig(
@@ -47,7 +47,7 @@ def tuner(ledger: Driver, run: RunFolder, data: Any, engine: Engine, alone: bool
             trial_dirname_creator=lambda trial: f"trial-{trial.config['number']:05d}",
         ),
         run_config=tune.RunConfig(
-            name=f"session-{register.session:03d}",
+            name=f"session-{study.session:03d}",
             storage_path=str(run.engine),
             failure_config=tune.FailureConfig(max_failures=0),
             stop=_Stopper(ledger),
@@ -151,7 +151,7 @@ class _Callback(tune.Callback):
         self._ledger = ledger
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        if self._ledger.register.plan.resources.trial_timeout is None:
+        if self._ledger.study.plan.resources.trial_timeout is None:
             return
         self._ledger.pause()
         for trial in trials:

@@ -116,8 +116,8 @@ def candidate_name(trial: int | None) -> str:
 def read_confirmation(
     attributes: Mapping[str, Any], reruns: Sequence[Trial], metric: Metric
 ) -> tuple[Confirmation, Race] | None:
-    """The confirmation in a register (see `search.study.confirmation`), from its study's attributes and its
-    trials, and the race as its register needs it: by index. None before there was an entry."""
+    """The confirmation in a study (see `search.study.confirmation`), from its study's attributes and its
+    trials, and the race as its study needs it: by index. None before there was an entry."""
     entries = [attributes[key] for key in sorted(attributes) if key.startswith("entry:")]
     if not entries:
         return None

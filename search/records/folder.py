@@ -174,7 +174,7 @@ class RunFolder:
 
     @property
     def confirmation(self) -> RunFolder:
-        """Where the best trials are trained again, with a register of their own."""
+        """Where the best trials are trained again, with a study of their own."""
         return _ConfirmationFolder(self.path / "confirmation", below(self.storage, "confirmation"))
 
     @property

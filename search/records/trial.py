@@ -121,7 +121,7 @@ def whole(path: Path) -> Iterator[None]:
 
 
 def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
-    """The trial that a register in the folder `run` holds. alive: whether its owner is."""
+    """The trial that a study in the folder `run` holds. alive: whether its owner is."""
     told = frozen.user_attrs
     values = frozen.intermediate_values
     recipe = told.get("recipe", {})
@@ -154,7 +154,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
 
 
 def state_of(frozen: FrozenTrial, alive: bool) -> State:
-    """Our word for the state of a register's trial. alive: whether the register's owner is."""
+    """Our word for the state of a study's trial. alive: whether the study's owner is."""
     if frozen.state.name == "RUNNING":
         return State.RUNNING if alive else State.INTERRUPTED
     if frozen.state.name == "PRUNED":

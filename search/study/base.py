@@ -1,8 +1,8 @@
-"""The register: the trials of one journal, and what is written of them while they are trained.
+"""The study: the trials of one journal, and what is written of them while they are trained.
 
-A search draws its trials, a confirmation repeats some of them; both keep a register. Every question
+A search draws its trials, a confirmation repeats some of them; both keep a study. Every question
 and answer is on disk, whole, before anything acts on it, so a process that dies at any moment leaves
-a register that the next one continues.
+a study that the next one continues.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SettledTrial:
 
 
 class Study(ABC):
-    """An open register. Its run must be owned (`search.records.lock.owning`): it writes."""
+    """An open study. Its run must be owned (`search.records.lock.owning`): it writes."""
 
     def __init__(self, run: RunFolder, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -68,17 +68,17 @@ class Study(ABC):
         self._storage = JournalStorage(self._journal)
         if not self._storage.get_all_studies():
             self._found()
-        self._study = optuna.load_study(storage=self._storage, study_name=STUDY)
+        self._optuna_study = optuna.load_study(storage=self._storage, study_name=STUDY)
         self._live: dict[int, optuna.trial.Trial] = {}
         self._sizes: list[list[float]] = []
-        trials = self._study.get_trials(deepcopy=False)
+        trials = self._optuna_study.get_trials(deepcopy=False)
         self._started = len(trials)
         self.epochs = sum(
             len(trial.intermediate_values) for trial in trials if "same_as" not in trial.user_attrs
         )
         self.finished = sum(trial.state.is_finished() for trial in trials)
         self._interrupted = [trial for trial in trials if trial.state is TrialState.RUNNING]
-        stored = self._study.user_attrs
+        stored = self._optuna_study.user_attrs
         self._session = sum(key.startswith("session:") for key in stored)
         self.seconds_before = sum(
             value["seconds"] for key, value in stored.items() if key.startswith("session:")
@@ -95,7 +95,7 @@ class Study(ABC):
 
     @abstractmethod
     def _founded(self, study: optuna.Study) -> None:
-        """Write what a new register begins with."""
+        """Write what a new study begins with."""
 
     @abstractmethod
     def ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
@@ -136,7 +136,7 @@ class Study(ABC):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is recorded inside is on disk at its end, or none of it. After an exception
-        the register must not be used any more."""
+        the study must not be used any more."""
         with self._journal.transaction():
             yield
 
@@ -149,18 +149,18 @@ class Study(ABC):
         """Record that this start trains, on what, and how long it took to come to it (seconds): trials
         tell by which start they were trained."""
         with self.transaction():
-            self._study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
+            self._optuna_study.set_user_attr(f"environment:{self._session:04d}", dict(environment))
             self.note_session(seconds, "")
 
     def note_session(self, seconds: float, ended: str) -> None:
         """Record how long this start has lived (seconds), and how it ended ("" while it lives)."""
         value = {"started": self._began.isoformat(), "seconds": round(seconds, 3), "ended": ended}
-        self._study.set_user_attr(f"session:{self._session:04d}", value)
+        self._optuna_study.set_user_attr(f"session:{self._session:04d}", value)
 
     def resize(self, seconds: float, workers: int) -> None:
         """Record that from now on so many trials run at once. seconds: how long this start has lived."""
         self._sizes.append([round(seconds, 3), workers])
-        self._study.set_user_attr(f"sizes:{self._session:04d}", list(self._sizes))
+        self._optuna_study.set_user_attr(f"sizes:{self._session:04d}", list(self._sizes))
 
     @property
     def idle(self) -> bool:
@@ -173,7 +173,7 @@ class Study(ABC):
 
     def _again(self, frozen: FrozenTrial) -> Suggestion | SettledTrial:
         """Continue a trial that its process left behind."""
-        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        trial = optuna.trial.Trial(self._optuna_study, frozen._trial_id)
         recipe, sampled = frozen.user_attrs["recipe"], self._sampled(frozen)
         if (reason := self._wanted(frozen)) is not None:
             trial.set_user_attr("abandoned", reason)
@@ -256,7 +256,7 @@ class Study(ABC):
     def _tell(
         self, number: int, trial: optuna.trial.Trial, state: TrialState, score: float | None = None
     ) -> None:
-        self._study.tell(trial, score if state is TrialState.COMPLETE else None, state=state)
+        self._optuna_study.tell(trial, score if state is TrialState.COMPLETE else None, state=state)
         self.finished += 1
 
     def _fail(self, number: int, trial: optuna.trial.Trial, error: str) -> None:

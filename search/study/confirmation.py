@@ -1,4 +1,4 @@
-"""The register of a confirmation: which recipe is trained with which seed next."""
+"""The study of a confirmation: which recipe is trained with which seed next."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Entry:
         return cls(tuple(best), tuple(range(first, first + asked.seeds)), asked.confidence)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as the register stores them; `search.records.confirmation` reads them."""
+        """Plain values, as the study stores them; `search.records.confirmation` reads them."""
         return {
             "candidates": [
                 {"trial": trial, "recipe": dict(recipe), "selected_on": score}
@@ -67,7 +67,7 @@ class Entry:
 
 
 class ConfirmationStudy(Study):
-    """The register of the race among the candidates of `entry`; `run` is a run's `confirmation` folder.
+    """The study of the race among the candidates of `entry`; `run` is a run's `confirmation` folder.
 
     Trainings that are on record already count, whichever entry asked for them: an extended search
     that is confirmed again trains only what is new in it.
@@ -77,10 +77,10 @@ class ConfirmationStudy(Study):
         self._run = run
         super().__init__(run, plan)
         self._entry = entry.to_json()
-        entries = sorted(key for key in self._study.user_attrs if key.startswith("entry:"))
-        if not entries or _bare(self._study.user_attrs[entries[-1]]) != self._entry:
+        entries = sorted(key for key in self._optuna_study.user_attrs if key.startswith("entry:"))
+        if not entries or _bare(self._optuna_study.user_attrs[entries[-1]]) != self._entry:
             stored = {**self._entry, "since": datetime.now(UTC).isoformat()}
-            self._study.set_user_attr(f"entry:{len(entries):04d}", stored)
+            self._optuna_study.set_user_attr(f"entry:{len(entries):04d}", stored)
         self._look()
 
     def _founded(self, study: optuna.Study) -> None:
@@ -88,9 +88,9 @@ class ConfirmationStudy(Study):
 
     def _look(self) -> None:
         """Take the race's standing from what is on record."""
-        trials = self._study.get_trials(deepcopy=False)
+        trials = self._optuna_study.get_trials(deepcopy=False)
         reruns = [trial_of(self._run, frozen, alive=True) for frozen in trials]
-        found = read_confirmation(self._study.user_attrs, reruns, self.plan.metric)
+        found = read_confirmation(self._optuna_study.user_attrs, reruns, self.plan.metric)
         assert found is not None
         self.confirmation, self._race = found
 
@@ -131,9 +131,9 @@ class ConfirmationStudy(Study):
         )
         asked.datetime_start = datetime.now()
         number = self._started
-        self._storage.create_new_trial(self._study._study_id, asked)
+        self._storage.create_new_trial(self._optuna_study._study_id, asked)
         self._started += 1
-        self._live[number] = optuna.trial.Trial(self._study, number)
+        self._live[number] = optuna.trial.Trial(self._optuna_study, number)
         frozen = self._frozen(number)
         return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), self._sampled(frozen), 0)
 
@@ -155,7 +155,7 @@ class ConfirmationStudy(Study):
         self._interrupted.clear()
         with self.transaction():
             for number in left:
-                trial = optuna.trial.Trial(self._study, number)
+                trial = optuna.trial.Trial(self._optuna_study, number)
                 trial.set_user_attr("abandoned", _OVER)
                 self._tell(number, trial, TrialState.PRUNED)
 

@@ -27,7 +27,7 @@ ends: it would go on for ever."""
 
 
 class SearchStudy(Study):
-    """The register of a search. Its run must be owned (`search.records.lock.owning`): it writes.
+    """The study of a search. Its run must be owned (`search.records.lock.owning`): it writes.
 
     Interrupted trials are asked again first, under their own number; then new ones, until the
     plan's budget is spent. A plan that is not the last one on record is to be adopted.
@@ -36,7 +36,7 @@ class SearchStudy(Study):
     def __init__(self, run: RunFolder, plan: Plan) -> None:
         self._warm_start = WarmStart.stored(run.warm_start)
         super().__init__(run, plan)
-        trials = self._study.get_trials(deepcopy=False)
+        trials = self._optuna_study.get_trials(deepcopy=False)
         self._repeats = _repeats(trials)
         self._warm = [] if self._warm_start is None else self._warm_start.frozen(plan)
         drawn = self._since("recipe", "space", "sampler", "seed")
@@ -44,7 +44,7 @@ class SearchStudy(Study):
         self._on_grid = self._started - drawn
         # A verdict of another pruner, or on trials of another length, is no verdict of this one.
         self._judged = self._since("recipe", "pruner")
-        self._study = optuna.load_study(
+        self._optuna_study = optuna.load_study(
             storage=PrunerStorage(self._storage, self._judged),
             study_name=STUDY,
             sampler=optuna.samplers.RandomSampler(),  # never asked
@@ -82,19 +82,19 @@ class SearchStudy(Study):
     @property
     def storage(self) -> str | None:
         """The address of the folder where its trials' checkpoints lie; None where that is the run's own."""
-        return self._study.user_attrs.get(STORAGE)
+        return self._optuna_study.user_attrs.get(STORAGE)
 
     @property
     def versions(self) -> tuple[PlanVersion, ...]:
         """The plans of the run, the one in force last."""
-        return plan_versions(self._study.user_attrs)
+        return plan_versions(self._optuna_study.user_attrs)
 
     def adopt(self) -> bool:
         """Record the plan as the run's next version; whether it was not the last one on record."""
         versions = self.versions
         if versions and versions[-1].table == self.plan.to_table():
             return False
-        self._record_plan(self._study, len(versions), self._started)
+        self._record_plan(self._optuna_study, len(versions), self._started)
         return True
 
     def _since(self, *parts: str) -> int:
@@ -110,12 +110,15 @@ class SearchStudy(Study):
         """Record that the budget is spent, where the last start was killed before it could, or where
         the plan was changed so that it is."""
         key = f"session:{self._session - 1:04d}"
-        last, version = self._study.user_attrs.get(key), self.versions[-1]
+        last, version = self._optuna_study.user_attrs.get(key), self.versions[-1]
         with self.transaction():
             if last is not None and last["ended"] != "budget":
-                self._study.set_user_attr(key, {**last, "ended": "budget"})
-            if version.session >= self._session and self._study.user_attrs.get("settled") != version.number:
-                self._study.set_user_attr("settled", version.number)
+                self._optuna_study.set_user_attr(key, {**last, "ended": "budget"})
+            if (
+                version.session >= self._session
+                and self._optuna_study.user_attrs.get("settled") != version.number
+            ):
+                self._optuna_study.set_user_attr("settled", version.number)
 
     @property
     def most(self) -> int | None:
@@ -164,7 +167,9 @@ class SearchStudy(Study):
         except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
             refused = f"the recipe was refused: {_reason(error)}"
             drawn.user_attrs = {"session": self._session}
-        trial = optuna.trial.Trial(self._study, self._storage.create_new_trial(self._study._study_id, drawn))
+        trial = optuna.trial.Trial(
+            self._optuna_study, self._storage.create_new_trial(self._optuna_study._study_id, drawn)
+        )
         self._started += 1
         self._on_grid += 1
         self._repeats = 0
@@ -185,7 +190,7 @@ class SearchStudy(Study):
             storage=draft,
             study_name=STUDY,
             sampler=samplers.build(plan.sampler, plan.space, plan.seed, number, self._warm),
-            pruner=self._study.pruner,  # hyperband decides by a trial's number what its sampler sees
+            pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
         sampled = plan.space.suggest(study.ask())
         assert draft.drawn is not None
@@ -203,7 +208,7 @@ class SearchStudy(Study):
         if score is not None:
             trial.report(score, max(earlier.intermediate_values))
         self._tell(trial.number, trial, earlier.state, score)
-        self._repeats = _repeats(self._study.get_trials(deepcopy=False)[-REPEATS:])
+        self._repeats = _repeats(self._optuna_study.get_trials(deepcopy=False)[-REPEATS:])
         state = State.DIVERGED if diverged else State(earlier.state.name)
         return SettledTrial(trial.number, sampled, state, score, diverged, same_as)
 

@@ -348,7 +348,7 @@ def make_confirmation(
     seeds: tuple[int, ...] = SEEDS,
     given: Mapping[int | None, Mapping[str, Any]] | None = None,
 ) -> Confirmation:
-    """The race of these candidates (None: the default recipe, last), read as from its register. scores: of
+    """The race of these candidates (None: the default recipe, last), read as from its study. scores: of
     each, one a fresh seed, in the seeds' order. given: fields of their recipes."""
     recipes: dict[int | None, dict[str, Any]] = {
         trial: {

@@ -48,13 +48,13 @@ def confirmed(runs: Path) -> RunFolder:
     entry = Entry.of(Sweep.read(run.path), asked)
     assert entry is not None
     run.confirmation.path.mkdir()
-    register = ConfirmationStudy(run.confirmation, asked, entry)
-    register.begin_session({})
+    study = ConfirmationStudy(run.confirmation, asked, entry)
+    study.begin_session({})
     for _ in range(4):
-        question = register.ask()
+        question = study.ask()
         assert isinstance(question, Suggestion)
-        _train(register, question, question.epochs)
-        register.end(question.number, State.COMPLETE)
+        _train(study, question, question.epochs)
+        study.end(question.number, State.COMPLETE)
     _write_epochs(run.confirmation)
     return run
 
@@ -79,11 +79,11 @@ def _with_ends(runs: Path, name: str, ends: tuple[State | None, ...]) -> RunFold
     return run
 
 
-def _train(register: Any, question: Suggestion, epochs: int) -> None:
+def _train(study: Any, question: Suggestion, epochs: int) -> None:
     recipe = json.loads(question.recipe)
     for epoch in range(1, epochs + 1):
-        metrics = {register.plan.metric.name: score(recipe, epoch)}
-        register.record(question.number, Epoch(epoch, metrics, 0.0), "here:1")
+        metrics = {study.plan.metric.name: score(recipe, epoch)}
+        study.record(question.number, Epoch(epoch, metrics, 0.0), "here:1")
 
 
 def _write_epochs(run: RunFolder) -> None:

@@ -43,9 +43,9 @@ def _few_recipes(runs: Path) -> Driver:
     )
     seen: set[str] = set()
     while len(seen) < 2:
-        question = ledger.register.ask()
+        question = ledger.study.ask()
         if isinstance(question, Suggestion):
-            train(ledger.register, question)
+            train(ledger.study, question)
             seen.add(question.recipe)
     return ledger
 

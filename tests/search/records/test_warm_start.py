@@ -88,7 +88,7 @@ def test_a_warm_start_outlives_a_first_start_that_came_to_no_trial(other: Sweep,
         pass  # killed while Ray starts, say
     with starting(run, given, NOWHERE) as again:
         assert any("of other seed the sampler" in note for note in again._notes)
-        assert again.register._warm
+        assert again.study._warm
 
 
 def test_trials_outside_of_the_space_are_left_out_and_counted(other: Sweep) -> None:
