@@ -24,7 +24,7 @@ from benchsweep.commands.show import show
 from benchsweep.commands.status import status
 from benchsweep.commands.stop import stop
 from benchsweep.commands.train import train
-from benchsweep.errors import told
+from benchsweep.errors import exiting_on_error
 
 app = typer.Typer(
     name="benchsweep",
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     arguments: those after the command's name; this process's own when None.
     """
-    with told():
+    with exiting_on_error():
         app(arguments, prog_name="benchsweep")
 
 

@@ -1,4 +1,4 @@
-"""Which errors are a user's affair, and how they are told. The one place that catches them."""
+"""How the command line reports an error that the user can act on: a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -9,36 +9,35 @@ from contextlib import contextmanager
 
 from trainable.errors import BenchsweepError, InputError
 
-WENT_WRONG, INTERRUPTED = 1, 130
+FAILURE, INTERRUPTED = 1, 130
+"""Exit codes: something failed; Ctrl-C. A fault of the input has 2, SIGTERM 143."""
 
 
 class UsageError(InputError):
-    """The command line asks for what cannot be; the sentence says the rule and the value."""
+    """The command line asks for something that is not possible."""
 
 
 class Interrupted(Exception):
-    """The user stopped us where no search could be asked to stop; the sentence says how to go on.
+    """A signal ended the command where there was no search to stop in order."""
 
-    exit_code: 130 after Ctrl-C, 143 after SIGTERM.
-    """
-
-    def __init__(self, sentence: str, exit_code: int = INTERRUPTED) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, exit_code: int = INTERRUPTED) -> None:
+        super().__init__(message)
         self.exit_code = exit_code
+        """130 after Ctrl-C, 143 after SIGTERM."""
 
 
 def exit_code(error: BaseException) -> int | None:
     """The exit code for an error that the user can act on; None for a bug."""
     if isinstance(error, Interrupted | BenchsweepError):
         return error.exit_code
-    return WENT_WRONG if isinstance(error, OSError) else None
+    return FAILURE if isinstance(error, OSError) else None
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Tell a user's error in a sentence on stderr and exit; let a bug through with its traceback.
+def exiting_on_error() -> Iterator[None]:
+    """Prints an error that the user can act on, with its notes, to stderr and exits with its code.
 
-    Notes that were added to the error on its way (how to resume, where a log lies) follow it.
+    A bug keeps its traceback.
     """
     try:
         yield
@@ -46,7 +45,7 @@ def told() -> Iterator[None]:
         code = exit_code(error)
         if code is None:
             raise
-        _tell(error)
+        _print(error)
         if isinstance(error, BenchsweepError) and error.exit_at_once:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -54,23 +53,26 @@ def told() -> Iterator[None]:
         sys.exit(code)
 
 
-def _tell(error: Exception) -> None:
-    from rich.text import Text
+def _print(error: Exception) -> None:
+    from rich.text import Text  # only an error needs it
 
     from benchsweep import terminal
 
     console = terminal.err()
-    head = "stopped:" if isinstance(error, Interrupted) else "error:"
-    for line in sentence(error).splitlines():
+    label = "stopped:" if isinstance(error, Interrupted) else "error:"
+    for line in error_text(error).splitlines():
         continued = line.startswith(" ")
-        terminal.say(console, Text(line) if continued else Text.assemble((head, "bold red"), " ", line))
+        terminal.say(console, Text(line) if continued else Text.assemble((label, "bold red"), " ", line))
     for note in getattr(error, "__notes__", ()):
         console.print(note, soft_wrap=True)
 
 
-def sentence(error: Exception) -> str:
-    """What the error says: its own text, one line a fault; for the system's errors, file and reason."""
+def error_text(error: Exception) -> str:
+    """The error in words, one line for each fault: message and advice, or of an OSError the file and the
+    reason."""
     if isinstance(error, OSError) and error.strerror:
-        places = [str(place) for place in (error.filename, error.filename2) if place is not None]
-        return f"{' and '.join(places)}: {error.strerror}" if places else error.strerror
+        files = [str(file) for file in (error.filename, error.filename2) if file is not None]
+        return f"{' and '.join(files)}: {error.strerror}" if files else error.strerror
+    if isinstance(error, BenchsweepError) and error.advice is not None and "\n" in error.message:
+        return f"{error.message}\n  {error.advice}"
     return str(error) or type(error).__name__

@@ -62,8 +62,8 @@ class FoundModel:
             offered = importlib.import_module(_READERS[self.trainable]).SavedModel
         if offered is None:
             raise NoSavedModel(
-                f"{self.path} is of {self.trainable}, whose module offers no SavedModel, so that its saved "
-                f"models cannot be used here; trainable/contract.py describes what to add"
+                f"{self.path} is a model of {self.trainable}, whose module has no SavedModel to read it",
+                "trainable/contract.py describes what to add",
             )
         return offered
 
@@ -73,8 +73,9 @@ class FoundModel:
         reader = self.reader()
         if missing := [name for name in needed if not hasattr(reader, name)]:
             raise NoSavedModel(
-                f"the SavedModel of {self.trainable} must have {', '.join(missing)} for this, but has not; "
-                f"trainable/contract.py describes it"
+                f"this command needs {', '.join(missing)} of a saved model, but the SavedModel of "
+                f"{self.trainable} does not have it",
+                "trainable/contract.py describes what to add",
             )
         return reader.read(self.path)
 
@@ -93,7 +94,10 @@ def find_model(given: str, runs: Path) -> FoundModel:
         try:
             path = run_folder(given, runs).path
         except NotARun as error:
-            raise NotARun(f"{error}. MODEL may also be the path of a saved model") from error
+            also = "MODEL may also be the path of a saved model"
+            separator = "" if (error.advice or "").endswith("?") else ";"
+            advice = also if error.advice is None else f"{error.advice}{separator} {also}"
+            raise NotARun(error.message, advice) from error
     folder = path if path.is_dir() else path.absolute().parent
     run = RunFolder(folder.absolute())
     if run.begun:

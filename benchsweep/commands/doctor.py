@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsweep.errors import WENT_WRONG
+from benchsweep.errors import FAILURE
 from benchsweep.options import RUNS, DataDirOption, JsonOption, RunsOption
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def doctor(
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         console.print(f"\n{len(findings)} checks: {told}")
     if counts["fail"]:
-        raise typer.Exit(WENT_WRONG)
+        raise typer.Exit(FAILURE)
 
 
 def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchsweep.errors import WENT_WRONG, Interrupted
+from benchsweep.errors import FAILURE, Interrupted
 from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def stop(
         if command is not None:
             out.print(going_on(standing, command), soft_wrap=True)
     if holder is not None:
-        raise typer.Exit(WENT_WRONG)
+        raise typer.Exit(FAILURE)
 
 
 def _ask(folder: RunFolder) -> None:

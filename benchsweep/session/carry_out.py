@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from benchsweep import terminal
-from benchsweep.errors import WENT_WRONG, Interrupted
+from benchsweep.errors import FAILURE, Interrupted
 from benchsweep.progress.search import Progress
 from benchsweep.screen.lines import Watcher
 from benchsweep.screen.live import Form, watcher
@@ -156,7 +156,7 @@ def _carry(run: RunFolder, stages: Generator[_Stage], wish: RunOptions, afresh: 
         raise typer.Exit(stopped.exit_code)
     sweep = Sweep.read(run.path)
     if sweep.best() is None and sweep.count(State.FAILED):
-        raise typer.Exit(WENT_WRONG)
+        raise typer.Exit(FAILURE)
 
 
 def _done(progress: Progress) -> bool:

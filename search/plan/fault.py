@@ -51,12 +51,18 @@ def shown(value: object) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """`; did you mean dropout?` when a known name is near, `; there are a, b, c` otherwise."""
+    """The same as `hint`, after a semicolon; nothing where nothing is known."""
+    advice = hint(name, known)
+    return "" if advice is None else f"; {advice}"
+
+
+def hint(name: str, known: Iterable[str]) -> str | None:
+    """`did you mean dropout?` if a known name is similar, else `there are a, b, c`; None without names."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
-        return f"; did you mean {near[0]}?"
-    return f"; there are {', '.join(names)}" if names else ""
+        return f"did you mean {near[0]}?"
+    return f"there are {', '.join(names)}" if names else None
 
 
 def unknown(table: Mapping[str, Any], known: Sequence[str], path: KeyPath, what: str) -> list[Fault]:

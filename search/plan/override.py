@@ -13,19 +13,14 @@ from search.plan.fault import Fault, KeyPath, meant, shown
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One change: the keys that lead to the value, and the value; None deletes the key.
+    """A change to one key of a plan."""
 
-    text: as the user wrote it.
-    """
-
-    text: str
+    origin: str
+    """The option that asked for it, as the user wrote it: `--set budget.trials=60`, `--dataset digits`."""
     path: KeyPath
+    """The keys that lead to the value, outermost first."""
     value: Any
-
-    @property
-    def origin(self) -> str:
-        """How a fault of its making names it."""
-        return f"--set {self.text}"
+    """The new value; None deletes the key."""
 
     @classmethod
     def parse(cls, text: str) -> Override | Fault:
@@ -35,7 +30,7 @@ class Override:
         if not equals or not all(path):
             rule = "must be written table.key=value, as in budget.trials=60"
             return Fault((), rule, f"--set {text}")
-        return cls(text, path, _value(written.strip()))
+        return cls(f"--set {text}", path, _value(written.strip()))
 
     def touches(self, fault: Fault) -> bool:
         """Whether the fault stands where this change was made, or in the setting it is part of."""
@@ -55,14 +50,14 @@ def _value(written: str) -> Any:
 
 
 def overridden(
-    table: Mapping[str, Any], texts: Iterable[str]
+    table: Mapping[str, Any], changes: Iterable[str | Override]
 ) -> tuple[dict[str, Any], list[Override], list[Fault]]:
     """A copy of the plan's table with every change made, the changes, and what was wrong with them.
 
     Another `name` for a sampler or pruner comes first and starts its table afresh: the settings
     of the one before are not its own.
     """
-    parsed = [Override.parse(text) for text in texts]
+    parsed = [Override.parse(change) if isinstance(change, str) else change for change in changes]
     faults = [one for one in parsed if isinstance(one, Fault)]
     overrides = [one for one in parsed if isinstance(one, Override)]
     changed = copy.deepcopy(dict(table))

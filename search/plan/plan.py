@@ -15,7 +15,7 @@ from search.plan.budget import Budget, Confirming, Resources
 from search.plan.cluster_table import ClusterTable
 from search.plan.fault import Fault, shown, unknown, validated
 from search.plan.naming import NAME
-from search.plan.override import blamed, overridden
+from search.plan.override import Override, blamed, overridden
 from search.plan.pruner import Nothing, Pruner, parse_pruner
 from search.plan.sampler import Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
@@ -89,7 +89,7 @@ class Plan(BaseModel):
     )
 
     @classmethod
-    def read(cls, path: Path | str, overrides: Sequence[str] = ()) -> Plan:
+    def read(cls, path: Path | str, overrides: Sequence[str | Override] = ()) -> Plan:
         """The plan in a TOML file, with changes such as "space.dropout.high=0.4" made to it.
 
         An override's value is read as TOML, else as text; "space.gamma=" deletes the key.
@@ -100,7 +100,7 @@ class Plan(BaseModel):
         return cls.parse(table, str(path), overrides)
 
     @classmethod
-    def parse(cls, table: Mapping[str, Any], origin: str, overrides: Sequence[str] = ()) -> Plan:
+    def parse(cls, table: Mapping[str, Any], origin: str, overrides: Sequence[str | Override] = ()) -> Plan:
         """The same for a table already read; `origin` is what its faults call it. Raises PlanError."""
         changed, changes, faults = overridden(table, overrides)
         draft = _Draft(changed)
