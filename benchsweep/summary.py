@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from reports.analysis.winner import winner_of
-from reports.exports.results import test_figures
+from reports.exports.results import test_summary
 from search.plan.plan import Plan, PlanError
 from search.plan.sampler import grid_size
 from search.records.sweep import State, Sweep
@@ -52,7 +52,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         },
         "best": best and {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)},
         "winner": None if (winner := winner_of(sweep)) is None else winner.name,
-        "test": test_figures(sweep),
+        "test": test_summary(sweep),
         "seconds": sweep.seconds,
         "last_seen": last_seen(sweep),
     }

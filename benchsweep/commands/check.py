@@ -29,15 +29,15 @@ def check(
     runs: RunsOption = RUNS,
     json: JsonOption = False,
 ) -> None:
-    """Fail where a run's test accuracy is significantly below another one's, or a published one.
+    """Fail where a run's test accuracy is significantly worse than another run's or a published one.
 
     Two measurements are compared image by image, over all seeds of each; of a published row only its
     figure is known, so it is compared with our 95 % interval. It opens nothing: both were measured before.
 
-    --json prints one object: ours, theirs, standing (above, tied or below), passed, accuracy, interval,
+    --json prints one object: ours, theirs, standing (better, tied or worse), passed, accuracy, interval,
     other, comparison (difference, low, high, p, level) or null, sentence.
 
-    Exit codes: 0 above or tied, 1 below, 2 nothing to compare.
+    Exit codes: 0 better or tied, 1 worse, 2 nothing to compare.
     """
     from benchsweep import terminal
     from reports.analysis.benchmarks import read_benchmarks

@@ -47,15 +47,15 @@ def compare(
 
     It prints the verdict and writes a page, compare.html, and the same as Markdown, compare.md.
 
-    --json prints one object and writes the page only for --output or --open: schema (1); runs (name, folder,
+    --json prints one object and writes the page only for --output or --open: schema (2); runs (name, folder,
     state, metric, data_sha256 or null, group, trials, epochs, seconds, best (trial, score) or null, winner
     (name, metrics, seeds: on the test set) or null, incumbents (number, score, trials, epochs, seconds: what
     each best so far had cost), edf (scores, shares at least as good, count) or null); groups (the names of
     runs with the same metric and data); sentences; cautions; pairs (one, other, on: "test set",
     "validation" or null, metric, method: "images", "models", "seeds" or null, winners: name, seeds, mean,
-    deviation; comparison: difference, low, high, p, level, or null; p: adjusted for all pairs; word: better,
-    tied or worse is one; why: they are not compared); differences (plan, space, environment: key -> run ->
-    value in words).
+    deviation; comparison: difference, low, high, p, level, or null; p: adjusted for all pairs; standing: the
+    first run is better, tied or worse; why: they are not compared); differences (plan, space, environment:
+    key -> run -> value in words).
 
     Exit codes: 0 whatever is found, 2 for runs that cannot be named so.
     """

@@ -19,7 +19,7 @@ from benchsweep.terminal import say
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.confirmed import confirmed
 from reports.analysis.failures import failures
-from reports.analysis.ranking import benchmark_applies, leaderboard, standing
+from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence
 from reports.analysis.trials_frame import sampled_settings, states_sentence
 from reports.analysis.winner import winner_of
 from reports.exports.model_card import model_card
@@ -140,7 +140,7 @@ def print_leaderboard(console: Console, sweep: Sweep) -> None:
     console.print()
     console.print(leaderboard_table(frame))
     console.print()
-    say(console, standing(frame))
+    say(console, leaderboard_sentence(frame))
     if not applies:
         say(console, why)
 

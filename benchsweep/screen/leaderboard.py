@@ -6,11 +6,11 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from reports.analysis.confirmed import CandidateRow, Confirmed
-from reports.formatting.estimates import difference, figures
+from reports.analysis.confirmed import CandidateRow, ConfirmationSummary
+from reports.formatting.estimates import difference, mean_with_deviation
 from reports.formatting.wording import shorten
 
-WORDS = {"above": "ours is better", "tied": "tied", "below": "ours is worse", "": ""}
+WORDS = {"better": "ours is better", "tied": "tied", "worse": "ours is worse", "": ""}
 
 
 def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
@@ -37,7 +37,7 @@ def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
     return table
 
 
-def confirmation_table(told: Confirmed) -> Table:
+def confirmation_table(told: ConfirmationSummary) -> Table:
     """The candidates of a confirmation, the winner highlighted: what each scored in the search, with fresh
     seeds and on the test set, and whether the winner is better there."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -52,7 +52,7 @@ def confirmation_table(told: Confirmed) -> Table:
         table.add_column(name, justify="right" if justify == "right" else "left")
     for row in told.rows:
         cells = [row.name, row.state, told.metric.format(row.selected_on)]
-        fresh = "–" if row.mean is None else figures(told.metric, row.mean, row.deviation)
+        fresh = "–" if row.mean is None else mean_with_deviation(told.metric, row.mean, row.deviation)
         table.add_row(
             *(Text(cell, no_wrap=True) for cell in [*cells, fresh, *_tested_cells(told, row)]),
             style="bold cyan" if row.state == "winner" else "",
@@ -60,18 +60,15 @@ def confirmation_table(told: Confirmed) -> Table:
     return table
 
 
-def _tested_cells(told: Confirmed, row: CandidateRow) -> list[str]:
+def _tested_cells(told: ConfirmationSummary, row: CandidateRow) -> list[str]:
     if row.tested is None or told.figure is None:
         return ["–", ""]
     gain = row.tested.gain
     word = ""
     if gain is not None:
-        word = (
-            "tied"
-            if row.tested.word == "tied"
-            else f"{row.tested.word} by {difference(told.figure, gain.difference).removesuffix(' points')}"
-        )
-    return [figures(told.figure, row.tested.mean, row.tested.deviation), word]
+        size = difference(told.figure, gain.difference).removesuffix(" points")
+        word = "tied" if row.tested.standing == "tied" else f"{row.tested.standing} by {size}"
+    return [mean_with_deviation(told.figure, row.tested.mean, row.tested.deviation), word]
 
 
 def _add(table: Table, row: pd.Series[str]) -> None:

@@ -14,7 +14,7 @@ from benchsweep.screen.ending import print_confirmation, print_leaderboard
 from benchsweep.screen.lines import settings
 from benchsweep.screen.live import STYLES
 from benchsweep.summary import trials_planned
-from reports.analysis.provenance import drawn_under, versions, warm_start_sentence
+from reports.analysis.provenance import version_of_trial, version_summaries, warm_start_sentence
 from reports.analysis.ranking import trained
 from reports.analysis.trials_frame import sampled_settings, states_sentence
 from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
@@ -98,7 +98,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
     ]
     if told := warm_start_sentence(sweep):
         facts.append(("warm start", shorten(told)))
-    for version in versions(sweep)[1:]:
+    for version in version_summaries(sweep)[1:]:
         since = f"since {moment(version.since)}, {version.drawn}"
         facts.append((f"plan {version.number}", f"{since}: {'; '.join(map(shorten, version.changes))}"))
     if environment:
@@ -138,7 +138,7 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
         ("ended", moment(trial.ended)),
         ("trained", _trained(trial)),
     ]
-    if (version := drawn_under(sweep, trial.number)) is not None:
+    if (version := version_of_trial(sweep, trial.number)) is not None:
         facts.append(("plan", f"version {version} of {len(sweep.plans)}"))
     if trial.resumed_from:
         facts.append(("resumed after", ", ".join(f"epoch {epoch}" for epoch in trial.resumed_from)))

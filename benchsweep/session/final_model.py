@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchsweep import terminal
 from benchsweep.screen.ending import write_all
-from reports.analysis.winner import measured
+from reports.analysis.winner import test_accuracy
 from reports.formatting.wording import percent
 from search.final_model import Final, retrained
 from search.records.folder import RunFolder
@@ -39,7 +39,7 @@ def _tell(final: Final, form: str) -> None:
         }
         sys.stdout.write(terminal.json_line(line))
         return
-    accuracy = measured(evaluation)
+    accuracy = test_accuracy(evaluation)
     if accuracy is None:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in evaluation.metrics.items())
     else:

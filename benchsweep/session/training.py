@@ -14,7 +14,7 @@ from rich.text import Text
 
 from benchsweep import terminal
 from benchsweep.errors import UsageError, exit_code
-from reports.analysis.winner import measured
+from reports.analysis.winner import test_accuracy
 from reports.formatting.wording import duration, plain_json, plural
 from reports.statistics.inference import Spread, spread
 from search.plan.plan import Plan
@@ -107,7 +107,7 @@ def _seed_record(repetition: Repetition) -> dict[str, Any]:
 
 def _interval(evaluation: Evaluation) -> dict[str, float]:
     """The 95 % Wilson interval of its accuracy, where it has one."""
-    accuracy = measured(evaluation)
+    accuracy = test_accuracy(evaluation)
     return {} if accuracy is None else accuracy.interval._asdict()
 
 

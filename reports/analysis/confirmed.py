@@ -10,12 +10,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.analysis.once import once
-from reports.analysis.winner import bits_of, winner_of
-from reports.formatting.estimates import called, difference, figures, interval_words, p_words
+from reports.analysis.once import once_per_sweep
+from reports.analysis.winner import correct_bits, winner_of
+from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text, recipe_name
 from reports.formatting.wording import listing, plural
 from reports.statistics.inference import (
     Comparison,
+    Standing,
     best_shares,
     bootstrap,
     compare,
@@ -32,7 +33,6 @@ from trainable.contract import Metric
 from trainable.evaluation.evaluation import Evaluation
 
 CandidateStatus = Literal["winner", "tied", "behind", "failed", "racing"]
-Word = Literal["better", "tied", "worse"]
 
 
 class Tested(NamedTuple):
@@ -42,7 +42,7 @@ class Tested(NamedTuple):
     over seeds and examples; None where no example is right or wrong. best: the share of resamples,
     0..1, in which it is the best finalist; None there too. gain: the winner's figure less this one's,
     with the interval at the confirmation's level; p: of no difference, adjusted for all pairs of
-    candidates, any of whom might have won; word: whether the winner is better than it. These three are
+    candidates, any of whom might have won; standing: whether the winner is better than it. These three are
     None in the winner's own row.
     """
 
@@ -54,7 +54,7 @@ class Tested(NamedTuple):
     best: float | None
     gain: Comparison | None
     p: float | None
-    word: Word | None
+    standing: Standing | None
 
 
 class CandidateRow(NamedTuple):
@@ -80,7 +80,7 @@ class CandidateRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class ConfirmationSummary:
     """A confirmation in figures.
 
     metric: what the candidates were raced by; figure: what the test set tells them by, None before it was
@@ -98,17 +98,17 @@ class Confirmed:
     sentences: tuple[str, ...]
 
 
-@once
-def confirmed(sweep: Sweep) -> Confirmed | None:
+@once_per_sweep
+def confirmed(sweep: Sweep) -> ConfirmationSummary | None:
     """The sweep's confirmation in figures; None where it has none."""
     told = sweep.confirmation
     if told is None:
         return None
     looks = _looks(sweep, told)
-    figure = test_figure(sweep, next(iter(looks.values()))[0].evaluation) if looks else None
+    figure = test_metric(sweep, next(iter(looks.values()))[0].evaluation) if looks else None
     tested = {} if figure is None else _tested(looks, figure, told.level, len(told.candidates))
     rows = tuple(_row(each, told, sweep.metric, tested.get(each.name)) for each in told.candidates)
-    return Confirmed(
+    return ConfirmationSummary(
         metric=sweep.metric,
         figure=figure,
         decided=told.decided,
@@ -119,7 +119,7 @@ def confirmed(sweep: Sweep) -> Confirmed | None:
     )
 
 
-def test_figure(sweep: Sweep, evaluation: Evaluation) -> Metric:
+def test_metric(sweep: Sweep, evaluation: Evaluation) -> Metric:
     """What the test set tells finalists by: the accuracy, else the metric that the search is judged by,
     else the first of the evaluation's, in the search's direction."""
     names = list(evaluation.metrics)
@@ -183,7 +183,7 @@ def _tested(
             best=None if shares is None else float(shares[place]),
             gain=gain,
             p=p,
-            word=None if gain is None or p is None else _word(gain, p, figure),
+            standing=None if gain is None or p is None else _standing(gain, p, figure),
         )
     return made
 
@@ -192,12 +192,12 @@ def _bits(looks: Sequence[list[TestLook]], figure: Metric) -> list[NDArray[np.bo
     """Each finalist's bits, bool [seeds, N], on the same examples; None where one has none."""
     if figure.name != "accuracy":
         return None
-    found = [bits_of([look.evaluation for look in held]) for held in looks]
+    found = [correct_bits([look.evaluation for look in held]) for held in looks]
     known = [bits for bits in found if bits is not None]
     return known if len(known) == len(found) and len({bits.shape[1] for bits in known}) == 1 else None
 
 
-def _word(gain: Comparison, p: float, figure: Metric) -> Word:
+def _standing(gain: Comparison, p: float, figure: Metric) -> Standing:
     if p > gain.level or gain.difference == 0:
         return "tied"
     return "better" if (gain.difference > 0) == (figure.direction == "maximize") else "worse"
@@ -236,7 +236,7 @@ def _why(candidate: Candidate) -> str:
         return ""
     if candidate.behind is None:
         return fallen.why or "it came to no end"
-    chance = "" if fallen.p is None else f", {p_words(fallen.p)}"
+    chance = "" if fallen.p is None else f", {p_text(fallen.p)}"
     return f"{candidate.behind} is better over {plural(fallen.seeds, 'seed')}{chance}"
 
 
@@ -260,14 +260,14 @@ def _confirmed_words(
 ) -> list[str]:
     first = rows[0]
     assert first.mean is not None
-    name = called(first.trial)
+    name = recipe_name(first.trial)
     head = f"{name[0].upper()}{name[1:]} was confirmed with {plural(first.seeds, 'fresh seed')}: "
     if first.tested is None or figure is None:
-        shown = figures(metric, first.mean, first.deviation)
+        shown = mean_with_deviation(metric, first.mean, first.deviation)
         return [f"{head}{shown} on validation. The test set is still sealed."]
     seen = first.tested
-    interval = interval_words(figure, seen.low, seen.high)
-    words = f"{head}{figures(figure, seen.mean, seen.deviation)} on the test set"
+    interval = interval_text(figure, seen.low, seen.high)
+    words = f"{head}{mean_with_deviation(figure, seen.mean, seen.deviation)} on the test set"
     words += f" (95 % interval {interval})" if interval else ""
     reference = next((row for row in rows[1:] if row.trial is None), None)
     if reference is None or reference.tested is None or reference.tested.gain is None:
@@ -279,7 +279,7 @@ def _confirmed_words(
 def _gain_words(tested: Tested, figure: Metric) -> str:
     """ "0.62 points above", or that it cannot be told from."""
     assert tested.gain is not None
-    if tested.word == "tied":
+    if tested.standing == "tied":
         return "not told apart from"
     side = "above" if tested.gain.difference > 0 else "below"
     return f"{difference(figure, tested.gain.difference)} {side}"
@@ -291,18 +291,18 @@ def _chance(tested: Tested, figure: Metric) -> str:
     assert gain is not None and tested.p is not None
     ends = [gain.low, gain.high]
     if math.isinf(gain.low) or math.isinf(gain.high):
-        return f" ({p_words(tested.p)})"
-    if tested.word == "tied":
+        return f" ({p_text(tested.p)})"
+    if tested.standing == "tied":
         shown = [f"{100 * end:+.2f}" if figure.unit == "share" else f"{end:+.3g}" for end in ends]
         told = (
             f"difference {100 * gain.difference:+.2f}"
             if figure.unit == "share"
             else (f"difference {gain.difference:+.3g}")
         )
-        return f" ({told}, {100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_words(tested.p)})"
+        return f" ({told}, {100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_text(tested.p)})"
     sizes = sorted(abs(end) for end in ends)
     shown = [f"{100 * end:.2f}" if figure.unit == "share" else f"{end:.3g}" for end in sizes]
-    return f" ({100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_words(tested.p)})"
+    return f" ({100 * (1 - gain.level):g} % interval {' to '.join(shown)}, {p_text(tested.p)})"
 
 
 def _luck_words(first: CandidateRow, metric: Metric) -> list[str]:
@@ -320,10 +320,10 @@ def _tie_words(told: Confirmation, rows: Sequence[CandidateRow]) -> list[str]:
     if len(tied) == 1:
         others = len(rows) - 1
         return [f"It is better than all {plural(others, 'other candidate')}."] if others else []
-    names = listing([called(row.trial) for row in tied])
+    names = listing([recipe_name(row.trial) for row in tied])
     sizes = {row.parameters for row in tied}
     reason = "for its best mean" if len(sizes) == 1 else "for its fewest parameters"
-    first = called(tied[0].trial)
+    first = recipe_name(tied[0].trial)
     return [
         f"{names[0].upper()}{names[1:]} are tied: {plural(max(told.compared, 1), 'seed')} do not tell them "
         f"apart on validation. {first[0].upper()}{first[1:]} was taken {reason}."

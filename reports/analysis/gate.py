@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.analysis.winner import bits_of, winner_of
+from reports.analysis.winner import correct_bits, winner_of
 from reports.statistics.inference import (
     Comparison,
     Interval,
@@ -70,7 +70,7 @@ class Measurement:
     @property
     def interval(self) -> Interval:
         """Of the accuracy, 95 %: over seeds and examples."""
-        bits = bits_of(self.evaluations)
+        bits = correct_bits(self.evaluations)
         if bits is not None:
             return mean_interval(bits)
         count = self.evaluations[0].count
@@ -92,14 +92,14 @@ class Gate:
     @property
     def passed(self) -> bool:
         """Whether ours is not significantly below."""
-        return self.standing != "below"
+        return self.standing != "worse"
 
     @property
     def sentence(self) -> str:
         """The verdict, in words."""
         low, high = (100 * end for end in self.interval)
         ours = f"{self.ours} reaches {100 * self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f})"
-        told = f"{ours}: {self.standing} {'with' if self.standing == 'tied' else ''}".rstrip()
+        told = f"{ours}: {self.standing} {'with' if self.standing == 'tied' else 'than'}"
         told += f" {self.theirs}, {100 * self.other:.2f} %"
         if self.comparison is None:
             return told
@@ -111,7 +111,7 @@ class Gate:
 
 
 def against_row(ours: Measurement, key: str, benchmarks: pd.DataFrame) -> Gate:
-    """Against the published row `key`: "below" where its figure lies above our 95 % interval. Raises
+    """Against the published row `key`: "worse" if its accuracy lies above our 95 % interval. Raises
     NotComparable for an unknown key."""
     row = benchmarks[benchmarks["key"] == key]
     if row.empty:
@@ -128,12 +128,12 @@ def against(ours: Measurement, theirs: Measurement, level: float = 0.05) -> Gate
     """Against another measurement on the same examples: by the paired test of
     `reports.statistics.inference.compare`. Raises NotComparable where the examples are not the same number,
     or no bits are on record."""
-    bits, other = bits_of(ours.evaluations), bits_of(theirs.evaluations)
+    bits, other = correct_bits(ours.evaluations), correct_bits(theirs.evaluations)
     if bits is None or other is None or bits.shape[1] != other.shape[1]:
         raise NotComparable(
             f"two measurements are compared example by example, but {ours.name} and {theirs.name} were not "
             f"measured on the same ones, or do not tell which they got right"
         )
     told = compare(bits, other, level)
-    where: Standing = "tied" if told.p > level else ("above" if told.difference > 0 else "below")
+    where: Standing = "tied" if told.p > level else ("better" if told.difference > 0 else "worse")
     return Gate(ours.name, theirs.name, where, ours.accuracy, ours.interval, theirs.accuracy, told)

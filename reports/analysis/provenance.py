@@ -8,7 +8,7 @@ from typing import NamedTuple
 from search.records.sweep import Sweep
 
 
-class Version(NamedTuple):
+class VersionSummary(NamedTuple):
     """One version of a plan, as people read it.
 
     number: 1 for the one that the run began with. since: when it came to hold (UTC). drawn: which
@@ -21,13 +21,13 @@ class Version(NamedTuple):
     changes: tuple[str, ...]
 
 
-def versions(sweep: Sweep) -> tuple[Version, ...]:
+def version_summaries(sweep: Sweep) -> tuple[VersionSummary, ...]:
     """Every version, the first one first; none where the plan never changed."""
     if len(sweep.plans) < 2:
         return ()
     ends = [*(plan.trials for plan in sweep.plans[1:]), None]
     return tuple(
-        Version(plan.number + 1, plan.since, _drawn(plan.trials, end), plan.changes)
+        VersionSummary(plan.number + 1, plan.since, _drawn(plan.trials, end), plan.changes)
         for plan, end in zip(sweep.plans, ends, strict=True)
     )
 
@@ -41,7 +41,7 @@ def _drawn(first: int, end: int | None) -> str:
     return f"trial {first}" if end == first + 1 else f"trials {first} to {end - 1}"
 
 
-def drawn_under(sweep: Sweep, number: int) -> int | None:
+def version_of_trial(sweep: Sweep, number: int) -> int | None:
     """The version (1 for the first) under which a trial was drawn; None where the plan never changed."""
     if len(sweep.plans) < 2:
         return None

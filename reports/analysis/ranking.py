@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.analysis.measured import measured_sentence, read_measured
-from reports.analysis.winner import Measured, Winner, winner_of
+from reports.analysis.winner import TestAccuracy, Winner, winner_of
 from reports.formatting.wording import percent, plural, setting
 from reports.statistics.inference import Interval, two_proportions
 from reports.statistics.inference import standing as where
@@ -108,8 +108,8 @@ def leaderboard(
         year                    Int64; NA where unknown
         source, note            str
         ours                    bool
-        against                 str: where our winner stands against this row, "above", "tied" or
-                                "below" by the rule of `reports.statistics.inference.standing`; "" in our own
+        against                 str: our winner compared with this row: "better", "tied" or
+                                "worse" by the rule of `reports.statistics.inference.standing`; "" in our own
                                 row, and everywhere while there is none
     """
     applies, _ = benchmark_applies(sweep)
@@ -119,7 +119,7 @@ def leaderboard(
         low=float("nan"), high=float("nan"), ours=False, against="", **_measured_here(rows["key"], here)
     ).drop(columns="key")
     winner = winner_of(sweep)
-    ours = winner.measured if winner else None
+    ours = winner.test_accuracy if winner else None
     if winner is not None and ours is not None:
         standings = [where(ours.interval, percent) for percent in frame["test_accuracy_percent"]]
         row = pd.DataFrame([_our_row(sweep, winner, ours, applies)])
@@ -164,7 +164,7 @@ def _groups(frame: pd.DataFrame) -> list[int]:
     return [number for number, group in enumerate(groups, 1) for _ in group]
 
 
-def _our_row(sweep: Sweep, winner: Winner, ours: Measured, applies: bool) -> dict[str, Any]:
+def _our_row(sweep: Sweep, winner: Winner, ours: TestAccuracy, applies: bool) -> dict[str, Any]:
     wrong = (1 - ours.share) * ours.count
     over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
     return {
@@ -200,7 +200,7 @@ def _our_model(recipe: Mapping[str, Any]) -> str:
     return "-".join(str(units) for units in (784, *sizes, 10)) + " MLP"
 
 
-def standing(frame: pd.DataFrame) -> str:
+def leaderboard_sentence(frame: pd.DataFrame) -> str:
     """One sentence on a `leaderboard`: our winner's accuracy and interval, and how many published
     results it beats, ties with and does not reach."""
     if frame.empty:
@@ -210,18 +210,19 @@ def standing(frame: pd.DataFrame) -> str:
     ours = frame[frame["ours"]].iloc[0]
     interval = Interval(ours["low"] / 100, ours["high"] / 100)
     figure = f"{ours['test_accuracy_percent']:.2f} % on the test set (95 % interval {percent(interval)})"
-    against = comparison(frame)
-    return f"Our winner reaches {figure}: {against}." if against else f"Our winner reaches {figure}."
+    against = published_comparison(frame)
+    return f"Our winner reaches {figure}; it is {against}." if against else f"Our winner reaches {figure}."
 
 
-def comparison(frame: pd.DataFrame) -> str:
-    """ "above 8 of 27 published results, tied with 5 and below 14"; "" where nothing is compared."""
+def published_comparison(frame: pd.DataFrame) -> str:
+    """ "better than 8 of 27 published results, tied with 5 and worse than 14"; "" if nothing is compared."""
     counts = frame.loc[frame["against"] != "", "against"].value_counts()
-    beaten, tied, ahead = (int(counts.get(word, 0)) for word in ("above", "tied", "below"))
+    beaten, tied, ahead = (int(counts.get(word, 0)) for word in ("better", "tied", "worse"))
     published = beaten + tied + ahead
     if not published:
         return ""
-    return f"above {beaten} of {plural(published, 'published result')}, tied with {tied} and below {ahead}"
+    listed = plural(published, "published result")
+    return f"better than {beaten} of {listed}, tied with {tied} and worse than {ahead}"
 
 
 def trained(sweep: Sweep) -> list[Trial]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reports.analysis.ranking import trained
 from search.records.sweep import State, Sweep, Trial
 
-BLIND = ("random", "qmc", "grid")
+UNINFORMED = ("random", "qmc", "grid")
 """Samplers that never look at a score."""
 
 FEWEST = 5
@@ -25,7 +25,7 @@ def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
     own = trained(sweep)
     sampler = sweep.plan.get("sampler")
     table = sampler if isinstance(sampler, Mapping) else {}
-    if table.get("name") in BLIND:
+    if table.get("name") in UNINFORMED:
         return tuple(own)
     startup = table.get("n_startup_trials")
     if sweep.warm_start is not None or not isinstance(startup, int):
@@ -38,10 +38,10 @@ def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
     )
 
 
-def is_blind(sweep: Sweep) -> bool:
+def sampler_ignores_scores(sweep: Sweep) -> bool:
     """Whether the plan's sampler never looks at a score."""
     sampler = sweep.plan.get("sampler")
-    return isinstance(sampler, Mapping) and sampler.get("name") in BLIND
+    return isinstance(sampler, Mapping) and sampler.get("name") in UNINFORMED
 
 
 def outcomes(sweep: Sweep, trials: Sequence[Trial]) -> NDArray[np.float64]:

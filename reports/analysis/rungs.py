@@ -27,7 +27,7 @@ def rungs_of(sweep: Sweep) -> tuple[int, ...]:
     return rungs(pruner_of(sweep), longest)
 
 
-def one_in(sweep: Sweep) -> int | None:
+def reduction_factor_of(sweep: Sweep) -> int | None:
     """One trial in so many goes on at a rung; None where that is not a share of all that come there. Of
     hyperband's halvings each decides on its own trials."""
     settings = pruner_of(sweep)

@@ -30,14 +30,14 @@ class ComparedRun:
     sweep: Sweep
 
 
-class Group(NamedTuple):
+class ComparableRuns(NamedTuple):
     """Runs whose scores may be held side by side: the same metric, on the same data. In their order."""
 
     metric: Metric
     runs: tuple[ComparedRun, ...]
 
 
-def runs_of(sweeps: Sequence[Sweep]) -> tuple[ComparedRun, ...]:
+def compared_runs(sweeps: Sequence[Sweep]) -> tuple[ComparedRun, ...]:
     """The runs, each under a name of its own. Raises ValueError where a folder is named twice."""
     parts = [sweep.folder.absolute().parts for sweep in sweeps]
     if len(set(parts)) < len(parts):
@@ -70,7 +70,7 @@ def _short(labels: Sequence[str]) -> list[str]:
     return [short if held[short] == 1 else f"{short} ({place})" for place, short in enumerate(cut, 1)]
 
 
-def data_of(sweep: Sweep) -> tuple[str, str]:
+def data_identity(sweep: Sweep) -> tuple[str, str]:
     """By what the data of a run is known: ("sha256", of its training and validation split) where every start
     recorded the same sum; else ("plan", its trainable and [data] table as JSON)."""
     held = [session.environment for session in sweep.sessions] + [sweep.environment]
@@ -94,12 +94,12 @@ def same_data(one: Sweep, other: Sweep) -> bool:
     Equal sums of the training and validation splits show it, and then the test split of that data is the
     same too. Where neither recorded a sum, the same trainable with the same [data] table is taken for it.
     """
-    return data_of(one) == data_of(other)
+    return data_identity(one) == data_identity(other)
 
 
-def groups(runs: Sequence[ComparedRun]) -> tuple[Group, ...]:
+def comparable_runs(runs: Sequence[ComparedRun]) -> tuple[ComparableRuns, ...]:
     """The runs by metric and data, in the order of their first ones."""
     found: dict[tuple[Metric, tuple[str, str]], list[ComparedRun]] = {}
     for run in runs:
-        found.setdefault((run.sweep.metric, data_of(run.sweep)), []).append(run)
-    return tuple(Group(metric, tuple(held)) for (metric, _), held in found.items())
+        found.setdefault((run.sweep.metric, data_identity(run.sweep)), []).append(run)
+    return tuple(ComparableRuns(metric, tuple(held)) for (metric, _), held in found.items())

@@ -13,13 +13,13 @@ from reports.analysis.trials_frame import sampled_settings, trials_table
 from reports.formatting.wording import duration, setting
 from search.records.sweep import State, Sweep
 
-ColumnKind = Literal["number", "choice", "text"]
+FilterKind = Literal["number", "choice", "text"]
 
 UNFILTERED = ("rank", "number", "seconds")
 """Columns of numbers that nobody asks a range of."""
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """One column, a value for each row.
 
     key: its name in the page: "score", or "sampled.dropout" for a setting. kind: how it is filtered: a
@@ -31,7 +31,7 @@ class Column(NamedTuple):
 
     key: str
     title: str
-    kind: ColumnKind
+    kind: FilterKind
     choices: tuple[str, ...]
     values: tuple[float | str | None, ...]
     cells: tuple[str, ...]
@@ -42,7 +42,7 @@ class Column(NamedTuple):
         return self.kind == "number" and self.key not in UNFILTERED
 
 
-class Trials(NamedTuple):
+class SortableTrials(NamedTuple):
     """Rows best first, those without a rank at the end by number.
 
     rows: of `reports.analysis.ranking.trials_table`. columns: rank, number, state, score, epochs, seconds,
@@ -50,7 +50,7 @@ class Trials(NamedTuple):
     """
 
     rows: tuple[Mapping[Hashable, Any], ...]
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
 
     @property
     def numbers(self) -> list[int]:
@@ -68,7 +68,7 @@ class Trials(NamedTuple):
         }
 
 
-def trials(sweep: Sweep) -> Trials:
+def trials(sweep: Sweep) -> SortableTrials:
     """The table of a sweep; without rows where no trial began."""
     frame = trials_table(sweep).sort_values("rank", kind="stable", na_position="last")
     rows = tuple(frame.to_dict("records"))
@@ -79,8 +79,8 @@ def trials(sweep: Sweep) -> Trials:
     columns = [
         _numbers("rank", "rank", [_number(row["rank"]) for row in rows]),
         _numbers("number", "trial", [_number(row["number"]) for row in rows]),
-        Column("state", "state", "choice", _occurring(states), tuple(states), tuple(states)),
-        Column(
+        TableColumn("state", "state", "choice", _occurring(states), tuple(states), tuple(states)),
+        TableColumn(
             "score",
             metric.name,
             "number",
@@ -89,7 +89,7 @@ def trials(sweep: Sweep) -> Trials:
             tuple("" if score is None else metric.format(score) for score in scores),
         ),
         _numbers("epochs", "epochs", [_number(row["epochs"]) for row in rows]),
-        Column(
+        TableColumn(
             "seconds",
             "time",
             "number",
@@ -101,7 +101,7 @@ def trials(sweep: Sweep) -> Trials:
             _setting(known[name], [row[f"sampled.{name}"] for row in rows])
             for name in sampled_settings(sweep)
         ),
-        Column(
+        TableColumn(
             "error",
             "error",
             "text",
@@ -110,7 +110,7 @@ def trials(sweep: Sweep) -> Trials:
             tuple(row["error"] for row in rows),
         ),
     ]
-    return Trials(rows, tuple(columns))
+    return SortableTrials(rows, tuple(columns))
 
 
 def shown_factor(sweep: Sweep) -> float:
@@ -127,19 +127,19 @@ def _occurring(states: list[str]) -> tuple[str, ...]:
     return tuple(state.lower() for state in State if state.lower() in states)
 
 
-def _numbers(key: str, title: str, values: list[float | None]) -> Column:
+def _numbers(key: str, title: str, values: list[float | None]) -> TableColumn:
     cells = tuple("" if value is None else f"{value:.0f}" for value in values)
-    return Column(key, title, "number", (), tuple(values), cells)
+    return TableColumn(key, title, "number", (), tuple(values), cells)
 
 
-def _setting(scale: Scale, values: list[Any]) -> Column:
+def _setting(scale: Scale, values: list[Any]) -> TableColumn:
     asked = [None if missing(value) else value for value in values]
     cells = tuple("" if value is None else setting(value) for value in asked)
     if scale.choices:
         told = tuple(cell or None for cell in cells)
-        return Column(setting_key(scale.name), scale.name, "choice", scale.choices, told, cells)
+        return TableColumn(setting_key(scale.name), scale.name, "choice", scale.choices, told, cells)
     numbers = tuple(None if value is None else float(value) for value in asked)
-    return Column(setting_key(scale.name), scale.name, "number", (), numbers, cells)
+    return TableColumn(setting_key(scale.name), scale.name, "number", (), numbers, cells)
 
 
 def _number(value: Any) -> float | None:

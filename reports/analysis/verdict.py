@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.confirmed import Confirmed, confirmed
-from reports.analysis.ranking import benchmark_applies, comparison, trained
+from reports.analysis.confirmed import ConfirmationSummary, confirmed
+from reports.analysis.ranking import benchmark_applies, published_comparison, trained
 from reports.analysis.trials_frame import states_sentence
-from reports.analysis.winner import Winner, chosen_of, winner_of
-from reports.formatting.estimates import called
+from reports.analysis.winner import Winner, chosen_trial, winner_of
+from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import duration, percent, plural, setting
 from search.records.sweep import State, Sweep, Trial
 
@@ -42,14 +42,14 @@ def reproduce_command(sweep: Sweep) -> str:
     """The command that trains the winner's recipe again and compares, the best trial's before one is
     confirmed."""
     winner, best = winner_of(sweep), sweep.best()
-    chosen = (winner.trial,) if winner else chosen_of(sweep)
+    chosen = (winner.trial,) if winner else chosen_trial(sweep)
     number = chosen[0] if chosen else best.number if best else "best"
     if number is None:
         number = "default"
-    return f"benchsweep reproduce {run_reference(sweep)} {number}"
+    return f"benchsweep reproduce {run_argument(sweep)} {number}"
 
 
-def run_reference(sweep: Sweep) -> str:
+def run_argument(sweep: Sweep) -> str:
     """How the run is named on a command line, quoted: a run in a folder called runs is found by its name from
     beside it, which is how runs are kept."""
     return shlex.quote(sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder))
@@ -81,7 +81,7 @@ def _recipe(
 
 
 def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[str, str]:
-    ours = winner.measured if winner else None
+    ours = winner.test_accuracy if winner else None
     if ours is not None:
         over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
         return f"{100 * ours.share:.2f} %", (
@@ -101,7 +101,7 @@ def _sentences(
     sweep: Sweep,
     best: Trial | None,
     winner: Winner | None,
-    told: Confirmed | None,
+    told: ConfirmationSummary | None,
     leaderboard: pd.DataFrame,
 ) -> list[str]:
     if best is None and winner is None:
@@ -116,15 +116,15 @@ def _sentences(
             if told is None
             else f"By one training's {by} alone, trial {best.number} was {of}: {score}."
         )
-    chosen = chosen_of(sweep)
+    chosen = chosen_trial(sweep)
     if winner is not None and chosen is not None and winner.trial != chosen[0]:
         sentences.append(
-            f"The test figure is that of {called(winner.trial)}: {called(chosen[0])}, the winner by now, has "
-            f"not been tried on the test set."
+            f"The test accuracy is that of {recipe_name(winner.trial)}; the current winner, "
+            f"{recipe_name(chosen[0])}, has not been evaluated on the test set."
         )
     if best is not None and told is not None and best.number not in [row.trial for row in told.rows]:
         sentences.append(f"Trial {best.number} came after the confirmation, which does not know it.")
-    if winner is not None and winner.measured is not None:
+    if winner is not None and winner.test_accuracy is not None:
         sentences += _against_published(leaderboard)
     applies, why = benchmark_applies(sweep)
     if not applies:
@@ -141,11 +141,11 @@ def _without_best(sweep: Sweep) -> str:
 
 
 def _against_published(leaderboard: pd.DataFrame) -> list[str]:
-    against = comparison(leaderboard)
+    against = published_comparison(leaderboard)
     if not against:
         return []
-    told = [f"On the test set it stands {against}."]
-    beaten = leaderboard[leaderboard["against"] == "above"]
+    told = [f"On the test set it is {against}."]
+    beaten = leaderboard[leaderboard["against"] == "better"]
     if not beaten.empty:
         row = beaten.sort_values("rank", kind="stable").iloc[0]
         told.append(f"The strongest result it beats: {row['model']}, {row['test_accuracy_percent']:.2f} %.")
@@ -153,7 +153,7 @@ def _against_published(leaderboard: pd.DataFrame) -> list[str]:
 
 
 def _facts(
-    sweep: Sweep, best: Trial | None, winner: Winner | None, told: Confirmed | None
+    sweep: Sweep, best: Trial | None, winner: Winner | None, told: ConfirmationSummary | None
 ) -> list[tuple[str, str]]:
     facts = []
     if told is not None and told.rows and told.rows[0].mean is not None:

@@ -17,7 +17,7 @@ from trainable.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TestAccuracy:
     """An accuracy on the test set, of one recipe.
 
     share: 0..1, the mean over its seeds. count: examples. interval: 95 %, of the share; it is over seeds
@@ -62,9 +62,9 @@ class Winner:
         return self.model.evaluation
 
     @property
-    def measured(self) -> Measured | None:
+    def test_accuracy(self) -> TestAccuracy | None:
         """Its accuracy over all seeds; None where its evaluations have none."""
-        return measured(*(look.evaluation for look in self.looks))
+        return test_accuracy(*(look.evaluation for look in self.looks))
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -85,7 +85,7 @@ def winner_of(sweep: Sweep) -> Winner | None:
     seen = [opening for opening in sweep.openings if opening.looks]
     if not seen:
         return None
-    chosen = chosen_of(sweep)
+    chosen = chosen_trial(sweep)
     of_chosen = [each for each in seen if chosen and chosen[0] in [look.trial for look in each.looks]]
     opening = (of_chosen or seen)[-1]
     trial = chosen[0] if chosen and of_chosen else opening.looks[0].trial
@@ -94,7 +94,7 @@ def winner_of(sweep: Sweep) -> Winner | None:
     return Winner(trial, _recipe(sweep, trial, candidate), looks, _kept(sweep, looks, candidate), opening)
 
 
-def chosen_of(sweep: Sweep) -> tuple[int | None] | None:
+def chosen_trial(sweep: Sweep) -> tuple[int | None] | None:
     """The trial that was chosen, by validation alone: (its number,), or (None,) for the plan's default
     recipe. None while nothing is chosen."""
     if sweep.confirmation is not None:
@@ -104,7 +104,7 @@ def chosen_of(sweep: Sweep) -> tuple[int | None] | None:
     return None if best is None else (best.number,)
 
 
-def measured(*evaluations: Evaluation) -> Measured | None:
+def test_accuracy(*evaluations: Evaluation) -> TestAccuracy | None:
     """The accuracy of a recipe's models, one evaluation a seed; None where there are none, or where one
     has no "accuracy" that is a share of its examples."""
     if not evaluations or any(
@@ -113,12 +113,12 @@ def measured(*evaluations: Evaluation) -> Measured | None:
         return None
     count = evaluations[0].count
     told = spread([each.metrics["accuracy"] for each in evaluations])
-    bits = bits_of(evaluations)
+    bits = correct_bits(evaluations)
     interval = wilson(round(told.mean * count), count) if bits is None else mean_interval(bits)
-    return Measured(told.mean, count, interval, told.runs, told.deviation)
+    return TestAccuracy(told.mean, count, interval, told.runs, told.deviation)
 
 
-def bits_of(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_] | None:
+def correct_bits(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_] | None:
     """Which examples each model got right, bool [seeds, N]; None where one does not tell, where they saw
     different numbers of examples, or where "accuracy" is another figure than their share."""
     held = [each.correct for each in evaluations if each.correct is not None and each.count]

@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.analysis.confirmed import test_figure
-from reports.analysis.runs import ComparedRun, data_of, same_data
-from reports.analysis.winner import bits_of, winner_of
+from reports.analysis.confirmed import test_metric
+from reports.analysis.runs import ComparedRun, data_identity, same_data
+from reports.analysis.winner import correct_bits, winner_of
 from reports.formatting.wording import listing
-from reports.statistics.inference import Comparison, compare, compare_scores, spread
+from reports.statistics.inference import Comparison, Standing, compare, compare_scores, spread
 from search.racing.elimination import step
 from search.records.confirmation import candidate_name
 from search.records.sweep import Sweep
@@ -24,8 +24,7 @@ from trainable.evaluation.evaluation import Evaluation
 
 LEVEL = 0.05
 Method = Literal["images", "models", "seeds"]
-Split = Literal["test set", "validation"]
-Word = Literal["better", "tied", "worse"]
+ComparedSplit = Literal["test set", "validation"]
 
 
 class Side(NamedTuple):
@@ -38,7 +37,7 @@ class Side(NamedTuple):
     deviation: float | None
 
 
-class Pair(NamedTuple):
+class WinnerPair(NamedTuple):
     """Two runs' winners.
 
     one, other: the runs. on, by: on which split and by which figure they are compared; None where they
@@ -52,7 +51,7 @@ class Pair(NamedTuple):
 
     one: ComparedRun
     other: ComparedRun
-    on: Split | None = None
+    on: ComparedSplit | None = None
     by: Metric | None = None
     method: Method | None = None
     sides: tuple[Side, Side] | None = None
@@ -61,7 +60,7 @@ class Pair(NamedTuple):
     why: str = ""
 
     @property
-    def word(self) -> Word | None:
+    def standing(self) -> Standing | None:
         """What `one` is, compared with `other`."""
         if self.comparison is None or self.p is None or self.by is None:
             return None
@@ -74,7 +73,7 @@ class Pair(NamedTuple):
 class _Basis:
     """What two winners are compared by: bits bool [seeds, N] of each where there are any, else figures."""
 
-    on: Split
+    on: ComparedSplit
     by: Metric
     sides: tuple[Side, Side]
     scores: tuple[Sequence[float], Sequence[float]]
@@ -94,7 +93,7 @@ class _Basis:
         return compare_scores(*self.scores, level, step(sides) if self.by.unit == "share" else 0.0)
 
 
-def pairs(runs: Sequence[ComparedRun]) -> tuple[Pair, ...]:
+def pairs(runs: Sequence[ComparedRun]) -> tuple[WinnerPair, ...]:
     """Every two runs, in their order.
 
     Where both winners were looked at on the same test examples, and it is known which each got right, the
@@ -116,11 +115,11 @@ def pairs(runs: Sequence[ComparedRun]) -> tuple[Pair, ...]:
     return tuple(_pair(one, other, basis, count) for one, other, basis in found)
 
 
-def _pair(one: ComparedRun, other: ComparedRun, basis: _Basis | str, count: int) -> Pair:
+def _pair(one: ComparedRun, other: ComparedRun, basis: _Basis | str, count: int) -> WinnerPair:
     if isinstance(basis, str):
-        return Pair(one, other, why=basis)
+        return WinnerPair(one, other, why=basis)
     told = basis.compare(LEVEL / count)
-    pair = Pair(one, other, basis.on, basis.by, basis.method, basis.sides)
+    pair = WinnerPair(one, other, basis.on, basis.by, basis.method, basis.sides)
     if math.isinf(told.low):
         seeds = (
             "one seed each tells" if max(len(each) for each in basis.scores) == 1 else "equal figures tell"
@@ -143,7 +142,7 @@ def _basis(one: ComparedRun, other: ComparedRun) -> _Basis | str:
 
 
 def _data_words(one: ComparedRun, other: ComparedRun) -> str:
-    kinds = [data_of(each.sweep) for each in (one, other)]
+    kinds = [data_identity(each.sweep) for each in (one, other)]
     if all(kind == "sha256" for kind, _ in kinds):
         sums = " and ".join(f"{known[:12]}…" for _, known in kinds)
         return f"{one.short} and {other.short} saw different data (data_sha256 {sums})"
@@ -158,7 +157,7 @@ def _tested(one: ComparedRun, other: ComparedRun) -> _Basis | str:
     if sealed:
         return f"the test set of {listing(sealed)} is still sealed"
     held = [[look.evaluation for look in winner.looks] for winner in winners if winner is not None]
-    metrics = [test_figure(run.sweep, told[0]) for run, told in zip((one, other), held, strict=True)]
+    metrics = [test_metric(run.sweep, told[0]) for run, told in zip((one, other), held, strict=True)]
     if metrics[0] != metrics[1]:
         return f"the test set told {one.short} by {metrics[0].name}, {other.short} by {metrics[1].name}"
     if apart := _examples_words(held[0][0], held[1][0]):
@@ -167,7 +166,7 @@ def _tested(one: ComparedRun, other: ComparedRun) -> _Basis | str:
     scores = [[each.metrics[by.name] for each in told if by.name in each.metrics] for told in held]
     if not all(scores):
         return f"a winner has no {by.name} on the test set"
-    bits = [bits_of(told) for told in held] if by.name == "accuracy" else [None, None]
+    bits = [correct_bits(told) for told in held] if by.name == "accuracy" else [None, None]
     names = [winner.name for winner in winners if winner is not None]
     both = None
     if bits[0] is not None and bits[1] is not None:
@@ -224,7 +223,7 @@ def _sides(names: Sequence[str], scores: Sequence[Sequence[float]]) -> tuple[Sid
     return made[0], made[1]
 
 
-def plain_pair(pair: Pair) -> dict[str, Any]:
+def plain_pair(pair: WinnerPair) -> dict[str, Any]:
     """The pair as plain values, with the runs' labels; see `benchsweep compare --help` for the keys."""
     sides = [None, None] if pair.sides is None else [side._asdict() for side in pair.sides]
     return {
@@ -236,6 +235,6 @@ def plain_pair(pair: Pair) -> dict[str, Any]:
         "winners": sides,
         "comparison": None if pair.comparison is None else pair.comparison._asdict(),
         "p": pair.p,
-        "word": pair.word,
+        "standing": pair.standing,
         "why": pair.why,
     }

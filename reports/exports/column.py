@@ -10,7 +10,7 @@ _LARGEST_INT = 2**63 - 1
 _WHOLE = 2**53  # up to here every whole number is a float too
 
 
-class Column(NamedTuple):
+class TypedColumn(NamedTuple):
     """kind: of all values. "text" is as it was; "json" is JSON text, where values are lists, tables or of
     several kinds. values: one a trial; None where a trial has none."""
 
@@ -18,12 +18,12 @@ class Column(NamedTuple):
     values: list[Any]
 
 
-def column(values: Sequence[Any]) -> Column:
+def column(values: Sequence[Any]) -> TypedColumn:
     """Plain JSON values as a column. None is missing; whole numbers among others become floats where that
     loses nothing."""
     held = [value for value in values if value is not None]
     if held and all(isinstance(value, bool) for value in held):
-        return Column("boolean", list(values))
+        return TypedColumn("boolean", list(values))
     if not any(isinstance(value, bool) or not isinstance(value, int | float) for value in held):
         whole = [value for value in held if isinstance(value, int)]
         if (
@@ -31,19 +31,19 @@ def column(values: Sequence[Any]) -> Column:
             and len(whole) == len(held)
             and all(-_LARGEST_INT <= value <= _LARGEST_INT for value in whole)
         ):
-            return Column("integer", list(values))
+            return TypedColumn("integer", list(values))
         if all(-_WHOLE <= value <= _WHOLE for value in whole):
-            return Column("number", [None if value is None else float(value) for value in values])
+            return TypedColumn("number", [None if value is None else float(value) for value in values])
     if all(isinstance(value, str) for value in held):
-        return Column("text", [None if value is None else exact(value) for value in values])
-    return Column("json", [None if value is None else plain_text(value) for value in values])
+        return TypedColumn("text", [None if value is None else escape_surrogates(value) for value in values])
+    return TypedColumn("json", [None if value is None else json_text(value) for value in values])
 
 
-def plain_text(value: Any) -> str:
+def json_text(value: Any) -> str:
     """A value as JSON, on one line."""
-    return exact(json.dumps(value, ensure_ascii=False))
+    return escape_surrogates(json.dumps(value, ensure_ascii=False))
 
 
-def exact(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """The text as UTF-8 can hold it: half a character, as in a file name that is not UTF-8, as its escape."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from reports.analysis.trials_frame import sampled_settings
-from reports.exports.column import Column, column, exact
+from reports.exports.column import TypedColumn, column, escape_surrogates
 from search.records.sweep import State, Sweep, Trial
 
 SUFFIX = "benchsweep"
@@ -80,7 +80,9 @@ def _of_trial(sweep: Sweep, trial: Trial, sampled: Mapping[str, Any]) -> tuple[l
         clock += seconds
         held = {name: value for name, value in metrics.items() if abs(value) <= _LARGEST}
         missing += len(metrics) - len(held)
-        values = [summary_pb2.Summary.Value(tag=exact(name), simple_value=held[name]) for name in held]
+        values = [
+            summary_pb2.Summary.Value(tag=escape_surrogates(name), simple_value=held[name]) for name in held
+        ]
         events.append(_event(clock, values, step))
     if trial.state is not State.RUNNING:
         ended = trial.ended.timestamp() if trial.ended else clock
@@ -103,26 +105,27 @@ def _start(trial: Trial, sampled: Mapping[str, Any], clock: float) -> event_pb2.
     told = plugin_data_pb2.SessionStartInfo(group_name=f"trial {trial.number}", start_time_secs=clock)
     for name, value in {**sampled, STATE: str(trial.state)}.items():
         if value is not None:
-            told.hparams[exact(name)].CopyFrom(_value(value))
+            told.hparams[escape_surrogates(name)].CopyFrom(_value(value))
     return _event(clock, [_plugin("_hparams_/session_start_info", session_start_info=told)])
 
 
-def _experiment(sweep: Sweep, columns: Mapping[str, Column], began: float) -> event_pb2.Event:
+def _experiment(sweep: Sweep, columns: Mapping[str, TypedColumn], began: float) -> event_pb2.Event:
     infos = [_info(name, held) for name, held in columns.items()]
-    infos.append(_info(STATE, Column("text", [str(trial.state) for trial in sweep.trials])))
+    infos.append(_info(STATE, TypedColumn("text", [str(trial.state) for trial in sweep.trials])))
     metric = api_pb2.MetricInfo(
-        name=api_pb2.MetricName(tag=exact(sweep.metric.name)), display_name=exact(sweep.metric.name)
+        name=api_pb2.MetricName(tag=escape_surrogates(sweep.metric.name)),
+        display_name=escape_surrogates(sweep.metric.name),
     )
     told = api_pb2.Experiment(
-        name=exact(sweep.name), time_created_secs=began, hparam_infos=infos, metric_infos=[metric]
+        name=escape_surrogates(sweep.name), time_created_secs=began, hparam_infos=infos, metric_infos=[metric]
     )
     return _event(began, [_plugin("_hparams_/experiment", experiment=told)])
 
 
-def _info(name: str, held: Column) -> api_pb2.HParamInfo:
+def _info(name: str, held: TypedColumn) -> api_pb2.HParamInfo:
     """A column of the HPARAMS tab: numbers with their range, all others with the values there are."""
     there = [value for value in held.values if value is not None]
-    made = api_pb2.HParamInfo(name=exact(name), type=_TYPES.get(held.kind, "DATA_TYPE_STRING"))
+    made = api_pb2.HParamInfo(name=escape_surrogates(name), type=_TYPES.get(held.kind, "DATA_TYPE_STRING"))
     if _TYPES.get(held.kind) == "DATA_TYPE_FLOAT64":
         if there:
             made.domain_interval.min_value = min(there)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.analysis.trials_frame import trials_table
-from reports.exports.column import column, exact, plain_text
+from reports.exports.column import column, escape_surrogates, json_text
 from search.records.confirmation import Candidate
 from search.records.sweep import Sweep, Trial
 
@@ -120,7 +120,7 @@ def reruns_frame(sweep: Sweep) -> pd.DataFrame:
     rows = [_rerun_row(candidate, rerun) for candidate, rerun in pairs]
     frame = pd.DataFrame(rows, columns=[*kinds]).astype(object).astype(kinds)
     looks = [seen.get((candidate.trial, int(rerun.recipe["seed"])), {}) for candidate, rerun in pairs]
-    errors = _series([exact(rerun.error or "") for rerun in reruns], "str")
+    errors = _series([escape_surrogates(rerun.error or "") for rerun in reruns], "str")
     return frame.assign(
         **_numbers("test.", looks),
         **_settings("recipe.", [rerun.recipe for rerun in reruns]),
@@ -162,7 +162,9 @@ def _rerun_row(candidate: Candidate, rerun: Trial) -> dict[str, Any]:
 def _fallen(candidate: Candidate) -> str:
     if candidate.fallen is None:
         return ""
-    return exact(candidate.fallen.why or f"worse than {candidate.behind}, p {candidate.fallen.p:.2g}")
+    return escape_surrogates(
+        candidate.fallen.why or f"worse than {candidate.behind}, p {candidate.fallen.p:.2g}"
+    )
 
 
 def _last(trial: Trial) -> Mapping[str, Any]:
@@ -174,10 +176,12 @@ def _history(trials: Sequence[Trial]) -> dict[str, Any]:
 
     def told(name: str, kind: str) -> pd.Series[Any]:
         values = [getattr(trial, name) for trial in trials]
-        return _series([exact(value) if isinstance(value, str) else value for value in values], kind)
+        return _series(
+            [escape_surrogates(value) if isinstance(value, str) else value for value in values], kind
+        )
 
     def listed(name: str) -> pd.Series[Any]:
-        return _series([plain_text(list(getattr(trial, name))) for trial in trials], "str")
+        return _series([json_text(list(getattr(trial, name))) for trial in trials], "str")
 
     return {
         "worker": told("worker", "str"),
@@ -203,7 +207,7 @@ def _settings(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, pd.
     made = {}
     for name in _names(tables):
         kind, values = column([table.get(name) for table in tables])
-        made[f"{prefix}{exact(name)}"] = _series(values, _DTYPES[kind])
+        made[f"{prefix}{escape_surrogates(name)}"] = _series(values, _DTYPES[kind])
     return made
 
 
@@ -211,7 +215,7 @@ def _numbers(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, pd.S
     """The same, of floats."""
     nan = float("nan")
     return {
-        f"{prefix}{exact(name)}": _series([table.get(name, nan) for table in tables], "float64")
+        f"{prefix}{escape_surrogates(name)}": _series([table.get(name, nan) for table in tables], "float64")
         for name in _names(tables)
     }
 

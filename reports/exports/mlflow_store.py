@@ -23,8 +23,8 @@ import sqlalchemy
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.verdict import reproduce_command
 from reports.analysis.winner import winner_of
-from reports.exports.column import exact
-from reports.exports.results import test_figures
+from reports.exports.column import escape_surrogates
+from reports.exports.results import test_summary
 from reports.formatting.wording import plural
 from search.records.sweep import State, Sweep, Trial
 
@@ -50,7 +50,7 @@ _METRICS, _PARAMS = 900, 100
 """In one call, which MLflow limits to 100 parameters and 1,000 of both."""
 
 
-_Value = TypeVar("_Value")
+_ItemT = TypeVar("_ItemT")
 
 
 class MlflowStore(NamedTuple):
@@ -166,7 +166,7 @@ class _Writer:
 
     def _search(self, experiment: str) -> str:
         """The parent run: what was asked, and what was found."""
-        sweep, best, test = self._sweep, self._sweep.best(), test_figures(self._sweep)
+        sweep, best, test = self._sweep, self._sweep.best(), test_summary(self._sweep)
         times = [time for trial in sweep.trials for time in (trial.started, trial.ended) if time is not None]
         times += [session.started for session in sweep.sessions]
         times += [session.started + timedelta(seconds=session.seconds) for session in sweep.sessions]
@@ -252,7 +252,7 @@ class _Writer:
 
     def _key(self, name: str) -> str:
         """A metric's or a parameter's name as MLflow takes it: other than ours only where it must be."""
-        plain = re.sub(r"[^/\w.\- :]", "_", exact(name))
+        plain = re.sub(r"[^/\w.\- :]", "_", escape_surrogates(name))
         if posixpath.normpath(plain) != plain or plain.startswith(("..", "/")) or plain == ".":
             plain = plain.replace("/", "_").replace("..", "__") if plain != "." else "_"
         if plain == name and len(plain) <= _KEY:
@@ -262,14 +262,14 @@ class _Writer:
         return f"{plain[: _KEY - 9]}.{mark}"
 
     def _cut_to(self, limit: int, value: str) -> str:
-        text = exact(value)
+        text = escape_surrogates(value)
         if len(text) <= limit:
             return text
         self._cut[limit] += 1
         return text[: limit - 1] + "…"
 
 
-def _batches(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
+def _batches(values: Iterable[_ItemT], size: int) -> Iterator[list[_ItemT]]:
     remaining = iter(values)
     while batch := list(islice(remaining, size)):
         yield batch

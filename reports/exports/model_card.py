@@ -29,7 +29,7 @@ class NoWinner(BenchsweepError, ValueError):
 
 
 @dataclass(frozen=True)
-class Figure:
+class CardFigure:
     """One figure. value: in words, as "98.44 %". spread: its deviation over seeds, in words; "" where
     there was one seed. interval: what it may be by chance, in words; "" where that is not known."""
 
@@ -40,7 +40,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """All that a card says, in words already.
 
     name: of the model. summary, chosen, openings, limits: sentences. facts, recipe, data, provenance:
@@ -53,7 +53,7 @@ class Card:
     facts: Pairs
     recipe: Pairs
     data: Pairs
-    figures: tuple[Figure, ...]
+    figures: tuple[CardFigure, ...]
     chosen: tuple[str, ...]
     openings: tuple[str, ...]
     provenance: Pairs
@@ -66,12 +66,12 @@ def model_card(sweep: Sweep) -> str:
     return to_markdown(card_of(sweep))
 
 
-def to_markdown(card: Card) -> str:
+def to_markdown(card: ModelCard) -> str:
     """The card as a Markdown document; what it was given is escaped."""
     return "\n".join(_lines(card)) + "\n"
 
 
-def _lines(card: Card) -> Iterator[str]:
+def _lines(card: ModelCard) -> Iterator[str]:
     yield f"# Model card: {markdown.text(card.name)}"
     yield from _paragraphs(card.summary)
     yield from _list(card.facts)
@@ -110,7 +110,7 @@ def _list(pairs: Pairs) -> Iterator[str]:
         yield f"- {markdown.text(name)}: {markdown.text(value)}"
 
 
-def card_of(sweep: Sweep) -> Card:
+def card_of(sweep: Sweep) -> ModelCard:
     """What the sweep's record tells of its winner's model. Raises NoWinner before the test set was
     opened, for until then no model was saved."""
     winner = winner_of(sweep)
@@ -119,7 +119,7 @@ def card_of(sweep: Sweep) -> Card:
             f"a model card tells of the model that a run has chosen and saved, but {sweep.name} has none yet "
             f"({states_sentence(sweep)}); go on with it"
         )
-    return Card(
+    return ModelCard(
         name=f"{sweep.name}, {winner.name}",
         summary=_summary(sweep, winner),
         facts=_facts(winner),
@@ -168,23 +168,23 @@ def _data(sweep: Sweep) -> Pairs:
     return (*table, ("SHA-256 of training and validation split", str(fingerprint)))
 
 
-def _figures(sweep: Sweep, winner: Winner) -> Iterator[Figure]:
-    seeds, ours = len(winner.looks), winner.measured
+def _figures(sweep: Sweep, winner: Winner) -> Iterator[CardFigure]:
+    seeds, ours = len(winner.looks), winner.test_accuracy
     over = f" (mean of {seeds} seeds)" if seeds > 1 else ""
     for name, mean in winner.metrics.items():
         if name == "accuracy" and ours is not None:
             apart = "" if ours.deviation is None else f"± {100 * ours.deviation:.2f}"
-            yield Figure(f"test accuracy{over}", f"{100 * mean:.2f} %", apart, percent(ours.interval))
+            yield CardFigure(f"test accuracy{over}", f"{100 * mean:.2f} %", apart, percent(ours.interval))
         else:
             values = [look.evaluation.metrics[name] for look in winner.looks]
             apart = f"± {float(np.std(values, ddof=1)):.2g}" if seeds > 1 else ""
-            yield Figure(f"test {_words(name)}{over}", _plain(sweep, name, mean), apart)
+            yield CardFigure(f"test {_words(name)}{over}", _plain(sweep, name, mean), apart)
     if seeds > 1:
         for name, value in winner.evaluation.metrics.items():
             own = f"{100 * value:.2f} %" if name == "accuracy" else _plain(sweep, name, value)
-            yield Figure(f"test {_words(name)} of this model", own)
+            yield CardFigure(f"test {_words(name)} of this model", own)
     for where, shown in _validation(sweep, winner):
-        yield Figure(f"{_words(sweep.metric.name)}, {where}", shown)
+        yield CardFigure(f"{_words(sweep.metric.name)}, {where}", shown)
 
 
 def _validation(sweep: Sweep, winner: Winner) -> Iterator[tuple[str, str]]:

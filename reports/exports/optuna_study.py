@@ -55,7 +55,7 @@ def copy_study(run: RunFolder, name: str, metric: Metric) -> bytes:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     alive = owner_of(run.owned / run.lock.name) is not None
     with whole(run.journal):
-        told = _Told.read(run, metric, alive)
+        told = _StudySnapshot.read(run, metric, alive)
     with tempfile.TemporaryDirectory(prefix="benchsweep-") as folder:
         path = Path(folder) / "study.db"
         storage = RDBStorage(f"sqlite:///{path}")
@@ -69,7 +69,7 @@ def copy_study(run: RunFolder, name: str, metric: Metric) -> bytes:
         return path.read_bytes()
 
 
-class _Told:
+class _StudySnapshot:
     """What the journal says of its study, at one moment."""
 
     def __init__(
@@ -85,7 +85,7 @@ class _Told:
         self.trials = list(trials)
 
     @classmethod
-    def read(cls, run: RunFolder, metric: Metric, alive: bool) -> _Told:
+    def read(cls, run: RunFolder, metric: Metric, alive: bool) -> _StudySnapshot:
         storage = open_journal(run.journal) if run.journal.is_file() else None
         studies = [] if storage is None else storage.get_all_studies()
         if storage is None or not studies:
@@ -184,7 +184,7 @@ def _insert(storage: RDBStorage, rows: Rows) -> None:
                 connection.execute(table.insert(), held)
 
 
-def _compare(storage: RDBStorage, study: int, told: _Told) -> None:
+def _compare(storage: RDBStorage, study: int, told: _StudySnapshot) -> None:
     copied = storage.get_all_trials(study, deepcopy=False)
     for what, expected, found in (
         ("user attributes", told.user_attrs, storage.get_study_user_attrs(study)),

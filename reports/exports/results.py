@@ -82,7 +82,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         "winner": _winner(winner_of(sweep)),
         "health": [{"key": key, **vars(found)} for key, found in health(sweep).items()],
         "reproduce": command if best is not None and command else None,
-        "test": test_figures(sweep),
+        "test": test_summary(sweep),
         "confirmation": _confirmation(sweep),
         "trials": [_trial(trial) for trial in sweep.trials],
         **_importances(told),
@@ -102,7 +102,7 @@ RECORDED = 10
 """Trials of a sweep, its best, that a page holds in full."""
 
 
-def record(told: Mapping[str, Any]) -> dict[str, Any]:
+def reproduction_record(told: Mapping[str, Any]) -> dict[str, Any]:
     """Of `results` what it takes to train the best trials again and compare: for `benchsweep reproduce
     --from report.html`, where the run's folder is not at hand."""
     sign = -1 if told["metric"]["direction"] == "maximize" else 1
@@ -112,7 +112,7 @@ def record(told: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: told[name] for name in kept}, "trials": best}
 
 
-def test_figures(sweep: Sweep) -> dict[str, Any] | None:
+def test_summary(sweep: Sweep) -> dict[str, Any] | None:
     """What the winner did on the test set: trial, count, seeds, metrics (means over the seeds); where it
     has an accuracy, mean, low and high (95 %) and deviation too. None before it was opened."""
     winner = winner_of(sweep)
@@ -124,7 +124,7 @@ def test_figures(sweep: Sweep) -> dict[str, Any] | None:
         "seeds": len(winner.looks),
         "metrics": winner.metrics,
     }
-    if (ours := winner.measured) is not None:
+    if (ours := winner.test_accuracy) is not None:
         told |= {"mean": ours.share, **ours.interval._asdict(), "deviation": ours.deviation}
     return told
 

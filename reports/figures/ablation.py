@@ -12,12 +12,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from scipy import special
 
-from reports.analysis.winner import chosen_of
+from reports.analysis.winner import chosen_trial
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, figure, plain, value_axis
 from reports.formatting.estimates import difference
 from reports.formatting.wording import NOTHING, listing, plural, setting, steady
-from reports.importance.encoding import beyond
-from reports.importance.surrogate import WEAK, Surrogate, honesty, surrogate
+from reports.importance.encoding import is_outside
+from reports.importance.surrogate import WEAK, Surrogate, fit_quality, surrogate
 from reports.statistics.inference import spread
 from search.records.confirmation import Candidate, candidate_name
 from search.records.sweep import Sweep
@@ -104,7 +104,7 @@ def ablation(sweep: Sweep) -> Ablation | str:
             "The default recipe was not trained beside the best trials, so it is not on record; "
             "a confirmation trains it."
         )
-    chosen = chosen_of(sweep)
+    chosen = chosen_trial(sweep)
     if chosen is None:
         return "The confirmation has found no winner yet, so no path leads there from the default recipe."
     if chosen[0] is None:
@@ -135,7 +135,7 @@ def ablation(sweep: Sweep) -> Ablation | str:
         steps=tuple(steps),
         start=_measured(reference),
         end=_measured(own),
-        beyond=tuple(name for name, value in begin.items() if beyond(scales[name], value)),
+        beyond=tuple(name for name, value in begin.items() if is_outside(scales[name], value)),
         r_squared=model.r_squared,
     )
 
@@ -273,7 +273,7 @@ def sentence(numbers: Ablation) -> str:
         told += f"; measured with fresh seeds, the whole is {difference(numbers.metric, whole)}{side}"
     weak = ", too little to rely on" if numbers.r_squared < WEAK else ""
     outside = f" and was shown no {listing(numbers.beyond)} like the default's" if numbers.beyond else ""
-    return f"{told}. The steps are a model's, which {honesty(numbers.r_squared)}{outside}{weak}."
+    return f"{told}. The steps are a model's, which {fit_quality(numbers.r_squared)}{outside}{weak}."
 
 
 def draw(numbers: Ablation) -> go.Figure:

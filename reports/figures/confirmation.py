@@ -8,7 +8,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 from scipy import special
 
-from reports.analysis.confirmed import Confirmed
+from reports.analysis.confirmed import ConfirmationSummary
 from reports.figures.style import AMBER, BLUE, GREY, figure, plain, value_axis
 from trainable.contract import Metric
 
@@ -33,7 +33,7 @@ class Confirmation(NamedTuple):
     bars: tuple[Bar, ...]
 
 
-def confirmation(told: Confirmed | None) -> Confirmation | str:
+def confirmation(told: ConfirmationSummary | None) -> Confirmation | str:
     """The numbers, or why there are none."""
     if told is None:
         return "The search was not confirmed: its winner is the best of many trainings, and so the luckiest."

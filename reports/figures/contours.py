@@ -13,7 +13,7 @@ from reports.analysis.scale import Scale
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, OF_TRIALS, axis_title, figure
 from reports.formatting.wording import plural, setting, steady
-from reports.importance.surrogate import WEAK, Surrogate, honesty, surrogate
+from reports.importance.surrogate import WEAK, Surrogate, fit_quality, surrogate
 from search.records.sweep import Sweep
 from trainable.contract import Metric
 
@@ -114,7 +114,7 @@ def sentence(numbers: Contours) -> str:
     told = (
         f"A model of {plural(numbers.trials, 'complete trial')} expects the best score near "
         f"{names[0]} {one} and {names[1]} {other}: {numbers.metric.format(mean)} on average over the other "
-        f"settings. It {honesty(numbers.r_squared)}"
+        f"settings. It {fit_quality(numbers.r_squared)}"
     )
     return f"{told}, too little to rely on." if numbers.r_squared < WEAK else f"{told}."
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.winner_pairs import LEVEL, Pair
+from reports.analysis.winner_pairs import LEVEL, WinnerPair
 from reports.figures.style import BLUE, GREY, figure, plain
-from reports.formatting.estimates import difference, figures, p_words
+from reports.formatting.estimates import difference, mean_with_deviation, p_text
 from reports.formatting.wording import NOTHING, plural
 from trainable.contract import Metric
 
@@ -29,18 +29,18 @@ class Differences(NamedTuple):
 
     metric: Metric
     on: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[WinnerPair, ...]
     compared: int
 
 
-def differences(pairs: Sequence[Pair]) -> list[Differences] | str:
+def differences(pairs: Sequence[WinnerPair]) -> list[Differences] | str:
     """The numbers, one entry for each metric and split, or why there are none."""
     told = [pair for pair in pairs if pair.comparison is not None]
     if not told:
         reasons = list(dict.fromkeys(pair.why for pair in pairs))
         shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         return f"It cannot be told whose winner is better: {shown}."
-    found: dict[tuple[Metric, str], list[Pair]] = {}
+    found: dict[tuple[Metric, str], list[WinnerPair]] = {}
     for pair in told:
         assert pair.by is not None and pair.on is not None
         found.setdefault((pair.by, pair.on), []).append(pair)
@@ -50,7 +50,7 @@ def differences(pairs: Sequence[Pair]) -> list[Differences] | str:
 def sentence(numbers: Sequence[Differences]) -> str:
     """How many pairs are told apart, by what, and what the intervals mean."""
     held = [pair for each in numbers for pair in each.pairs]
-    apart = sum(pair.word != "tied" for pair in held)
+    apart = sum(pair.standing != "tied" for pair in held)
     methods = dict.fromkeys(METHODS[pair.method] for pair in held if pair.method is not None)
     if len(held) == 1:
         told = f"The winners are {'told apart' if apart else 'not told apart'}"
@@ -78,7 +78,7 @@ def draw(numbers: Differences) -> go.Figure:
         x=[scale * told.difference for _, told in rows],
         y=[_name(pair) for pair, _ in rows],
         customdata=[
-            [signed(numbers.metric, told.difference), interval(numbers.metric, pair), p_words(pair.p or 0.0)]
+            [signed(numbers.metric, told.difference), interval(numbers.metric, pair), p_text(pair.p or 0.0)]
             for pair, told in rows
         ],
         error_x={
@@ -92,7 +92,7 @@ def draw(numbers: Differences) -> go.Figure:
         marker={
             "size": 9,
             "color": BLUE,
-            "symbol": ["circle-open" if pair.word == "tied" else "circle" for pair, _ in rows],
+            "symbol": ["circle-open" if pair.standing == "tied" else "circle" for pair, _ in rows],
         },
         hovertemplate="%{y}<br>%{customdata[0]} (%{customdata[1]}), %{customdata[2]}<extra></extra>",
     )
@@ -118,7 +118,7 @@ def draw(numbers: Differences) -> go.Figure:
     )
 
 
-def _name(pair: Pair) -> str:
+def _name(pair: WinnerPair) -> str:
     return f"{plain(pair.one.short)}<br>− {plain(pair.other.short)}"
 
 
@@ -127,7 +127,7 @@ def signed(metric: Metric, value: float) -> str:
     return f"{'-' if value < 0 else '+'}{difference(metric, value)}"
 
 
-def interval(metric: Metric, pair: Pair) -> str:
+def interval(metric: Metric, pair: WinnerPair) -> str:
     """ "+0.10 to +0.32": its ends, signed; "" where there is none."""
     return "" if pair.comparison is None else ends_words(metric, pair.comparison.low, pair.comparison.high)
 
@@ -140,7 +140,7 @@ def ends_words(metric: Metric, low: float, high: float) -> str:
     return " to ".join(f"{end:+.3g}" for end in ends)
 
 
-def table(pairs: Sequence[Pair]) -> pd.DataFrame:
+def table(pairs: Sequence[WinnerPair]) -> pd.DataFrame:
     """One row a pair, the ones that cannot be compared too."""
     rows = []
     for pair in pairs:
@@ -148,7 +148,8 @@ def table(pairs: Sequence[Pair]) -> pd.DataFrame:
         sides = [NOTHING, NOTHING]
         if pair.sides is not None and by is not None:
             sides = [
-                f"{side.name}: {figures(by, side.mean, side.deviation)} ({plural(side.seeds, 'seed')})"
+                f"{side.name}: {mean_with_deviation(by, side.mean, side.deviation)} "
+                f"({plural(side.seeds, 'seed')})"
                 for side in pair.sides
             ]
         known = by is not None and pair.comparison is not None and pair.p is not None
@@ -160,10 +161,10 @@ def table(pairs: Sequence[Pair]) -> pd.DataFrame:
                 if known and by and pair.comparison
                 else "",
                 "95 % interval": interval(by, pair) if known and by else "",
-                "p": p_words(pair.p).removeprefix("p = ").removeprefix("p ")
+                "p": p_text(pair.p).removeprefix("p = ").removeprefix("p ")
                 if known and pair.p is not None
                 else "",
-                "first's is": pair.word or "",
+                "first's is": pair.standing or "",
                 "by": "" if by is None else f"{by.name.replace('_', ' ')}, {pair.on}",
                 "first's winner": sides[0],
                 "second's winner": sides[1],

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
-from reports.analysis.runs import ComparedRun, Group
+from reports.analysis.runs import ComparableRuns, ComparedRun
 from reports.figures.stroke import stroke
 from reports.figures.style import Window, figure, plain, value_axis, window
 from reports.formatting.wording import listing, plural
@@ -40,7 +40,7 @@ class Edf(NamedTuple):
     window: Window
 
 
-def edf(group: Group) -> Edf | str:
+def edf(group: ComparableRuns) -> Edf | str:
     """The numbers, or why there are none."""
     made = [told for run in group.runs if (told := distribution(run)) is not None]
     if not made:

@@ -12,8 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
-from reports.analysis.reference import FEWEST, expected_best, is_blind, outcomes, random_trials
-from reports.analysis.runs import runs_of
+from reports.analysis.reference import FEWEST, expected_best, outcomes, random_trials, sampler_ignores_scores
+from reports.analysis.runs import compared_runs
 from reports.figures.incumbents import By, Trace, cost, trace
 from reports.figures.style import BLUE, GREY, Window, count_axis, figure, value_axis, window
 from reports.formatting.wording import NOTHING, duration, plural, steady
@@ -55,13 +55,13 @@ class Efficiency(NamedTuple):
 
 def efficiency(sweep: Sweep) -> Efficiency | str:
     """The numbers, or why there are none."""
-    (run,) = runs_of([sweep])
+    (run,) = compared_runs([sweep])
     told = trace(run)
     if not told.incumbents:
         return "No trial has trained to its end yet, so there is no best score."
     own = trained(sweep)
     places = np.unique(np.geomspace(1, len(own), min(POINTS, len(own))).round().astype(np.int64))
-    drawn = () if is_blind(sweep) else random_trials(sweep)
+    drawn = () if sampler_ignores_scores(sweep) else random_trials(sweep)
     reference = None
     if len(drawn) >= FEWEST and len(drawn) < len(own):
         sign = 1.0 if sweep.metric.direction == "maximize" else -1.0
@@ -81,7 +81,7 @@ def efficiency(sweep: Sweep) -> Efficiency | str:
         trials=tuple(int(place) for place in places),
         workers=max(trained_for / told.seconds, 1e-9) if told.seconds else 1.0,
         reference=reference,
-        blind=is_blind(sweep),
+        blind=sampler_ignores_scores(sweep),
         window=window(scores, sweep.metric, scores, reach=1.5),
     )
 

@@ -11,13 +11,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from reports.analysis.once import once
+from reports.analysis.once import once_per_sweep
 from reports.analysis.scale import Scale, scales
 from reports.figures.style import BLUE, ORANGE, figure, plain
 from reports.formatting.wording import NOTHING, listing, plural, steady, whole_percent
 from reports.importance.fanova import fanova
 from reports.importance.ped_anova import column, ped_anova
-from reports.importance.surrogate import complete_trials, encoding_of, moves, scores_of
+from reports.importance.surrogate import complete_trials, encoding_of, scores_of, varies
 from reports.statistics.inference import Interval
 from search.records.sweep import Sweep, Trial
 
@@ -66,7 +66,7 @@ class Importances(NamedTuple):
         return self.leading >= STABLE
 
 
-@once
+@once_per_sweep
 def importances(sweep: Sweep) -> Importances | str:
     """The numbers, or why they cannot be told.
 
@@ -84,7 +84,7 @@ def importances(sweep: Sweep) -> Importances | str:
         )
     if len({trial.score for trial in complete}) == 1:
         return "Every complete trial has the same score, so no setting can be said to matter."
-    moving = [scale for scale in scales(sweep) if moves(scale, complete)]
+    moving = [scale for scale in scales(sweep) if varies(scale, complete)]
     if not moving:
         return "No setting took more than one value, so none can be said to matter."
     losses = scores_of(complete) * (-1.0 if sweep.metric.direction == "maximize" else 1.0)

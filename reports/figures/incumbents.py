@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
-from reports.analysis.runs import ComparedRun, Group
+from reports.analysis.runs import ComparableRuns, ComparedRun
 from reports.figures.stroke import stroke
 from reports.figures.style import Window, figure, plain, value_axis, window
 from reports.formatting.wording import NOTHING, duration, listing, plural
@@ -146,7 +146,7 @@ def _start_of(sweep: Sweep, trial: Trial, ended: datetime) -> Session | None:
     return begun[-1] if begun else None
 
 
-def incumbents(group: Group, by: By) -> Incumbents | str:
+def incumbents(group: ComparableRuns, by: By) -> Incumbents | str:
     """The numbers, or why there are none."""
     made = [told for told in map(trace, group.runs) if told.incumbents]
     if not made:

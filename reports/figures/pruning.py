@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.once import once
+from reports.analysis.once import once_per_sweep
 from reports.analysis.ranking import trained
-from reports.analysis.rungs import one_in, planned_epochs, rungs_of
+from reports.analysis.rungs import planned_epochs, reduction_factor_of, rungs_of
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, count_axis, figure
 from reports.formatting.wording import NOTHING, duration, plural
 from reports.statistics.correlation import Correlation, rank_correlation
@@ -101,7 +101,7 @@ class Pruning(NamedTuple):
         )
 
 
-@once
+@once_per_sweep
 def pruning(sweep: Sweep) -> Pruning | str:
     """The numbers, or why there are none."""
     own = [trial for trial in trained(sweep) if trial.epochs]
@@ -116,7 +116,7 @@ def pruning(sweep: Sweep) -> Pruning | str:
     saved = [max(0, planned_epochs(trial) - trial.epochs[-1].number) for trial in stopped]
     complete = [trial for trial in own if trial.state is State.COMPLETE and trial.score is not None]
     best = sweep.best()
-    rungs, factor = rungs_of(sweep), one_in(sweep)
+    rungs, factor = rungs_of(sweep), reduction_factor_of(sweep)
     values = {trial.number: _values(sweep, trial) for trial in own}
     ends: dict[int, int] = {}
     for trial in stopped:

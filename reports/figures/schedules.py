@@ -29,7 +29,7 @@ from reports.figures.style import (
     value_axis,
     window,
 )
-from reports.formatting.estimates import p_words
+from reports.formatting.estimates import p_text
 from reports.formatting.wording import NOTHING, listing, plural, setting
 from reports.statistics.inference import spread
 from reports.statistics.multiplicity import tie_groups
@@ -306,7 +306,7 @@ def table(numbers: Schedules) -> pd.DataFrame:
                 "95 % interval": NOTHING if choice.low is None else f"{low} to {high}",
                 "best": numbers.metric.format(top),
                 "best trial": choice.best,
-                "worse than": ", ".join(f"{each.better} ({p_words(each.p)})" for each in ahead),
+                "worse than": ", ".join(f"{each.better} ({p_text(each.p)})" for each in ahead),
             }
         )
     return pd.DataFrame(rows)

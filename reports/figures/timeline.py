@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.once import once
+from reports.analysis.once import once_per_sweep
 from reports.analysis.ranking import trained
 from reports.figures.style import AMBER, COLOUR, GREY, OF_TRIALS, figure, plain
 from reports.formatting.wording import NOTHING, duration, plural, whole_percent
@@ -114,7 +114,7 @@ class _Stay(NamedTuple):
     exact: bool
 
 
-@once
+@once_per_sweep
 def timeline(sweep: Sweep) -> Timeline | str:
     """The numbers, or why there are none."""
     if not sweep.sessions:

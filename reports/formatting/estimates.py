@@ -12,12 +12,12 @@ def difference(metric: Metric, value: float) -> str:
     return f"{100 * abs(value):.2f} points" if metric.unit == "share" else metric.format(abs(value))
 
 
-def p_words(p: float) -> str:
+def p_text(p: float) -> str:
     """ "p = 0.012", "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def figures(metric: Metric, mean: float, deviation: float | None) -> str:
+def mean_with_deviation(metric: Metric, mean: float, deviation: float | None) -> str:
     """ "98.41 % ± 0.07": a mean and its deviation over seeds."""
     if deviation is None:
         return metric.format(mean)
@@ -25,7 +25,7 @@ def figures(metric: Metric, mean: float, deviation: float | None) -> str:
     return f"{metric.format(mean)} ± {shown}"
 
 
-def interval_words(metric: Metric, low: float | None, high: float | None) -> str:
+def interval_text(metric: Metric, low: float | None, high: float | None) -> str:
     """ "98.2 to 98.6 %"; "" where there is none, or no end to it."""
     if low is None or high is None or math.isinf(low) or math.isinf(high):
         return ""
@@ -34,6 +34,6 @@ def interval_words(metric: Metric, low: float | None, high: float | None) -> str
     return f"{metric.format(low)} to {metric.format(high)}"
 
 
-def called(trial: int | None) -> str:
+def recipe_name(trial: int | None) -> str:
     """ "trial 12", or "the default recipe", within a sentence."""
     return "the default recipe" if trial is None else f"trial {trial}"

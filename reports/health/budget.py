@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reports.analysis.ranking import trained
-from reports.analysis.verdict import run_reference
+from reports.analysis.verdict import run_argument
 from reports.formatting.estimates import difference
 from reports.formatting.wording import plural
 from reports.health.best import MOST_OF_BEST, best_trials
@@ -35,7 +35,7 @@ def still_improving(sweep: Sweep) -> Finding:
         name,
         f"The best one, trial {best.number}, is among the last tenth of "
         f"{plural(len(trained(sweep)), 'trial')}: the search was still improving.",
-        f"Go on: benchsweep extend {run_reference(sweep)} --trials {max(10, len(sweep.trials) // 2)}",
+        f"Go on: benchsweep extend {run_argument(sweep)} --trials {max(10, len(sweep.trials) // 2)}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from reports.analysis.once import once
+from reports.analysis.once import once_per_sweep
 from reports.formatting.wording import plural
 from reports.health.budget import still_improving, still_learning
 from reports.health.luck import better_than_random, beyond_noise, sealed_test_set, stable_importances
@@ -29,7 +29,7 @@ CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
 """Every check, by its key in results.json."""
 
 
-@once
+@once_per_sweep
 def health(sweep: Sweep) -> Mapping[str, Finding]:
     """What every check found, the warnings first; nothing before the first trial was trained."""
     if not any(trial.epochs for trial in sweep.trials):

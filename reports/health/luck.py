@@ -6,10 +6,10 @@ import numpy as np
 
 from reports.analysis.confirmed import confirmed
 from reports.analysis.ranking import trained
-from reports.analysis.reference import FEWEST, is_blind, outcomes, random_trials
-from reports.analysis.verdict import run_reference
+from reports.analysis.reference import FEWEST, outcomes, random_trials, sampler_ignores_scores
+from reports.analysis.verdict import run_argument
 from reports.figures.importances import importances
-from reports.formatting.estimates import difference, p_words
+from reports.formatting.estimates import difference, p_text
 from reports.formatting.wording import whole_percent
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep
@@ -25,7 +25,7 @@ def beyond_noise(sweep: Sweep) -> Finding:
         return unknown(
             name,
             "The best trial's lead may be the luck of its seed: nothing was trained again with fresh ones.",
-            f"Confirm it: benchsweep confirm {run_reference(sweep)}",
+            f"Confirm it: benchsweep confirm {run_argument(sweep)}",
         )
     first = told.rows[0] if told.rows else None
     default = next((row for row in told.rows if row.trial is None), None)
@@ -47,7 +47,7 @@ def beyond_noise(sweep: Sweep) -> Finding:
     return warned(
         name,
         f"{seen}; they are not told apart.",
-        f"More seeds may tell: benchsweep confirm {run_reference(sweep)} --seeds 20",
+        f"More seeds may tell: benchsweep confirm {run_argument(sweep)} --seeds 20",
     )
 
 
@@ -55,7 +55,7 @@ def better_than_random(sweep: Sweep) -> Finding:
     """Whether the sampler drew better than at random: the complete trials that it chose against those of the
     same search that it drew blindly (Mann and Whitney's test, one-sided)."""
     name = "Better than random search"
-    if is_blind(sweep):
+    if sampler_ignores_scores(sweep):
         return unknown(name, "The sampler never looks at a score, so there is nothing to compare.")
     blind = {trial.number for trial in random_trials(sweep)}
     complete = [trial for trial in trained(sweep) if trial.state is State.COMPLETE]
@@ -76,7 +76,7 @@ def better_than_random(sweep: Sweep) -> Finding:
     )
     told = (
         f"A trial that the sampler chose beats a random one of this search {whole_percent(share)} of the "
-        f"time ({len(chosen)} against {len(drawn)} complete ones, {p_words(p)})"
+        f"time ({len(chosen)} against {len(drawn)} complete ones, {p_text(p)})"
     )
     if p <= CHANCE:
         return passed(name, f"{told}.")

@@ -7,7 +7,7 @@ import shlex
 
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
-from reports.analysis.verdict import run_reference
+from reports.analysis.verdict import run_argument
 from reports.formatting.wording import listing, plural
 from reports.health.best import BEST, MOST_OF_BEST, best_trials
 from search.doctor.finding import Finding, passed, unknown, warned
@@ -41,7 +41,7 @@ def edges(sweep: Sweep) -> Finding:
     return warned(
         name,
         f"Of the best {BEST} trials {told}: better ones may lie beyond.",
-        f"Widen the space: benchsweep extend {run_reference(sweep)} --trials 20 {wider}",
+        f"Widen the space: benchsweep extend {run_argument(sweep)} --trials 20 {wider}",
     )
 
 

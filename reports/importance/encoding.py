@@ -61,7 +61,7 @@ def share_within(scale: Scale, value: Any) -> float:
     return scale.share(min(max(float(value), scale.low), scale.high))
 
 
-def beyond(scale: Scale, value: Any) -> bool:
+def is_outside(scale: Scale, value: Any) -> bool:
     """Whether the value lies outside what was sampled."""
     if scale.choices:
         return setting(value) not in scale.choices

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from reports.importance.encoding import Encoding
 from reports.importance.leaves import Leaves, leaves
+from reports.statistics.arrays import Floats
 from search.records.trial import Trial
 
 TREES = 64
 """As many as Optuna's evaluator grows."""
-
-Floats = NDArray[np.float64]
 
 
 def fanova(encoding: Encoding, trials: Sequence[Trial], scores: Floats) -> Floats:

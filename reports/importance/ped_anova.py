@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from scipy import special
 
 from reports.analysis.scale import Scale
+from reports.statistics.arrays import Floats
 from search.records.trial import Trial
 
 STEPS = 50
 """Cells into which a number's range is cut."""
 
-Floats = NDArray[np.float64]
 
-
-class Column(NamedTuple):
+class BinnedColumn(NamedTuple):
     """A setting in N trials. cells: int [N], 0..size - 1, or -1 where it was not asked. choices: whether the
     cells are choices, which have no neighbours."""
 
@@ -35,7 +34,7 @@ class Column(NamedTuple):
     choices: bool
 
 
-def column(scale: Scale, trials: Sequence[Trial]) -> Column:
+def column(scale: Scale, trials: Sequence[Trial]) -> BinnedColumn:
     """The setting's cells in these trials; the scale must be longer than one point."""
     asked = [scale.name in trial.sampled for trial in trials]
     at = np.array(
@@ -44,15 +43,15 @@ def column(scale: Scale, trials: Sequence[Trial]) -> Column:
     cells = np.full(len(trials), -1)
     if scale.choices:
         cells[asked] = at.astype(np.int64)
-        return Column(cells, len(scale.choices), True)
+        return BinnedColumn(cells, len(scale.choices), True)
     low, high = scale.low, scale.high
     if scale.log:
         low, high, at = math.log(low), math.log(high), np.log(at)
     cells[asked] = np.clip(np.ceil((at - low) / ((high - low) / (STEPS - 1)) - 0.5), 0, STEPS - 1)
-    return Column(cells, STEPS, False)
+    return BinnedColumn(cells, STEPS, False)
 
 
-def ped_anova(columns: Sequence[Column], losses: Floats, weights: Floats, quantile: float) -> Floats:
+def ped_anova(columns: Sequence[BinnedColumn], losses: Floats, weights: Floats, quantile: float) -> Floats:
     """The importance of each setting, before they are made to sum to 1: float64 [B, settings], >= 0.
 
     losses: [N], less is better. weights: [B, N], how often each trial counts, whole numbers. quantile: the

@@ -13,14 +13,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reports.analysis.once import once
+from reports.analysis.once import once_per_sweep
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
 from reports.formatting.wording import setting, steady
 from reports.importance.encoding import Encoding
 from reports.importance.leaves import Leaves, leaves
+from reports.statistics.arrays import Floats
 from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
 
@@ -34,8 +34,6 @@ WEAK = 0.3
 
 BACKGROUND = 128
 """Trials at most over which a partial dependence is averaged, evenly taken from all of them."""
-
-Floats = NDArray[np.float64]
 
 
 class Prediction(NamedTuple):
@@ -112,7 +110,7 @@ class Surrogate:
         return told / len(self.grown)
 
 
-@once
+@once_per_sweep
 def surrogate(sweep: Sweep) -> Surrogate | str:
     """The model, or why there is none. The same sweep gives the same model."""
     complete = complete_trials(sweep)
@@ -120,7 +118,7 @@ def surrogate(sweep: Sweep) -> Surrogate | str:
         return f"A model of the scores needs at least {FEWEST} complete trials; there {_are(len(complete))}."
     if len({trial.score for trial in complete}) == 1:
         return "Every complete trial has the same score, so there is nothing to model."
-    moving = tuple(scale for scale in scales(sweep) if moves(scale, complete))
+    moving = tuple(scale for scale in scales(sweep) if varies(scale, complete))
     if not moving:
         return "No setting took more than one value, so the scores cannot be modelled by any."
     from sklearn.ensemble import RandomForestRegressor  # half a second that a page without figures saves
@@ -146,7 +144,7 @@ def scores_of(trials: Sequence[Trial]) -> Floats:
     return np.array([trial.score for trial in trials], dtype=np.float64)
 
 
-def moves(scale: Scale, trials: Sequence[Trial]) -> bool:
+def varies(scale: Scale, trials: Sequence[Trial]) -> bool:
     """Whether the setting took more than one value."""
     return len({setting(trial.sampled[scale.name]) for trial in trials if scale.name in trial.sampled}) > 1
 
@@ -157,7 +155,7 @@ def encoding_of(moving: Sequence[Scale], trials: Sequence[Trial]) -> Encoding:
     return Encoding(tuple(moving), frozenset(partly))
 
 
-def honesty(r_squared: float) -> str:
+def fit_quality(r_squared: float) -> str:
     """How far it is to be believed: "explains 71 % of the variance of scores it had not seen"."""
     share = f"{100 * r_squared:.0f} %" if r_squared > 0 else "none"
     return f"explains {share} of the variance of scores it had not seen"

@@ -8,16 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.confirmed import confirmed, test_figure
+from reports.analysis.confirmed import confirmed, test_metric
 from reports.analysis.contrast import Contrast, environment_contrasts, plan_contrasts, space_contrasts
 from reports.analysis.ranking import trained
-from reports.analysis.runs import ComparedRun, Group, data_of, groups, runs_of
+from reports.analysis.runs import ComparableRuns, ComparedRun, comparable_runs, compared_runs, data_identity
 from reports.analysis.trials_frame import states_sentence
-from reports.analysis.winner import bits_of, winner_of
-from reports.analysis.winner_pairs import LEVEL, Pair, pairs, plain_pair
+from reports.analysis.winner import correct_bits, winner_of
+from reports.analysis.winner_pairs import LEVEL, WinnerPair, pairs, plain_pair
 from reports.figures import differences, edf, incumbents
 from reports.figures.incumbents import FEW, By, Trace, cost, trace
-from reports.formatting.estimates import difference, figures, interval_words, p_words
+from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text
 from reports.formatting.wording import NOTHING, duration, listing, plural
 from reports.page.sections import Section
 from reports.statistics.inference import mean_interval, spread
@@ -27,7 +27,7 @@ from trainable.contract import Metric
 
 MOST = 12
 """Runs that are compared at once: as many as there are marks to tell lines apart by."""
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a key of the JSON changes its meaning or goes; a new key does not raise it."""
 
 
@@ -43,8 +43,8 @@ class RunComparison:
     """
 
     runs: tuple[ComparedRun, ...]
-    groups: tuple[Group, ...]
-    pairs: tuple[Pair, ...]
+    groups: tuple[ComparableRuns, ...]
+    pairs: tuple[WinnerPair, ...]
     figure: str
     caption: str
     sentences: tuple[str, ...]
@@ -62,8 +62,8 @@ class RunComparison:
         folder is named twice."""
         if not 2 <= len(sweeps) <= MOST:
             raise ValueError(f"2 to {MOST} runs are compared at once, but got {len(sweeps)}")
-        runs = runs_of(sweeps)
-        held, told = groups(runs), pairs(runs)
+        runs = compared_runs(sweeps)
+        held, told = comparable_runs(runs), pairs(runs)
         plan, space, environment = (
             made(sweeps) for made in (plan_contrasts, space_contrasts, environment_contrasts)
         )
@@ -125,7 +125,7 @@ def contrast_table(runs: Sequence[ComparedRun], rows: Sequence[Contrast]) -> pd.
     return pd.DataFrame([[row.key, *row.values] for row in rows], columns=names)
 
 
-def _figure(told: Sequence[Pair]) -> tuple[str, str]:
+def _figure(told: Sequence[WinnerPair]) -> tuple[str, str]:
     """The lead of the best winner over the one next to it."""
     lead = leader(told)
     if lead is None:
@@ -137,12 +137,12 @@ def _figure(told: Sequence[Pair]) -> tuple[str, str]:
     other = pair.other if run is pair.one else pair.one
     on = f"{by.name.replace('_', ' ')} on {_split(pair)}"
     size, chance = difference(by, comparison.difference), _chance(pair, run)
-    if pair.word == "tied":
+    if pair.standing == "tied":
         return size, f"{on}, between the winners of {run.short} and {other.short}: not told apart ({chance})"
     return size, f"{on}: {run.short}'s winner {_side(by)} {other.short}'s ({chance})"
 
 
-def _split(pair: Pair) -> str:
+def _split(pair: WinnerPair) -> str:
     return "the test set" if pair.on == "test set" else "validation, with fresh seeds"
 
 
@@ -151,17 +151,17 @@ def _side(metric: Metric) -> str:
     return "above" if metric.direction == "maximize" else "below"
 
 
-def _chance(pair: Pair, run: ComparedRun) -> str:
+def _chance(pair: WinnerPair, run: ComparedRun) -> str:
     """ "95 % interval +0.10 to +0.32, p = 0.002", of `run`'s winner less the other's."""
     comparison, by = pair.comparison, pair.by
     assert comparison is not None and by is not None and pair.p is not None
     ends = (comparison.low, comparison.high)
     if run is not pair.one:
         ends = (-comparison.high, -comparison.low)
-    return f"95 % interval {differences.ends_words(by, *ends)}, {p_words(pair.p)}"
+    return f"95 % interval {differences.ends_words(by, *ends)}, {p_text(pair.p)}"
 
 
-def leader(told: Sequence[Pair]) -> tuple[ComparedRun, list[Pair]] | None:
+def leader(told: Sequence[WinnerPair]) -> tuple[ComparedRun, list[WinnerPair]] | None:
     """The run whose winner has the best mean of those compared by the same figure, and its pairs with the
     others; None where no two winners are compared."""
     known = [pair for pair in told if pair.comparison is not None]
@@ -176,21 +176,23 @@ def leader(told: Sequence[Pair]) -> tuple[ComparedRun, list[Pair]] | None:
     return run, [pair for pair in same if run in (pair.one, pair.other)]
 
 
-def _leads(pair: Pair) -> bool:
+def _leads(pair: WinnerPair) -> bool:
     """Whether the first's mean is at least as good."""
     assert pair.comparison is not None and pair.by is not None
     told = pair.comparison.difference
     return told == 0 or (told > 0) == (pair.by.direction == "maximize")
 
 
-def _sentences(runs: Sequence[ComparedRun], held: Sequence[Group], told: Sequence[Pair]) -> list[str]:
+def _sentences(
+    runs: Sequence[ComparedRun], held: Sequence[ComparableRuns], told: Sequence[WinnerPair]
+) -> list[str]:
     said = _pair_sentences(told)
     for group in held:
         said += _group_sentences(group)
     return said
 
 
-def _pair_sentences(told: Sequence[Pair]) -> list[str]:
+def _pair_sentences(told: Sequence[WinnerPair]) -> list[str]:
     lead = leader(told)
     if lead is None:
         reasons = list(dict.fromkeys(pair.why for pair in told))
@@ -204,7 +206,7 @@ def _pair_sentences(told: Sequence[Pair]) -> list[str]:
     words: dict[str, list[str]] = {"better": [], "tied": []}
     for pair in against:
         other = pair.other if pair.one is run else pair.one
-        words["tied" if pair.word == "tied" else "better"].append(other.short)
+        words["tied" if pair.standing == "tied" else "better"].append(other.short)
     on = "the test set" if against[0].on == "test set" else "validation"
     head = f"{run.short}'s winner has the best mean on {on}"
     parts = [f"it is better than that of {listing(words['better'])}"] if words["better"] else []
@@ -218,7 +220,7 @@ def _pair_sentences(told: Sequence[Pair]) -> list[str]:
     return said
 
 
-def _pair_sentence(run: ComparedRun, pair: Pair) -> str:
+def _pair_sentence(run: ComparedRun, pair: WinnerPair) -> str:
     """ "gpu's winner (trial 12) reaches 98.6 % on the test set, 0.21 points above laptop's (trial 3) …". run:
     the one whose mean is better."""
     assert pair.comparison is not None and pair.by is not None and pair.sides is not None
@@ -227,15 +229,15 @@ def _pair_sentence(run: ComparedRun, pair: Pair) -> str:
     ours, theirs = sides[run.place], sides[other.place]
     chance = f"{_chance(pair, run)}; {differences.METHODS[pair.method or 'seeds']}"
     size = difference(by, pair.comparison.difference)
-    reached = figures(by, ours.mean, ours.deviation)
+    reached = mean_with_deviation(by, ours.mean, ours.deviation)
     head = f"{run.short}'s winner ({ours.name}) reaches {reached} on {_split(pair)}"
-    tail = f"{other.short}'s ({theirs.name}), {figures(by, theirs.mean, theirs.deviation)}"
-    if pair.word == "tied":
+    tail = f"{other.short}'s ({theirs.name}), {mean_with_deviation(by, theirs.mean, theirs.deviation)}"
+    if pair.standing == "tied":
         return f"{head}, and {tail}: they are not told apart ({size}, {chance})."
     return f"{head}, {size} {_side(by)} {tail}: more than chance explains ({chance})."
 
 
-def _group_sentences(group: Group) -> list[str]:
+def _group_sentences(group: ComparableRuns) -> list[str]:
     """Which found more in the search, and how soon."""
     traces = [told for told in map(trace, group.runs) if told.best is not None]
     metric = group.metric
@@ -296,7 +298,7 @@ def _differing(*contrasts: Sequence[Contrast]) -> str:
     )
 
 
-def _cautions(runs: Sequence[ComparedRun], held: Sequence[Group]) -> list[str]:
+def _cautions(runs: Sequence[ComparedRun], held: Sequence[ComparableRuns]) -> list[str]:
     said = []
     metrics = dict.fromkeys(run.sweep.metric for run in runs)
     if len(metrics) > 1:
@@ -309,10 +311,10 @@ def _cautions(runs: Sequence[ComparedRun], held: Sequence[Group]) -> list[str]:
             f"The runs are judged by different metrics, so their scores are never held against each other; "
             f"each metric has a drawing of its own. {'; '.join(parts)}."
         )
-    data = dict.fromkeys(data_of(run.sweep) for run in runs)
+    data = dict.fromkeys(data_identity(run.sweep) for run in runs)
     if len(data) > 1:
         parts = [
-            f"{', '.join(run.short for run in runs if data_of(run.sweep) == each)}"
+            f"{', '.join(run.short for run in runs if data_identity(run.sweep) == each)}"
             + (f" (data_sha256 {each[1][:12]}…)" if each[0] == "sha256" else "")
             for each in data
         ]
@@ -388,7 +390,7 @@ def fresh_words(sweep: Sweep) -> str:
         return NOTHING
     first = told.rows[0]
     assert first.mean is not None
-    return f"{figures(told.metric, first.mean, first.deviation)}, {candidate_name(first.trial)}"
+    return f"{mean_with_deviation(told.metric, first.mean, first.deviation)}, {candidate_name(first.trial)}"
 
 
 def test_words(sweep: Sweep, interval: bool = False) -> str:
@@ -398,17 +400,17 @@ def test_words(sweep: Sweep, interval: bool = False) -> str:
     if winner is None:
         return NOTHING
     held = [look.evaluation for look in winner.looks]
-    by = test_figure(sweep, held[0])
+    by = test_metric(sweep, held[0])
     scores = [each.metrics[by.name] for each in held if by.name in each.metrics]
     if not scores:
         return NOTHING
     told = spread(scores)
-    words = figures(by, told.mean, told.deviation)
-    bits = bits_of(held) if interval and by.name == "accuracy" else None
-    return words if bits is None else f"{words} (95 % {interval_words(by, *mean_interval(bits))})"
+    words = mean_with_deviation(by, told.mean, told.deviation)
+    bits = correct_bits(held) if interval and by.name == "accuracy" else None
+    return words if bits is None else f"{words} (95 % {interval_text(by, *mean_interval(bits))})"
 
 
-def _sections(held: Sequence[Group], told: Sequence[Pair]) -> tuple[Section, ...]:
+def _sections(held: Sequence[ComparableRuns], told: Sequence[WinnerPair]) -> tuple[Section, ...]:
     winners = differences.differences(told)
     titles: dict[By, str] = {
         "trials": "Best so far, by trials",
@@ -472,7 +474,7 @@ def plain(comparison: RunComparison) -> dict[str, Any]:
 def _plain_run(comparison: RunComparison, run: ComparedRun) -> dict[str, Any]:
     sweep, told, spread_out = run.sweep, trace(run), edf.distribution(run)
     best, winner = sweep.best(), winner_of(sweep)
-    metric, (known_by, data) = sweep.metric, data_of(sweep)
+    metric, (known_by, data) = sweep.metric, data_identity(sweep)
     return {
         "name": run.label,
         "folder": str(sweep.folder),

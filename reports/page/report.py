@@ -11,12 +11,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from reports.analysis.failures import Failure, failures, failures_sentence
-from reports.analysis.provenance import Version, versions, warm_start_sentence
-from reports.analysis.ranking import benchmark_applies, leaderboard, standing, to_csv
-from reports.analysis.trials import Trials, trials
+from reports.analysis.provenance import VersionSummary, version_summaries, warm_start_sentence
+from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence, to_csv
+from reports.analysis.trials import SortableTrials, trials
 from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.verdict import Verdict, reproduce_command, verdict
-from reports.exports.results import record, results
+from reports.exports.results import reproduction_record, results
 from reports.figures.bars import Bars, bars
 from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
 from reports.health.health import health, health_sentence
@@ -51,11 +51,11 @@ class Report:
     bars: Bars
     sections: tuple[Section, ...]
     trials: pd.DataFrame
-    trials_table: Trials
+    trials_table: SortableTrials
     failures: tuple[Failure, ...]
     environment: tuple[tuple[str, str], ...]
     plan: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    versions: tuple[Version, ...]
+    versions: tuple[VersionSummary, ...]
     results: Mapping[str, Any]
 
     @classmethod
@@ -81,7 +81,7 @@ class Report:
             confirmation=confirmation_section(sweep),
             leaderboard=board,
             same_rules=leaderboard(sweep, benchmarks, same_rules=True),
-            leaderboard_sentence=standing(board) if applies else why,
+            leaderboard_sentence=leaderboard_sentence(board) if applies else why,
             bars=bars(board),
             sections=sections(sweep),
             trials=trials_table(sweep),
@@ -89,7 +89,7 @@ class Report:
             failures=tuple(failures(sweep)),
             environment=tuple(flatten(sweep.environment)),
             plan=tuple(_plan_tables(sweep.plan)),
-            versions=versions(sweep),
+            versions=version_summaries(sweep),
             results=results(sweep, benchmarks, command),
         )
 
@@ -241,7 +241,7 @@ def html(report: Report, plotlyjs: Literal["inline", "cdn"] = "inline") -> str:
         report.contents,
         report.all_sections,
         ["page.js", "trials.js"] if table.rows else ["page.js"],
-        {"record": record(report.results), "trials-data": table.data},
+        {"record": reproduction_record(report.results), "trials-data": table.data},
         plotlyjs,
         report=report,
     )

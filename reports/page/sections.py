@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.confirmed import Confirmed, confirmed
+from reports.analysis.confirmed import ConfirmationSummary, confirmed
 from reports.analysis.winner import winner_of
 from reports.figures import (
     ablation,
@@ -31,7 +31,7 @@ from reports.figures import (
 )
 from reports.figures.gallery import Gallery, gallery, share
 from reports.figures.gallery import sentence as gallery_sentence
-from reports.formatting.estimates import difference, figures, interval_words, p_words
+from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text
 from search.records.sweep import Sweep
 from trainable.contract import Metric
 
@@ -106,7 +106,7 @@ def confirmation_section(sweep: Sweep) -> Section:
     )
 
 
-def _confirmation_table(told: Confirmed) -> pd.DataFrame:
+def _confirmation_table(told: ConfirmationSummary) -> pd.DataFrame:
     metric, figure = told.metric, told.figure
     rows = []
     for row in told.rows:
@@ -116,21 +116,21 @@ def _confirmation_table(told: Confirmed) -> pd.DataFrame:
             "state": row.state,
             "seeds": row.seeds,
             "in the search": metric.format(row.selected_on),
-            "fresh seeds": "–" if row.mean is None else figures(metric, row.mean, row.deviation),
+            "fresh seeds": "–" if row.mean is None else mean_with_deviation(metric, row.mean, row.deviation),
             "luck": "–" if row.luck is None else f"{'-' * (row.luck < 0)}{difference(metric, row.luck)}",
         }
         if figure is not None:
             gain = None if seen is None else seen.gain
             shown |= {
-                "test set": "–" if seen is None else figures(figure, seen.mean, seen.deviation),
-                "95 % interval": "" if seen is None else interval_words(figure, seen.low, seen.high),
+                "test set": "–" if seen is None else mean_with_deviation(figure, seen.mean, seen.deviation),
+                "95 % interval": "" if seen is None else interval_text(figure, seen.low, seen.high),
                 "chance of best": "" if seen is None or seen.best is None else f"{seen.best:.0%}",
-                "winner is": "" if seen is None else seen.word or "",
+                "winner is": "" if seen is None else seen.standing or "",
                 "by": "" if gain is None else _signed(figure, gain.difference),
                 f"{100 * (1 - told.level):g} % interval of that": ""
                 if gain is None or math.isinf(gain.low)
                 else f"{_signed(figure, gain.low)} to {_signed(figure, gain.high)}",
-                "p": "" if seen is None or seen.p is None else p_words(seen.p),
+                "p": "" if seen is None or seen.p is None else p_text(seen.p),
             }
         rows.append({**shown, "why it is out": row.why})
     return pd.DataFrame(rows)

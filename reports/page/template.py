@@ -17,7 +17,7 @@ from plotly.utils import PlotlyJSONEncoder
 from reports.analysis.ranking import TIES
 from reports.analysis.trials import missing
 from reports.formatting import markdown
-from reports.formatting.estimates import called
+from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import duration, moment, setting, shorten
 from reports.page.leaderboard import leaderboard_markdown
 from reports.page.sections import Section
@@ -35,7 +35,7 @@ def environment(autoescape: bool) -> jinja2.Environment:
     )
     made.globals["ties"] = TIES
     made.filters |= {
-        "called": called,
+        "called": recipe_name,
         "setting": setting,
         "shorten": shorten,
         "moment": moment,

@@ -13,7 +13,7 @@ from scipy import optimize, special
 
 from search.racing.elimination import two_sided, welch
 
-Standing = Literal["above", "tied", "below"]
+Standing = Literal["better", "tied", "worse"]
 
 
 class Interval(NamedTuple):
@@ -89,10 +89,10 @@ def spread(values: Sequence[float]) -> Spread:
 def against_published(correct: int, count: int, published_percent: float) -> Standing:
     """Where our model stands against a published accuracy (percent, 0..100).
 
-    "above": the published figure lies below our 95 % Wilson interval; "below": it lies above it;
-    "tied": it lies inside, its ends included. The published figure is taken as exact, because its
-    own uncertainty is mostly unknown (often one run on the same 10,000 images): "above" and
-    "below" are therefore a little too sure of themselves, and "tied" is never too generous.
+    "better": the published accuracy lies below our 95 % Wilson interval; "worse": it lies above it;
+    "tied": it lies inside, ends included. The published accuracy is treated as exact because its own
+    uncertainty is mostly unknown (often one run on the same 10,000 images), so "better" and "worse" are
+    slightly overconfident and "tied" is never too generous.
     """
     return standing(wilson(correct, count), published_percent)
 
@@ -102,8 +102,8 @@ def standing(interval: Interval, published_percent: float) -> Standing:
     accuracy (percent, 0..100), by the rule of `against_published`."""
     published = published_percent / 100
     if published < interval.low:
-        return "above"
-    return "below" if published > interval.high else "tied"
+        return "better"
+    return "worse" if published > interval.high else "tied"
 
 
 def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> McNemar:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from search.racing.elimination import shaffer
 
-Row = TypeVar("Row")
+RowT = TypeVar("RowT")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -50,7 +50,7 @@ def selected(p_values: Sequence[float], candidates: int) -> list[float]:
     return shaffer([*p_values, *[1.0] * (pairs - len(p_values))], candidates)[: len(p_values)]
 
 
-def tie_groups(order: Sequence[Row], tied: Callable[[Row, Row], bool]) -> list[list[Row]]:
+def tie_groups(order: Sequence[RowT], tied: Callable[[RowT, RowT], bool]) -> list[list[RowT]]:
     """Rows, best first, in groups of which no row is known to be worse than the group's first.
 
     order: best first. tied: whether (first, other) cannot be told apart.
@@ -60,7 +60,7 @@ def tie_groups(order: Sequence[Row], tied: Callable[[Row, Row], bool]) -> list[l
     C. So a row may be tied with rows of the group above (all but its first), and two rows of one group
     may differ; what a group does say is that its rows cannot be told from its best one.
     """
-    groups: list[list[Row]] = []
+    groups: list[list[RowT]] = []
     for row in order:
         if groups and tied(groups[-1][0], row):
             groups[-1].append(row)

@@ -287,10 +287,10 @@ def test_json_is_one_object_and_writes_nothing_unless_asked(here: Any, runs: Pat
     done = here("compare", "small", "better", "sealed", "--runs", runs, "--json")
     told = json.loads(done.out, parse_constant=pytest.fail)
     assert sorted(runs.iterdir()) == there
-    assert told["schema"] == 1
+    assert told["schema"] == 2
     assert [run["name"] for run in told["runs"]] == ["small", "better", "sealed"]
     assert told["groups"] == [["small", "better", "sealed"]]
-    assert [pair["word"] for pair in told["pairs"]] == ["worse", None, None]
+    assert [pair["standing"] for pair in told["pairs"]] == ["worse", None, None]
     assert told["pairs"][0]["comparison"]["difference"] == pytest.approx(-0.01)
     assert "the test set of sealed is still sealed" in told["pairs"][1]["why"]
     assert told["differences"]["plan"] == {"seed": {"small": "0", "better": "1", "sealed": "2"}}

@@ -96,7 +96,7 @@ def test_without_bits_the_figures_of_the_seeds_are_compared_and_less_loss_is_bet
     assert seen is not None
     expected = compare_scores(scores[2], scores[None], told.level)
     assert seen.gain == expected
-    assert (seen.word, seen.best, seen.low) == ("better", None, None)
+    assert (seen.standing, seen.best, seen.low) == ("better", None, None)
 
 
 def test_the_terminals_table_stays_within_80_columns_and_cuts_no_figure() -> None:

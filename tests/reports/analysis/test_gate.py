@@ -28,8 +28,8 @@ def measurement(name: str, wrong: int, seeds: int = 3, count: int = 10_000) -> M
 def test_a_clear_loss_fails_and_a_clear_gain_passes() -> None:
     good, bad = measurement("good", 150), measurement("bad", 250)
     assert not against(bad, good).passed
-    assert against(bad, good).standing == "below"
-    assert against(good, bad).standing == "above"
+    assert against(bad, good).standing == "worse"
+    assert against(good, bad).standing == "better"
     assert "points" in against(bad, good).sentence
 
 
@@ -42,7 +42,7 @@ def test_the_same_model_is_tied_with_itself() -> None:
 def test_a_published_row_is_compared_with_our_interval() -> None:
     rows = read_benchmarks()
     ours = measurement("ours", 150)
-    assert against_row(ours, "origin-improved", rows).standing == "above"
+    assert against_row(ours, "origin-improved", rows).standing == "better"
     assert not against_row(ours, "ciresan2011-cnn", rows).passed
     with pytest.raises(NotComparable, match="no published row"):
         against_row(ours, "nobody", rows)

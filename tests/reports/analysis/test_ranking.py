@@ -26,7 +26,14 @@ from sweeps import (
 from benchsweep.screen.leaderboard import leaderboard_table
 from reports.analysis.benchmarks import COLUMNS as BENCHMARK_COLUMNS
 from reports.analysis.benchmarks import BenchmarksError, read_benchmarks
-from reports.analysis.ranking import COLUMNS, benchmark_applies, comparison, leaderboard, standing, to_csv
+from reports.analysis.ranking import (
+    COLUMNS,
+    benchmark_applies,
+    leaderboard,
+    leaderboard_sentence,
+    published_comparison,
+    to_csv,
+)
 from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.winner import winner_of
 from reports.formatting import markdown
@@ -94,8 +101,9 @@ def test_published_rows_are_above_tied_or_below_by_our_interval() -> None:
     low, high = wilson(9838, 10_000)
     for row in frame[~frame["ours"]].to_dict("records"):
         share = row["test_accuracy_percent"] / 100
-        assert row["against"] == ("above" if share < low else "below" if share > high else "tied")
-    assert comparison(frame) == "above 8 of 27 published results, tied with 5 and below 14"
+        assert row["against"] == ("better" if share < low else "worse" if share > high else "tied")
+    assert dict(frame["against"].value_counts()) == {"better": 8, "tied": 5, "worse": 14, "": 1}
+    assert published_comparison(frame).startswith("better than 8 of 27 published results")
 
 
 def test_rows_of_equal_accuracy_share_a_rank() -> None:
@@ -109,7 +117,7 @@ def test_before_the_test_set_is_opened_only_published_rows_are_listed_and_said_s
     assert len(frame) == 27
     assert not frame["ours"].any()
     assert set(frame["against"]) == {""}
-    assert standing(frame).startswith("The test set has not been opened yet")
+    assert leaderboard_sentence(frame).startswith("The test set has not been opened yet")
 
 
 def test_an_opening_that_was_cut_off_counts_as_none() -> None:
@@ -138,7 +146,7 @@ def test_the_winner_of_a_confirmation_is_the_races_and_its_kept_model_the_best_o
     assert len(winner.looks) == 10
     best = max(race.winner.complete, key=lambda rerun: rerun.score or 0)
     assert winner.model.seed == best.recipe["seed"]
-    ours = winner.measured
+    ours = winner.test_accuracy
     assert ours is not None
     assert ours.interval == mean_interval(np.stack([look.evaluation.correct for look in winner.looks]))
 
@@ -186,7 +194,7 @@ def test_another_trainable_has_no_published_rows_and_no_accuracy() -> None:
     frame = leaderboard(sweep, PUBLISHED)
     assert {str(name): str(kind) for name, kind in frame.dtypes.items()} == COLUMNS
     assert frame.empty
-    assert standing(frame) == "There is nothing to rank yet: no test accuracy was measured."
+    assert leaderboard_sentence(frame) == "There is nothing to rank yet: no test accuracy was measured."
 
 
 def test_the_trials_table_has_one_row_a_trial_and_a_column_a_setting() -> None:

@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 from sweeps import boosting_sweep, make_sweep, sweep_of
 
-from reports.exports.model_card import Card, Figure, NoWinner, card_of, model_card, to_markdown
+from reports.exports.model_card import CardFigure, ModelCard, NoWinner, card_of, model_card, to_markdown
 from search.records.sweep import Sweep
 
-CARD = Card(
+CARD = ModelCard(
     name="mine",
     summary=("A model.", "Of a search."),
     facts=(("parameters", "10"),),
     recipe=(("epochs", "3"),),
     data=(("dataset", "digits"),),
-    figures=(Figure("test accuracy", "98.44 %", "± 0.08", "98.1 to 98.7 %"), Figure("test loss", "0.05")),
+    figures=(
+        CardFigure("test accuracy", "98.44 %", "± 0.08", "98.1 to 98.7 %"),
+        CardFigure("test loss", "0.05"),
+    ),
     chosen=("By chance.",),
     openings=("It was opened once.",),
     provenance=(("commit", "abc"),),

@@ -21,8 +21,8 @@ from reports.figures.importances import Importances, draw, importances, sentence
 from reports.formatting.wording import setting
 from reports.importance.encoding import Encoding
 from reports.importance.fanova import TREES, fanova
-from reports.importance.ped_anova import Column, column, ped_anova
-from reports.importance.surrogate import complete_trials, encoding_of, moves, scores_of
+from reports.importance.ped_anova import BinnedColumn, column, ped_anova
+from reports.importance.surrogate import complete_trials, encoding_of, scores_of, varies
 from search.records.sweep import Sweep, Trial
 
 
@@ -49,7 +49,7 @@ def study_of(sweep: Sweep, trials: list[Trial], moving: list[Scale]) -> optuna.S
 
 def both(sweep: Sweep, trials: list[Trial], weights: list[int], quantile: float) -> tuple[Any, Any]:
     """Each setting's importance: ours of the weighted trials, Optuna's of a study that repeats them."""
-    moving = [scale for scale in scales(sweep) if moves(scale, trials)]
+    moving = [scale for scale in scales(sweep) if varies(scale, trials)]
     losses = scores_of(trials) * (-1 if sweep.metric.direction == "maximize" else 1)
     columns = [column(scale, trials) for scale in moving]
     ours = ped_anova(columns, losses, np.array([weights], dtype=np.float64), quantile)[0]
@@ -91,8 +91,10 @@ def test_importances_do_not_depend_on_the_order_of_trials_and_are_never_negative
     losses = np.round(random.normal(size=30), 1)
     weights = random.integers(0, 3, (4, 30)).astype(np.float64) + np.eye(4, 30)
     order = random.permutation(30)
-    one = ped_anova([Column(cells, 50, False), Column(cells % 3, 3, True)], losses, weights, quantile)
-    shuffled = [Column(cells[order], 50, False), Column((cells % 3)[order], 3, True)]
+    one = ped_anova(
+        [BinnedColumn(cells, 50, False), BinnedColumn(cells % 3, 3, True)], losses, weights, quantile
+    )
+    shuffled = [BinnedColumn(cells[order], 50, False), BinnedColumn((cells % 3)[order], 3, True)]
     other = ped_anova(shuffled, losses[order], weights[:, order], quantile)
     assert (one >= 0).all()
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-15)

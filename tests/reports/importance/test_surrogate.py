@@ -13,11 +13,11 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 from sweeps import boosting_sweep, make_repeat, make_sweep, make_trial, sweep_of
 
-from reports.analysis.once import once
+from reports.analysis.once import once_per_sweep
 from reports.analysis.scale import Scale
-from reports.importance.encoding import Encoding, beyond
+from reports.importance.encoding import Encoding, is_outside
 from reports.importance.leaves import leaves
-from reports.importance.surrogate import Surrogate, honesty, surrogate
+from reports.importance.surrogate import Surrogate, fit_quality, surrogate
 from search.records.sweep import State, Sweep
 
 RATE = Scale("rate", 1e-4, 1e-2, True, False, ())
@@ -43,10 +43,10 @@ def test_numbers_become_shares_choices_one_column_each_and_what_was_not_asked_sa
 def test_a_value_beyond_what_was_sampled_is_moved_to_the_end_and_told() -> None:
     encoding = Encoding((RATE, KIND), frozenset())
     np.testing.assert_allclose(encoding.rows([{"rate": 0.0, "kind": "z"}]), [[0, 0, 0, 0]])
-    assert beyond(RATE, 0.0)
-    assert beyond(KIND, "z")
-    assert not beyond(RATE, 1e-3)
-    assert not beyond(KIND, "a")
+    assert is_outside(RATE, 0.0)
+    assert is_outside(KIND, "z")
+    assert not is_outside(RATE, 1e-3)
+    assert not is_outside(KIND, "a")
 
 
 @settings(max_examples=40, deadline=None)
@@ -94,7 +94,7 @@ def test_noise_is_not_called_explained() -> None:
     model = modelled(sweep_of(trials))
     assert model.weak
     assert model.r_squared < 0.1
-    assert honesty(-0.2) == "explains none of the variance of scores it had not seen"
+    assert fit_quality(-0.2) == "explains none of the variance of scores it had not seen"
 
 
 def test_a_partial_dependence_is_the_mean_prediction_over_the_trials_asked_for_both() -> None:
@@ -144,7 +144,7 @@ def test_the_same_sweep_gives_the_same_model() -> None:
 def test_what_is_told_once_is_kept_for_this_very_sweep_and_no_longer_than_it_lives() -> None:
     asked: list[str] = []
 
-    @once
+    @once_per_sweep
     def told(sweep: Sweep) -> int:
         asked.append(sweep.name)
         return len(asked)

@@ -32,8 +32,8 @@ from sweeps import (
 )
 
 from reports.analysis.contrast import environment_contrasts, plan_contrasts, space_contrasts
-from reports.analysis.runs import ComparedRun, groups, runs_of
-from reports.analysis.winner import bits_of
+from reports.analysis.runs import ComparedRun, comparable_runs, compared_runs
+from reports.analysis.winner import correct_bits
 from reports.analysis.winner_pairs import pairs
 from reports.figures import differences, edf, incumbents
 from reports.figures.stroke import stroke
@@ -128,7 +128,7 @@ def test_a_distribution_counts_the_complete_trials_that_are_at_least_as_good(
 
 def test_a_drawn_distribution_ends_at_the_best_score_with_nothing_above_it() -> None:
     for sweep, end in ((make_sweep(), -1), (boosting_sweep(), 0)):
-        (group,) = groups([run_of(sweep)])
+        (group,) = comparable_runs([run_of(sweep)])
         told = edf.edf(group)
         assert isinstance(told, edf.Edf)
         (line,) = edf.draw(told).data
@@ -179,7 +179,7 @@ def test_times_that_fit_no_start_are_not_told_and_the_run_is_left_out_by_name() 
     lost = replace(odd.trials[1], ended=START + timedelta(hours=30, minutes=7))
     odd = named(replace(odd, trials=(odd.trials[0], lost)), "odd")
     assert incumbents.search_seconds(odd) is None
-    (group,) = groups(runs_of([odd, named(make_sweep(), "plain")]))
+    (group,) = comparable_runs(compared_runs([odd, named(make_sweep(), "plain")]))
     told = incumbents.incumbents(group, "seconds")
     assert isinstance(told, incumbents.Incumbents)
     assert [each.run.label for each in told.traces] == ["plain"]
@@ -189,7 +189,7 @@ def test_times_that_fit_no_start_are_not_told_and_the_run_is_left_out_by_name() 
 def test_the_sentence_tells_how_soon_the_weakest_best_was_reached() -> None:
     slow = sweep_of([make_trial(k, score=0.9 + k / 100) for k in range(5)])
     quick = sweep_of([make_trial(0, score=0.95), make_trial(1, score=0.96)])
-    (group,) = groups(runs_of([named(slow, "slow"), named(quick, "quick")]))
+    (group,) = comparable_runs(compared_runs([named(slow, "slow"), named(quick, "quick")]))
     told = incumbents.incumbents(group, "trials")
     assert isinstance(told, incumbents.Incumbents)
     assert incumbents.sentence(told) == (
@@ -204,11 +204,11 @@ def test_the_sentence_tells_how_soon_the_weakest_best_was_reached() -> None:
 
 def test_a_known_difference_is_found_image_by_image_and_from_the_better_side() -> None:
     worse, better = looked_at("worse", 260), looked_at("better", 160, first=50)
-    (pair,) = pairs(runs_of([worse, better]))
-    bits = [bits_of([look.evaluation for look in sweep.openings[0].looks]) for sweep in (worse, better)]
+    (pair,) = pairs(compared_runs([worse, better]))
+    bits = [correct_bits([look.evaluation for look in sweep.openings[0].looks]) for sweep in (worse, better)]
     assert bits[0] is not None and bits[1] is not None
     expected = compare(bits[0], bits[1], 0.05)
-    assert (pair.method, pair.on, pair.word) == ("images", "test set", "worse")
+    assert (pair.method, pair.on, pair.standing) == ("images", "test set", "worse")
     assert pair.comparison == expected
     assert pair.p == expected.p < 0.001
     made = RunComparison.of([worse, better])
@@ -220,14 +220,14 @@ def test_a_known_difference_is_found_image_by_image_and_from_the_better_side() -
 
 def test_equal_winners_are_not_told_apart() -> None:
     made = RunComparison.of([looked_at("one", 160), looked_at("other", 160)])
-    assert made.pairs[0].word == "tied"
+    assert made.pairs[0].standing == "tied"
     assert "not told apart" in made.caption
     assert "not told apart" in made.sentences[0]
 
 
 def test_one_model_each_is_mcnemars_test() -> None:
     one, other = looked_at("one", 200, seeds=1), looked_at("other", 160, seeds=1, first=9)
-    (pair,) = pairs(runs_of([one, other]))
+    (pair,) = pairs(compared_runs([one, other]))
     bits = [sweep.openings[0].looks[0].evaluation.correct for sweep in (one, other)]
     assert bits[0] is not None and bits[1] is not None
     assert pair.method == "models"
@@ -239,10 +239,10 @@ def test_one_model_each_is_mcnemars_test() -> None:
 
 def test_p_and_interval_hold_for_all_pairs_together_and_never_disagree() -> None:
     sweeps = [looked_at(f"run{k}", 160 + 12 * k, first=10 * k) for k in range(4)]
-    told = pairs(runs_of(sweeps))
-    alone = {(a.name, b.name): pairs(runs_of([a, b]))[0] for a in sweeps for b in sweeps if a is not b}
+    told = pairs(compared_runs(sweeps))
+    alone = {(a.name, b.name): pairs(compared_runs([a, b]))[0] for a in sweeps for b in sweeps if a is not b}
     assert len(told) == 6
-    assert {pair.word for pair in told} == {"better", "tied"}
+    assert {pair.standing for pair in told} == {"better", "tied"}
     for pair in told:
         assert pair.comparison is not None and pair.p is not None
         single = alone[pair.one.label, pair.other.label]
@@ -258,9 +258,9 @@ def test_without_bits_the_seeds_are_compared_and_without_seeds_nothing() -> None
         looks = [make_look(2, k, Evaluation({"accuracy": score}, 10_000)) for k, score in enumerate(scores)]
         return named(make_sweep(openings=()), name, openings=(make_opening(*looks),))
 
-    many = pairs(runs_of([bare("one", [0.98, 0.981, 0.982]), bare("other", [0.96, 0.961, 0.962])]))[0]
-    assert (many.method, many.word) == ("seeds", "better")
-    single = pairs(runs_of([bare("one", [0.98]), bare("other", [0.96])]))[0]
+    many = pairs(compared_runs([bare("one", [0.98, 0.981, 0.982]), bare("other", [0.96, 0.961, 0.962])]))[0]
+    assert (many.method, many.standing) == ("seeds", "better")
+    single = pairs(compared_runs([bare("one", [0.98]), bare("other", [0.96])]))[0]
     assert single.comparison is None
     assert "one seed each tells nothing of how far chance reaches" in single.why
 
@@ -278,8 +278,8 @@ def confirmed_at(name: str, mean: float) -> Sweep:
 
 
 def test_where_the_test_set_is_sealed_fresh_seeds_on_validation_are_compared() -> None:
-    (pair,) = pairs(runs_of([confirmed_at("one", 0.982), confirmed_at("other", 0.977)]))
-    assert (pair.method, pair.on, pair.word) == ("seeds", "validation", "better")
+    (pair,) = pairs(compared_runs([confirmed_at("one", 0.982), confirmed_at("other", 0.977)]))
+    assert (pair.method, pair.on, pair.standing) == ("seeds", "validation", "better")
     assert pair.comparison is not None
     assert pair.comparison.difference == pytest.approx(0.005, abs=1e-9)
 
@@ -300,7 +300,7 @@ def test_runs_on_different_data_are_not_compared_and_are_drawn_apart() -> None:
     ]
     made = RunComparison.of(runs)
     assert [[run.label for run in group.runs] for group in made.groups] == [["a", "c"], ["b"]]
-    words = {(pair.one.label, pair.other.label): pair.word for pair in made.pairs}
+    words = {(pair.one.label, pair.other.label): pair.standing for pair in made.pairs}
     assert words == {("a", "b"): None, ("a", "c"): "worse", ("b", "c"): None}
     assert "saw different data" in made.pairs[0].why
     assert any("not known to have seen the same data" in said for said in made.cautions)
@@ -312,8 +312,8 @@ def test_a_run_whose_own_starts_saw_different_data_is_compared_with_none() -> No
     known = {**ENVIRONMENT, "data_sha256": "1" * 64}
     other = {**ENVIRONMENT, "data_sha256": "2" * 64}
     mixed = looked_at("mixed", 160, sessions=(Session(0, START, 812.0, "budget", other),), environment=known)
-    (pair,) = pairs(runs_of([mixed, looked_at("plain", 160, environment=known)]))
-    assert pair.word is None
+    (pair,) = pairs(compared_runs([mixed, looked_at("plain", 160, environment=known)]))
+    assert pair.standing is None
     assert "not known to have seen the same data" in pair.why
 
 
@@ -321,7 +321,7 @@ def test_other_metrics_are_told_and_every_run_is_still_shown() -> None:
     made = RunComparison.of([named(make_sweep(), "digits"), named(boosting_sweep(), "boosting")])
     assert len(made.groups) == 2
     assert any("judged by different metrics" in said for said in made.cautions)
-    assert made.pairs[0].word is None
+    assert made.pairs[0].standing is None
     assert any("Best log loss of a single training: boosting" in said for said in made.sentences)
     assert list(made.overview["run"]) == ["digits", "boosting"]
 
@@ -330,9 +330,9 @@ def test_other_metrics_on_the_same_data_are_compared_by_the_test_sets_accuracy()
     known = {**ENVIRONMENT, "data_sha256": "1" * 64}
     metric = Metric("validation_loss", "minimize", "nats")
     by_loss = replace(looked_at("loss", 260, environment=known), metric=metric)
-    (pair,) = pairs(runs_of([by_loss, looked_at("accuracy", 160, environment=known)]))
+    (pair,) = pairs(compared_runs([by_loss, looked_at("accuracy", 160, environment=known)]))
     assert pair.by is not None
-    assert (pair.by.name, pair.word) == ("accuracy", "worse")
+    assert (pair.by.name, pair.standing) == ("accuracy", "worse")
 
 
 STATES = {
@@ -371,7 +371,7 @@ def test_an_empty_run_and_a_running_one_are_called_so() -> None:
 
 def test_two_runs_of_one_name_are_told_apart_by_their_folders() -> None:
     folders = [Path("/x/y/runs/laptop"), Path("/x/z/runs/laptop"), Path("/x/z/runs/gpu")]
-    made = runs_of([replace(make_sweep(2), folder=each, name=each.name) for each in folders])
+    made = compared_runs([replace(make_sweep(2), folder=each, name=each.name) for each in folders])
     assert [run.label for run in made] == ["y/runs/laptop", "z/runs/laptop", "gpu"]
 
 
@@ -380,7 +380,7 @@ def test_long_names_are_cut_in_their_middle_and_stay_apart() -> None:
         "y" * 60 + "z" * 60,
         "y" * 61 + "z" * 60,
     ]
-    made = runs_of([named(make_sweep(2), name) for name in names])
+    made = compared_runs([named(make_sweep(2), name) for name in names])
     shorts = [run.short for run in made]
     assert len(set(shorts)) == 4
     assert all(len(short) <= 33 for short in shorts)

@@ -173,7 +173,7 @@ def test_the_numbers_of_the_verdict_are_those_of_the_records() -> None:
     assert sweep.metric.format(best.score) in told
     assert f"Trial {best.number} was chosen" in told
     assert f"benchsweep reproduce laptop {best.number}" in told
-    assert "above 8 of 27 published results" in told
+    assert "better than 8 of 27 published results" in told
 
 
 def test_results_json_holds_what_was_measured() -> None:

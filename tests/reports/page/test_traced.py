@@ -83,10 +83,10 @@ def published() -> list[dict[str, str]]:
 
 def standings(low: float, high: float) -> dict[str, list[float]]:
     """Published accuracies, percent, that lie below, inside and above our interval of shares."""
-    told: dict[str, list[float]] = {"above": [], "tied": [], "below": []}
+    told: dict[str, list[float]] = {"better": [], "tied": [], "worse": []}
     for row in published():
         value = float(row["test_accuracy_percent"])
-        word = "tied" if 100 * low <= value <= 100 * high else "above" if value < 100 * low else "below"
+        word = "tied" if 100 * low <= value <= 100 * high else "better" if value < 100 * low else "worse"
         told[word].append(value)
     return told
 
@@ -95,7 +95,7 @@ def against(low: float, high: float) -> set[str]:
     """What the verdict says of the published rows."""
     found = standings(low, high)
     known = {str(len(found[word])) for word in found} | {str(sum(map(len, found.values())))}
-    strongest = max(found["above"])
+    strongest = max(found["better"])
     names = {row["model"] for row in published() if float(row["test_accuracy_percent"]) == strongest}
     return known | {f"{strongest:.2f}"} | {each for name in names for each in numbers(name)}
 
@@ -167,7 +167,7 @@ def test_every_row_of_the_leaderboard_is_a_published_one_or_ours() -> None:
         assert row.test_accuracy_percent == float(known["test_accuracy_percent"])
         assert ("" if pd.isna(row.parameters) else str(row.parameters)) == known["parameters"]
         value = row.test_accuracy_percent
-        assert row.against == ("tied" if low <= value <= high else "above" if value < low else "below")
+        assert row.against == ("tied" if low <= value <= high else "better" if value < low else "worse")
         assert row.rank == 1 + (frame["test_accuracy_percent"] > value).sum()
     (ours,) = frame[frame["ours"]].itertuples()
     looks = looks_at(sweep, sweep.openings[0].looks[0].trial)

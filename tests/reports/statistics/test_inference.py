@@ -89,8 +89,8 @@ def test_impossible_counts_are_refused_with_rule_and_value(correct: int, count: 
 
 def test_a_published_figure_is_beaten_below_the_interval_and_not_reached_above_it() -> None:
     low, high = wilson(9838, 10_000)
-    assert against_published(9838, 10_000, 100 * low - 0.01) == "above"
-    assert against_published(9838, 10_000, 100 * high + 0.01) == "below"
+    assert against_published(9838, 10_000, 100 * low - 0.01) == "better"
+    assert against_published(9838, 10_000, 100 * high + 0.01) == "worse"
     assert against_published(9838, 10_000, 98.38) == "tied"
 
 
@@ -432,6 +432,6 @@ def test_groups_hold_every_row_once_and_in_order(rows: list[int], reach: int) ->
 
 def test_a_mean_stands_against_a_published_figure_by_its_interval() -> None:
     interval = Interval(0.981, 0.984)
-    assert standing(interval, 98.05) == "above"
+    assert standing(interval, 98.05) == "better"
     assert standing(interval, 98.1) == "tied"
-    assert standing(interval, 98.41) == "below"
+    assert standing(interval, 98.41) == "worse"
