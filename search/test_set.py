@@ -117,9 +117,8 @@ def _looks(trained: list[tuple[Finalist, TrainingRun]], test: Any, chosen: Final
 
 def kept(sweep: Sweep, models: Sequence[Finalist]) -> Finalist:
     """Of `finalists` the one whose model is the run's: of the winner's seeds the best on validation."""
-    sign = 1 if sweep.metric.direction == "maximize" else -1
     of_winner = [model for model in models if model.trial == models[0].trial]
-    return max(of_winner, key=lambda model: sign * (model.trained.score or 0.0))
+    return max(of_winner, key=lambda model: sweep.metric.sign * (model.trained.score or 0.0))
 
 
 def _reason(sweep: Sweep, models: list[Finalist]) -> str:

@@ -39,7 +39,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast
@@ -59,22 +59,42 @@ State = TrainingState
 """The former name of `TrainingState`, for trainables that import it."""
 
 
+Direction = Literal["maximize", "minimize"]
+"""Whether higher or lower values of a metric are better."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What a training is judged by.
-
-    name: one of the names in every Epoch's metrics.
-    direction: whether more or less of it is better.
-    unit: "share" (0..1, shown in percent), or any other word, shown after the figure.
-    """
+    """The value that a search optimizes."""
 
     name: str
-    direction: Literal["maximize", "minimize"]
+    """One of the names in every `Epoch.metrics`."""
+    direction: Direction
+    """Whether higher or lower values are better."""
     unit: str = ""
+    """"share" for a value in 0..1, shown as a percentage; any other word is shown after the value."""
 
-    def better(self, one: float, other: float) -> bool:
-        """Whether `one` is strictly better than `other`."""
-        return one > other if self.direction == "maximize" else one < other
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether the metric is maximized."""
+        return self.direction == "maximize"
+
+    @property
+    def sign(self) -> float:
+        """1.0 if higher is better, else -1.0: `sign * value` is larger for a better value."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    def better(self, value: float, reference: float) -> bool:
+        """Returns whether `value` is strictly better than `reference`; False if either is NaN."""
+        return value > reference if self.higher_is_better else value < reference
+
+    def best(self, values: Iterable[float]) -> float:
+        """Returns the best of `values`. Raises ValueError if there are none."""
+        return max(values) if self.higher_is_better else min(values)
+
+    def gain(self, value: float, reference: float) -> float:
+        """Returns by how much `value` is better than `reference`; negative if it is worse."""
+        return self.sign * (value - reference)
 
     def format(self, value: float | None) -> str:
         """The value as people read it: 98.21 % for a share, four digits otherwise."""

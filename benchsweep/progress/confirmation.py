@@ -45,5 +45,5 @@ class ConfirmationProgress(Progress):
         means = {name: sum(found) / len(found) for name, found in scores.items()}
         if not means:
             return None
-        best = (max if self.metric.direction == "maximize" else min)(means, key=means.__getitem__)
+        best = max(means, key=lambda name: self.metric.sign * means[name])
         return Leading(means[best], f"{best}, mean of {plural(len(scores[best]), 'seed')}", {})

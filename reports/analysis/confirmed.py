@@ -200,12 +200,11 @@ def _bits(looks: Sequence[list[TestLook]], figure: Metric) -> list[NDArray[np.bo
 def _standing(gain: Comparison, p: float, figure: Metric) -> Standing:
     if p > gain.level or gain.difference == 0:
         return "tied"
-    return "better" if (gain.difference > 0) == (figure.direction == "maximize") else "worse"
+    return "better" if figure.sign * gain.difference > 0 else "worse"
 
 
 def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Tested | None) -> CandidateRow:
     seen = spread(candidate.scores) if candidate.scores else None
-    sign = 1.0 if metric.direction == "maximize" else -1.0
     known = candidate.selected_on is not None and seen is not None
     fallen = candidate.fallen
     state: CandidateStatus = "racing"
@@ -221,7 +220,7 @@ def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Teste
         selected_on=candidate.selected_on,
         mean=None if seen is None else seen.mean,
         deviation=None if seen is None else seen.deviation,
-        luck=sign * (candidate.selected_on - seen.mean)
+        luck=metric.gain(candidate.selected_on, seen.mean)
         if known and candidate.selected_on is not None and seen is not None
         else None,
         parameters=candidate.parameters,

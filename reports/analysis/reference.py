@@ -47,11 +47,10 @@ def sampler_ignores_scores(sweep: Sweep) -> bool:
 def outcomes(sweep: Sweep, trials: Sequence[Trial]) -> NDArray[np.float64]:
     """What each trial came to, float64 [N], more is better: its score, of a minimised metric the negative;
     that of the last epoch where it was stopped early; -inf where it failed, diverged or is not over."""
-    sign = 1.0 if sweep.metric.direction == "maximize" else -1.0
     ended = (State.COMPLETE, State.PRUNED)
     return np.array(
         [
-            sign * trial.score if trial.state in ended and trial.score is not None else -np.inf
+            sweep.metric.sign * trial.score if trial.state in ended and trial.score is not None else -np.inf
             for trial in trials
         ],
         dtype=np.float64,

@@ -149,6 +149,6 @@ def _kept(sweep: Sweep, looks: tuple[TestLook, ...], candidate: Candidate | None
     where they were not trained again."""
     reruns = () if candidate is None else candidate.complete
     scores = {rerun.recipe["seed"]: rerun.score or 0.0 for rerun in reruns}
-    sign = 1.0 if sweep.metric.direction == "maximize" else -1.0
+    sign = sweep.metric.sign
     worst = -float("inf")
     return max(looks, key=lambda look: sign * scores[look.seed] if look.seed in scores else worst)

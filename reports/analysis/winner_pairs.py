@@ -66,7 +66,7 @@ class WinnerPair(NamedTuple):
             return None
         if self.p > LEVEL or self.comparison.difference == 0:
             return "tied"
-        return "better" if (self.comparison.difference > 0) == (self.by.direction == "maximize") else "worse"
+        return "better" if self.by.sign * self.comparison.difference > 0 else "worse"
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def _validation(sweep: Sweep, winner: Winner) -> Iterator[tuple[str, str]]:
 
 def _chosen(sweep: Sweep, winner: Winner) -> Iterator[str]:
     metric, confirmation = _words(sweep.metric.name), sweep.confirmation
-    better = "more" if sweep.metric.direction == "maximize" else "less"
+    better = "more" if sweep.metric.higher_is_better else "less"
     yield (
         f"The search tried {states_sentence(sweep, brackets=True)}, in {duration(sweep.seconds)}, and looked "
         f"at {metric} alone ({better} is better)."

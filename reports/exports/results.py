@@ -15,6 +15,7 @@ from reports.figures.importances import Importances, importances
 from reports.formatting.wording import plain_json
 from reports.health.health import health
 from search.records.sweep import Sweep, TestSetOpening, Trial
+from trainable.contract import Metric
 
 SCHEMA = 2
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
@@ -105,9 +106,9 @@ RECORDED = 10
 def reproduction_record(told: Mapping[str, Any]) -> dict[str, Any]:
     """Of `results` what it takes to train the best trials again and compare: for `benchsweep reproduce
     --from report.html`, where the run's folder is not at hand."""
-    sign = -1 if told["metric"]["direction"] == "maximize" else 1
+    sign = Metric(**told["metric"]).sign
     complete = [each for each in told["trials"] if each["state"] == "COMPLETE" and each["same_as"] is None]
-    best = sorted(complete, key=lambda each: (sign * each["score"], each["number"]))[:RECORDED]
+    best = sorted(complete, key=lambda each: (-sign * each["score"], each["number"]))[:RECORDED]
     kept = ("schema", "name", "metric", "plan", "sessions")
     return {**{name: told[name] for name in kept}, "trials": best}
 

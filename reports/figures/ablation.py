@@ -184,7 +184,7 @@ def _path(
     model: Surrogate, conditions: Conditions, begin: Mapping[str, Any], target: Mapping[str, Any]
 ) -> list[Step]:
     """Greedily, the largest predicted gain first; in a tie the plan's order."""
-    sign = 1.0 if model.metric.direction == "maximize" else -1.0
+    sign = model.metric.sign
     now = dict(begin)
     before = model.predict([now]).trees[:, 0]
     steps = [Step((), steady(before.mean()), steady(before.std()), 0.0, 0.0, 0.0)]
@@ -254,8 +254,7 @@ def _words(step: Step) -> str:
 
 def sentence(numbers: Ablation) -> str:
     """Which changes carry most of the gain, what was measured of the whole, and how far the model goes."""
-    sign = 1.0 if numbers.metric.direction == "maximize" else -1.0
-    total = sign * (numbers.steps[-1].predicted - numbers.steps[0].predicted)
+    total = numbers.metric.gain(numbers.steps[-1].predicted, numbers.steps[0].predicted)
     to = f"from the default recipe to {candidate_name(numbers.trial)}"
     if total <= 0:
         told = f"The model predicts no gain {to}"
@@ -268,7 +267,7 @@ def sentence(numbers: Ablation) -> str:
         parts = [f"{_words(step)} ({difference(numbers.metric, step.gain)})" for step in named]
         told = f"Of the {difference(numbers.metric, total)} predicted {to}, most is {listing(parts)}"
     if numbers.start is not None and numbers.end is not None:
-        whole = sign * (numbers.end.mean - numbers.start.mean)
+        whole = numbers.metric.gain(numbers.end.mean, numbers.start.mean)
         side = "" if whole >= 0 else ", for the worse"
         told += f"; measured with fresh seeds, the whole is {difference(numbers.metric, whole)}{side}"
     weak = ", too little to rely on" if numbers.r_squared < WEAK else ""

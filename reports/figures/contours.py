@@ -94,7 +94,7 @@ def _values(scale: Scale, positions: tuple[float, ...]) -> list[Any]:
 def _best(numbers: Contours, contour: Contour) -> tuple[str, str, float]:
     """Where the model expects most: the two values as text, and what it expects."""
     means = np.array(contour.means)
-    at = means.argmax() if numbers.metric.direction == "maximize" else means.argmin()
+    at = (numbers.metric.sign * means).argmax()
     up, across = np.unravel_index(at, means.shape)
     one = _values(contour.pair.across, contour.along)[across]
     other = _values(contour.pair.up, contour.upward)[up]
@@ -164,7 +164,7 @@ def _ground(numbers: Contours, contour: Contour, low: float, high: float) -> go.
         zmin=low,
         zmax=high,
         colorscale=COLOURS,
-        reversescale=metric.direction == "minimize",
+        reversescale=not metric.higher_is_better,
         customdata=[[metric.format(mean) for mean in row] for row in contour.means],
         colorbar={
             **{"orientation": "h", "thickness": 8, "x": 0.5, "xanchor": "center", "len": 1.0},
@@ -194,7 +194,7 @@ def table(numbers: Contours) -> pd.DataFrame:
     for contour in numbers.contours:
         one, other, mean = _best(numbers, contour)
         means = [value for row in contour.means for value in row]
-        worst = min(means) if numbers.metric.direction == "maximize" else max(means)
+        worst = min(means, key=lambda mean: numbers.metric.sign * mean)
         rows.append(
             {
                 "settings": contour.pair.key,

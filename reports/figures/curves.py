@@ -156,7 +156,6 @@ def _best(metric: Metric, curve: Curve) -> go.Scatter:
 
 def table(numbers: Curves) -> pd.DataFrame:
     """A row an epoch, of many evenly taken ones: how its trials stood, and where the best one did."""
-    better = max if numbers.metric.direction == "maximize" else min
     at: dict[int, list[float]] = {}
     own: dict[int, float] = {}
     for curve in numbers.curves:
@@ -170,7 +169,7 @@ def table(numbers: Curves) -> pd.DataFrame:
         {
             "epoch": epoch,
             "trials": len(at[epoch]),
-            "best": numbers.metric.format(better(at[epoch])),
+            "best": numbers.metric.format(numbers.metric.best(at[epoch])),
             "median": numbers.metric.format(float(np.median(at[epoch]))),
             "best trial": numbers.metric.format(own.get(epoch)),
         }

@@ -61,7 +61,7 @@ def distribution(run: ComparedRun) -> Distribution | None:
         return None
     different, times = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
     rising = np.cumsum(times)
-    good = rising if run.sweep.metric.direction == "minimize" else len(scores) - rising + times
+    good = len(scores) - rising + times if run.sweep.metric.higher_is_better else rising
     shares = tuple(float(share) for share in good / len(scores))
     return Distribution(run, tuple(float(score) for score in different), shares, len(scores))
 
@@ -97,14 +97,14 @@ def _median(numbers: Edf) -> float:
     """Of the runs' own medians the middle one (the better of two), so that a long run does not decide."""
     metric = numbers.metric
     medians = [_worst_of_half(told, metric) for told in numbers.distributions]
-    ordered = sorted(medians, reverse=metric.direction == "maximize")
+    ordered = sorted(medians, key=lambda median: -metric.sign * median)
     return ordered[(len(ordered) - 1) // 2]
 
 
 def _worst_of_half(told: Distribution, metric: Metric) -> float:
     """The best score that half of the run's trials reach."""
     held = [score for score, share in zip(told.scores, told.shares, strict=True) if share >= 0.5]
-    return max(held) if metric.direction == "maximize" else min(held)
+    return metric.best(held)
 
 
 def draw(numbers: Edf) -> go.Figure:
@@ -127,7 +127,7 @@ def _stair(metric: Metric, told: Distribution) -> go.Scatter:
     ]
     xs, ys = [*told.scores], [*told.shares]
     # Nothing is better than the best: the line ends, or begins, at 0.
-    if metric.direction == "maximize":
+    if metric.higher_is_better:
         xs, ys, said = [*xs, xs[-1]], [*ys, 0.0], [*said, said[-1]]
     else:
         xs, ys, said = [xs[0], *xs], [0.0, *ys], [said[0], *said]
@@ -136,7 +136,7 @@ def _stair(metric: Metric, told: Distribution) -> go.Scatter:
         y=ys,
         customdata=said,
         mode="lines+markers",
-        line={**look.line, "shape": "vh" if metric.direction == "maximize" else "hv"},
+        line={**look.line, "shape": "vh" if metric.higher_is_better else "hv"},
         marker={**look.marker, "size": 5, "maxdisplayed": 12},
         name=plain(told.run.short),
         hovertemplate="%{customdata[0]}: %{customdata[1]} at %{customdata[2]} or better<extra></extra>",
@@ -149,12 +149,12 @@ def table(numbers: Edf) -> pd.DataFrame:
     rows = []
     for told in numbers.distributions:
         row: dict[str, object] = {"run": told.run.label, "complete trials": told.trials}
-        best = told.scores[-1] if numbers.metric.direction == "maximize" else told.scores[0]
+        best = numbers.metric.best(told.scores)
         for share in shares:
             held = [
                 score for score, part in zip(told.scores, told.shares, strict=True) if part >= share - 1e-12
             ]
-            reached = max(held) if numbers.metric.direction == "maximize" else min(held)
+            reached = numbers.metric.best(held)
             row["all reach" if share == 1 else f"{share:.0%} reach".replace("%", " %")] = (
                 numbers.metric.format(reached)
             )

@@ -64,12 +64,11 @@ def efficiency(sweep: Sweep) -> Efficiency | str:
     drawn = () if sampler_ignores_scores(sweep) else random_trials(sweep)
     reference = None
     if len(drawn) >= FEWEST and len(drawn) < len(own):
-        sign = 1.0 if sweep.metric.direction == "maximize" else -1.0
         best = expected_best(outcomes(sweep, drawn), places)
         if np.isfinite(best).all():
             reference = Reference(
                 drawn=len(drawn),
-                best=tuple(steady(sign * value) for value in best),
+                best=tuple(steady(sweep.metric.sign * value) for value in best),
                 epochs=sum(len(trial.epochs) for trial in drawn) / len(drawn),
                 seconds=sum(trial.seconds for trial in drawn) / len(drawn),
             )

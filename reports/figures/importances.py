@@ -87,7 +87,7 @@ def importances(sweep: Sweep) -> Importances | str:
     moving = [scale for scale in scales(sweep) if varies(scale, complete)]
     if not moving:
         return "No setting took more than one value, so none can be said to matter."
-    losses = scores_of(complete) * (-1.0 if sweep.metric.direction == "maximize" else 1.0)
+    losses = -sweep.metric.sign * scores_of(complete)
     quantile = min(0.5, max(0.1, TOP / len(complete)))
     columns = [column(scale, complete) for scale in moving]
     (told,) = _normalised(ped_anova(columns, losses, np.ones((1, len(complete))), quantile))

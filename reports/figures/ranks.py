@@ -49,7 +49,7 @@ def ranks(sweep: Sweep) -> Ranks | str:
         return held
     complete = complete_trials(sweep)
     scores = pd.Series([trial.score for trial in complete], index=[trial.number for trial in complete])
-    ranked = scores.rank(ascending=sweep.metric.direction == "minimize")
+    ranked = scores.rank(ascending=not sweep.metric.higher_is_better)
     top = min(len(complete), max(5, round(len(complete) / 10)))
     best = set(ranked.sort_values(kind="stable").index[:top])
     return Ranks(

@@ -102,9 +102,9 @@ def schedules(sweep: Sweep) -> Schedules | str:
             by_name.setdefault(setting(trial.sampled[scale.name]), []).append((trial, score))
     if len(by_name) < 2:
         return "Schedules are compared once complete trials have drawn at least two of them."
-    sign = -1.0 if sweep.metric.direction == "maximize" else 1.0
+    sign = sweep.metric.sign
     means = {name: float(np.mean([score for _, score in held])) for name, held in by_name.items()}
-    order = sorted(by_name, key=lambda name: (sign * means[name], scale.choices.index(name)))
+    order = sorted(by_name, key=lambda name: (-sign * means[name], scale.choices.index(name)))
     held = {name: [score for _, score in by_name[name]] for name in order}
     # Accuracies on few examples are often equal by chance, and no variance would make any difference certain.
     resolution = step([np.asarray(scores) for scores in held.values()])
@@ -144,7 +144,7 @@ def _choice(name: str, held: list[tuple[Trial, float]], sign: float, resolution:
         reach = float(special.stdtrit(told.runs - 1, 0.975)) * max(told.deviation, resolution / 2)
         reach /= math.sqrt(told.runs)
         low, high = told.mean - reach, told.mean + reach
-    best, _ = min(held, key=lambda pair: (sign * pair[1], pair[0].number))
+    best, _ = min(held, key=lambda pair: (-sign * pair[1], pair[0].number))
     rates = [
         (epoch.number, epoch.metrics["learning_rate"])
         for epoch in best.epochs
@@ -295,7 +295,7 @@ def table(numbers: Schedules) -> pd.DataFrame:
     for choice in numbers.choices:
         low, high = numbers.metric.format(choice.low), numbers.metric.format(choice.high)
         ahead = [each for each in numbers.apart if each.worse == choice.name]
-        top = max(choice.scores) if numbers.metric.direction == "maximize" else min(choice.scores)
+        top = numbers.metric.best(choice.scores)
         rows.append(
             {
                 "schedule": choice.name,

@@ -64,8 +64,8 @@ def pairs(sweep: Sweep) -> tuple[Pair, ...] | str:
     by_name: Mapping[str, Scale] = {scale.name: scale for scale in scales(sweep)}
     if len(told.names) < 2:
         return "Only one setting took more than one value, so there is no pair to show."
-    sign = -1.0 if sweep.metric.direction == "maximize" else 1.0
-    ranked = sorted(complete_trials(sweep), key=lambda trial: (sign * (trial.score or 0.0), trial.number))
+    sign = sweep.metric.sign
+    ranked = sorted(complete_trials(sweep), key=lambda trial: (-sign * (trial.score or 0.0), trial.number))
     made = [_pair(by_name[one], by_name[other], ranked) for one, other in combinations(told.names[:MOST], 2)]
     known = tuple(pair for pair in made if len(pair.numbers) > 1)
     return known or "The settings that matter most were never asked together, so there is no pair to show."

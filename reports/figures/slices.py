@@ -146,8 +146,8 @@ def _searched(scale: Scale) -> str:
 
 def _among(metric: Metric, one: Slice) -> str:
     """The values of the five best of its trials: from least to most, or each choice and how often."""
-    sign = -1.0 if metric.direction == "maximize" else 1.0
-    best = sorted(range(len(one.numbers)), key=lambda place: (sign * one.scores[place], one.numbers[place]))
+    sign = metric.sign
+    best = sorted(range(len(one.numbers)), key=lambda place: (-sign * one.scores[place], one.numbers[place]))
     places = sorted(best[:5], key=lambda place: one.positions[place])
     if one.scale.choices:
         counts = Counter(one.told[place] for place in places)

@@ -67,7 +67,7 @@ def window(values: Sequence[float], metric: Metric, judged_by: Sequence[float], 
     low, high = float(known.min()), float(known.max())
     quartiles = np.quantile(judged_by, [0.25, 0.75]) if len(judged_by) >= 4 else np.zeros(2)
     if (spread := float(quartiles[1] - quartiles[0])) > 0:
-        if metric.direction == "maximize":
+        if metric.higher_is_better:
             low = max(low, float(quartiles[0]) - reach * spread)
         else:
             high = min(high, float(quartiles[1]) + reach * spread)

@@ -68,8 +68,7 @@ def _last_quarter(sweep: Sweep, trial: Trial) -> tuple[float, float] | None:
     values = np.array([epoch.metrics.get(sweep.metric.name, np.nan) for epoch in trial.epochs])
     if len(values) < 8 or not np.isfinite(values).all():
         return None
-    sign = 1.0 if sweep.metric.direction == "maximize" else -1.0
     quarter = len(values) // 4
     # The second differences of a smooth curve are small, and those of noise have six times its variance.
     noise = float(np.sqrt(np.mean(np.diff(values[len(values) // 2 :], 2) ** 2) / 6))
-    return sign * float(values[-1] - values[-1 - quarter]), noise
+    return sweep.metric.gain(float(values[-1]), float(values[-1 - quarter])), noise

@@ -148,7 +148,7 @@ def _split(pair: WinnerPair) -> str:
 
 def _side(metric: Metric) -> str:
     """Where the better one lies."""
-    return "above" if metric.direction == "maximize" else "below"
+    return "above" if metric.higher_is_better else "below"
 
 
 def _chance(pair: WinnerPair, run: ComparedRun) -> str:
@@ -179,8 +179,7 @@ def leader(told: Sequence[WinnerPair]) -> tuple[ComparedRun, list[WinnerPair]] |
 def _leads(pair: WinnerPair) -> bool:
     """Whether the first's mean is at least as good."""
     assert pair.comparison is not None and pair.by is not None
-    told = pair.comparison.difference
-    return told == 0 or (told > 0) == (pair.by.direction == "maximize")
+    return pair.by.sign * pair.comparison.difference >= 0
 
 
 def _sentences(
@@ -255,8 +254,7 @@ def _group_sentences(group: ComparableRuns) -> list[str]:
 
 
 def _ranked(traces: Sequence[Trace], metric: Metric) -> list[Trace]:
-    sign = -1.0 if metric.direction == "maximize" else 1.0
-    return sorted(traces, key=lambda told: sign * (told.best.score if told.best is not None else 0.0))
+    return sorted(traces, key=lambda told: -metric.sign * (told.best.score if told.best is not None else 0.0))
 
 
 def _speed_sentences(ranked: Sequence[Trace], metric: Metric) -> list[str]:
@@ -343,7 +341,7 @@ def _cautions(runs: Sequence[ComparedRun], held: Sequence[ComparableRuns]) -> li
 
 
 def _direction(metric: Metric) -> str:
-    return "more is better" if metric.direction == "maximize" else "less is better"
+    return "more is better" if metric.higher_is_better else "less is better"
 
 
 def _unit(metric: Metric) -> str:

@@ -10,12 +10,12 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Direction = Literal["maximize", "minimize"]
+from trainable.contract import Direction, Metric
 
 _SAME = 1e-12
 """Figures closer than this share of their size are equal but for rounding."""
@@ -124,7 +124,7 @@ def race(
     """
     _check(scores, seeds, level)
     order = list(scores)
-    sign = 1.0 if direction == "maximize" else -1.0
+    sign = Metric("score", direction).sign
     values = {name: sign * np.asarray(scores[name], dtype=np.float64) for name in order}
     planned = looks(seeds)
     racing = order

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.racing import elimination as separation
-from search.racing.elimination import Direction, looks
+from search.racing.elimination import looks
+from trainable.contract import Direction
 
 ENOUGH = 5
 """Seeds that the winner is given even where fewer separate it: its own figures are told by them."""

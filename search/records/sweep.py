@@ -179,7 +179,7 @@ class Sweep:
         """Trials that have a score: COMPLETE ones first, best first; then the stopped ones, those
         that trained longest first. DIVERGED and FAILED trials are left out, and so are those that
         only repeat another one's recipe."""
-        sign = -1.0 if self.metric.direction == "maximize" else 1.0
+        sign = self.metric.sign
         scored = [
             (trial, trial.score)
             for trial in self.trials
@@ -191,7 +191,7 @@ class Sweep:
         def order(pair: tuple[Trial, float]) -> tuple[bool, int, float, int]:
             trial, score = pair
             unfinished = trial.state is not State.COMPLETE
-            return unfinished, -len(trial.epochs) if unfinished else 0, sign * score, trial.number
+            return unfinished, -len(trial.epochs) if unfinished else 0, -sign * score, trial.number
 
         return [trial for trial, _ in sorted(scored, key=order)]
 

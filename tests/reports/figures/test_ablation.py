@@ -34,7 +34,7 @@ def pathed(sweep: Sweep) -> Ablation:
 def confirming(sweep: Sweep, number: int, default: dict[str, Any] | None = None, **changes: Any) -> Sweep:
     """The sweep after a confirmation that this trial won over the default recipe."""
     own = next(trial for trial in sweep.trials if trial.number == number)
-    sign = 1 if sweep.metric.direction == "maximize" else -1
+    sign = sweep.metric.sign
     scores = {
         number: [0.5 + sign * 0.1 + k / 1000 for k in range(10)],
         None: [0.5 + k / 1000 for k in range(10)],

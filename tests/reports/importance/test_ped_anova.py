@@ -50,7 +50,7 @@ def study_of(sweep: Sweep, trials: list[Trial], moving: list[Scale]) -> optuna.S
 def both(sweep: Sweep, trials: list[Trial], weights: list[int], quantile: float) -> tuple[Any, Any]:
     """Each setting's importance: ours of the weighted trials, Optuna's of a study that repeats them."""
     moving = [scale for scale in scales(sweep) if varies(scale, trials)]
-    losses = scores_of(trials) * (-1 if sweep.metric.direction == "maximize" else 1)
+    losses = -sweep.metric.sign * scores_of(trials)
     columns = [column(scale, trials) for scale in moving]
     ours = ped_anova(columns, losses, np.array([weights], dtype=np.float64), quantile)[0]
     repeated = [trial for trial, weight in zip(trials, weights, strict=True) for _ in range(weight)]

@@ -118,7 +118,7 @@ def test_a_distribution_counts_the_complete_trials_that_are_at_least_as_good(
     assert made is not None
     assert made.trials == len(complete)
     assert list(made.scores) == sorted(set(complete))
-    falling = made.shares if metric.direction == "maximize" else made.shares[::-1]
+    falling = made.shares if metric.higher_is_better else made.shares[::-1]
     assert falling[0] == 1.0
     assert all(0 < later < earlier for earlier, later in itertools.pairwise(falling))
     for at in (score, *complete):

@@ -57,7 +57,7 @@ def correct(looks: Iterable[TestLook]) -> np.ndarray[Any, Any]:
 
 
 def best_of(sweep: Sweep) -> Trial:
-    sign = 1 if sweep.metric.direction == "maximize" else -1
+    sign = sweep.metric.sign
     complete = [trial for trial in sweep.trials if trial.state is State.COMPLETE and trial.score is not None]
     return max(complete, key=lambda trial: (sign * (trial.score or 0.0), -trial.number))
 

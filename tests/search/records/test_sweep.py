@@ -36,7 +36,7 @@ def test_the_best_is_a_complete_trial_that_no_complete_trial_beats(
         assert best is None
         return
     assert best is not None
-    assert best.score == (max(complete) if direction == "maximize" else min(complete))
+    assert best.score == found.metric.best(complete)
 
 
 @given(SCORES)
