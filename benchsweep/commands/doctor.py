@@ -1,4 +1,4 @@
-"""`benchsweep doctor`: whether this machine can carry a search, and whether a run is whole."""
+"""`benchsweep doctor`: checks of this machine, and of the files of a run."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red"}
 
 def doctor(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run to look into as well.", show_default=False)
+        str | None, typer.Argument(metavar="[RUN]", help="Check this run as well.", show_default=False)
     ] = None,
     runs: RunsOption = RUNS,
     data_dir: DataDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check this machine and, with RUN, that run's folder. Nothing is changed; it takes some 15 s.
+    """Check this machine and, with RUN, the files of that run. Changes nothing; takes about 15 s.
 
-    Of the machine: versions, devices, memory, disks, locks, ports, the data, and whether Ray starts.
-    Of a run, searched just now or not: that plan, journal, epochs, checkpoints and looks at the test
-    set are whole and agree. What is not as it should be is told with what to do about it.
+    Machine: versions, devices, memory, disks, locks, ports, the data, and whether Ray starts. Run, live or
+    not: whether plan, journal, epochs, checkpoints and openings of the test set are intact and agree. Each
+    finding that is not a PASS comes with advice.
 
-    --json prints one object: findings (each with name, verdict, told and advice), and how many pass,
-    warn and fail. verdict is PASS, WARN (works, but slower, or with something lost that can be
-    spared) or FAIL (a search would stop, or a result is gone).
+    --json prints one object: findings (each with name, verdict, message and advice), and the numbers of
+    pass, warn and fail. verdict is PASS, WARN (it works, but slower than it could, or something dispensable
+    is lost) or FAIL (a search would stop, or a result is lost).
 
     Exit codes: 0 no FAIL, 1 a FAIL.
     """
@@ -54,26 +54,27 @@ def doctor(
     folder = None if run is None else run_folder(run, runs)
     console = terminal.out()
     findings: list[Finding] = []
-    drawn = console.is_terminal and not json
-    with console.status("checking; Ray takes some seconds to start") if drawn else nullcontext():
+    animated = console.is_terminal and not json
+    with console.status("checking; Ray takes some seconds to start") if animated else nullcontext():
         for finding in _findings(folder, runs, data_folder(data_dir)):
             findings.append(finding)
             if not json:
                 _print(console, finding)
-    told_of = (CheckStatus.PASS, CheckStatus.WARN, CheckStatus.FAIL)
-    counts = {verdict.lower(): sum(each.verdict is verdict for each in findings) for verdict in told_of}
+    counts = {
+        verdict.lower(): sum(finding.verdict is verdict for finding in findings)
+        for verdict in (CheckStatus.PASS, CheckStatus.WARN, CheckStatus.FAIL)
+    }
     if json:
-        terminal.print_json({"findings": [vars(each) for each in findings], **counts})
+        terminal.print_json({"findings": [vars(finding) for finding in findings], **counts})
     else:
-        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        console.print(f"\n{len(findings)} checks: {told}")
+        summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        console.print(f"\n{len(findings)} checks: {summary}")
     if counts["fail"]:
         raise typer.Exit(FAILURE)
 
 
 def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding]:
-    from search.doctor import machine
-    from search.doctor import run_files as inspection
+    from search.doctor import machine, run_files
     from search.doctor.finding import checked
     from search.plan.plan import Plan, PlanError
     from trainable.mnist.data import Source
@@ -81,24 +82,24 @@ def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding
     source: DataSource = Source.model_validate({})
     name = "mnist"
     if run is not None:
-        yield from inspection.inspect(run)
-        with suppress(PlanError):  # a finding already
+        yield from run_files.inspect(run)
+        with suppress(PlanError):  # already a finding
             plan = Plan.read(run.plan)
             source, name = plan.source, plan.data.get("dataset", plan.trainable)
-    if hasattr(source, "at_hand"):  # a user's own Source need not tell without loading
+    if hasattr(source, "at_hand"):  # optional for a user's own Source
         yield checked("data", lambda: machine.data_set(source, name, data))
     yield from machine.examine(runs if run is None else run.path, data)
 
 
 def _print(console: Console, finding: Finding) -> None:
-    """A finding in columns, its advice below it; on one line each where that is no terminal."""
+    """A finding in columns with its advice below; without a terminal, one line each."""
     from rich.table import Table
     from rich.text import Text
 
     style = _STYLES[finding.verdict]
     advice = Text(f"→ {finding.advice}", style="dim") if finding.advice else None
     if not console.is_terminal:
-        console.print(f"{finding.verdict}  {finding.name:{_NAME}}  {finding.told}", soft_wrap=True)
+        console.print(f"{finding.verdict}  {finding.name:{_NAME}}  {finding.message}", soft_wrap=True)
         if advice is not None:
             console.print(f"{'':{_NAME + 6}}  {advice}", soft_wrap=True)
         return
@@ -106,7 +107,7 @@ def _print(console: Console, finding: Finding) -> None:
     for width in (4, _NAME):
         table.add_column(width=width, no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row(Text(finding.verdict, style=style), Text(finding.name, style="dim"), Text(finding.told))
+    table.add_row(Text(finding.verdict, style=style), Text(finding.name, style="dim"), Text(finding.message))
     if advice is not None:
         table.add_row("", "", advice)
     console.print(table)

@@ -53,7 +53,9 @@ def shipped(name: str) -> Path:
     """A plan that comes with benchsweep. Raises Mistake when configs/ is not there."""
     # Beside this package in a checkout and in an installation alike. Not by importing `configs`:
     # a folder of that name in the user's own directory would be taken for it.
-    path = Path(__file__).resolve().parents[2] / "configs" / name
+    from search.records.environment import CODE_FOLDER
+
+    path = CODE_FOLDER / "configs" / name
     if not path.is_file():
         raise UsageError(
             f"the plans that come with benchsweep must lie in {path.parent}, but there is no {name}; "

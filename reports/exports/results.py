@@ -14,6 +14,7 @@ from reports.analysis.winner import Winner, winner_of
 from reports.figures.importances import Importances, importances
 from reports.formatting.wording import plain_json
 from reports.health.health import health
+from search.doctor.finding import Finding
 from search.records.sweep import Sweep, TestSetOpening, Trial
 from trainable.contract import Metric
 
@@ -81,7 +82,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         },
         "best": None if best is None else best.number,
         "winner": _winner(winner_of(sweep)),
-        "health": [{"key": key, **vars(found)} for key, found in health(sweep).items()],
+        "health": [_health(key, finding) for key, finding in health(sweep).items()],
         "reproduce": command if best is not None and command else None,
         "test": test_summary(sweep),
         "confirmation": _confirmation(sweep),
@@ -97,6 +98,16 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         "environment": sweep.environment,
     }
     return dict(plain_json(made))
+
+
+def _health(key: str, finding: Finding) -> dict[str, Any]:
+    return {
+        "key": key,
+        "name": finding.name,
+        "verdict": finding.verdict,
+        "told": finding.message,
+        "advice": finding.advice,
+    }
 
 
 RECORDED = 10

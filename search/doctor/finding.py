@@ -1,4 +1,4 @@
-"""What a check saw: a verdict, a figure, and what to do about it."""
+"""The result of one check: a status, a sentence, and advice."""
 
 from __future__ import annotations
 
@@ -6,68 +6,80 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trainable.errors import BenchsweepError
+
 
 class CheckStatus(StrEnum):
-    """PASS: as it should be. WARN: works, but slower, or with something lost that can be spared.
-    FAIL: a search would stop, or a result is gone. UNKNOWN: there is too little yet to tell by."""
+    """How a check ended."""
 
     PASS = "PASS"
+    """All is well."""
     WARN = "WARN"
+    """It works, but slower than it could, or something dispensable is lost."""
     FAIL = "FAIL"
+    """A search would stop, or a result is lost."""
     UNKNOWN = "UNKNOWN"
+    """There is not enough data to decide."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check's answer. name: of the check. told: a sentence with the figure that was seen.
-    advice: what to do; empty when there is nothing to be done."""
+    """The result of one check."""
 
     name: str
+    """Name of the check."""
     verdict: CheckStatus
-    told: str
+    """How it ended."""
+    message: str
+    """One sentence with the value that was found."""
     advice: str = ""
+    """What to do; empty if there is nothing to do."""
 
 
-def passed(name: str, told: str) -> Finding:
-    """As it should be."""
-    return Finding(name, CheckStatus.PASS, told)
+def passed(name: str, message: str) -> Finding:
+    """A PASS finding."""
+    return Finding(name, CheckStatus.PASS, message)
 
 
-def warned(name: str, told: str, advice: str) -> Finding:
-    """It works, but."""
-    return Finding(name, CheckStatus.WARN, told, advice)
+def warned(name: str, message: str, advice: str) -> Finding:
+    """A WARN finding."""
+    return Finding(name, CheckStatus.WARN, message, advice)
 
 
-def failed(name: str, told: str, advice: str) -> Finding:
-    """It does not work, or something is gone."""
-    return Finding(name, CheckStatus.FAIL, told, advice)
+def failed(name: str, message: str, advice: str) -> Finding:
+    """A FAIL finding."""
+    return Finding(name, CheckStatus.FAIL, message, advice)
 
 
-def unknown(name: str, told: str, advice: str = "") -> Finding:
-    """It cannot be told yet. told: why."""
-    return Finding(name, CheckStatus.UNKNOWN, told, advice)
+def unknown(name: str, message: str, advice: str = "") -> Finding:
+    """An UNKNOWN finding; the message says what is missing."""
+    return Finding(name, CheckStatus.UNKNOWN, message, advice)
 
 
 def checked(name: str, check: Callable[[], Finding]) -> Finding:
-    """What the check found; that it broke, when it did."""
+    """The check's finding; a FAIL if it raised."""
     try:
         return check()
-    except Exception as error:  # the very thing that is wrong here may be what breaks it
+    except BenchsweepError as error:
+        return failed(name, error.message, error.advice or "")
+    except Exception as error:  # the fault that the check looks for may be what breaks it
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return failed(
-            name, f"the check itself broke: {reason}", "see that what it names is there and readable"
+            name, f"the check itself failed: {reason}", "make sure that what it names exists and is readable"
         )
 
 
-def merged(name: str, good: str, found: Sequence[Finding], most: int = 3) -> Finding:
-    """One finding of many: the worst verdict, and the first few of the worst. good: what is told
-    when there are none."""
-    if not found:
-        return passed(name, good)
-    worst_first = sorted(found, key=lambda each: each.verdict is not CheckStatus.FAIL)
-    shown = worst_first[:most]
-    told = "; ".join(each.told for each in shown)
-    if len(found) > most:
-        told += f"; and {len(found) - most:,} more"
-    advice = "; ".join(dict.fromkeys(each.advice for each in shown if each.advice))
-    return Finding(name, worst_first[0].verdict, told, advice)
+def merged(name: str, message: str, findings: Sequence[Finding], limit: int = 3) -> Finding:
+    """One finding for many: the worst verdict, and the messages of the worst `limit` findings.
+
+    Without findings it is a PASS with `message`.
+    """
+    if not findings:
+        return passed(name, message)
+    worst_first = sorted(findings, key=lambda finding: finding.verdict is not CheckStatus.FAIL)
+    shown = worst_first[:limit]
+    text = "; ".join(finding.message for finding in shown)
+    if len(findings) > limit:
+        text += f"; and {len(findings) - limit:,} more"
+    advice = "; ".join(dict.fromkeys(finding.advice for finding in shown if finding.advice))
+    return Finding(name, worst_first[0].verdict, text, advice)

@@ -1,4 +1,4 @@
-"""Whether this machine can carry a search: what is installed, what there is room for, what works."""
+"""Whether this machine can run a search: installed packages, free resources, working files and locks."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from search.doctor import probe
 from search.doctor.finding import Finding, checked, failed, passed, warned
 from search.doctor.probe import last_line
+from search.records.environment import CODE_FOLDER
 from trainable.storage.durable import write_atomic
 
 GIGABYTE = 10**9
 MEGABYTE = 10**6
-_ROOT = Path(__file__).parents[2]
 _SHOWN = ("torch", "torchvision", "ray", "optuna")
 _COMPILED = ("torch", "torchvision", "ray", "optuna", "numpy", "pandas", "scipy", "sklearn", "pydantic")
 
 
 def examine(runs: Path, data: Path) -> Iterator[Finding]:
-    """The findings, one after the other, those that take seconds last. runs: the folder where runs
-    lie or will lie; data: where data sets do. Files are written below `runs`, and removed."""
-    place = _existing(runs)
+    """Yield the findings as they are made, the slow ones last.
+
+    runs: the folder of runs, which need not exist. data: the folder of data sets. Temporary files are
+    written below `runs` and removed.
+    """
+    runs_disk = _existing(runs)
     yield checked("python", _python)
     yield checked("packages", _packages)
     yield checked("bytecode", _bytecode)
@@ -41,10 +46,10 @@ def examine(runs: Path, data: Path) -> Iterator[Finding]:
     yield checked("memory", _memory)
     yield checked("shared memory", _shared_memory)
     yield checked("open files", _open_files)
-    for names, folder in _disks({"runs": place, "data": _existing(data), "Ray's files": _temporary()}):
+    for names, folder in _disks({"runs": runs_disk, "data": _existing(data), "Ray's files": _temporary()}):
         yield checked("disk", lambda names=names, folder=folder: _disk(names, folder))  # type: ignore[misc]
-    yield checked("writing", lambda: _writing(place))
-    yield checked("locks", lambda: _locks(place))
+    yield checked("writing", lambda: _writing(runs_disk))
+    yield checked("locks", lambda: _locks(runs_disk))
     yield checked("loopback", _loopback)
     yield checked("clock", _clock)
     yield from probe.torch()
@@ -52,158 +57,158 @@ def examine(runs: Path, data: Path) -> Iterator[Finding]:
 
 
 def data_set(source: Any, name: str, folder: Path) -> Finding:
-    """Whether a trainable's Source can load the data called `name`: without a network, and whole."""
+    """Whether a trainable's Source loads the data set `name` completely and without a network."""
     if not source.at_hand(folder):
         return warned(
             "data",
             f"{name} is not in {folder}",
-            "the first search downloads it; without a network, name a folder that has it with --data-dir "
-            "or BENCHSWEEP_DATA, or use --dataset digits",
+            "the first search downloads it; without a network, pass a folder that contains it with "
+            "--data-dir or BENCHSWEEP_DATA, or use --dataset digits",
         )
-    try:
-        loaded = source.load(folder)
-    except RuntimeError as error:
-        told, _, advice = str(error).partition(". ")
-        return failed("data", told, advice)
-    sizes = f"{len(loaded.train):,} images to train on, {len(loaded.validation):,} to choose by"
-    return passed("data", f"{name} is whole: {sizes}")
+    loaded = source.load(folder)
+    sizes = f"{len(loaded.train):,} training images and {len(loaded.validation):,} validation images"
+    return passed("data", f"{name} is complete: {sizes}")
 
 
 def _python() -> Finding:
     from packaging.specifiers import SpecifierSet
 
-    found = platform.python_version()
-    asked = metadata("benchsweep")["Requires-Python"]
-    if SpecifierSet(asked).contains(found, prereleases=True):
-        return passed("python", f"{found} at {sys.executable}")
-    return failed("python", f"it must be {asked}, but is {found}", "install benchsweep under another Python")
+    installed = platform.python_version()
+    required = metadata("benchsweep")["Requires-Python"]
+    if SpecifierSet(required).contains(installed, prereleases=True):
+        return passed("python", f"{installed} at {sys.executable}")
+    return failed(
+        "python", f"it must be {required}, but is {installed}", "install benchsweep under another Python"
+    )
 
 
 def _packages() -> Finding:
     from packaging.requirements import Requirement
 
-    asked = [Requirement(line) for line in requires("benchsweep") or ()]
-    wrong = []
-    for each in asked:
-        if each.marker is not None and not each.marker.evaluate():
+    requirements = [Requirement(line) for line in requires("benchsweep") or ()]
+    faults = []
+    for requirement in requirements:
+        if requirement.marker is not None and not requirement.marker.evaluate():
             continue
         try:
-            found = version(each.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
-            wrong.append(f"{each.name} is missing")
+            faults.append(f"{requirement.name} is missing")
             continue
-        if not each.specifier.contains(found, prereleases=True):
-            wrong.append(f"{each.name} must be {each.specifier}, but is {found}")
-    if wrong:
-        return failed("packages", "; ".join(wrong), "install them as pyproject.toml asks: `uv sync`")
+        if not requirement.specifier.contains(installed, prereleases=True):
+            faults.append(f"{requirement.name} must be {requirement.specifier}, but is {installed}")
+    if faults:
+        return failed("packages", "; ".join(faults), "install the required versions: `uv sync`")
     shown = ", ".join(f"{name} {version(name)}" for name in _SHOWN)
-    return passed("packages", f"{shown} and {len(asked) - len(_SHOWN)} more are as benchsweep asks")
+    return passed(
+        "packages", f"{shown} and {len(requirements) - len(_SHOWN)} others have the required versions"
+    )
 
 
 def _bytecode() -> Finding:
     origins = {name: spec.origin for name in _COMPILED if (spec := importlib.util.find_spec(name))}
-    bare = [
+    uncompiled = [
         name
         for name, origin in origins.items()
         if origin and not Path(importlib.util.cache_from_source(origin)).is_file()
     ]
-    if bare:
+    if uncompiled:
         return warned(
             "bytecode",
-            f"{', '.join(bare)}: not compiled, which costs each start some 10 s until they are",
-            "run `python -m compileall` on the folder they lie in, or install with UV_COMPILE_BYTECODE=1",
+            f"not compiled: {', '.join(uncompiled)}; until they are, each start takes about 10 s longer",
+            "run `python -m compileall` on their folder, or install with UV_COMPILE_BYTECODE=1",
         )
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
         return warned(
             "bytecode",
-            f"{len(origins)} packages are compiled, but PYTHONDONTWRITEBYTECODE is set: what is not stays so",
+            f"{len(origins)} packages are compiled, but PYTHONDONTWRITEBYTECODE keeps others from being so",
             "unset it",
         )
     return passed("bytecode", f"{len(origins)} packages are compiled")
 
 
 def _cores() -> Finding:
-    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    with suppress(OSError, ValueError):  # a container may be given less than the machine has
+    process = psutil.Process()
+    affinity = process.cpu_affinity() if hasattr(process, "cpu_affinity") else None  # macOS has none
+    cores = float(len(affinity) if affinity else psutil.cpu_count() or 1)
+    with suppress(OSError, ValueError):  # a container's own limit, which psutil does not read
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         cores = min(cores, int(quota) / int(period))
     if cores < 1:
         return warned(
             "cores",
-            f"{cores:.2g} of a core: a trial and its search share it",
-            "give the container a core or more",
+            f"{cores:.2g}: trial and search share less than one core",
+            "give the container at least one core",
         )
-    return passed("cores", f"{cores:g}: as many trials at once, with one core each")
+    return passed("cores", f"{cores:g}, so as many concurrent trials of one core each")
 
 
 def _memory() -> Finding:
-    """What is available: free, or given back when it is asked for."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except FileNotFoundError:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return passed("memory", f"{_gigabytes(total)} in all; what of it is available is not told here")
-    held = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-    available = held["MemAvailable"]
-    with suppress(OSError, ValueError):  # a container's own limit, if it has one
+    memory = psutil.virtual_memory()
+    available = memory.available
+    with suppress(OSError, ValueError):  # a container's own limit, which psutil does not read
         group = Path("/sys/fs/cgroup")
         statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
         used = int((group / "memory.current").read_text()) - int(statistics["inactive_file"])
         available = min(available, int((group / "memory.max").read_text()) - used)
-    told = f"{_gigabytes(available)} available of {_gigabytes(held['MemTotal'])}"
+    message = f"{_gigabytes(available)} available of {_gigabytes(memory.total)}"
     if available < 2 * GIGABYTE:
-        advice = (
-            "Ray takes half a GB and a worker up to 0.9: close something, or set resources.concurrency = 1"
+        return warned(
+            "memory",
+            message,
+            "Ray needs 0.5 GB and each worker up to 0.9 GB: close other programs, or set "
+            "resources.concurrency = 1",
         )
-        return warned("memory", told, advice)
-    return passed("memory", told)
+    return passed("memory", message)
 
 
 def _shared_memory() -> Finding:
     folder = Path("/dev/shm")
     if not folder.is_dir():
-        return passed("shared memory", "there is no /dev/shm here: Ray keeps shared data in files instead")
+        return passed("shared memory", "this system has no /dev/shm, so Ray keeps shared data in files")
     space = shutil.disk_usage(folder)
-    told = f"{_gigabytes(space.free)} free of {_gigabytes(space.total)} in /dev/shm"
+    message = f"{_gigabytes(space.free)} free of {_gigabytes(space.total)} in /dev/shm"
     if space.free < GIGABYTE:
-        advice = "Ray will keep shared data in /tmp, which is slower; a container takes --shm-size=2g"
-        return warned("shared memory", told, advice)
-    return passed("shared memory", told)
+        advice = "Ray will keep shared data in /tmp, which is slower; start a container with --shm-size=2g"
+        return warned("shared memory", message, advice)
+    return passed("shared memory", message)
 
 
 def _open_files() -> Finding:
+    # By `resource`, since psutil's rlimit does not exist on macOS.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    told = "no limit" if soft == resource.RLIM_INFINITY else f"{soft:,} in each process"
+    message = "no limit" if soft == resource.RLIM_INFINITY else f"at most {soft:,} per process"
     if soft != resource.RLIM_INFINITY and soft < 1024:
-        # Ray's two daemons hold some 60 here, and about 10 more for each worker.
+        # Ray's two daemons hold about 60 files, and about 10 more for each worker.
         enough = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
-        advice = f"`ulimit -n {enough}` before the search: Ray's daemons hold more with each worker"
-        return warned("open files", told, advice)
-    return passed("open files", told)
+        return warned(
+            "open files",
+            message,
+            f"run `ulimit -n {enough}` before the search: Ray's daemons open more files with each worker",
+        )
+    return passed("open files", message)
 
 
-def _disks(places: dict[str, Path]) -> list[tuple[list[str], Path]]:
-    """The disks of these places: whose they are, and a folder on each."""
-    found: dict[int, tuple[list[str], Path]] = {}
-    for name, folder in places.items():
-        found.setdefault(folder.stat().st_dev, ([], folder))[0].append(name)
-    return list(found.values())
+def _disks(folders: dict[str, Path]) -> list[tuple[list[str], Path]]:
+    """The disks that hold these folders: the names of the folders on each, and one of the folders."""
+    disks: dict[int, tuple[list[str], Path]] = {}
+    for name, folder in folders.items():
+        disks.setdefault(folder.stat().st_dev, ([], folder))[0].append(name)
+    return list(disks.values())
 
 
 def _disk(names: list[str], folder: Path) -> Finding:
     space = shutil.disk_usage(folder)
-    told = f"{_gigabytes(space.free)} free of {_gigabytes(space.total)} for {', '.join(names)} ({folder})"
+    message = f"{_gigabytes(space.free)} free of {_gigabytes(space.total)} for {', '.join(names)} ({folder})"
     if space.free < 200 * MEGABYTE:
-        return failed("disk", told, "free some, or name other folders with --runs and --data-dir")
+        return failed("disk", message, "free some space, or choose other folders with --runs and --data-dir")
     if space.free < 5 * GIGABYTE:
-        return warned(
-            "disk", told, "a trial keeps up to two checkpoints of its whole state: see that they fit"
-        )
-    return passed("disk", told)
+        return warned("disk", message, "make sure that two checkpoints of each trial fit")
+    return passed("disk", message)
 
 
 def _writing(folder: Path) -> Finding:
-    """Write as every record is written: whole, flushed to the disk, renamed over what was there."""
+    """Write files atomically, as every record is written."""
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as temporary:
             path = Path(temporary) / "file"
@@ -214,44 +219,44 @@ def _writing(folder: Path) -> Finding:
             if path.read_bytes() != b"after" * 20_000 or len(list(Path(temporary).iterdir())) != 1:
                 return failed(
                     "writing",
-                    f"a file in {folder} does not hold what was written",
-                    "use another disk for runs",
+                    f"a file in {folder} does not contain what was written to it",
+                    "keep runs on another disk",
                 )
     except OSError as error:
         return failed(
             "writing",
-            f"nothing can be written in {folder}: {error.strerror or error}",
-            "name a folder you may write to with --runs",
+            f"files cannot be written in {folder}: {error.strerror or error}",
+            "choose a folder that you may write to with --runs",
         )
-    told = f"a file of 0.1 MB in {folder} is safe on the disk after {1000 * seconds:.0f} ms"
+    message = f"an atomic write of 0.1 MB in {folder} takes {1000 * seconds:.0f} ms"
     if seconds > 0.25:
         return warned(
-            "writing", told, "each epoch waits for two files: a local disk for --runs would be faster"
+            "writing", message, "each epoch writes two files; --runs on a local disk would be faster"
         )
-    return passed("writing", told)
+    return passed("writing", message)
 
 
 def _locks(folder: Path) -> Finding:
-    """Hold a lock, and see that another process cannot take it until it is let go."""
+    """Whether a lock held by this process keeps another process out, and lets it in when released."""
     import fcntl
 
     with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder) as temporary:
         path = Path(temporary) / "lock"
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            while_held = _takes(path)
-        after = _takes(path)
-    if while_held or not after:
-        seen = "two processes hold one lock at once" if while_held else "a lock that was let go stays taken"
+            taken_twice = _can_lock(path)
+        released = _can_lock(path)
+    if taken_twice or not released:
+        fault = "two processes can hold the same lock" if taken_twice else "a released lock stays locked"
         return failed(
             "locks",
-            f"{seen} in {folder}: two searches could own one run",
-            "keep runs on a file system with flock: a local disk, or NFS 4 mounted without nolock",
+            f"{fault} in {folder}, so two searches could own one run",
+            "keep runs on a file system that supports flock: a local disk, or NFS 4 mounted without nolock",
         )
-    return passed("locks", f"a lock in {folder} excludes a second process")
+    return passed("locks", f"a lock in {folder} keeps a second process out")
 
 
-_TAKE = """
+_LOCK_SCRIPT = """
 import fcntl, sys
 try:
     fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -260,51 +265,54 @@ except BlockingIOError:
 """
 
 
-def _takes(path: Path) -> bool:
+def _can_lock(path: Path) -> bool:
     """Whether another process gets the lock."""
-    done = subprocess.run([sys.executable, "-I", "-c", _TAKE, str(path)], capture_output=True, timeout=60)
-    if done.returncode not in (0, 9):
-        raise OSError(f"locking {path} failed: {last_line(done.stderr.decode())}")
-    return done.returncode == 0
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", _LOCK_SCRIPT, str(path)], capture_output=True, timeout=60
+    )
+    if result.returncode not in (0, 9):
+        raise OSError(f"locking {path} failed: {last_line(result.stderr.decode())}")
+    return result.returncode == 0
 
 
 def _loopback() -> Finding:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as sent:
-            received, _ = server.accept()
-            with received:
-                sent.sendall(b"!")
-                received.settimeout(5)
-                heard = received.recv(1)
-    if heard != b"!":
-        return failed("loopback", f"what is sent to 127.0.0.1:{port} does not arrive", "see to the firewall")
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            connection, _ = server.accept()
+            with connection:
+                client.sendall(b"!")
+                connection.settimeout(5)
+                received = connection.recv(1)
+    if received != b"!":
+        return failed(
+            "loopback", f"data sent to 127.0.0.1:{port} does not arrive", "check the firewall's rules"
+        )
     return passed("loopback", f"a connection to 127.0.0.1:{port} works")
 
 
 def _clock() -> Finding:
-    newest = max(path.stat().st_mtime for path in _ROOT.glob("*/*.py"))
+    newest = max(path.stat().st_mtime for path in CODE_FOLDER.glob("*/*.py"))
     behind = newest - time.time()
     if behind > 1:
         return warned(
             "clock",
             f"it is {behind:,.0f} s behind the newest file of benchsweep",
-            "set it: logs tell wrong times",
+            "set it, or the times in records and logs will be wrong",
         )
-    return passed(
-        "clock", f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, later than every file of benchsweep"
-    )
+    now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return passed("clock", f"{now}, later than every file of benchsweep")
 
 
 def _temporary() -> Path:
-    """Where Ray puts its sockets and logs."""
+    """The folder of Ray's sockets and logs."""
     return _existing(Path(os.environ.get("RAY_TMPDIR") or "/tmp"))
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+    """The folder, or its nearest parent that exists."""
     folder = folder.absolute()
-    return next(each for each in (folder, *folder.parents) if each.is_dir())
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def _gigabytes(size: float) -> str:

@@ -1,4 +1,4 @@
-"""Torch and Ray, tried in processes of their own: one that crashes or hangs is a finding."""
+"""Checks that load torch or start Ray, each in its own process: a crash or a hang becomes a finding."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from search.doctor.finding import Finding, checked, failed, passed, warned
+from search.records.environment import CODE_FOLDER
 
-_ROOT = Path(__file__).parents[2]
-_PATIENCE = 120.0
-"""Seconds after which either, which takes up to ten, is taken to hang."""
+_TIMEOUT = 120.0
+"""Seconds after which a script counts as hanging; normally it takes up to ten."""
 
 
 class _Answer(NamedTuple):
-    """What a script printed as its last line, which is JSON; else why there is none. seconds: of it all."""
+    """The outcome of a script that prints JSON as its last line."""
 
-    told: dict[str, Any] | None
+    values: dict[str, Any] | None
+    """The parsed last line; None if the script failed."""
     error: str
+    """Why it failed; empty otherwise."""
     seconds: float
+    """Run time of the script in seconds."""
 
     @classmethod
     def of(cls, script: str) -> _Answer:
-        """Run it in a session of its own, and end all of that when it takes too long."""
+        """Run the script in a new session, and kill the whole session on a timeout or a failure."""
         began = time.perf_counter()
-        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-        # Files, not pipes: a daemon that lives on would keep a pipe open.
+        path = os.pathsep.join(filter(None, [str(CODE_FOLDER), os.environ.get("PYTHONPATH")]))
+        # Files, not pipes: a daemon that survives would keep a pipe open.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", script],
@@ -43,28 +46,28 @@ class _Answer(NamedTuple):
                 start_new_session=True,
             )
             try:
-                process.wait(_PATIENCE)
+                process.wait(_TIMEOUT)
             except subprocess.TimeoutExpired:
-                return cls(None, f"it hung, and was ended after {_PATIENCE:.0f} s", _PATIENCE)
+                return cls(None, f"it hung and was killed after {_TIMEOUT:.0f} s", _TIMEOUT)
             finally:
-                if process.poll() != 0:  # Ray's daemons may outlive the one that started them
+                if process.poll() != 0:  # Ray's daemons may outlive the process that started them
                     with suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
             out.seek(0)
             err.seek(0)
-            printed, complained = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+            stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
         seconds = time.perf_counter() - began
         if process.returncode == 0:
             with suppress(ValueError, IndexError):
-                return cls(json.loads(printed.strip().splitlines()[-1]), "", seconds)
+                return cls(json.loads(stdout.strip().splitlines()[-1]), "", seconds)
         if process.returncode < 0:
-            return cls(None, f"it was ended by {signal.Signals(-process.returncode).name}", seconds)
-        return cls(None, last_line(complained) or f"it ended with {process.returncode}", seconds)
+            return cls(None, f"it was killed by {signal.Signals(-process.returncode).name}", seconds)
+        return cls(None, last_line(stderr) or f"it exited with code {process.returncode}", seconds)
 
 
 def last_line(text: str) -> str:
-    """The last line with anything on it, cut at 300 characters: where Python tells an error."""
+    """The last line that is not blank, cut at 300 characters: the error message of a traceback."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""
 
@@ -72,60 +75,60 @@ def last_line(text: str) -> str:
 _TORCH = """
 import json
 import torch, torchvision
-told = {"torch": torch.__version__, "torchvision": torchvision.__version__, "built": torch.version.cuda}
-told["mps"] = torch.backends.mps.is_available()
-told["gpus"], told["fault"] = [], None
+values = {"torch": torch.__version__, "torchvision": torchvision.__version__, "built": torch.version.cuda}
+values["mps"] = torch.backends.mps.is_available()
+values["gpus"], values["fault"] = [], None
 try:
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        found = torch.cuda.get_device_properties(index)
-        told["gpus"].append([found.name, found.total_memory])
+        device = torch.cuda.get_device_properties(index)
+        values["gpus"].append([device.name, device.total_memory])
         assert torch.ones(8, device=f"cuda:{index}").sum().item() == 8
 except Exception as error:
-    told["fault"] = f"{type(error).__name__}: {error}".splitlines()[0]
-print(json.dumps(told))
+    values["fault"] = f"{type(error).__name__}: {error}".splitlines()[0]
+print(json.dumps(values))
 """
 
 
 def torch() -> Iterator[Finding]:
-    """Whether torch and torchvision load together, and what device they find."""
+    """Whether torch and torchvision can be imported together, and which devices they find."""
     answer = _Answer.of(_TORCH)
     yield checked("torch", lambda: _torch(answer))
-    if answer.told is not None:
+    if answer.values is not None:
         yield checked("device", lambda: _device(answer))
 
 
 def _torch(answer: _Answer) -> Finding:
-    if answer.told is None:
+    if answer.values is None:
         return failed(
             "torch",
             f"torch and torchvision cannot be imported together: {answer.error}",
-            "both must be of one build, CPU or CUDA: `uv sync --reinstall-package torch --reinstall-package "
-            "torchvision`",
+            "install both from the same build, CPU or CUDA: `uv sync --reinstall-package torch "
+            "--reinstall-package torchvision`",
         )
-    both = f"torch {answer.told['torch']} and torchvision {answer.told['torchvision']}"
-    return passed("torch", f"{both} are imported together, in {answer.seconds:.1f} s")
+    versions = f"torch {answer.values['torch']} and torchvision {answer.values['torchvision']}"
+    return passed("torch", f"{versions} were imported together in {answer.seconds:.1f} s")
 
 
 def _device(answer: _Answer) -> Finding:
-    told = answer.told
-    assert told is not None
-    if told["fault"] is not None:
+    values = answer.values
+    assert values is not None
+    if values["fault"] is not None:
         return failed(
             "device",
-            f"a CUDA device is there, but cannot be used: {told['fault']}",
-            "install the torch build for its driver, or set resources.gpus = 0",
+            f"a CUDA device was found, but it cannot be used: {values['fault']}",
+            "install the torch build that matches its driver, or set resources.gpus = 0",
         )
-    if told["gpus"]:
-        gpus = ", ".join(f"{name} with {size / 10**9:.0f} GB" for name, size in told["gpus"])
-        return passed("device", f"{gpus}: ask for a share with resources.gpus")
-    if told["mps"]:
-        return passed("device", 'the GPU of an Apple chip: resources.device = "mps" uses it')
+    if values["gpus"]:
+        gpus = ", ".join(f"{name} with {size / 10**9:.0f} GB" for name, size in values["gpus"])
+        return passed("device", f"{gpus}; resources.gpus gives each trial a share of it")
+    if values["mps"]:
+        return passed("device", 'an Apple GPU; resources.device = "mps" uses it')
     if Path("/dev/nvidiactl").exists():
-        build = f"built for CUDA {told['built']}" if told["built"] else "built for the CPU alone"
+        build = f"built for CUDA {values['built']}" if values["built"] else "built for CPU only"
         return warned(
             "device",
-            f"an NVIDIA driver is there, but torch {told['torch']}, {build}, sees no GPU",
-            "install torch's CUDA build for this driver, as `nvidia-smi` names it",
+            f"an NVIDIA driver is installed, but torch {values['torch']}, {build}, finds no GPU",
+            "install the CUDA build of torch that matches the driver version shown by `nvidia-smi`",
         )
     return passed("device", "CPU only")
 
@@ -146,16 +149,22 @@ print(json.dumps({"workers": engine.places.cluster.workers, "address": address, 
 
 
 def ray(folder: Path) -> Finding:
-    """Bring Ray up as a search does, and run one task. folder: where it keeps its logs."""
+    """Start Ray as a search does, and run one task. folder: where Ray keeps its logs."""
     answer = _Answer.of(_RAY)
-    if answer.told is None:
+    if answer.values is None:
         return failed(
             "ray",
-            f"Ray could not be started, or ran no task: {answer.error}",
-            f"look at {folder}/session_latest/logs; too little disk, memory or /dev/shm is the usual cause",
+            f"Ray did not start, or did not run a task: {answer.error}",
+            f"read the logs in {folder}/session_latest/logs; the usual cause is too little disk, memory or "
+            f"/dev/shm",
         )
-    address, seconds, room = (answer.told[name] for name in ("address", "seconds", "workers"))
-    told = f"up on {address}, one task and down in {seconds:.1f} s; room for {room} trials at once"
+    address, seconds, workers = (answer.values[name] for name in ("address", "seconds", "workers"))
+    message = (
+        f"on {address} it started, ran a task and stopped in {seconds:.1f} s; there is room for {workers} "
+        f"concurrent trials"
+    )
     if address != "127.0.0.1":
-        return warned("ray", told, "it should listen on 127.0.0.1 alone: other hosts may reach it")
-    return passed("ray", told)
+        return warned(
+            "ray", message, "it should listen on 127.0.0.1 only, or other hosts may be able to reach it"
+        )
+    return passed("ray", message)

@@ -1,4 +1,4 @@
-"""Whether a run's folder holds what its journal says: read, compared, and nothing changed."""
+"""Whether the files of a run agree with its journal. Reads only, so the run may be live."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.doctor.finding import CheckStatus, Finding, checked, failed, merged, passed, warned
-from search.doctor.trial_files import checkpoint_of, epochs_of
+from search.doctor.trial_files import check_checkpoint, check_epochs
 from search.plan.difference import differences
 from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
@@ -27,25 +28,29 @@ from search.records.sweep import STORAGE, RunDamaged, plan_versions, sessions_of
 from search.records.warm_start import WarmStart
 from trainable.storage.checkpoint import previous
 
-_AGAIN = 0.5
-"""Seconds after which a complaint about a run that is searched is looked at once more: its files are
-written one after the other, and a reader may come between."""
+_RETRY_AFTER = 0.5
+"""Seconds before a failed check of a live run is repeated: its files are written one after the other, and
+may disagree for a moment."""
 
-_SPARE = 100 * 10**6
-"""Bytes of what is left over, above which it is worth a word."""
+_SPARE_LIMIT = 100 * 10**6
+"""Bytes of unneeded files above which the folder gets a WARN."""
+
+_FROM_COPY = "restore it from a copy"
 
 
 @dataclass(frozen=True)
-class _Record:
-    """What the journal says. attributes: of the study. trials: by number."""
+class _Study:
+    """The content of the journal."""
 
     attributes: Mapping[str, Any]
+    """The study's user attributes."""
     trials: tuple[FrozenTrial, ...]
+    """By number."""
     direction: StudyDirection
 
     @classmethod
-    def read(cls, run: RunFolder) -> _Record:
-        """Everything in the journal; nothing where there is none."""
+    def read(cls, run: RunFolder) -> _Study:
+        """Replay the journal; without one, the study is empty."""
         if run.journal.is_file():
             storage = open_journal(run.journal)
             for study in storage.get_all_studies():
@@ -55,78 +60,68 @@ class _Record:
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The COMPLETE trial with the best score, the earliest in a tie."""
+        """The COMPLETE trial with the best score, the earliest of several."""
         sign = -1 if self.direction is StudyDirection.MAXIMIZE else 1
         complete = [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
         return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
 
 
 def inspect(run: RunFolder) -> Iterator[Finding]:
-    """The findings on one run, which may be searched meanwhile. The time it takes grows with its
-    trials and checkpoints, and no faster."""
+    """Yield the findings on one run. The time grows linearly with its trials and checkpoints."""
     owner = owner_of(run.lock)
-    yield _twice("owner", owner, lambda: _owner(run, owner_of(run.lock)))
-    journal = _twice("journal", owner, lambda: _journal(run, owner))
+    yield _with_retry("owner", owner, lambda: _owner(run, owner_of(run.lock)))
+    journal = _with_retry("journal", owner, lambda: _journal(run, owner))
     yield journal
-    record = _Record({}, (), StudyDirection.MAXIMIZE)
+    study = _Study({}, (), StudyDirection.MAXIMIZE)
     checks: dict[str, _Check] = {"plan": _plan, "warm start": _warm_start}
     if journal.verdict is not CheckStatus.FAIL:
-        record, checks = _Record.read(run), checks | _CHECKS
-        run = replace(run, storage=record.attributes.get(STORAGE))
+        study, checks = _Study.read(run), checks | _CHECKS
+        run = replace(run, storage=study.attributes.get(STORAGE))
     checks["folder"] = _folder
     for name, check in checks.items():
 
-        def against(record: _Record, check: _Check = check) -> Finding:
-            return check(run, record, owner)
+        def against(study: _Study, check: _Check = check) -> Finding:
+            return check(run, study, owner)
 
-        yield _twice(name, owner, lambda: against(record), lambda: against(_Record.read(run)))
+        yield _with_retry(name, owner, lambda: against(study), lambda: against(_Study.read(run)))
 
 
-def _twice(
+def _with_retry(
     name: str, owner: Owner | None, first: Callable[[], Finding], again: Callable[[], Finding] | None = None
 ) -> Finding:
-    """What the check found. Of a run that is searched, a complaint is looked into once more."""
+    """The check's finding. In a live run, a check that did not pass is repeated once."""
     finding = checked(name, first)
     if owner is not None and finding.verdict is not CheckStatus.PASS:
-        time.sleep(_AGAIN)
+        time.sleep(_RETRY_AFTER)
         finding = checked(name, again or first)
     return finding
 
 
 def _owner(run: RunFolder, owner: Owner | None) -> Finding:
-    asked = run.stop_request
-    age = time.time() - asked.stat().st_mtime if asked.exists() else None
+    request = run.stop_request
+    age = time.time() - request.stat().st_mtime if request.exists() else None
     if owner is None:
         if age is not None:
-            return warned("owner", f"nobody runs it, but {asked} asks to stop", "the next start removes it")
-        return passed("owner", "nobody runs it")
-    who = f"process {owner.pid} on {owner.host} runs it, since {owner.since}"
-    if owner.host == socket.gethostname() and owner.pid and not _lives(owner.pid):
+            message = f"no process runs it, but {request} asks it to stop"
+            return warned("owner", message, "none is needed: the next start removes the file")
+        return passed("owner", "no process runs it")
+    running = f"process {owner.pid} on {owner.host} runs it, since {owner.since}"
+    if owner.host == socket.gethostname() and owner.pid and not psutil.pid_exists(owner.pid):
         return warned(
             "owner",
-            f"{run.lock} is held, but not by the process it names, {owner.pid}, which has gone",
-            f"`fuser {run.lock}` tells who holds it: perhaps a process that was started by it",
+            f"{run.lock} is locked, but process {owner.pid}, which it names, no longer exists",
+            f"`fuser {run.lock}` shows which process holds it, possibly a child of the one it names",
         )
     if age is not None and age > 60:
         return warned(
             "owner",
-            f"{who}, and was asked to stop {age:,.0f} s ago",
-            f"`kill {owner.pid}` on {owner.host} asks likewise, and given twice ends it at once",
+            f"{running}, and was asked to stop {age:,.0f} s ago",
+            f"`kill {owner.pid}` on {owner.host} asks again; a second `kill` ends it at once",
         )
-    return passed("owner", who)
+    return passed("owner", running)
 
 
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # another user's
-    return True
-
-
-def _plan(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
+def _plan(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
     try:
         plan = Plan.read(run.plan)
         plan.check_searchable(str(run.plan))
@@ -134,172 +129,167 @@ def _plan(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
         return failed(
             "plan",
             "; ".join(error.faults),
-            "a trainable of your own is found from the folder it lies in; else restore the file from a copy",
+            "if the trainable is your own, run doctor in its folder; otherwise restore plan.toml from a copy",
         )
-    told = f"it searches {len(plan.space.settings)} settings of {plan.trainable}"
-    versions = plan_versions(record.attributes)
+    message = f"it searches {len(plan.space.settings)} hyperparameters of {plan.trainable}"
+    versions = plan_versions(study.attributes)
     if versions and (changes := differences(versions[-1].table, plan.to_table())):
-        told += f"; plan.toml was changed since the last start, in {'; '.join(changes)}"
-    return passed("plan", told)
+        message += f"; plan.toml was edited since the last start: {'; '.join(changes)}"
+    return passed("plan", message)
 
 
-def _warm_start(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
+def _warm_start(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
     try:
-        begun = WarmStart.stored(run.warm_start)
+        source = WarmStart.stored(run.warm_start)
     except RunDamaged as error:
-        told = str(error).partition("; ")[0]
-        return failed("warm start", told, "restore it from a copy: the run cannot go on without it")
-    if begun is not None:
-        return passed(
-            "warm start", f"{len(begun.trials):,} trials of {begun.run} are there to seed the sampler"
-        )
-    if "warm_start" in record.attributes:
-        told = f"{run.warm_start} is missing, but the run began with it"
-        return warned("warm start", told, "restore it from a copy: without it the sampler knows less")
-    return passed("warm start", "none: the run began from nothing")
+        return failed("warm start", error.message, f"{_FROM_COPY}: the run cannot be resumed without it")
+    if source is not None:
+        return passed("warm start", f"the sampler starts with {len(source.trials):,} trials of {source.run}")
+    if "warm_start" in study.attributes:
+        message = f"{run.warm_start} is missing, but the run was started with it"
+        return warned("warm start", message, f"{_FROM_COPY}: without it the sampler has fewer trials")
+    return passed("warm start", "the run was started without one")
 
 
 def _journal(run: RunFolder, owner: Owner | None) -> Finding:
     if not run.journal.is_file():
         if any((run.path / "trials").glob("[0-9]*")):
-            return failed(
-                "journal",
-                f"{run.journal} is missing, but there are trials",
-                "restore it from a copy of the run",
-            )
-        return passed("journal", "there is none: the run never began")
+            message = f"{run.journal} is missing, but there are trial folders"
+            return failed("journal", message, "restore it from a copy of the run")
+        return passed("journal", "none: the run was never started")
     try:
-        seen = survey(run.journal)
+        journal = survey(run.journal)
     except JournalDamaged as error:
-        told, _, advice = str(error).partition("; ")
-        return failed("journal", told, advice)
-    if torn := seen.size - seen.whole:
+        return failed("journal", error.message, error.advice or _FROM_COPY)
+    if torn := journal.size - journal.whole:
         if owner is None:
-            advice = "the next start cuts it; what it recorded is done again"
-            return warned("journal", f"it ends in a torn line of {torn:,} bytes", advice)
-        return passed("journal", f"{seen.lines:,} whole lines, and one that is being written")
-    return passed("journal", f"{seen.lines:,} lines in {_size(seen.size)}, all whole")
+            advice = "none is needed: the next start removes the line, and repeats what it recorded"
+            return warned("journal", f"it ends in an incomplete line of {torn:,} bytes", advice)
+        return passed("journal", f"{journal.lines:,} complete lines, and one that is being written")
+    return passed("journal", f"{journal.lines:,} complete lines in {_size(journal.size)}")
 
 
-def _trials(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
-    numbers = [trial.number for trial in record.trials]
+def _trials(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+    numbers = [trial.number for trial in study.trials]
     total = len(numbers)
-    wrong = []
+    faults = []
     if numbers != list(range(total)):
-        strange = next(number for at, number in enumerate(numbers) if number != at)
-        told = f"trials must be numbered 0 to {total - 1}, each once, but {strange} is out of its place"
-        wrong.append(failed("trials", told, "restore the journal from a copy"))
+        wrong = next(number for index, number in enumerate(numbers) if number != index)
+        message = f"trials must be numbered 0 to {total - 1}, each once, but {wrong} is out of order"
+        faults.append(failed("trials", message, "restore the journal from a copy"))
     folder = run.path / "trials"
-    names = [each.name for each in os.scandir(folder)] if folder.is_dir() else []
-    strays = sorted(int(name) for name in names if name.isdigit() and int(name) >= total)
-    if strays:
-        told = f"{len(strays):,} trials have folders, {strays[0]} the first, but are not in the journal"
-        advice = "the journal is older than they are: restore the newer one; resumed, they are trained anew"
-        wrong.append(warned("trials", told, advice))
-    recorded = record.attributes
-    versions, settled = plan_versions(recorded), recorded.get("settled", -1)
-    status = status_of(owner is not None, sessions_of(recorded), versions, settled)
-    planned = _budget(run)
-    of = f"{total:,} trials" if planned is None else f"{total:,} of {planned:,} trials"
+    names = [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
+    unrecorded = sorted(int(name) for name in names if name.isdigit() and int(name) >= total)
+    if unrecorded:
+        message = (
+            f"{len(unrecorded):,} trials, the first of them {unrecorded[0]}, have a folder but are not in "
+            f"the journal"
+        )
+        advice = "restore the latest journal; with this one, resuming trains these trials again"
+        faults.append(warned("trials", message, advice))
+    versions, settled = plan_versions(study.attributes), study.attributes.get("settled", -1)
+    status = status_of(owner is not None, sessions_of(study.attributes), versions, settled)
+    planned = _planned_trials(run)
+    count = f"{total:,} trials" if planned is None else f"{total:,} of {planned:,} trials"
     if planned is not None and total > planned:
-        told = f"there are {total:,} trials, but the budget allows {planned:,}"
-        wrong.append(warned("trials", told, "none, if the budget was made smaller since"))
-    return merged("trials", f"{of}, numbered without a gap; the run is {status}", wrong)
+        message = f"there are {total:,} trials, but the budget allows {planned:,}"
+        faults.append(warned("trials", message, "none is needed if the budget was reduced since"))
+    return merged("trials", f"{count}, numbered without a gap; the run is {status}", faults)
 
 
-def _budget(run: RunFolder) -> int | None:
+def _planned_trials(run: RunFolder) -> int | None:
     try:
         return Plan.read(run.plan).budget.trials
     except PlanError:
-        return None  # told by a check of its own
+        return None  # the check of the plan reports it
 
 
-def _epochs(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
-    metric = record.attributes.get("metric", {}).get("name", "")
-    trained = [trial for trial in record.trials if "same_as" not in trial.user_attrs]
-    wrong = [each for trial in trained for each in epochs_of(run, trial, metric, owner is not None)]
+def _epochs(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+    metric = study.attributes.get("metric", {}).get("name", "")
+    trained = [trial for trial in study.trials if "same_as" not in trial.user_attrs]
+    faults = [fault for trial in trained for fault in check_epochs(run, trial, metric, owner is not None)]
     count = sum(len(trial.intermediate_values) for trial in trained)
-    return merged(
-        "epochs", f"{count:,} epochs of {len(trained):,} trials are in their files as in the journal", wrong
-    )
+    message = f"the files and the journal agree on {count:,} epochs of {len(trained):,} trials"
+    return merged("epochs", message, faults)
 
 
-def _checkpoints(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
-    best = record.best
-    wrong: list[Finding] = []
+def _checkpoints(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+    best = study.best
+    faults: list[Finding] = []
     count = 0
-    for trial in record.trials:
+    for trial in study.trials:
         interrupted = trial.state is TrialState.RUNNING and owner is None and trial.intermediate_values
         complete = trial.state is TrialState.COMPLETE and "same_as" not in trial.user_attrs
         if interrupted or complete:
             count += 1
-            wrong += checkpoint_of(run, trial, best is not None and trial.number == best.number)
-    return merged("checkpoints", f"those of {count:,} trials, complete or interrupted, are whole", wrong)
+            faults += check_checkpoint(run, trial, best is not None and trial.number == best.number)
+    message = f"all {count:,} trials that are complete or interrupted have a valid checkpoint"
+    return merged("checkpoints", message, faults)
 
 
-def _openings(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
+def _openings(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
     if not run.openings.is_file():
         return passed("openings", "the test set was not opened")
     try:
-        openings = [TestSetOpening.from_json(each) for each in json.loads(run.openings.read_text())]
+        openings = [TestSetOpening.from_json(stored) for stored in json.loads(run.openings.read_text())]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        told = f"{run.openings} is not what was written there ({type(error).__name__}: {error})"
-        return failed("openings", told, "restore it from a copy: it counts the looks at the test set")
-    wrong = []
-    complete = {trial.number for trial in record.trials if trial.state is TrialState.COMPLETE}
-    strangers = {look.trial for opening in openings for look in opening.looks} - complete - {None}
-    for trial in sorted(strangers, key=str):
-        told = f"the test set was opened for trial {trial}, which is no complete trial of this run"
-        wrong.append(failed("", told, "journal and openings are not of one run: restore both from one copy"))
-    if owner is None and openings and not any(each.looks for each in openings):
-        told = (
-            f"the test set was opened at {openings[-1].time.isoformat()}, but what was seen is not on record"
+        message = f"{run.openings} cannot be read ({type(error).__name__}: {error})"
+        return failed("openings", message, f"{_FROM_COPY}: it records how often the test set was opened")
+    faults = []
+    complete = {trial.number for trial in study.trials if trial.state is TrialState.COMPLETE}
+    unknown = {look.trial for opening in openings for look in opening.looks} - complete - {None}
+    for number in sorted(unknown, key=str):
+        message = f"the test set was opened for trial {number}, which is not a complete trial of this run"
+        advice = "journal and openings belong to different runs: restore both from the same copy"
+        faults.append(failed("", message, advice))
+    if owner is None and openings and not any(opening.looks for opening in openings):
+        message = (
+            f"the test set was opened at {openings[-1].time.isoformat()}, but the results were not recorded"
         )
-        wrong.append(
-            warned("", told, f"`benchsweep resume {run.reference}` looks again, which is recorded too")
-        )
+        advice = f"`benchsweep resume {run.reference}` opens it again, and records that as well"
+        faults.append(warned("", message, advice))
     times = f"{len(openings)} time{'s' if len(openings) != 1 else ''}"
-    return merged("openings", f"the test set was opened {times}, for trials of this run", wrong)
+    return merged("openings", f"the test set was opened {times}, for trials of this run", faults)
 
 
-def _folder(run: RunFolder, record: _Record, owner: Owner | None) -> Finding:
-    """Its size, and what of it nobody needs."""
+def _folder(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+    """The size of the folder, and of the files in it that are no longer needed."""
     size = count = 0
     spare: dict[str, int] = {}
-    pruned = [trial.number for trial in record.trials if trial.state is TrialState.PRUNED]
-    stopped = [place for number in pruned if isinstance(place := run.trial(number).checkpoint, Path)]
-    needless = {*stopped, *map(previous, stopped)}
+    pruned = [trial.number for trial in study.trials if trial.state is TrialState.PRUNED]
+    checkpoints = [path for number in pruned if isinstance(path := run.trial(number).checkpoint, Path)]
+    unneeded = {*checkpoints, *map(previous, checkpoints)}
     for root, _, names in os.walk(run.path):
         for name in names:
             path = Path(root, name)
             try:
-                found = path.lstat()
+                stat = path.lstat()
             except FileNotFoundError:  # replaced meanwhile
                 continue
-            size, count = size + found.st_size, count + 1
+            size, count = size + stat.st_size, count + 1
             if name.startswith(".") and name.endswith(".tmp") and owner is None:
                 kind = "temporary files"
-            elif path in needless:
-                kind = "checkpoints of trials that were stopped"
+            elif path in unneeded:
+                kind = "checkpoints of pruned trials"
             elif owner is None and path.is_relative_to(run.engine):
-                kind = "files of Ray's"
+                kind = "Ray's files"
             else:
                 continue
-            spare[kind] = spare.get(kind, 0) + found.st_size
-    told = f"{_size(size)} in {count:,} files"
+            spare[kind] = spare.get(kind, 0) + stat.st_size
+    message = f"{_size(size)} in {count:,} files"
     if spare:
-        left = ", ".join(f"{kind} ({_size(held)})" for kind, held in spare.items())
-        told += f", of which left over: {left}"
-    if sum(spare.values()) > _SPARE:
-        return warned("folder", told, "nothing needs them: delete them while nobody runs it")
-    return passed("folder", told)
+        kinds = ", ".join(f"{kind} ({_size(total)})" for kind, total in spare.items())
+        message += f", of which not needed: {kinds}"
+    if sum(spare.values()) > _SPARE_LIMIT:
+        return warned("folder", message, "delete the files that are not needed while no process runs it")
+    return passed("folder", message)
 
 
 def _size(size: int) -> str:
     return f"{size / 10**6:,.1f} MB" if size >= 10**5 else f"{size / 10**3:,.1f} kB"
 
 
-_Check = Callable[[RunFolder, _Record, Owner | None], Finding]
+_Check = Callable[[RunFolder, _Study, Owner | None], Finding]
 _CHECKS: dict[str, _Check] = {
     "trials": _trials,
     "epochs": _epochs,

@@ -11,6 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+CODE_FOLDER = Path(__file__).resolve().parents[2]
+"""The folder that holds the packages of benchsweep and configs/: a git checkout, or site-packages."""
+
 PACKAGES = ("benchsweep", "torch", "ray", "optuna", "numpy", "scikit-learn", "pydantic")
 
 
@@ -19,7 +22,7 @@ def environment(data_fingerprint: str | None, trainable: str) -> dict[str, Any]:
     checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the
     module `trainable`, which must have been imported."""
     source = sys.modules[trainable].__file__
-    commit, dirty = _commit(Path(__file__).parents[2])
+    commit, dirty = _commit(CODE_FOLDER)
     return {
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},

@@ -203,8 +203,8 @@ def _line(text: bytes) -> dict[str, Any] | None:
 
 def _damaged(path: Path, line: int) -> JournalDamaged:
     return JournalDamaged(
-        f"every line of a journal is JSON, but line {line} of {path} is not; restore the file from a copy, "
-        f"or start the run again under another name"
+        f"every line of a journal must be JSON, but line {line} of {path} is not",
+        "restore the file from a copy, or start the run again under another name",
     )
 
 

@@ -115,8 +115,8 @@ def whole(path: Path) -> Iterator[None]:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunDamaged(
-            f"{path} is not what was written there ({type(error).__name__}: {error}); restore it from a "
-            f"copy, or start the run again under another name"
+            f"{path} cannot be read ({type(error).__name__}: {error})",
+            "restore it from a copy, or start the run again under another name",
         ) from error
 
 

@@ -283,7 +283,7 @@ def _ensure(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Pa
     if fault is None:
         return raw
     if "is missing" not in fault:
-        raise DataError(_ways_out(collection, fault))
+        raise _unusable(collection, fault)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder / f".{collection.folder}.lock"):
@@ -291,15 +291,16 @@ def _ensure(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Pa
                 _download(collection, folder, raw)
     except OSError as error:
         reason = f"{fault}, and {folder} cannot take a download ({error.strerror or error})"
-        raise DataError(_ways_out(collection, reason)) from error
+        raise _unusable(collection, reason) from error
     return raw
 
 
-def _ways_out(collection: _Collection, fault: str) -> str:
-    return (
-        f"{collection.folder} cannot be used: {fault}. Either connect to the network (and remove a damaged "
-        f"file, so that it is downloaded again), or name a folder that has {collection.folder}/raw with "
-        f"--data-dir or BENCHSWEEP_DATA, or use the embedded data set with --dataset digits"
+def _unusable(collection: _Collection, fault: str) -> DataError:
+    return DataError(
+        f"{collection.folder} cannot be used: {fault}",
+        f"connect to the network (and remove a damaged file, so that it is downloaded again), or pass a "
+        f"folder that contains {collection.folder}/raw with --data-dir or BENCHSWEEP_DATA, or use the "
+        f"embedded data set with --dataset digits",
     )
 
 
@@ -322,10 +323,10 @@ def _download(collection: _Collection, folder: Path, raw: Path) -> None:
                 getattr(torchvision.datasets, collection.torchvision)(temporary, download=True)
         except Exception as error:  # torchvision raises whatever its mirrors and archives raise
             reason = f"{raw} is missing, and its download failed ({type(error).__name__}: {error})"
-            raise DataError(_ways_out(collection, " ".join(reason.split()))) from error
+            raise _unusable(collection, " ".join(reason.split())) from error
         fresh = Path(temporary) / collection.folder / "raw"
         if (fault := _fault(collection, fresh, _FILES)) is not None:
-            raise DataError(_ways_out(collection, f"what was downloaded is not whole: {fault}"))
+            raise _unusable(collection, f"what was downloaded is not whole: {fault}")
         raw.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             shutil.move(fresh / name, raw / f".{name}.tmp")

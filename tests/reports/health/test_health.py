@@ -47,7 +47,7 @@ def test_three_of_the_best_five_next_to_an_end_ask_for_a_wider_range() -> None:
     crowded = sweep_of(dropouts(0.39, 0.395, 0.38, 0.1, 0.2, 0.0, 0.3))
     told = check(crowded, "edges")
     assert told.verdict == "WARN"
-    assert "3 of them lie next to the high end of dropout" in told.told
+    assert "3 of them lie next to the high end of dropout" in told.message
     assert "space.dropout.high=0.53" in told.advice
     assert check(sweep_of(dropouts(0.39, 0.395, 0.2, 0.1, 0.2, 0.0, 0.3)), "edges").verdict == "PASS"
 
@@ -72,7 +72,7 @@ def test_a_tenth_of_diverged_trials_passes_and_more_names_the_setting_they_share
     assert check(sweep_of([*good, *bad[:2]]), "broken").verdict == "PASS"
     told = check(sweep_of([*good, *bad]), "broken")
     assert told.verdict == "WARN"
-    assert "4 of 22 trials diverged and 0 failed" in told.told
+    assert "4 of 22 trials diverged and 0 failed" in told.message
     assert told.advice == "They have learning_rate above 0.00185: narrow that range."
 
 
@@ -162,8 +162,8 @@ def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> Non
     order = [("WARN", "UNKNOWN", "PASS").index(each.verdict) for each in checks.values()]
     assert order == sorted(order)
     for each in checks.values():
-        assert each.told.endswith(".")
-        assert "nan" not in each.told
+        assert each.message.endswith(".")
+        assert "nan" not in each.message
         assert bool(each.advice) or each.verdict != "WARN"
         assert not each.advice or each.verdict != "PASS"
     told = [vars(each) for each in checks.values()]

@@ -1,4 +1,4 @@
-"""`benchsweep doctor`: what it finds on a machine, and in runs that are whole, damaged or searched."""
+"""`benchsweep doctor`: its findings on a machine, and on complete, damaged and live runs."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import json
 import os
 import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 from searches import NOWHERE, plan, search
 
 from benchsweep.__main__ import main
 from search.doctor import machine, probe
-from search.doctor.finding import CheckStatus, Finding, checked, merged, warned
+from search.doctor.finding import CheckStatus, Finding, checked, failed, merged, warned
 from search.doctor.run_files import inspect
 from search.records.folder import RunFolder
 from search.records.lock import owning
 from search.records.sweep import State, Sweep
 from search.start import starting
 from search.test_set import open_test_set
+from trainable.errors import BenchsweepError
 from trainable.mnist.data import Source
 from trainable.storage.checkpoint import previous
 
 
 class Disk(NamedTuple):
-    """What shutil.disk_usage answers."""
+    """The result of shutil.disk_usage."""
 
     total: int
     used: int
@@ -40,12 +41,12 @@ def by_name(run: RunFolder) -> dict[str, Finding]:
     return {finding.name: finding for finding in inspect(run)}
 
 
-# A whole machine.
+# A sound machine.
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished search of the digits, its winner tried on the test set."""
+    """A finished search on the digits, with one opening of the test set."""
     run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
     search(run, plan(budget={"trials": 6}))
     with owning(run.lock):
@@ -53,27 +54,30 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return run
 
 
-def test_a_sound_machine_and_a_whole_run_pass(
+def test_a_sound_machine_and_an_intact_run_pass(
     finished: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The whole command, Ray and all."""
     with pytest.raises(SystemExit) as ended:
         main(["doctor", str(finished.path), "--json"])
-    told = json.loads(capsys.readouterr().out)
-    verdicts = {each["name"]: each["verdict"] for each in told["findings"]}
-    assert ended.value.code in (None, 0), told
-    assert told["fail"] == 0
-    assert told["pass"] + told["warn"] == len(told["findings"])
+    output = json.loads(capsys.readouterr().out)
+    verdicts = {finding["name"]: finding["verdict"] for finding in output["findings"]}
+    assert ended.value.code in (None, 0), output
+    assert output["fail"] == 0
+    assert output["pass"] + output["warn"] == len(output["findings"])
+    assert all(finding.keys() == {"name", "verdict", "message", "advice"} for finding in output["findings"])
     for name in ("python", "packages", "torch", "device", "ray", "locks", "writing", "loopback", "data"):
         assert verdicts[name] == "PASS", name
     for name in ("owner", "plan", "journal", "trials", "epochs", "checkpoints", "openings", "folder"):
         assert verdicts[name] == "PASS", name
-    assert all(each["advice"] for each in told["findings"] if each["verdict"] != "PASS")
-    assert [each.name for each in finished.path.parent.iterdir()] == ["small"]  # what was tried is removed
-    assert not [each for each in finished.path.iterdir() if each.name.startswith(".")]
+    assert all(finding["advice"] for finding in output["findings"] if finding["verdict"] != "PASS")
+    assert [path.name for path in finished.path.parent.iterdir()] == ["small"]  # temporary files are removed
+    assert not [path for path in finished.path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_run_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_does_not_exist_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "zebra", "--runs", str(tmp_path)])
     assert ended.value.code == 2
@@ -83,16 +87,26 @@ def test_a_run_that_is_not_there_is_a_mistake(tmp_path: Path, capsys: pytest.Cap
 # What may be wrong with a machine.
 
 
-def test_a_check_that_breaks_is_a_finding() -> None:
+def test_a_check_that_raises_is_a_finding() -> None:
     finding = checked("memory", lambda: 1 // 0)  # type: ignore[arg-type, return-value]
     assert finding.verdict is CheckStatus.FAIL
-    assert "ZeroDivisionError" in finding.told
+    assert "ZeroDivisionError" in finding.message
 
 
-def test_of_many_complaints_the_first_are_told_and_the_rest_counted() -> None:
-    found = [warned("", f"trial {number}", "resume") for number in range(5)]
-    finding = merged("epochs", "all whole", found)
-    assert finding.told == "trial 0; trial 1; trial 2; and 2 more"
+def test_an_error_with_advice_is_a_finding_with_advice(tmp_path: Path) -> None:
+    """Neither message nor advice is cut out of a sentence: the folder's name has both separators in it."""
+
+    def broken() -> Finding:
+        raise BenchsweepError(f"{tmp_path}/my. data; x is damaged", "restore it")
+
+    finding = checked("data", broken)
+    assert finding == failed("data", f"{tmp_path}/my. data; x is damaged", "restore it")
+
+
+def test_many_findings_are_merged_into_the_first_few_and_a_count() -> None:
+    findings = [warned("", f"trial {number}", "resume") for number in range(5)]
+    finding = merged("epochs", "all agree", findings)
+    assert finding.message == "trial 0; trial 1; trial 2; and 2 more"
     assert finding.advice == "resume"
     assert finding.verdict is CheckStatus.WARN
 
@@ -100,16 +114,16 @@ def test_of_many_complaints_the_first_are_told_and_the_rest_counted() -> None:
 @pytest.mark.parametrize(
     ("free", "verdict"), [(10**8, CheckStatus.FAIL), (10**9, CheckStatus.WARN), (10**10, CheckStatus.PASS)]
 )
-def test_a_disk_that_is_nearly_full_is_told(
+def test_a_disk_that_is_nearly_full_is_reported(
     monkeypatch: pytest.MonkeyPatch, free: int, verdict: CheckStatus
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(10**11, 0, free))
     finding = machine._disk(["runs"], Path("/"))
     assert finding.verdict is verdict
-    assert f"{free / 10**9:.1f} GB free" in finding.told
+    assert f"{free / 10**9:.1f} GB free" in finding.message
 
 
-def test_few_open_files_are_told_with_the_command_that_raises_the_limit(
+def test_a_low_limit_of_open_files_is_reported_with_the_command_that_raises_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 2048))
@@ -118,23 +132,21 @@ def test_few_open_files_are_told_with_the_command_that_raises_the_limit(
     assert "ulimit -n 2048" in finding.advice
 
 
-def test_a_file_system_whose_locks_exclude_nobody_fails(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_file_system_without_working_locks_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert machine._locks(tmp_path).verdict is CheckStatus.PASS
-    monkeypatch.setattr(machine, "_TAKE", "")  # as where flock does nothing
+    monkeypatch.setattr(machine, "_LOCK_SCRIPT", "")  # as where flock does nothing
     finding = machine._locks(tmp_path)
     assert finding.verdict is CheckStatus.FAIL
-    assert "two processes hold one lock" in finding.told
+    assert "two processes can hold the same lock" in finding.message
 
 
 def test_a_folder_that_cannot_be_written_to_fails() -> None:
     finding = machine._writing(Path("/proc"))
     assert finding.verdict is CheckStatus.FAIL
-    assert "nothing can be written in /proc" in finding.told
+    assert "files cannot be written in /proc" in finding.message
 
 
-def test_places_on_one_disk_are_told_together(tmp_path: Path) -> None:
+def test_folders_on_one_disk_share_a_finding(tmp_path: Path) -> None:
     ((names, folder),) = machine._disks({"runs": tmp_path, "data": tmp_path.parent})
     assert names == ["runs", "data"]
     assert folder == tmp_path
@@ -144,25 +156,41 @@ def test_packages_that_are_too_old_or_missing_are_named(monkeypatch: pytest.Monk
     monkeypatch.setattr(machine, "requires", lambda _: ["numpy>=99", "nowhere-at-all>=1", "rich>=1"])
     finding = machine._packages()
     assert finding.verdict is CheckStatus.FAIL
-    assert "numpy must be >=99, but is " in finding.told
-    assert "nowhere-at-all is missing" in finding.told
-    assert "rich" not in finding.told
+    assert "numpy must be >=99, but is " in finding.message
+    assert "nowhere-at-all is missing" in finding.message
+    assert "rich" not in finding.message
 
 
-def test_data_that_is_missing_warns_and_data_that_is_damaged_fails(tmp_path: Path) -> None:
+def test_missing_data_warns_and_damaged_data_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "my. data; x"
     source = Source(dataset="mnist")
-    missing = machine.data_set(source, "mnist", tmp_path)
+    missing = machine.data_set(source, "mnist", folder)
     assert missing.verdict is CheckStatus.WARN
+    assert missing.message == f"mnist is not in {folder}"
     assert "--data-dir" in missing.advice
-    raw = tmp_path / "MNIST" / "raw"
+    raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{name}-ubyte").write_bytes(b"cut short")
-    damaged = machine.data_set(source, "mnist", tmp_path)
+    damaged = checked("data", lambda: machine.data_set(source, "mnist", folder))
     assert damaged.verdict is CheckStatus.FAIL
-    assert "is damaged: it must hold 47,040,016 bytes, but holds 9" in damaged.told
-    assert damaged.advice.startswith("Either connect")
+    assert str(raw) in damaged.message
+    assert "it must hold 47,040,016 bytes, but holds 9" in damaged.message
+    assert damaged.advice.startswith("connect to the network")
     assert machine.data_set(Source(dataset="digits"), "digits", tmp_path).verdict is CheckStatus.PASS
+
+
+def test_damaged_records_keep_message_and_advice_apart(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "my. runs; x" / "small")
+    run.path.mkdir(parents=True)
+    run.plan.write_text(plan().to_toml())
+    run.journal.write_text("garbage\ngarbage\n")
+    run.warm_start.write_text("{")
+    findings = by_name(run)
+    for name, path in (("journal", run.journal), ("warm start", run.warm_start)):
+        assert findings[name].verdict is CheckStatus.FAIL
+        assert str(path) in findings[name].message
+        assert findings[name].advice.startswith("restore ")
 
 
 HANGING = """
@@ -173,14 +201,14 @@ time.sleep(600)
 """
 
 
-def test_what_hangs_is_ended_with_all_that_it_started(
+def test_a_script_that_hangs_is_killed_with_its_children(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(probe, "_PATIENCE", 2.0)
+    monkeypatch.setattr(probe, "_TIMEOUT", 2.0)
     began = time.monotonic()
     answer = probe._Answer.of(HANGING.format(path=str(tmp_path / "pid")))
     assert time.monotonic() - began < 10
-    assert answer.told is None
+    assert answer.values is None
     assert "it hung" in answer.error
     child = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 5
@@ -191,8 +219,8 @@ def test_what_hangs_is_ended_with_all_that_it_started(
 
 def runs(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
@@ -200,7 +228,7 @@ def runs(pid: int) -> bool:
     ("script", "reason"),
     [
         ("raise RuntimeError('operator torchvision::nms does not exist')", "torchvision::nms does not exist"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "it was ended by SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "it was killed by SIGSEGV"),
     ],
     ids=["an import that fails", "a crash"],
 )
@@ -210,21 +238,21 @@ def test_a_torch_that_does_not_load_is_a_finding(
     monkeypatch.setattr(probe, "_TORCH", script)
     (finding,) = probe.torch()
     assert finding.verdict is CheckStatus.FAIL
-    assert reason in finding.told
+    assert reason in finding.message
 
 
 def test_a_ray_that_does_not_start_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(probe, "_RAY", "raise TimeoutError('the head node did not start')")
     finding = probe.ray(tmp_path)
     assert finding.verdict is CheckStatus.FAIL
-    assert "the head node did not start" in finding.told
+    assert "the head node did not start" in finding.message
 
 
 def test_a_gpu_that_torch_was_not_built_for_fails() -> None:
-    told = {"torch": "2", "built": "13", "mps": False, "gpus": [["H200", 10**11]], "fault": "no kernel image"}
-    finding = probe._device(probe._Answer(told, "", 1.0))
+    values = {"torch": "2", "built": "13", "mps": False, "gpus": [["H200", 10**11]]}
+    finding = probe._device(probe._Answer({**values, "fault": "no kernel image"}, "", 1.0))
     assert finding.verdict is CheckStatus.FAIL
-    assert "no kernel image" in finding.told
+    assert "no kernel image" in finding.message
 
 
 # What may be wrong with a run.
@@ -296,60 +324,66 @@ def damage_best_model(run: RunFolder) -> None:
     flip(run.trial(best_of(run)).checkpoint)
 
 
-def open_for_a_stranger(run: RunFolder) -> None:
+def open_for_an_unknown_trial(run: RunFolder) -> None:
     (opening,) = json.loads(run.openings.read_text())
     run.openings.write_text(
         json.dumps([opening, {**opening, "looks": [{**opening["looks"][0], "trial": 99}]}])
     )
 
 
-def leave_much(run: RunFolder) -> None:
+def leave_temporary_files(run: RunFolder) -> None:
     with (run.trial(0).path / ".checkpoint.safetensors.1234.tmp").open("wb") as file:
         file.truncate(200 * 10**6)
 
 
 DAMAGES: list[tuple[Callable[[RunFolder], Any], str, CheckStatus, str]] = [
-    (cut_journal, "journal", CheckStatus.WARN, "torn line of 19 bytes"),
+    (cut_journal, "journal", CheckStatus.WARN, "incomplete line of 19 bytes"),
     (garble_journal, "journal", CheckStatus.FAIL, "line 10 of"),
-    (lambda run: run.journal.unlink(), "journal", CheckStatus.FAIL, "is missing, but there are trials"),
+    (
+        lambda run: run.journal.unlink(),
+        "journal",
+        CheckStatus.FAIL,
+        "is missing, but there are trial folders",
+    ),
     (lambda run: run.plan.write_text("= nonsense"), "plan", CheckStatus.FAIL, "must be valid TOML"),
-    (lambda run: run.warm_start.write_text("{"), "warm start", CheckStatus.FAIL, "is not what was written"),
+    (lambda run: run.warm_start.write_text("{"), "warm start", CheckStatus.FAIL, "cannot be read"),
     (
         lambda run: run.trial(99).path.mkdir(),
         "trials",
         CheckStatus.WARN,
-        "99 the first, but are not in the journal",
+        "the first of them 99, have a folder but are not in the journal",
     ),
-    (change_epoch, "epochs", CheckStatus.FAIL, "in its file than in the journal, first in epoch 2"),
+    (change_epoch, "epochs", CheckStatus.FAIL, "differs between its file and the journal, first"),
     (drop_epoch, "epochs", CheckStatus.WARN, "has 2 epochs in its file and 3 in the journal"),
     (skip_epoch, "epochs", CheckStatus.FAIL, "must hold epochs 1 to 2, but holds 1, 3"),
-    (lambda run: run.trial(0).epochs.write_text("[]"), "epochs", CheckStatus.FAIL, "is not what was written"),
+    (lambda run: run.trial(0).epochs.write_text("[]"), "epochs", CheckStatus.FAIL, "cannot be read"),
     (lambda run: run.trial(0).epochs.unlink(), "epochs", CheckStatus.WARN, "epochs.jsonl is missing"),
-    (lose_others_model, "checkpoints", CheckStatus.WARN, "is complete, but its model is gone"),
-    (damage_best_model, "checkpoints", CheckStatus.FAIL, "is the best, but its model is gone"),
-    (lambda run: run.openings.write_text("["), "openings", CheckStatus.FAIL, "is not what was written"),
-    (open_for_a_stranger, "openings", CheckStatus.FAIL, "trial 99, which is no complete trial"),
-    (leave_much, "folder", CheckStatus.WARN, "left over: temporary files (200.0 MB)"),
-    (lambda run: run.stop_request.write_text("{}"), "owner", CheckStatus.WARN, "asks to stop"),
+    (lose_others_model, "checkpoints", CheckStatus.WARN, "is complete, but its model is lost"),
+    (damage_best_model, "checkpoints", CheckStatus.FAIL, "is the best, but its model is lost"),
+    (lambda run: run.openings.write_text("["), "openings", CheckStatus.FAIL, "cannot be read"),
+    (open_for_an_unknown_trial, "openings", CheckStatus.FAIL, "trial 99, which is not a complete trial"),
+    (leave_temporary_files, "folder", CheckStatus.WARN, "not needed: temporary files (200.0 MB)"),
+    (lambda run: run.stop_request.write_text("{}"), "owner", CheckStatus.WARN, "asks it to stop"),
 ]
 
 
-@pytest.mark.parametrize(
-    ("damage", "name", "verdict", "words"), DAMAGES, ids=[f"{each[1]}: {each[3]}" for each in DAMAGES]
-)
-def test_each_damage_is_found_and_told_with_what_to_do(
+DAMAGE_IDS = [f"{name}: {words}" for _, name, _, words in DAMAGES]
+
+
+@pytest.mark.parametrize(("damage", "name", "verdict", "words"), DAMAGES, ids=DAMAGE_IDS)
+def test_each_damage_is_found_and_reported_with_advice(
     copy: RunFolder, damage: Callable[[RunFolder], Any], name: str, verdict: CheckStatus, words: str
 ) -> None:
     damage(copy)
-    found = by_name(copy)
-    assert found[name].verdict is verdict, found
-    assert words in found[name].told
-    assert found[name].advice
-    others = {each.name: each for each in found.values() if each.name != name}
-    assert all(each.verdict is CheckStatus.PASS for each in others.values()), others
+    findings = by_name(copy)
+    assert findings[name].verdict is verdict, findings
+    assert words in findings[name].message
+    assert findings[name].advice
+    others = {finding.name: finding for finding in findings.values() if finding.name != name}
+    assert all(finding.verdict is CheckStatus.PASS for finding in others.values()), others
 
 
-def test_a_run_that_never_began_is_whole(tmp_path: Path) -> None:
+def test_a_run_that_was_never_started_passes(tmp_path: Path) -> None:
     run = RunFolder.named("fresh", tmp_path)
     run.path.mkdir()
     run.plan.write_text(plan(name="fresh").to_toml())
@@ -357,19 +391,19 @@ def test_a_run_that_never_began_is_whole(tmp_path: Path) -> None:
     assert not run.journal.exists()
 
 
-def test_a_plan_that_was_edited_since_is_told(copy: RunFolder) -> None:
+def test_a_plan_that_was_edited_since_is_reported(copy: RunFolder) -> None:
     copy.plan.write_text(copy.plan.read_text().replace("trials = 6", "trials = 60"))
     finding = by_name(copy)["plan"]
     assert finding.verdict is CheckStatus.PASS
-    assert "budget.trials: 6 -> 60" in finding.told
+    assert "budget.trials: 6 -> 60" in finding.message
 
 
-# A run that is searched, and one that was stopped.
+# A live run, and a stopped one.
 
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[list[Finding]]]:
-    """A search that was stopped in its middle, and what was found in its folder while it ran."""
+    """A search that was stopped half-way, and the findings on its folder while it ran."""
     run = RunFolder.named("stopped", tmp_path_factory.mktemp("runs"))
     given = plan(budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 60}, pruner={"name": "none"})
     found, reported = [], 0
@@ -383,13 +417,13 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[l
     return run, found
 
 
-def test_nothing_is_wrong_with_a_run_that_is_searched(stopped: Any) -> None:
+def test_a_live_run_passes(stopped: Any) -> None:
     _, found = stopped
     assert len(found) >= 2
     for findings in found:
-        assert all(each.verdict is CheckStatus.PASS for each in findings), findings
-        (owner,) = [each for each in findings if each.name == "owner"]
-        assert f"process {os.getpid()} " in owner.told
+        assert all(finding.verdict is CheckStatus.PASS for finding in findings), findings
+        (owner,) = [finding for finding in findings if finding.name == "owner"]
+        assert f"process {os.getpid()} " in owner.message
 
 
 def interrupted_copy(stopped: Any, tmp_path: Path) -> tuple[RunFolder, int]:
@@ -397,7 +431,7 @@ def interrupted_copy(stopped: Any, tmp_path: Path) -> tuple[RunFolder, int]:
     shutil.copytree(stopped[0].path, run.path)
     trials = Sweep.read(run.path).trials
     return run, next(
-        each.number for each in trials if each.state is State.INTERRUPTED and len(each.epochs) > 2
+        trial.number for trial in trials if trial.state is State.INTERRUPTED and len(trial.epochs) > 2
     )
 
 
@@ -409,22 +443,21 @@ def test_a_damaged_checkpoint_of_an_interrupted_trial_costs_an_epoch(stopped: An
     flip(run.trial(number).checkpoint)
     finding = by_name(run)["checkpoints"]
     assert finding.verdict is CheckStatus.WARN
-    lost = "nothing of it is lost" if stored > trained else "1 epoch will be trained again"
-    assert lost in finding.told
+    lost = "no epoch is lost" if stored > trained else "1 epoch will be trained again"
+    assert lost in finding.message
     flip(previous(run.trial(number).checkpoint))
-    assert "it starts again from epoch 1" in by_name(run)["checkpoints"].told
+    assert "it starts again from epoch 1" in by_name(run)["checkpoints"].message
 
 
-def test_a_lock_held_by_another_than_it_names_is_told(copy: RunFolder) -> None:
+def test_a_lock_held_by_another_process_than_it_names_is_reported(copy: RunFolder) -> None:
     with owning(copy.lock):
         held = json.loads(copy.lock.read_text())
         copy.lock.write_text(json.dumps({**held, "pid": 2**22 + 1}) + "\n")
         finding = by_name(copy)["owner"]
     assert finding.verdict is CheckStatus.WARN
-    assert "not by the process it names" in finding.told
+    assert "which it names, no longer exists" in finding.message
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_memory_is_what_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_the_available_memory() -> None:
     finding = machine._memory()
-    assert " GB available of " in finding.told
+    assert " GB available of " in finding.message
