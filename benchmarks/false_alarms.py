@@ -6,7 +6,7 @@
 Each sweep: 100 trials of one seed are scored on 5,000 validation images; the five luckiest and the
 default recipe are trained with fresh seeds and raced on validation, and those that are left, and the
 default recipe, are compared with the leader on 10,000 test images: the decisions of
-`search.racing.elimination` and `reports.statistics.inference`. The level of 5 % is halved between race and
+`search.racing.elimination` and `reports.statistics`. The level of 5 % is halved between race and
 test.
 
 equal     all recipes are the same.
@@ -43,7 +43,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from reports.statistics.inference import compare, wilson
+from reports.statistics.comparison import compare
+from reports.statistics.intervals import wilson
 from reports.statistics.multiplicity import holm, selected
 from search.racing.elimination import race
 

@@ -9,7 +9,7 @@ from typing import Any
 from benchsweep.errors import UsageError
 from benchsweep.saved_model import FoundModel, NoSavedModel, source_of
 from reports.formatting.wording import plural
-from reports.statistics.inference import Interval, wilson
+from reports.statistics.intervals import Interval, wilson
 from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from reports.formatting.wording import percent, plural, setting
-from reports.statistics.inference import Interval
+from reports.statistics.intervals import Interval
 
 _WIDTH = 80
 

@@ -16,7 +16,7 @@ from benchsweep import terminal
 from benchsweep.errors import UsageError, exit_code
 from reports.analysis.winner import test_accuracy
 from reports.formatting.wording import duration, plain_json, plural
-from reports.statistics.inference import Spread, spread
+from reports.statistics.intervals import Spread, spread
 from search.plan.plan import Plan
 from search.records.environment import environment
 from search.repeat import Repetition, repeat

@@ -14,16 +14,9 @@ from reports.analysis.once import once_per_sweep
 from reports.analysis.winner import correct_bits, winner_of
 from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text, recipe_name
 from reports.formatting.wording import listing, plural
-from reports.statistics.inference import (
-    Comparison,
-    Standing,
-    best_shares,
-    bootstrap,
-    compare,
-    compare_scores,
-    mean_interval,
-    spread,
-)
+from reports.statistics.bootstrap import best_shares, bootstrap
+from reports.statistics.comparison import Comparison, compare, compare_scores
+from reports.statistics.intervals import Standing, mean_interval, spread
 from reports.statistics.multiplicity import selected
 from search.records.confirmation import Candidate, Confirmation
 from search.records.opening import TestLook

@@ -9,15 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from reports.analysis.winner import correct_bits, winner_of
-from reports.statistics.inference import (
-    Comparison,
-    Interval,
-    Standing,
-    compare,
-    mean_interval,
-    standing,
-    wilson,
-)
+from reports.statistics.comparison import Comparison, compare
+from reports.statistics.intervals import Interval, Standing, mean_interval, standing, wilson
 from search.records.sweep import Sweep
 from trainable.errors import InputError
 from trainable.evaluation.evaluation import Evaluation
@@ -126,7 +119,7 @@ def against_row(ours: Measurement, key: str, benchmarks: pd.DataFrame) -> Gate:
 
 def against(ours: Measurement, theirs: Measurement, level: float = 0.05) -> Gate:
     """Against another measurement on the same examples: by the paired test of
-    `reports.statistics.inference.compare`. Raises NotComparable where the examples are not the same number,
+    `reports.statistics.comparison.compare`. Raises NotComparable where the examples are not the same number,
     or no bits are on record."""
     bits, other = correct_bits(ours.evaluations), correct_bits(theirs.evaluations)
     if bits is None or other is None or bits.shape[1] != other.shape[1]:

@@ -10,8 +10,9 @@ import pandas as pd
 from reports.analysis.measured import measured_sentence, read_measured
 from reports.analysis.winner import TestAccuracy, Winner, winner_of
 from reports.formatting.wording import percent, plural, setting
-from reports.statistics.inference import Interval, two_proportions
-from reports.statistics.inference import standing as where
+from reports.statistics.comparison import two_proportions
+from reports.statistics.intervals import Interval
+from reports.statistics.intervals import standing as where
 from reports.statistics.multiplicity import tie_groups
 from search.records.sweep import Sweep, Trial
 
@@ -109,7 +110,7 @@ def leaderboard(
         source, note            str
         ours                    bool
         against                 str: our winner compared with this row: "better", "tied" or
-                                "worse" by the rule of `reports.statistics.inference.standing`; "" in our own
+                                "worse" by the rule of `reports.statistics.intervals.standing`; "" in our own
                                 row, and everywhere while there is none
     """
     applies, _ = benchmark_applies(sweep)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.statistics.inference import Interval, mean_interval, spread, wilson
+from reports.statistics.intervals import Interval, mean_interval, spread, wilson
 from search.records.confirmation import Candidate, candidate_name
 from search.records.opening import TestLook, TestSetOpening
 from search.records.sweep import Sweep

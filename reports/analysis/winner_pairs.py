@@ -15,7 +15,8 @@ from reports.analysis.confirmed import test_metric
 from reports.analysis.runs import ComparedRun, data_identity, same_data
 from reports.analysis.winner import correct_bits, winner_of
 from reports.formatting.wording import listing
-from reports.statistics.inference import Comparison, Standing, compare, compare_scores, spread
+from reports.statistics.comparison import Comparison, compare, compare_scores
+from reports.statistics.intervals import Standing, spread
 from search.racing.elimination import step
 from search.records.confirmation import candidate_name
 from search.records.sweep import Sweep
@@ -97,7 +98,7 @@ def pairs(runs: Sequence[ComparedRun]) -> tuple[WinnerPair, ...]:
     """Every two runs, in their order.
 
     Where both winners were looked at on the same test examples, and it is known which each got right, the
-    test is `reports.statistics.inference.compare`: over seeds and examples, and McNemar's for one model
+    test is `reports.statistics.comparison.compare`: over seeds and examples, and McNemar's for one model
     each. Without that it is Welch's over the seeds' test figures. Where the test set was not opened by both,
     it is Welch's over the fresh seeds' validation scores of both confirmations. A score of the search itself
     is never compared: it is the best of many, and tells nothing of chance.

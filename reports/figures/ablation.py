@@ -18,7 +18,7 @@ from reports.formatting.estimates import difference
 from reports.formatting.wording import NOTHING, listing, plural, setting, steady
 from reports.importance.encoding import is_outside
 from reports.importance.surrogate import WEAK, Surrogate, fit_quality, surrogate
-from reports.statistics.inference import spread
+from reports.statistics.intervals import spread
 from search.records.confirmation import Candidate, candidate_name
 from search.records.sweep import Sweep
 from trainable.contract import Metric

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from reports.figures.style import BLUE, GREY, figure
 from reports.formatting.wording import percent
-from reports.statistics.inference import Interval, wilson
+from reports.statistics.intervals import Interval, wilson
 from trainable.evaluation.evaluation import Evaluation
 
 

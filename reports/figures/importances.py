@@ -18,7 +18,7 @@ from reports.formatting.wording import NOTHING, listing, plural, steady, whole_p
 from reports.importance.fanova import fanova
 from reports.importance.ped_anova import column, ped_anova
 from reports.importance.surrogate import complete_trials, encoding_of, scores_of, varies
-from reports.statistics.inference import Interval
+from reports.statistics.intervals import Interval
 from search.records.sweep import Sweep, Trial
 
 FEWEST = 8

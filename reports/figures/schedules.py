@@ -31,7 +31,7 @@ from reports.figures.style import (
 )
 from reports.formatting.estimates import p_text
 from reports.formatting.wording import NOTHING, listing, plural, setting
-from reports.statistics.inference import spread
+from reports.statistics.intervals import spread
 from reports.statistics.multiplicity import tie_groups
 from search.racing.elimination import shaffer, step, welch
 from search.records.sweep import State, Sweep, Trial
@@ -52,7 +52,7 @@ class Choice(NamedTuple):
     best: the number of its best trial. epochs, rates: the learning rate of that trial at the last step of
         each epoch; none where the trainable tells no "learning_rate".
     group: 1 for the schedules that are not known to be worse than the best one, and so on
-        (`reports.statistics.inference.tie_groups`). stopped: trials of this schedule that were pruned.
+        (`reports.statistics.multiplicity.tie_groups`). stopped: trials of this schedule that were pruned.
     """
 
     name: str

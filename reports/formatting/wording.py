@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reports.statistics.inference import Interval
+    from reports.statistics.intervals import Interval
 
 NOTHING = "–"
 """What stands where there is no value: an en dash, as in `Metric.format`."""

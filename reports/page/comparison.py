@@ -20,7 +20,7 @@ from reports.figures.incumbents import FEW, By, Trace, cost, trace
 from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text
 from reports.formatting.wording import NOTHING, duration, listing, plural
 from reports.page.sections import Section
-from reports.statistics.inference import mean_interval, spread
+from reports.statistics.intervals import mean_interval, spread
 from search.records.confirmation import candidate_name
 from search.records.sweep import Sweep
 from trainable.contract import Metric

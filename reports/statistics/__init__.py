@@ -1,1 +1,1 @@
-"""Intervals, tests and corrections, from numbers alone."""
+"""Confidence intervals, tests and corrections, computed from numbers alone."""

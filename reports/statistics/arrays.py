@@ -1,4 +1,4 @@
-"""The array types that statistics and importances share."""
+"""The array types shared by statistics and importances."""
 
 from __future__ import annotations
 

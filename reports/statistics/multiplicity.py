@@ -11,9 +11,9 @@ RowT = TypeVar("RowT")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, 0..1, in the order given: at or below a level for true hypotheses at all with
-    that chance at most, whatever the tests have to do with each other. S. Holm, "A simple sequentially
-    rejective multiple test procedure", Scand. J. Stat. 6 (1979), pages 65-70.
+    """Holm's adjusted p-values, 0..1, in the order given. They control the family-wise error rate whatever
+    the dependence between the tests. S. Holm, "A simple sequentially rejective multiple test procedure",
+    Scand. J. Stat. 6 (1979), pages 65-70.
 
     Raises ValueError for a p outside 0..1.
     """
@@ -28,18 +28,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def selected(p_values: Sequence[float], candidates: int) -> list[float]:
-    """Adjusted p-values, 0..1, in the order given, of one recipe against others of so many candidates,
-    when that one was chosen for the same networks' scores.
+    """Adjusted p-values, 0..1, in the order given, for a recipe that was selected among `candidates` by the
+    scores of the same models.
 
-    p_values: of the chosen recipe against some or all of the other candidates, at most candidates - 1.
+    p_values: of the selected recipe against some or all of the other candidates, at most candidates - 1.
 
-    Being chosen on validation does not make a recipe's test accuracy fair: the networks that were lucky
-    there, with their seeds, are still lucky on the test set. Any candidate might have been chosen, so
-    all candidates (candidates - 1) / 2 pairs count, those that are not told as if their p were 1. The
-    steps are those of `search.racing.elimination.shaffer`. Where the networks were not seen before, or the
-    recipe was named beforehand, `holm` is enough.
+    Selection on validation biases a recipe's test accuracy too: models that were lucky there, with their
+    seeds, are still lucky on the test set. Any candidate might have been selected, so all
+    candidates (candidates - 1) / 2 pairs count, the missing ones as if their p were 1. The steps are those
+    of `search.racing.elimination.shaffer`. For models that played no part in the selection, or a recipe
+    that was named in advance, `holm` is enough.
 
-    Raises ValueError for a p outside 0..1, and for more of them than there are others.
+    Raises ValueError for a p outside 0..1, and for more p-values than other candidates.
     """
     if len(p_values) > candidates - 1 or not all(0 <= p <= 1 for p in p_values):
         raise ValueError(
@@ -51,14 +51,14 @@ def selected(p_values: Sequence[float], candidates: int) -> list[float]:
 
 
 def tie_groups(order: Sequence[RowT], tied: Callable[[RowT, RowT], bool]) -> list[list[RowT]]:
-    """Rows, best first, in groups of which no row is known to be worse than the group's first.
+    """Group rows so that no row is known to be worse than the first of its group.
 
-    order: best first. tied: whether (first, other) cannot be told apart.
+    order: best first. tied: whether (first, row) are statistically indistinguishable.
 
-    A group is a first row and the rows right after it that are tied with it; the first one that is not
-    begins the next group. To be tied is not transitive: with A tied to B and B to C, A may still beat
-    C. So a row may be tied with rows of the group above (all but its first), and two rows of one group
-    may differ; what a group does say is that its rows cannot be told from its best one.
+    A group is a first row and the rows right after it that are tied with it; the first row that is not
+    begins the next group. Ties are not transitive: with A tied to B and B to C, A may still beat C. So a row
+    may be tied with rows of the group above (all but its first), and two rows of one group may differ; a
+    group only says that its rows are indistinguishable from its best one.
     """
     groups: list[list[RowT]] = []
     for row in order:

@@ -22,7 +22,7 @@ from benchsweep.screen.ending import print_confirmation
 from reports.analysis.confirmed import confirmed
 from reports.analysis.verdict import reproduce_command
 from reports.analysis.winner import winner_of
-from reports.statistics.inference import compare_scores
+from reports.statistics.comparison import compare_scores
 from trainable.evaluation.evaluation import Evaluation
 
 

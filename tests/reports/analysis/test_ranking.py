@@ -38,7 +38,8 @@ from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.winner import winner_of
 from reports.formatting import markdown
 from reports.page.leaderboard import leaderboard_markdown
-from reports.statistics.inference import mean_interval, two_proportions, wilson
+from reports.statistics.comparison import two_proportions
+from reports.statistics.intervals import mean_interval, wilson
 from search.records.sweep import State
 
 PUBLISHED = read_benchmarks()

@@ -35,7 +35,7 @@ from reports.figures import (
 from reports.figures.bars import bars
 from reports.figures.style import plain, window
 from reports.page.sections import sections
-from reports.statistics.inference import wilson
+from reports.statistics.intervals import wilson
 from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
 from trainable.evaluation.calibration import Calibration

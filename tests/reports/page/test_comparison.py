@@ -39,7 +39,7 @@ from reports.figures import differences, edf, incumbents
 from reports.figures.stroke import stroke
 from reports.formatting.wording import plain_json
 from reports.page.comparison import MOST, RunComparison, plain
-from reports.statistics.inference import compare, mcnemar
+from reports.statistics.comparison import compare, mcnemar
 from search.records.sweep import Session, State, Sweep
 from trainable.contract import Metric
 from trainable.evaluation.evaluation import Evaluation

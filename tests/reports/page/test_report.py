@@ -36,7 +36,7 @@ from sweeps import (
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.winner import winner_of
 from reports.page.report import Report, as_markdown, html, write
-from reports.statistics.inference import wilson
+from reports.statistics.intervals import wilson
 from search.records.sweep import Origin, Session, State, Sweep
 from trainable.contract import Metric
 from trainable.evaluation.evaluation import Evaluation

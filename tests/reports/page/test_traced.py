@@ -19,7 +19,8 @@ from sweeps import boosting_sweep, confirmed_sweep, make_sweep
 
 from reports.analysis.benchmarks import read_benchmarks
 from reports.page.report import Report, as_markdown
-from reports.statistics.inference import compare, mean_interval, wilson
+from reports.statistics.comparison import compare
+from reports.statistics.intervals import mean_interval, wilson
 from search.records.sweep import State, Sweep, TestLook, Trial
 
 NUMBER = re.compile(r"(?<![\w.-])[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
