@@ -8,7 +8,7 @@ from trainable.contract import Metric
 
 
 def difference(metric: Metric, value: float) -> str:
-    """The size of a difference: "0.17 points" of a share, else in the metric's unit."""
+    """The size of a difference: "0.17 points" of a share, otherwise in the metric's unit."""
     return f"{100 * abs(value):.2f} points" if metric.unit == "share" else metric.format(abs(value))
 
 
@@ -18,7 +18,7 @@ def p_text(p: float) -> str:
 
 
 def mean_with_deviation(metric: Metric, mean: float, deviation: float | None) -> str:
-    """ "98.41 % ± 0.07": a mean and its deviation over seeds."""
+    """ "98.41 % ± 0.07": a mean and its standard deviation over seeds."""
     if deviation is None:
         return metric.format(mean)
     shown = f"{100 * deviation:.2f}" if metric.unit == "share" else f"{deviation:.2g}"
@@ -26,7 +26,7 @@ def mean_with_deviation(metric: Metric, mean: float, deviation: float | None) ->
 
 
 def interval_text(metric: Metric, low: float | None, high: float | None) -> str:
-    """ "98.2 to 98.6 %"; "" where there is none, or no end to it."""
+    """ "98.20 to 98.60 %"; "" if there is no interval or an end is infinite."""
     if low is None or high is None or math.isinf(low) or math.isinf(high):
         return ""
     if metric.unit == "share":
@@ -35,5 +35,5 @@ def interval_text(metric: Metric, low: float | None, high: float | None) -> str:
 
 
 def recipe_name(trial: int | None) -> str:
-    """ "trial 12", or "the default recipe", within a sentence."""
+    """ "trial 12", or "the default recipe" for None, within a sentence."""
     return "the default recipe" if trial is None else f"trial {trial}"

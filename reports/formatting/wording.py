@@ -1,4 +1,4 @@
-"""How values are put into words, the same in the page, the Markdown and the terminal."""
+"""Values as text, the same on the page, in Markdown and in the terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from reports.statistics.intervals import Interval
 
 NOTHING = "–"
-"""What stands where there is no value: an en dash, as in `Metric.format`."""
+"""Shown for a missing value: an en dash, as in `Metric.format`."""
 
 LONGEST = 400
-"""Characters of a string that a table or a plot shows; data files hold the whole."""
+"""Maximum characters of a string in a table or a plot; data files hold all of it."""
 
 
 def setting(value: Any) -> str:
-    """A setting's value: floats to four significant digits, text as it is, lists as in TOML."""
+    """A hyperparameter's value: floats to four significant digits, text unchanged, lists as in TOML."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -28,26 +28,25 @@ def setting(value: Any) -> str:
     if isinstance(value, str):
         return shorten(value)
     if isinstance(value, Mapping):
-        rows = (f"{key} = {_inner(held)}" for key, held in value.items())
-        return shorten(", ".join(rows))
+        return shorten(", ".join(f"{key} = {_nested(item)}" for key, item in value.items()))
     if isinstance(value, Sequence):
-        return shorten("[" + ", ".join(setting(held) for held in value) + "]")
+        return shorten("[" + ", ".join(setting(item) for item in value) + "]")
     return shorten(str(value))
 
 
-def _inner(value: Any) -> str:
-    """A value within a table: a table of its own is told apart by braces."""
+def _nested(value: Any) -> str:
+    """A value within a table; a nested table is enclosed in braces."""
     return f"{{ {setting(value)} }}" if isinstance(value, Mapping) else setting(value)
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
-    """The text on one line, cut with an ellipsis where it is longer than `longest` characters."""
+    """The text on one line, cut with an ellipsis if it is longer than `longest` characters."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A nested table as (dotted key, value) rows, in its own order."""
+    """A nested table as (dotted key, value) rows, in the table's order."""
     rows: list[tuple[str, str]] = []
     for key, value in table.items():
         name = f"{prefix}{key}"
@@ -58,9 +57,9 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
     return rows
 
 
-def plural(count: int, one: str, many: str = "") -> str:
+def plural(count: int, singular: str, several: str = "") -> str:
     """ "1 trial", "2 trials", "10,000 images"."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {singular if count == 1 else several or singular + 's'}"
 
 
 def percent(interval: Interval) -> str:
@@ -69,7 +68,7 @@ def percent(interval: Interval) -> str:
 
 
 def whole_percent(share: float) -> str:
-    """ "78 %": of a share, 0..1, that is not known more closely."""
+    """ "78 %": a share, 0..1, whose decimals mean nothing."""
     return f"{100 * share:.0f} %"
 
 
@@ -77,17 +76,17 @@ def duration(seconds: float) -> str:
     """ "0.8 s", "47 s", "13 min 32 s", "3 h 05 min"."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
 
 
 def steady(value: float) -> float:
-    """The value to nine significant digits: the last bits of a sum differ between processors, and the same
-    records are to give the same report."""
+    """The value to nine significant digits: the last bits of a sum differ between processors, but the same
+    records must give the same report."""
     return float(f"{value:.9g}")
 
 
@@ -102,12 +101,12 @@ def listing(words: Sequence[str]) -> str:
 
 
 def plain_json(value: Any) -> Any:
-    """The value with nothing in it that JSON cannot hold: NaN and infinities become null, dates
-    and paths text, tuples lists."""
+    """The value as plain JSON: NaN and infinities become null, dates and paths text, tuples and sets
+    lists."""
     if isinstance(value, Mapping):
-        return {str(key): plain_json(held) for key, held in value.items()}
+        return {str(key): plain_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain_json(held) for held in value]
+        return [plain_json(item) for item in value]
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The health checks, a question a file: each reads a sweep and tells a finding."""
+"""Health checks of a search, grouped by what they look at: each reads a sweep and returns a finding."""

@@ -1,11 +1,11 @@
-"""The best trials of a search, as checks look at them."""
+"""The best trials of a search, as the health checks use them."""
 
 from __future__ import annotations
 
 from search.records.sweep import State, Sweep, Trial
 
 BEST = 5
-"""Trials that are looked at as the best ones."""
+"""Number of trials that count as the best ones."""
 
 MOST_OF_BEST = 3
 """How many of them make a pattern: that three of five lie in the same tenth of a range by chance happens

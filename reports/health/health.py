@@ -1,4 +1,4 @@
-"""Health checks: whether the search was one to learn from, and what to do where it was not."""
+"""Health checks: whether a search can be trusted, and what to do if not."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
 
 @once_per_sweep
 def health(sweep: Sweep) -> Mapping[str, Finding]:
-    """What every check found, the warnings first; nothing before the first trial was trained."""
+    """Every check's finding, warnings first; empty before any trial has trained an epoch."""
     if not any(trial.epochs for trial in sweep.trials):
         return {}
-    found = {key: check(sweep) for key, check in CHECKS.items()}
+    findings = {key: check(sweep) for key, check in CHECKS.items()}
     order = (CheckStatus.WARN, CheckStatus.UNKNOWN, CheckStatus.PASS)
-    return dict(sorted(found.items(), key=lambda pair: order.index(pair[1].verdict)))
+    return dict(sorted(findings.items(), key=lambda item: order.index(item[1].verdict)))
 
 
-def health_sentence(found: Mapping[str, Finding]) -> str:
-    """How many passed."""
-    if not found:
-        return "No trial has been trained yet, so there is nothing to check."
-    verdicts = [each.verdict for each in found.values()]
-    unknown = verdicts.count(CheckStatus.UNKNOWN)
-    known = len(verdicts) - unknown
-    if not known:
-        return "No check can be made yet."
-    rest = f"; {plural(unknown, 'other')} cannot be told yet" if unknown else ""
-    return f"{verdicts.count(CheckStatus.PASS)} of {plural(known, 'check')} passed{rest}."
+def health_sentence(findings: Mapping[str, Finding]) -> str:
+    """How many checks passed."""
+    if not findings:
+        return "No trial has trained yet, so there is nothing to check."
+    verdicts = [finding.verdict for finding in findings.values()]
+    undecided = verdicts.count(CheckStatus.UNKNOWN)
+    decided = len(verdicts) - undecided
+    if not decided:
+        return "There is not enough data for any check yet."
+    rest = f"; not enough data yet for {plural(undecided, 'other')}" if undecided else ""
+    return f"{verdicts.count(CheckStatus.PASS)} of {plural(decided, 'check')} passed{rest}."

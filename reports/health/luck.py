@@ -1,4 +1,4 @@
-"""Whether what was found is more than luck."""
+"""Whether the result is more than luck."""
 
 from __future__ import annotations
 
@@ -14,103 +14,111 @@ from reports.formatting.wording import whole_percent
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep
 
-CHANCE = 0.05
+LEVEL = 0.05
+"""Significance level of the test against random trials."""
 
 
 def beyond_noise(sweep: Sweep) -> Finding:
-    """Whether the gain over the default recipe is larger than what seeds alone make of it."""
-    name = "Gain beyond the seeds' noise"
-    told = confirmed(sweep)
-    if told is None or not told.decided:
+    """Whether the gain over the default recipe is larger than the seeds' noise."""
+    name = "Gain beyond seed noise"
+    summary = confirmed(sweep)
+    if summary is None or not summary.decided:
         return unknown(
             name,
-            "The best trial's lead may be the luck of its seed: nothing was trained again with fresh ones.",
+            "The best trial's lead may be the luck of its seed: no trial was trained again with fresh seeds.",
             f"Confirm it: benchsweep confirm {run_argument(sweep)}",
         )
-    first = told.rows[0] if told.rows else None
-    default = next((row for row in told.rows if row.trial is None), None)
+    first = summary.rows[0] if summary.rows else None
+    default = next((row for row in summary.rows if row.trial is None), None)
     if first is None or first.mean is None or default is None or default.mean is None:
-        return unknown(name, "The default recipe was not trained beside the winner.")
+        return unknown(name, "The default recipe was not trained for comparison.")
     if first.trial is None:
         return warned(
             name,
             "The default recipe itself is among the best: the search found nothing better.",
-            "Widen the space, or take the default.",
+            "Widen the search space, or keep the default.",
         )
     gain = difference(sweep.metric, first.mean - default.mean)
-    noise = max(first.deviation or 0.0, default.deviation or 0.0)
     side = "above" if first.mean >= default.mean else "below"
-    seen = f"The winner is {gain} {side} the default recipe on validation, where a seed is worth "
-    seen += f"{difference(sweep.metric, noise)} (standard deviation)"
+    noise = difference(sweep.metric, max(first.deviation or 0.0, default.deviation or 0.0))
+    message = (
+        f"The winner is {gain} {side} the default recipe on validation; the seed-to-seed standard deviation "
+        f"is {noise}"
+    )
     if default.state == "behind":
-        return passed(name, f"{seen}.")
+        return passed(name, f"{message}.")
     return warned(
         name,
-        f"{seen}; they are not told apart.",
-        f"More seeds may tell: benchsweep confirm {run_argument(sweep)} --seeds 20",
+        f"{message}, so the two are statistically indistinguishable.",
+        f"More seeds may separate them: benchsweep confirm {run_argument(sweep)} --seeds 20",
     )
 
 
 def better_than_random(sweep: Sweep) -> Finding:
-    """Whether the sampler drew better than at random: the complete trials that it chose against those of the
-    same search that it drew blindly (Mann and Whitney's test, one-sided)."""
+    """Whether the sampler's suggestions are better than random ones: the complete trials that it suggested
+    from scores against the random trials of the same search (one-sided Mann-Whitney test)."""
     name = "Better than random search"
     if sampler_ignores_scores(sweep):
-        return unknown(name, "The sampler never looks at a score, so there is nothing to compare.")
-    blind = {trial.number for trial in random_trials(sweep)}
+        return unknown(name, "The sampler ignores scores, so there is nothing to compare.")
+    random = {trial.number for trial in random_trials(sweep)}
     complete = [trial for trial in trained(sweep) if trial.state is State.COMPLETE]
-    chosen, drawn = (
-        outcomes(sweep, [trial for trial in complete if (trial.number in blind) is random])
-        for random in (False, True)
+    suggested, drawn = (
+        outcomes(sweep, [trial for trial in complete if (trial.number in random) is at_random])
+        for at_random in (False, True)
     )
-    if min(len(chosen), len(drawn)) < FEWEST:
+    if min(len(suggested), len(drawn)) < FEWEST:
         return unknown(
             name,
-            f"{len(drawn)} random and {len(chosen)} chosen trials are complete; it takes {FEWEST} of each.",
+            f"{len(drawn)} random and {len(suggested)} suggested trials are complete; the comparison needs "
+            f"{FEWEST} of each.",
         )
-    from scipy.stats import mannwhitneyu  # a second that a page without trials saves
+    from scipy.stats import mannwhitneyu  # takes a second, which a page without trials need not spend
 
-    p = float(mannwhitneyu(chosen, drawn, alternative="greater").pvalue)
+    p = float(mannwhitneyu(suggested, drawn, alternative="greater").pvalue)
     share = float(
-        np.mean(chosen[:, None] > drawn[None, :]) + 0.5 * np.mean(chosen[:, None] == drawn[None, :])
+        np.mean(suggested[:, None] > drawn[None, :]) + 0.5 * np.mean(suggested[:, None] == drawn[None, :])
     )
-    told = (
-        f"A trial that the sampler chose beats a random one of this search {whole_percent(share)} of the "
-        f"time ({len(chosen)} against {len(drawn)} complete ones, {p_text(p)})"
+    message = (
+        f"A trial suggested by the sampler beats a random one of this search {whole_percent(share)} of the "
+        f"time ({len(suggested)} against {len(drawn)} complete trials, {p_text(p)})"
     )
-    if p <= CHANCE:
-        return passed(name, f"{told}.")
+    if p <= LEVEL:
+        return passed(name, f"{message}.")
     return warned(
         name,
-        f"{told}: no better than chance.",
-        "Scores may be too noisy to learn from, or the space too flat: give it more trials, or fewer "
-        "settings.",
+        f"{message}: no better than chance.",
+        "Scores may be too noisy to learn from, or the search space too flat: run more trials, or search "
+        "fewer hyperparameters.",
     )
 
 
 def stable_importances(sweep: Sweep) -> Finding:
-    """Whether the leading setting would lead again."""
-    name = "Importances that hold"
-    told = importances(sweep)
-    if isinstance(told, str):
-        return unknown(name, told)
-    if len(told.names) < 2:
-        return unknown(name, f"{told.names[0]} is the only setting that moved.")
-    seen = f"{told.names[0]} is the most important setting in {whole_percent(told.leading)} of resamples."
-    if told.stable:
-        return passed(name, seen)
-    return warned(name, seen, "Do not fix or drop settings by their order yet; more trials tell.")
+    """Whether the most important hyperparameter would be the most important one again."""
+    name = "Stable importances"
+    numbers = importances(sweep)
+    if isinstance(numbers, str):
+        return unknown(name, numbers)
+    first = numbers.names[0]
+    if len(numbers.names) < 2:
+        return unknown(name, f"{first} is the only hyperparameter that varied.")
+    message = (
+        f"{first} is the most important hyperparameter in {whole_percent(numbers.leading)} of resamples."
+    )
+    if numbers.stable:
+        return passed(name, message)
+    return warned(
+        name, message, "Do not fix or drop hyperparameters by their rank yet; run more trials first."
+    )
 
 
 def sealed_test_set(sweep: Sweep) -> Finding:
-    """How often the test set was looked at."""
-    name = "One look at the test set"
+    """How often the test set was opened."""
+    name = "Test set opened once"
     count = len(sweep.openings)
     if count <= 1:
-        told = "It was opened once." if count else "It is still sealed."
-        return passed(name, told)
+        return passed(name, "It was opened once." if count else "It is still sealed.")
     return warned(
         name,
         f"It was opened {count} times.",
-        "Each look after the first makes its figures a little too kind; choose nothing by them.",
+        "Each opening after the first makes its scores slightly too optimistic; choose nothing by them.",
     )

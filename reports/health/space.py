@@ -1,9 +1,10 @@
-"""Whether the space was wide enough."""
+"""Whether the search space was wide enough."""
 
 from __future__ import annotations
 
 import math
 import shlex
+from typing import Literal, NamedTuple
 
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
@@ -20,45 +21,51 @@ TOO_MANY = 0.1
 """Share of trials that may repeat a recipe."""
 
 FEWEST = 10
-"""Trials below which that share says nothing."""
+"""Minimum number of trials for the check of repeated recipes."""
+
+
+class Crowding(NamedTuple):
+    """An end of a range next to which the best trials crowd."""
+
+    scale: Scale
+    end: Literal["low", "high"]
+    trials: int
+    """How many of the best trials lie there."""
 
 
 def edges(sweep: Sweep) -> Finding:
-    """Whether the best trials crowd an end of a range. An end at 0 is taken for a natural one."""
-    name = "Ranges wide enough"
+    """Whether the best trials crowd an end of a range. An end at 0 is assumed to be a natural limit."""
+    name = "Search ranges wide enough"
     best = best_trials(sweep)
     if len(best) < BEST:
         return unknown(name, f"Fewer than {BEST} trials are complete.")
-    crowded = [found for scale in scales(sweep) if (found := _crowded(scale, best)) is not None]
+    crowded = [crowding for scale in scales(sweep) if (crowding := _crowding(scale, best)) is not None]
     if not crowded:
-        return passed(name, f"The best {BEST} trials crowd no end of a range.")
-    told = listing(
-        [f"{count} of them lie next to the {end} end of {scale.name}" for scale, end, count in crowded]
-    )
+        return passed(name, "No search range looks too narrow.")
+    where = listing([f"{count} lie next to the {end} end of {scale.name}" for scale, end, count in crowded])
     wider = " ".join(
-        f"--set {shlex.quote(f'space.{scale.name}.{end}={_beyond(scale, end)}')}" for scale, end, _ in crowded
+        f"--set {shlex.quote(f'space.{scale.name}.{end}={_wider(scale, end)}')}" for scale, end, _ in crowded
     )
     return warned(
         name,
-        f"Of the best {BEST} trials {told}: better ones may lie beyond.",
-        f"Widen the space: benchsweep extend {run_argument(sweep)} --trials 20 {wider}",
+        f"Of the best {BEST} trials, {where}: better ones may lie beyond.",
+        f"Widen the search space: benchsweep extend {run_argument(sweep)} --trials 20 {wider}",
     )
 
 
-def _crowded(scale: Scale, best: list[Trial]) -> tuple[Scale, str, int] | None:
+def _crowding(scale: Scale, best: list[Trial]) -> Crowding | None:
     if scale.choices or scale.high <= scale.low:
         return None
     shares = [scale.share(trial.sampled[scale.name]) for trial in best if scale.name in trial.sampled]
-    ends = {"low": sum(share < EDGE for share in shares), "high": sum(share > 1 - EDGE for share in shares)}
-    for end, count in ends.items():
-        natural = end == "low" and scale.starts_at_zero
-        if count >= MOST_OF_BEST and not natural:
-            return scale, end, count
-    return None
+    low, high = sum(share < EDGE for share in shares), sum(share > 1 - EDGE for share in shares)
+    if low >= MOST_OF_BEST and not scale.starts_at_zero:
+        return Crowding(scale, "low", low)
+    return Crowding(scale, "high", high) if high >= MOST_OF_BEST else None
 
 
-def _beyond(scale: Scale, end: str) -> str:
-    """An end further out: a third of the range more, on the range's own scale; whole where it is."""
+def _wider(scale: Scale, end: str) -> str:
+    """An end further out by a third of the range, on the range's own scale; an integer if the range is of
+    integers."""
     low, high = (math.log(scale.low), math.log(scale.high)) if scale.log else (scale.low, scale.high)
     moved = high + (high - low) / 3 if end == "high" else low - (high - low) / 3
     value = math.exp(moved) if scale.log else moved
@@ -68,12 +75,16 @@ def _beyond(scale: Scale, end: str) -> str:
 
 
 def repeats(sweep: Sweep) -> Finding:
-    """How many draws repeat a recipe."""
-    name = "Recipes that are new"
-    again = len(sweep.trials) - len(trained(sweep))
-    told = f"{again} of {plural(len(sweep.trials), 'trial')} repeat a recipe that was trained before."
+    """How many trials repeat a recipe."""
+    name = "Few repeated recipes"
+    repeated = len(sweep.trials) - len(trained(sweep))
+    message = f"{repeated} of {plural(len(sweep.trials), 'trial')} repeat a recipe that was trained before."
     if len(sweep.trials) < FEWEST:
-        return unknown(name, f"Fewer than {FEWEST} trials were drawn.")
-    if again <= TOO_MANY * len(sweep.trials):
-        return passed(name, told if again else "Every trial has a recipe of its own.")
-    return warned(name, told, "The space is nearly used up: widen it, or spend the budget on more epochs.")
+        return unknown(name, f"There are fewer than {FEWEST} trials.")
+    if repeated <= TOO_MANY * len(sweep.trials):
+        return passed(name, message if repeated else "Every trial has a recipe of its own.")
+    return warned(
+        name,
+        message,
+        "The search space is nearly exhausted: widen it, or spend the budget on more epochs.",
+    )

@@ -1,14 +1,15 @@
-"""Whether the trials were sound: they come to an end, are not stopped too early, and keep workers busy."""
+"""Whether the trials ended well, were not pruned too early, and kept the workers busy."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from reports.analysis.ranking import trained
-from reports.analysis.scale import scales
+from reports.analysis.scale import Scale, scales
 from reports.figures.pruning import pruning
 from reports.figures.timeline import timeline
 from reports.formatting.wording import duration, plural, setting, whole_percent
+from reports.statistics.arrays import Floats
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep, Trial
 
@@ -19,87 +20,93 @@ BUSY = 0.6
 """Share of the search's time in which its workers should train."""
 
 SHORT = 60.0
-"""Seconds of search below which that share says nothing."""
+"""Seconds of search below which that share means nothing."""
+
+SEPARATION = 0.875
+"""Share of (failed, good) pairs of trials that a hyperparameter must order to be named as a common cause."""
 
 
 def broken(sweep: Sweep) -> Finding:
-    """How many trials failed or diverged, and which setting they have in common."""
-    name = "Trials that come to an end"
+    """How many trials failed or diverged, and which hyperparameter they have in common."""
+    name = "Few failed trials"
     own = trained(sweep)
     bad = [trial for trial in own if trial.state in (State.DIVERGED, State.FAILED)]
     share = len(bad) / len(own)
     diverged = sum(trial.state is State.DIVERGED for trial in bad)
-    told = (
+    message = (
         f"{diverged} of {plural(len(own), 'trial')} diverged and {len(bad) - diverged} failed "
         f"({whole_percent(share)})."
         if bad
         else f"None of {plural(len(own), 'trial')} failed or diverged."
     )
     if share <= TOO_MANY:
-        return passed(name, told)
-    common = _in_common(sweep, bad, [trial for trial in own if trial.state in (State.COMPLETE, State.PRUNED)])
-    advice = f"They have {common}: narrow that range." if common else "See their causes under Failures."
-    return warned(name, told, advice)
+        return passed(name, message)
+    good = [trial for trial in own if trial.state in (State.COMPLETE, State.PRUNED)]
+    cause = _common_cause(sweep, bad, good)
+    advice = f"They have {cause}: narrow that range." if cause else "See their causes under Failures."
+    return warned(name, message, advice)
 
 
-def _in_common(sweep: Sweep, bad: list[Trial], good: list[Trial]) -> str:
-    """The setting whose values tell the bad ones apart best, as "learning_rate above 0.03"; "" where none
-    does: seven of eight pairs of a good and a bad one must be in order."""
-    best, words = 0.875, ""
+def _common_cause(sweep: Sweep, bad: list[Trial], good: list[Trial]) -> str:
+    """The hyperparameter that separates the bad trials from the good ones best, as "learning_rate above
+    0.03"; "" if none separates them by more than `SEPARATION`."""
+    best, cause = SEPARATION, ""
     for scale in scales(sweep):
         if scale.choices:
             continue
-        ours, others = (
-            np.array(
-                [scale.position(trial.sampled[scale.name]) for trial in some if scale.name in trial.sampled]
-            )
-            for some in (bad, good)
-        )
-        if len(ours) < 2 or len(others) < 2:
+        of_bad, of_good = _positions(scale, bad), _positions(scale, good)
+        if len(of_bad) < 2 or len(of_good) < 2:
             continue
-        above = float(np.mean(ours[:, None] > others[None, :]))
-        side = max(above, 1 - above)
-        if side > best:
-            best = side
-            words = f"{scale.name} {'above' if above > 0.5 else 'below'} {setting(float(np.median(others)))}"
-    return words
+        above = float(np.mean(of_bad[:, None] > of_good[None, :]))
+        separation = max(above, 1 - above)
+        if separation > best:
+            best = separation
+            side = "above" if above > 0.5 else "below"
+            cause = f"{scale.name} {side} {setting(float(np.median(of_good)))}"
+    return cause
+
+
+def _positions(scale: Scale, trials: list[Trial]) -> Floats:
+    values = [trial.sampled[scale.name] for trial in trials if scale.name in trial.sampled]
+    return np.array([scale.position(value) for value in values], dtype=np.float64)
 
 
 def pruned_too_early(sweep: Sweep) -> Finding:
-    """Whether trials are stopped where scores do not foretell the final ones."""
-    name = "Pruned not too early"
-    told = pruning(sweep)
-    if isinstance(told, str):
-        return unknown(name, told)
-    first = told.first
-    if not told.pruned:
-        return passed(name, "No trial was stopped early.")
-    if told.too_early is None or first is None or first.correlation is None:
-        return unknown(name, "Too few complete trials to tell whether early scores foretell late ones.")
-    seen = (
-        f"Scores after epoch {first.epoch}, where the first are stopped, order trials as their final ones do "
+    """Whether trials are pruned before their scores predict the final ones."""
+    name = "Pruning not too early"
+    numbers = pruning(sweep)
+    if isinstance(numbers, str):
+        return unknown(name, numbers)
+    if not numbers.pruned:
+        return passed(name, "No trial was pruned.")
+    first = numbers.first
+    if numbers.too_early is None or first is None or first.correlation is None:
+        return unknown(name, "Too few complete trials to say whether early scores predict final ones.")
+    value, low, high, _ = first.correlation
+    message = (
+        f"Scores after epoch {first.epoch}, where the first trials are pruned, have a rank correlation of "
+        f"{value:.2f} ({low:.2f} to {high:.2f}) with the final ones."
     )
-    seen += f"with a rank correlation of {first.correlation.value:.2f} "
-    seen += f"({first.correlation.low:.2f} to {first.correlation.high:.2f})."
-    if not told.too_early:
-        return passed(name, seen)
-    return warned(name, seen, "Stop later: raise min_resource in [pruner].")
+    if not numbers.too_early:
+        return passed(name, message)
+    return warned(name, message, "Prune later: raise min_resource in [pruner].")
 
 
 def busy_workers(sweep: Sweep) -> Finding:
     """Whether the workers trained for most of the search's time."""
-    name = "Workers kept busy"
-    told = timeline(sweep)
-    if isinstance(told, str):
-        return unknown(name, told)
-    seen = f"{plural(told.workers, 'worker')} trained {whole_percent(told.utilisation)} of the search's time"
-    if told.seconds < SHORT:
-        return unknown(name, f"{seen}; a search this short is mostly start and end.")
-    if told.utilisation >= BUSY:
-        return passed(name, f"{seen}.")
+    name = "Workers busy"
+    numbers = timeline(sweep)
+    if isinstance(numbers, str):
+        return unknown(name, numbers)
+    workers = plural(numbers.workers, "worker")
+    message = f"{workers} trained {whole_percent(numbers.utilisation)} of the search's time"
+    if numbers.seconds < SHORT:
+        return unknown(name, f"{message}; such a short search is mostly start-up and shutdown.")
+    if numbers.utilisation >= BUSY:
+        return passed(name, f"{message}.")
     return warned(
         name,
-        f"{seen}; starting took {duration(told.startup)}, the idle end {duration(told.tail)}.",
-        "See the timeline: trials that are too short for their overhead gain by more epochs, few long ones "
-        "by more trials at once.",
+        f"{message}; start-up took {duration(numbers.startup)}, the idle end {duration(numbers.tail)}.",
+        "See the timeline: if trials are short compared with their overhead, train more epochs; if they are "
+        "few and long, run more of them at once.",
     )

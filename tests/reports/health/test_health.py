@@ -1,4 +1,4 @@
-"""Health checks: each fires on the fault it names, keeps quiet without it, and says when it cannot tell."""
+"""Health checks: each fires on the fault it names, passes without it, and is UNKNOWN without data."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def dropouts(*values: float) -> list[Trial]:
 
 def test_three_of_the_best_five_next_to_an_end_ask_for_a_wider_range() -> None:
     crowded = sweep_of(dropouts(0.39, 0.395, 0.38, 0.1, 0.2, 0.0, 0.3))
-    told = check(crowded, "edges")
-    assert told.verdict == "WARN"
-    assert "3 of them lie next to the high end of dropout" in told.message
-    assert "space.dropout.high=0.53" in told.advice
+    finding = check(crowded, "edges")
+    assert finding.verdict == "WARN"
+    assert "3 lie next to the high end of dropout" in finding.message
+    assert "space.dropout.high=0.53" in finding.advice
     assert check(sweep_of(dropouts(0.39, 0.395, 0.2, 0.1, 0.2, 0.0, 0.3)), "edges").verdict == "PASS"
 
 
@@ -70,10 +70,10 @@ def test_a_tenth_of_diverged_trials_passes_and_more_names_the_setting_they_share
         for k in range(4)
     ]
     assert check(sweep_of([*good, *bad[:2]]), "broken").verdict == "PASS"
-    told = check(sweep_of([*good, *bad]), "broken")
-    assert told.verdict == "WARN"
-    assert "4 of 22 trials diverged and 0 failed" in told.message
-    assert told.advice == "They have learning_rate above 0.00185: narrow that range."
+    finding = check(sweep_of([*good, *bad]), "broken")
+    assert finding.verdict == "WARN"
+    assert "4 of 22 trials diverged and 0 failed" in finding.message
+    assert finding.advice == "They have learning_rate above 0.00185: narrow that range."
 
 
 def test_repeated_recipes_are_counted_against_the_space() -> None:
@@ -85,9 +85,9 @@ def test_repeated_recipes_are_counted_against_the_space() -> None:
 
 def test_a_best_trial_among_the_last_tenth_asks_for_more() -> None:
     rising = [trial(k, 0.9 + k / 1000) for k in range(20)]
-    told = check(sweep_of(rising), "trials")
-    assert told.verdict == "WARN"
-    assert told.advice == "Go on: benchsweep extend laptop --trials 10"
+    finding = check(sweep_of(rising), "trials")
+    assert finding.verdict == "WARN"
+    assert finding.advice == "Continue with: benchsweep extend laptop --trials 10"
     falling = [trial(k, 0.9 - k / 1000) for k in range(20)]
     assert check(sweep_of(falling), "trials").verdict == "PASS"
 
@@ -110,12 +110,12 @@ def test_curves_that_still_rise_ask_for_more_epochs_and_flat_noisy_ones_do_not(
 
 
 def test_a_search_that_was_not_confirmed_says_how_to_confirm_it() -> None:
-    told = check(make_sweep(), "noise")
-    assert told.verdict == "UNKNOWN"
-    assert told.advice == "Confirm it: benchsweep confirm laptop"
+    finding = check(make_sweep(), "noise")
+    assert finding.verdict == "UNKNOWN"
+    assert finding.advice == "Confirm it: benchsweep confirm laptop"
 
 
-def test_a_winner_that_is_not_told_from_the_default_is_warned_of() -> None:
+def test_a_winner_tied_with_the_default_is_a_warning() -> None:
     assert check(confirmed_sweep(), "noise").verdict == "PASS"
     random = np.random.default_rng(1)
     scores = {who: [float(each) for each in random.normal(0.97, 2e-3, 10)] for who in (0, 1, None)}
@@ -136,7 +136,7 @@ def drawn(random: list[float], chosen: list[float], sampler: str = "tpe") -> Swe
     return sweep_of(made, plan=plan)
 
 
-def test_a_sampler_that_learned_is_told_from_one_that_did_not() -> None:
+def test_a_sampler_that_learned_passes_and_one_that_did_not_is_a_warning() -> None:
     low, high = [0.90 + k / 1000 for k in range(8)], [0.95 + k / 1000 for k in range(12)]
     assert better_than_random(drawn(low, high)).verdict == "PASS"
     assert better_than_random(drawn(high[:8], low)).verdict == "WARN"
@@ -166,8 +166,8 @@ def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> Non
         assert "nan" not in each.message
         assert bool(each.advice) or each.verdict != "WARN"
         assert not each.advice or each.verdict != "PASS"
-    told = [vars(each) for each in checks.values()]
-    assert plain_json(told) == told
+    findings = [vars(each) for each in checks.values()]
+    assert plain_json(findings) == findings
 
 
 def test_settings_that_no_trial_was_asked_for_are_no_edges() -> None:
