@@ -1,4 +1,4 @@
-"""What is worked out of a sweep once, however many parts of a report ask for it."""
+"""Analyses that are computed once per sweep, however many parts of a report need them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from search.records.sweep import Sweep
 ResultT = TypeVar("ResultT")
 
 
-def once_per_sweep(tell: Callable[[Sweep], ResultT]) -> Callable[[Sweep], ResultT]:
-    """`tell`, with its answer for the sweep asked about last kept while that sweep lives. Sweeps are frozen
-    and told apart by identity, so the answer never goes stale; it must be frozen too."""
-    held: list[tuple[weakref.ref[Sweep], ResultT]] = []
+def once_per_sweep(analysis: Callable[[Sweep], ResultT]) -> Callable[[Sweep], ResultT]:
+    """Cache the analysis of the last sweep while that sweep lives. Sweeps are frozen and compared by
+    identity, so a cached result never goes stale; it must be frozen too."""
+    cached: list[tuple[weakref.ref[Sweep], ResultT]] = []
 
-    @wraps(tell)
-    def told(sweep: Sweep) -> ResultT:
-        if not held or held[0][0]() is not sweep:
-            held[:] = [(weakref.ref(sweep), tell(sweep))]
-        return held[0][1]
+    @wraps(analysis)
+    def cached_analysis(sweep: Sweep) -> ResultT:
+        if not cached or cached[0][0]() is not sweep:
+            cached[:] = [(weakref.ref(sweep), analysis(sweep))]
+        return cached[0][1]
 
-    return told
+    return cached_analysis

@@ -16,7 +16,7 @@ from reports.analysis.scale import Scale, scales
 from reports.figures.style import BLUE, ORANGE, figure, plain
 from reports.formatting.wording import NOTHING, listing, plural, steady, whole_percent
 from reports.importance.fanova import fanova
-from reports.importance.ped_anova import column, ped_anova
+from reports.importance.ped_anova import binned_column, ped_anova
 from reports.importance.surrogate import complete_trials, encoding_of, scores_of, varies
 from reports.statistics.intervals import Interval
 from search.records.sweep import Sweep, Trial
@@ -89,7 +89,7 @@ def importances(sweep: Sweep) -> Importances | str:
         return "No setting took more than one value, so none can be said to matter."
     losses = -sweep.metric.sign * scores_of(complete)
     quantile = min(0.5, max(0.1, TOP / len(complete)))
-    columns = [column(scale, complete) for scale in moving]
+    columns = [binned_column(scale, complete) for scale in moving]
     (told,) = _normalised(ped_anova(columns, losses, np.ones((1, len(complete))), quantile))
     if not told.sum() > 0:
         return "No setting sets the best trials apart from the rest."

@@ -1,1 +1,1 @@
-"""How much each hyperparameter matters: PED-ANOVA, fANOVA and their surrogate model."""
+"""How much each hyperparameter matters: PED-ANOVA, fANOVA and a surrogate model."""

@@ -1,4 +1,4 @@
-"""The leaves of a regression tree as boxes, of which averages are exact sums and need no sampling."""
+"""The leaves of a regression tree as boxes, so that averages are exact sums and need no sampling."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from reports.statistics.arrays import Bools, Floats
 
 
 class Leaves(NamedTuple):
-    """L leaves over F columns. A row lies in the leaf for which low < row <= high in every column.
-
-    low, high: float64 [L, F], infinite where the tree never asks. value: float64 [L], what it predicts.
-    """
+    """L leaves over F columns. A row lies in the leaf with low < row <= high in every column."""
 
     low: Floats
+    """float64 [L, F]; -inf where the tree never splits."""
     high: Floats
+    """float64 [L, F]; inf where the tree never splits."""
     value: Floats
+    """float64 [L]: the prediction."""
 
-    def holding(self, column: int, at: Floats) -> Bools:
-        """Which leaves hold the values `at` (float [N]) of a column: bool [L, N]."""
+    def containing(self, column: int, at: Floats) -> Bools:
+        """Which leaves contain the values `at` (float [N]) of a column: bool [L, N]."""
         # A forest compares single-precision rows with double-precision thresholds.
-        seen = at.astype(np.float32)
-        return (self.low[:, column, None] < seen) & (seen <= self.high[:, column, None])
+        values = at.astype(np.float32)
+        return (self.low[:, column, None] < values) & (values <= self.high[:, column, None])
 
-    def holding_all(self, columns: Sequence[int], rows: Floats) -> Bools:
-        """Which leaves hold these columns of the rows (float [N, F]): bool [L, N]."""
-        held = np.ones((len(self.value), len(rows)), dtype=np.bool_)
+    def containing_all(self, columns: Sequence[int], rows: Floats) -> Bools:
+        """Which leaves contain the rows (float [N, F]) in all these columns: bool [L, N]."""
+        contained = np.ones((len(self.value), len(rows)), dtype=np.bool_)
         for column in columns:
-            if self.asks(column):
-                held &= self.holding(column, rows[:, column])
-        return held
+            if self.splits_on(column):
+                contained &= self.containing(column, rows[:, column])
+        return contained
 
-    def asks(self, column: int) -> bool:
+    def splits_on(self, column: int) -> bool:
         """Whether any leaf is bounded in that column."""
         return bool(np.isfinite(self.high[:, column]).any())
 
-    def splits(self, column: int) -> Floats:
-        """Where the tree splits that column, rising: float64 [S]."""
+    def thresholds(self, column: int) -> Floats:
+        """The thresholds at which the tree splits that column, ascending: float64 [S]."""
         high = self.high[:, column]
         return np.unique(high[np.isfinite(high)])
 

@@ -1,8 +1,7 @@
-"""A model of the search: what score a recipe can be expected to have, from those that were trained.
+"""A surrogate model of the search: the score to expect of a recipe, learned from the complete trials.
 
-A random forest (L. Breiman, "Random Forests", Machine Learning 45, 2001, pages 5-32), as SMAC's and fANOVA's:
-it takes choices and conditions, needs no tuning, and is honest about itself through the trials that each
-tree has not seen.
+A random forest (L. Breiman, "Random Forests", Machine Learning 45, 2001, pages 5-32), as in SMAC and fANOVA:
+it handles choices and conditions, needs no tuning, and its out-of-bag error shows how good it is.
 """
 
 from __future__ import annotations
@@ -25,105 +24,106 @@ from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
 
 FEWEST = 8
-"""Complete trials below which a model would be a guess."""
+"""Minimum number of complete trials for a model."""
 
 TREES = 128
 
 WEAK = 0.3
-"""R² below which the model says little: less than a third of what the scores vary by."""
+"""R² below which predictions are not reliable: less than a third of the scores' variance."""
 
 BACKGROUND = 128
-"""Trials at most over which a partial dependence is averaged, evenly taken from all of them."""
+"""Maximum number of trials, evenly spaced, over which a partial dependence is averaged."""
 
 
 class Prediction(NamedTuple):
-    """What the trees say of N recipes, in the metric's unit. trees: float64 [trees, N]."""
+    """The trees' predictions for N recipes, in the metric's unit."""
 
     trees: Floats
+    """float64 [trees, N]."""
 
     @property
     def mean(self) -> Floats:
-        """float64 [N]."""
+        """Mean over the trees: float64 [N]."""
         mean: Floats = self.trees.mean(axis=0)
         return mean
 
     @property
     def deviation(self) -> Floats:
-        """Over the trees: float64 [N]."""
+        """Standard deviation over the trees: float64 [N]."""
         deviation: Floats = self.trees.std(axis=0)
         return deviation
 
 
 @dataclass(frozen=True, eq=False)
 class Surrogate:
-    """A forest over the settings that took more than one value in the complete trials.
-
-    r_squared: its share of the scores' variance explained, at most 1, on trials that the trees asked had not
-    seen (out of bag); 0 and less: no better than the mean. trials: those it learned from, by number.
-    encoding: their settings as columns. rows: float64 [trials, columns]. forest: scikit-learn's.
-    """
+    """A forest over the hyperparameters that varied in the complete trials."""
 
     metric: Metric
     encoding: Encoding
+    """The hyperparameters as columns."""
     trials: tuple[Trial, ...]
+    """The training data, by number."""
     rows: Floats
+    """Their encoded hyperparameters: float64 [trials, columns]."""
     r_squared: float
+    """Out-of-bag share of the scores' variance explained, at most 1; 0 or less: no better than the mean."""
     forest: Any
+    """A scikit-learn RandomForestRegressor."""
 
     @property
     def weak(self) -> bool:
-        """Whether it explains so little that its predictions are not to be relied on."""
+        """Whether it explains too little variance for reliable predictions."""
         return self.r_squared < WEAK
 
     def predict(self, settings: Sequence[Mapping[str, Any]]) -> Prediction:
-        """Of recipes: of each the settings that it would have been asked for, by name."""
+        """Predict recipes, each given by the hyperparameters it samples, by name."""
         rows = self.encoding.rows(settings).astype(np.float32)
-        return Prediction(np.array([grown.predict(rows) for grown in self.forest.estimators_]))
+        return Prediction(np.array([tree.predict(rows) for tree in self.forest.estimators_]))
 
     @cached_property
-    def grown(self) -> tuple[Leaves, ...]:
+    def tree_leaves(self) -> tuple[Leaves, ...]:
         """The leaves of each tree."""
-        return tuple(leaves(each.tree_) for each in self.forest.estimators_)
+        return tuple(leaves(tree.tree_) for tree in self.forest.estimators_)
 
-    def dependence(self, across: str, along: Sequence[Any], up: str, upward: Sequence[Any]) -> Floats:
-        """The mean prediction where two settings have the values `along` and `upward`, and all others are as
-        in the trials that were asked for both: float64 [upward, along].
+    def dependence(self, x: str, x_values: Sequence[Any], y: str, y_values: Sequence[Any]) -> Floats:
+        """The mean prediction if two hyperparameters, x and y, have these values and all others are as in the
+        trials that sampled both: float64 [y values, x values].
 
         Partial dependence (J. H. Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Ann.
-        Stat. 29, 2001, section 8.2), an exact sum over the trees' leaves. Raises ValueError where no trial
-        was asked for both.
+        Stat. 29, 2001, section 8.2), an exact sum over the trees' leaves. Raises ValueError if no trial
+        sampled both.
         """
-        asked = [across in trial.sampled and up in trial.sampled for trial in self.trials]
-        behind = self.rows[asked]
-        if not len(behind):
-            raise ValueError(f"a trial must have both settings, but none has {across} and {up}")
-        behind = behind[np.unique(np.linspace(0, len(behind) - 1, BACKGROUND).round().astype(int))]
-        first, second = self.encoding.columns(across), self.encoding.columns(up)
-        others = [at for at in range(behind.shape[1]) if at not in first and at not in second]
-        along_rows = self.encoding.rows([{across: value} for value in along])
-        up_rows = self.encoding.rows([{up: value} for value in upward])
-        told = np.zeros((len(upward), len(along)))
-        for tree in self.grown:
-            weighed = tree.value * tree.holding_all(others, behind).mean(axis=1)
-            lengthwise = tree.holding_all(first, along_rows) * weighed[:, None]
-            told += tree.holding_all(second, up_rows).T @ lengthwise
-        return told / len(self.grown)
+        background = self.rows[[x in trial.sampled and y in trial.sampled for trial in self.trials]]
+        if not len(background):
+            raise ValueError(f"a trial must sample both hyperparameters, but none has {x} and {y}")
+        evenly = np.unique(np.linspace(0, len(background) - 1, BACKGROUND).round().astype(int))
+        background = background[evenly]
+        x_columns, y_columns = self.encoding.columns(x), self.encoding.columns(y)
+        others = [at for at in range(background.shape[1]) if at not in x_columns and at not in y_columns]
+        x_rows = self.encoding.rows([{x: value} for value in x_values])
+        y_rows = self.encoding.rows([{y: value} for value in y_values])
+        total = np.zeros((len(y_values), len(x_values)))
+        for tree in self.tree_leaves:
+            weighted = tree.value * tree.containing_all(others, background).mean(axis=1)
+            along_x = tree.containing_all(x_columns, x_rows) * weighted[:, None]
+            total += tree.containing_all(y_columns, y_rows).T @ along_x
+        return total / len(self.tree_leaves)
 
 
 @once_per_sweep
 def surrogate(sweep: Sweep) -> Surrogate | str:
-    """The model, or why there is none. The same sweep gives the same model."""
+    """The model, or the reason why there is none. The same sweep gives the same model."""
     complete = complete_trials(sweep)
     if len(complete) < FEWEST:
         return f"A model of the scores needs at least {FEWEST} complete trials; there {_are(len(complete))}."
     if len({trial.score for trial in complete}) == 1:
         return "Every complete trial has the same score, so there is nothing to model."
-    moving = tuple(scale for scale in scales(sweep) if varies(scale, complete))
-    if not moving:
-        return "No setting took more than one value, so the scores cannot be modelled by any."
-    from sklearn.ensemble import RandomForestRegressor  # half a second that a page without figures saves
+    varying = tuple(scale for scale in scales(sweep) if varies(scale, complete))
+    if not varying:
+        return "No hyperparameter varied, so there is nothing to model the scores by."
+    from sklearn.ensemble import RandomForestRegressor  # takes half a second; a page may need none
 
-    encoding = encoding_of(moving, complete)
+    encoding = encoding_of(varying, complete)
     rows = encoding.rows([trial.sampled for trial in complete])
     forest = RandomForestRegressor(n_estimators=TREES, oob_score=True, random_state=0, n_jobs=1)
     forest.fit(rows, scores_of(complete))
@@ -135,8 +135,8 @@ def _are(count: int) -> str:
 
 
 def complete_trials(sweep: Sweep) -> list[Trial]:
-    """Those trained to their end, by number."""
-    return [each for each in trained(sweep) if each.state is State.COMPLETE and each.score is not None]
+    """The complete trials, by number."""
+    return [trial for trial in trained(sweep) if trial.state is State.COMPLETE and trial.score is not None]
 
 
 def scores_of(trials: Sequence[Trial]) -> Floats:
@@ -145,17 +145,17 @@ def scores_of(trials: Sequence[Trial]) -> Floats:
 
 
 def varies(scale: Scale, trials: Sequence[Trial]) -> bool:
-    """Whether the setting took more than one value."""
+    """Whether the hyperparameter took more than one value."""
     return len({setting(trial.sampled[scale.name]) for trial in trials if scale.name in trial.sampled}) > 1
 
 
-def encoding_of(moving: Sequence[Scale], trials: Sequence[Trial]) -> Encoding:
-    """These settings as columns; conditional where some of the trials were not asked."""
-    partly = [scale.name for scale in moving if not all(scale.name in trial.sampled for trial in trials)]
-    return Encoding(tuple(moving), frozenset(partly))
+def encoding_of(varying: Sequence[Scale], trials: Sequence[Trial]) -> Encoding:
+    """These hyperparameters as columns; conditional if some of the trials did not sample them."""
+    partly = [scale.name for scale in varying if not all(scale.name in trial.sampled for trial in trials)]
+    return Encoding(tuple(varying), frozenset(partly))
 
 
 def fit_quality(r_squared: float) -> str:
-    """How far it is to be believed: "explains 71 % of the variance of scores it had not seen"."""
+    """How good the model is: "explains 71 % of the variance of unseen scores"."""
     share = f"{100 * r_squared:.0f} %" if r_squared > 0 else "none"
-    return f"explains {share} of the variance of scores it had not seen"
+    return f"explains {share} of the variance of unseen scores"

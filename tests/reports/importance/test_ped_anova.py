@@ -21,7 +21,7 @@ from reports.figures.importances import Importances, draw, importances, sentence
 from reports.formatting.wording import setting
 from reports.importance.encoding import Encoding
 from reports.importance.fanova import TREES, fanova
-from reports.importance.ped_anova import BinnedColumn, column, ped_anova
+from reports.importance.ped_anova import BinnedColumn, binned_column, ped_anova
 from reports.importance.surrogate import complete_trials, encoding_of, scores_of, varies
 from search.records.sweep import Sweep, Trial
 
@@ -51,7 +51,7 @@ def both(sweep: Sweep, trials: list[Trial], weights: list[int], quantile: float)
     """Each setting's importance: ours of the weighted trials, Optuna's of a study that repeats them."""
     moving = [scale for scale in scales(sweep) if varies(scale, trials)]
     losses = -sweep.metric.sign * scores_of(trials)
-    columns = [column(scale, trials) for scale in moving]
+    columns = [binned_column(scale, trials) for scale in moving]
     ours = ped_anova(columns, losses, np.array([weights], dtype=np.float64), quantile)[0]
     repeated = [trial for trial, weight in zip(trials, weights, strict=True) for _ in range(weight)]
     with warnings.catch_warnings():
