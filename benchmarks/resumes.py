@@ -85,7 +85,7 @@ def record(run: RunFolder, trials: int) -> None:
 MEASURE = """
 import json, sys, time
 from pathlib import Path
-import optuna, search.engine.loop  # what every start loads, whatever it resumes
+import optuna, search.engine.ray_tune.loop  # what every start loads, whatever it resumes
 from search.records.folder import RunFolder
 from search.plan.plan import Plan
 from search.start import plan_of, starting

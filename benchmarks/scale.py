@@ -31,11 +31,11 @@ sys.path.append(str(HERE))
 
 def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, float]:
     """A search of benchsweep's."""
-    from search.engine import loop as tune  # noqa: F401  sets Ray's environment
+    from search.engine import ray_tune  # noqa: F401  sets Ray's environment
     from ray.cluster_utils import Cluster  # isort: skip
 
     from search.cluster.access import Site
-    from search.engine.events import Ended, Resized, Started, TrialStarted
+    from search.engine.events import ClusterResized, Ended, Started, TrialStarted
     from search.plan.plan import Plan
     from search.records.folder import RunFolder
     from search.start import starting
@@ -59,7 +59,7 @@ def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, flo
             for event in search:
                 if isinstance(event, TrialStarted) and not began:
                     began, used = time.perf_counter(), _cpu()
-                assert not isinstance(event, Resized)
+                assert not isinstance(event, ClusterResized)
                 if isinstance(event, Started):
                     assert event.workers == at_once
                 if isinstance(event, Ended):

@@ -77,7 +77,7 @@ def _data() -> Any:
 def ours(trials: int, data: Any) -> float:
     """Seconds per trial through our bridge."""
     from search.engine.events import TrialEnded
-    from search.engine.loop import Search
+    from search.engine.search import Search
     from search.plan.plan import Plan
     from search.records.folder import RunFolder
     from search.records.lock import owning

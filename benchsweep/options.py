@@ -64,6 +64,13 @@ ShipCodeOption = Annotated[
         "installed there.",
     ),
 ]
+LocalOption = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        help="Train in this process, one trial at a time, without Ray: for debugging. Breakpoints work.",
+    ),
+]
 TrialTimeoutOption = Annotated[
     str | None,
     typer.Option(

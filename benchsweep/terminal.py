@@ -31,6 +31,11 @@ class Streams:
     err: TextIO
 
 
+def own() -> Streams:
+    """Python's own, which everything else in this process prints to as well."""
+    return Streams(sys.stdout, sys.stderr)
+
+
 @contextmanager
 def diverted(log: Path) -> Iterator[Streams]:
     """Point file descriptors 1 and 2 at `log`, which is appended to, and give the user's own streams.

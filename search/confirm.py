@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.cluster.access import HERE, Site
+from search.cluster.access import THIS_MACHINE, Site
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.journal import repair
@@ -17,7 +17,7 @@ from search.start import plan_of
 from trainable.errors import InputError
 
 if TYPE_CHECKING:
-    from search.engine.loop import Search
+    from search.engine.search import Search
 
 
 class NothingToConfirm(InputError):
@@ -25,14 +25,14 @@ class NothingToConfirm(InputError):
 
 
 def confirmation(
-    run: RunFolder, plan: Plan, data_folder: Path, site: Site = HERE, data: Any = None
+    run: RunFolder, plan: Plan, data_folder: Path, site: Site = THIS_MACHINE, data: Any = None
 ) -> Search | None:
     """The race among the run's best trials, to be iterated like a search; it goes on where it was. None
     where the plan asks for none, or no trial is COMPLETE.
 
     The run must be owned. data: what the trainable's Source loaded, if it was already.
     """
-    from search.engine.loop import Search
+    from search.engine.search import Search
     from search.study.confirmation import (  # optuna and ray take a second that a refusal need not wait
         ConfirmationStudy,
         Entry,
@@ -55,7 +55,7 @@ def confirmation(
 def confirming(
     run: RunFolder,
     data_folder: Path,
-    site: Site = HERE,
+    site: Site = THIS_MACHINE,
     candidates: int | None = None,
     seeds: int | None = None,
     say: Callable[[str], None] | None = None,

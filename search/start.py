@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.cluster.access import HERE, Site
+from search.cluster.access import THIS_MACHINE, Site
 from search.plan.budget import Budget
 from search.plan.difference import differences
 from search.plan.plan import Plan
@@ -23,7 +23,7 @@ from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
 if TYPE_CHECKING:
-    from search.engine.loop import Search
+    from search.engine.search import Search
     from search.study.search import SearchStudy
 
 _KEPT = ("name", "trainable", "data", "storage")
@@ -54,7 +54,7 @@ def starting(
     run: RunFolder,
     given: Plan | Callable[[Sweep], Plan],
     data_folder: Path,
-    site: Site = HERE,
+    site: Site = THIS_MACHINE,
     *,
     extend: bool = False,
     warm_start: Path | None = None,
@@ -121,7 +121,7 @@ def _opened(
         stored = WarmStart.stored(run.warm_start)
         if stored is not None:
             notes.append(stored.sentence(plan))
-    from search.engine.loop import Search
+    from search.engine.search import Search
     from search.study.search import (
         SearchStudy,  # optuna and ray take a second that a refused plan need not wait
     )

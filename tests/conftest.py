@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from network import Network
 
-import search  # noqa: F401  sets Ray's environment, which must be there when a test imports ray
+import search.engine.ray_tune  # noqa: F401  sets Ray's environment, before a test imports ray
 from trainable.contract import data_folder
 from trainable.mnist.data import Dataset, Source
 

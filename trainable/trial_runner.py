@@ -11,6 +11,7 @@ import os
 import socket
 import time
 import traceback
+from bdb import BdbQuit
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -50,6 +51,8 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
         yield TrialReport(assignment.number, worker, outcome="DIVERGED", error=str(error))
     except NotStored as error:
         yield TrialReport(assignment.number, worker, outcome="UNSTORED", error=str(error))
+    except BdbQuit:  # the user left the debugger, which is no error of the trainable
+        raise
     except Exception as error:  # whatever a recipe or a user's trainable may raise
         yield TrialReport(
             assignment.number,

@@ -11,6 +11,7 @@ from benchsweep.options import (
     AddressOption,
     DataDirOption,
     JsonOption,
+    LocalOption,
     QuietOption,
     RunArgument,
     RunsOption,
@@ -37,6 +38,7 @@ def confirm(
     data_dir: DataDirOption = None,
     address: AddressOption = None,
     ship_code: ShipCodeOption = False,
+    local: LocalOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -56,10 +58,10 @@ def confirm(
     Exit codes: as of `run`.
     """
     from benchsweep.find import run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_confirmation
-    from search.cluster.access import Site
+    from benchsweep.session.carry_out import RunOptions, carry_confirmation, site_of
 
-    wish, folder = RunOptions.of(data_dir, Site(address, ship_code), quiet, json), run_folder(run, runs)
+    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json)
+    folder = run_folder(run, runs)
     carry_confirmation(folder, wish, candidates, seeds)
     if retrain:
         from benchsweep.session.final_model import retrain_winner

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from benchsweep.errors import UsageError
-from benchsweep.options import RUNS, DataDirOption, JsonOption, NameOption, QuietOption, RunsOption
+from benchsweep.options import (
+    RUNS,
+    DataDirOption,
+    JsonOption,
+    LocalOption,
+    NameOption,
+    QuietOption,
+    RunsOption,
+)
 
 _SAMPLE = "digits"
 
@@ -18,6 +26,7 @@ def quickstart(
     data_dir: DataDirOption = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials to run.", show_default="30")] = None,
     name: NameOption = None,
+    local: LocalOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -32,7 +41,7 @@ def quickstart(
     from benchsweep.find import read_plan
     from benchsweep.session.carry_out import RunOptions, carry_out
     from benchsweep.terminal import typed
-    from search.cluster.access import HERE
+    from search.cluster.access import Site
     from search.records.folder import RunFolder
     from trainable.contract import data_folder
 
@@ -46,7 +55,7 @@ def quickstart(
         _say_loudly(missing, plan.name)
     run = RunFolder.named(plan.name, runs)
     afresh = typed("quickstart", "--name", _free_name(plan.name, runs))
-    carry_out(run, plan, RunOptions.of(data_dir, HERE, quiet, json), afresh)
+    carry_out(run, plan, RunOptions.of(data_dir, Site(local=local), quiet, json), afresh)
 
 
 def shipped(name: str) -> Path:

@@ -13,6 +13,7 @@ from benchsweep.options import (
     DatasetOption,
     JsonOption,
     LiveReportOption,
+    LocalOption,
     NameOption,
     PlanArgument,
     QuietOption,
@@ -37,6 +38,7 @@ def run(
     dataset: DatasetOption = None,
     address: AddressOption = None,
     ship_code: ShipCodeOption = False,
+    local: LocalOption = False,
     warm_start: WarmStartOption = None,
     trial_timeout: TrialTimeoutOption = None,
     live_report: LiveReportOption = False,
@@ -61,14 +63,13 @@ def run(
     """
     # What needs ray, torch, optuna or pandas is imported in commands, so that --help is instant.
     from benchsweep.find import read_plan, run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_out
-    from search.cluster.access import Site
+    from benchsweep.session.carry_out import RunOptions, carry_out, site_of
     from search.records.folder import RunFolder
 
     plan = read_plan(config, sets, dataset, name, trial_timeout)
     plan.check_searchable(str(config))
     origin = None if warm_start is None else run_folder(warm_start, runs).path
-    wish = RunOptions.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
     carry_out(RunFolder.named(plan.name, runs), plan, wish, warm_start=origin)
 
 
@@ -78,6 +79,7 @@ def resume(
     data_dir: DataDirOption = None,
     address: AddressOption = None,
     ship_code: ShipCodeOption = False,
+    local: LocalOption = False,
     trial_timeout: TrialTimeoutOption = None,
     live_report: LiveReportOption = False,
     quiet: QuietOption = False,
@@ -89,15 +91,14 @@ def resume(
     is finished, this shows its end again and writes its report anew. --json is as in `run`.
     """
     from benchsweep.find import changed_plan, run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_out
-    from search.cluster.access import Site
+    from benchsweep.session.carry_out import RunOptions, carry_out, site_of
     from search.records.sweep import Sweep
     from search.start import plan_of
 
     def plan(sweep: Sweep) -> Plan:
         return changed_plan(plan_of(sweep), trial_timeout)
 
-    wish = RunOptions.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
     carry_out(run_folder(run, runs), plan, wish)
 
 
@@ -118,6 +119,7 @@ def extend(
     data_dir: DataDirOption = None,
     address: AddressOption = None,
     ship_code: ShipCodeOption = False,
+    local: LocalOption = False,
     trial_timeout: TrialTimeoutOption = None,
     live_report: LiveReportOption = False,
     quiet: QuietOption = False,
@@ -132,8 +134,7 @@ def extend(
     """
     from benchsweep.errors import UsageError
     from benchsweep.find import changed_plan, run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_out
-    from search.cluster.access import Site
+    from benchsweep.session.carry_out import RunOptions, carry_out, site_of
     from search.extend import More, extended
     from search.plan.budget import seconds
     from search.records.sweep import Sweep
@@ -149,5 +150,5 @@ def extend(
         recorded = plan_of(sweep)
         return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
 
-    wish = RunOptions.of(data_dir, Site(address, ship_code), quiet, json, live_report)
+    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
     carry_out(run_folder(run, runs), plan, wish, extend=True)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from benchsweep.progress.search import Leading, Limits, Progress, Row
 from reports.formatting.wording import plural
-from search.engine.loop import Search
+from search.engine.search import Search
 from search.records.sweep import State
 from search.study.confirmation import ConfirmationStudy
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from search.engine.events import (
+    ClusterResized,
     Ended,
     EpochReported,
     Event,
-    Noted,
-    Resized,
+    Note,
     Started,
     TrialEnded,
     TrialStarted,
@@ -154,12 +154,12 @@ class Progress:
     def take(self, event: Event) -> None:
         """Learn one event."""
         match event:
-            case Noted():
+            case Note():
                 self.notice = event.sentence
             case Started():
                 self.started, self._up = event, self.clock()
                 self._trained = event.epochs
-            case Resized() if self.started is not None:
+            case ClusterResized() if self.started is not None:
                 self.started = replace(self.started, workers=event.workers, hosts=event.hosts)
                 self.notice = f"the cluster changed: from now on {event.workers} trials at once"
             case TrialStarted():

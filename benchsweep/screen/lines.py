@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import TracebackType
@@ -11,7 +10,7 @@ from typing import Any, Self, TextIO
 from benchsweep.progress.search import Progress, Row
 from benchsweep.terminal import Streams, json_line
 from reports.formatting.wording import duration, plural, setting
-from search.engine.events import Event, Noted, Resized, Started, TrialEnded
+from search.engine.events import ClusterResized, Event, Note, Started, TrialEnded
 from search.records.sweep import State
 
 
@@ -71,18 +70,17 @@ def _write(stream: TextIO, text: str) -> None:
 
 def as_json(event: Event) -> dict[str, Any]:
     """The event as plain values; "event" names its kind, as in trial_started."""
-    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-    return {"event": kind, **asdict(event)}
+    return {"event": event.kind, **asdict(event)}
 
 
 def line_for(event: Event, progress: Progress) -> str | None:
     """What an event is worth saying in plain text; None for the small ones."""
     match event:
-        case Noted():
+        case Note():
             return event.sentence
         case Started():
             return started_line(progress, event)
-        case Resized():
+        case ClusterResized():
             hosts = plural(event.hosts, "machine")
             return f"the cluster changed: from now on {event.workers} at once on {hosts}"
         case TrialEnded():

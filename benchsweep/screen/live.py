@@ -33,13 +33,13 @@ _BAR = 10
 """Characters of a trial's own bar."""
 
 
-def watcher(form: Form, progress: Progress, streams: Streams) -> Watcher:
-    """Who shows the search: drawn where stdout is a terminal, in plain lines where it is not."""
+def watcher(form: Form, progress: Progress, streams: Streams, drawn: bool = True) -> Watcher:
+    """What shows the search: a picture if stdout is a terminal and `drawn` is true, else plain lines."""
     if form == "json":
         return JsonLines(progress, streams)
     if form == "quiet":
         return Watcher(progress, streams)
-    return View(progress, streams) if streams.out.isatty() else Lines(progress, streams)
+    return View(progress, streams) if drawn and streams.out.isatty() else Lines(progress, streams)
 
 
 class View(Watcher):

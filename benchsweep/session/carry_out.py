@@ -12,18 +12,18 @@ from pathlib import Path
 import typer
 
 from benchsweep import terminal
-from benchsweep.errors import FAILURE, Interrupted
+from benchsweep.errors import FAILURE, Interrupted, UsageError
 from benchsweep.progress.search import Progress
 from benchsweep.screen.lines import Watcher
 from benchsweep.screen.live import Form, watcher
 from benchsweep.session.live_report import live_report
 from benchsweep.session.signals import Stopped, stopping
 from benchsweep.terminal import diverted, typed
-from search.cluster.access import HERE, Site
+from search.cluster.access import THIS_MACHINE, Site
 from search.confirm import confirmation, confirming
 from search.engine.events import Event, Started
-from search.engine.loop import Search
 from search.engine.processes import Descendants
+from search.engine.search import Search
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -39,7 +39,7 @@ class RunOptions:
 
     form: Form
     data_dir: Path | None = None
-    site: Site = HERE
+    site: Site = THIS_MACHINE
     live_report: bool = False
 
     @classmethod
@@ -54,9 +54,23 @@ class RunOptions:
         words = ["resume", run.reference]
         if self.data_dir is not None:
             words += ["--data-dir", str(self.data_dir)]
+        if self.site.local:
+            words.append("--local")
         if self.site.address is not None:
             words += ["--address", self.site.address, *(["--ship-code"] if self.site.ship_code else [])]
         return typed(*words)
+
+
+def site_of(address: str | None, ship_code: bool, local: bool) -> Site:
+    """Where the options say to train. An address from the environment yields to --local.
+
+    Raises UsageError if --local is given together with --address."""
+    if local and address is not None and address != os.environ.get("RAY_ADDRESS"):
+        raise UsageError(
+            f"--local trains in this process, but --address {address} names a cluster",
+            "leave out one of them",
+        )
+    return Site(local=True) if local else Site(address, ship_code)
 
 
 def carry_out(
@@ -134,8 +148,11 @@ def _carry(run: RunFolder, stages: Generator[_Stage], wish: RunOptions, afresh: 
         with closing(stages), live_report(run) if wish.live_report else nullcontext():
             for stage in stages:
                 told.append(stage.progress)
-                with resumable(run, again), diverted(run.log) as streams:
-                    screen = watcher(wish.form, stage.progress, streams)
+                # A debugger, like anything that the trainable prints, needs the terminal.
+                in_terminal = wish.site.local and wish.form == "view"
+                output = nullcontext(terminal.own()) if in_terminal else diverted(run.log)
+                with resumable(run, again), output as streams:
+                    screen = watcher(wish.form, stage.progress, streams, drawn=not in_terminal)
                     stopped = _watch(stage, screen, again, folder)
                 if not _done(stage.progress):
                     break
@@ -151,7 +168,7 @@ def _carry(run: RunFolder, stages: Generator[_Stage], wish: RunOptions, afresh: 
             with resumable(run, again):
                 conclude(run, told[0], wish.form, _next(run, told, again, afresh))
     if told[-1].ended is None:
-        raise Interrupted(f"Ray had not started yet; go on with: {again}", stopped.exit_code)
+        raise Interrupted(f"no trial had started yet; go on with: {again}", stopped.exit_code)
     if not _done(told[-1]):
         raise typer.Exit(stopped.exit_code)
     sweep = Sweep.read(run.path)

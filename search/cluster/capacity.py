@@ -1,4 +1,4 @@
-"""What trials are trained on: the machines of a cluster, and what of one of them a trial is given."""
+"""What trials are trained on: the machines of a cluster, and a trial's share of one."""
 
 from __future__ import annotations
 
@@ -12,105 +12,113 @@ from trainable.errors import BenchsweepError
 
 
 class InsufficientResources(BenchsweepError, RuntimeError):
-    """No machine has what one trial asks for; says what it asks and what there is."""
+    """No machine has what one trial requires."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What trials run on. workers: trials at once. device: "cpu", "cuda" or "mps", or "any" where some
-    trials are given a GPU and others none; threads: CPU threads of each trial. hosts: machines."""
+    """What a search has to train on."""
 
     workers: int
+    """Maximum number of trials trained at once."""
     device: str
+    """"cpu", "cuda" or "mps"; "any" if some trials are given a GPU and others none."""
     threads: int
+    """CPU threads of each trial."""
     hosts: int
+    """Machines that can hold a trial."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """A machine of the cluster. id: Ray's of its node. name: how its users call it. resources: all that it
-    offers, used or not, by Ray's names: CPU, GPU, and whatever its owner named."""
+    """A machine of the cluster."""
 
     id: str
+    """Ray's id of its node."""
     name: str
+    """Its name in messages."""
     resources: Mapping[str, float] = field(hash=False)
+    """All that it offers, used or not, by Ray's names: CPU, GPU, and custom resources."""
 
 
 @dataclass(frozen=True)
 class TrialResources:
-    """What one trial is given. device: it trains on. bundle: of one host's resources, by Ray's names."""
+    """What one trial is given."""
 
     device: str
+    """"cpu", "cuda" or "mps"."""
     bundle: Mapping[str, float] = field(hash=False)
+    """Its share of one machine's resources, by Ray's names."""
 
-    def fits(self, resources: Mapping[str, float]) -> int:
-        """How often a host with these resources holds it."""
+    def count_in(self, resources: Mapping[str, float]) -> int:
+        """How many trials a machine with these resources holds."""
         return min(
-            _times(resources.get(name, 0.0), asked, name) for name, asked in self.bundle.items() if asked
+            _count(resources.get(name, 0.0), amount, name) for name, amount in self.bundle.items() if amount
         )
 
 
-def _times(there: float, asked: float, name: str) -> int:
-    if name == "GPU" and asked < 1:
+def _count(available: float, required: float, name: str) -> int:
+    if name == "GPU" and required < 1:
         # A trial's share lies on one GPU: two GPUs hold four trials of 0.4, not five.
-        return int(1 / asked + 1e-9) * int(there)
-    return int(there / asked + 1e-9)
+        return int(1 / required + 1e-9) * int(available)
+    return int(available / required + 1e-9)
 
 
-def shares(asked: Resources) -> tuple[TrialResources, ...]:
-    """What a trial may be given, the best first."""
-    common = {"CPU": float(asked.cpus), **asked.custom}
-    with_gpu = {**common, "GPU": asked.gpus} if asked.gpus else common
-    if asked.device == "any":
-        return TrialResources("cuda", with_gpu), TrialResources("cpu", common)
-    device = ("cuda" if asked.gpus else "cpu") if asked.device == "auto" else asked.device
+def trial_resources(resources: Resources) -> tuple[TrialResources, ...]:
+    """What a trial of a plan with these `resources` may be given, the best first."""
+    without_gpu = {"CPU": float(resources.cpus), **resources.custom}
+    with_gpu = {**without_gpu, "GPU": resources.gpus} if resources.gpus else without_gpu
+    if resources.device == "any":
+        return TrialResources("cuda", with_gpu), TrialResources("cpu", without_gpu)
+    automatic = "cuda" if resources.gpus else "cpu"
+    device = automatic if resources.device == "auto" else resources.device
     return (TrialResources(device, with_gpu),)
 
 
-def held(host: Host, asked: Resources) -> Counter[str]:
-    """How many trials the host holds at once, by the device they train on."""
-    left, found = dict(host.resources), Counter[str]()
-    for share in shares(asked):
-        if share.device == "cuda" and not host.resources.get("GPU"):
+def trials_by_device(host: Host, resources: Resources) -> Counter[str]:
+    """How many trials the machine holds at once, by the device they train on."""
+    available, trials = dict(host.resources), Counter[str]()
+    for option in trial_resources(resources):
+        if option.device == "cuda" and not host.resources.get("GPU"):
             continue
-        found[share.device] = times = share.fits(left)
-        for name, each in share.bundle.items():
-            left[name] = left.get(name, 0.0) - times * each
-    return +found
+        trials[option.device] = count = option.count_in(available)
+        for name, amount in option.bundle.items():
+            available[name] = available.get(name, 0.0) - count * amount
+    return +trials
 
 
-def cluster_of(hosts: Sequence[Host], asked: Resources) -> Cluster:
-    """What these hosts are to a search. Raises InsufficientResources where none holds a trial."""
-    if asked.device == "mps" and platform.system() != "Darwin":
+def cluster_of(hosts: Sequence[Host], resources: Resources) -> Cluster:
+    """What these machines are for a search. Raises InsufficientResources if none of them holds a trial."""
+    if resources.device == "mps" and platform.system() != "Darwin":
         raise InsufficientResources(
-            f'resources.device is "mps", which Macs have, but this is {platform.system()}; use "auto"'
+            f'resources.device is "mps", which only Macs have, but this is {platform.system()}', 'use "auto"'
         )
-    workers = sum(held(host, asked).total() for host in hosts)
+    workers = sum(trials_by_device(host, resources).total() for host in hosts)
     if not workers:
-        raise InsufficientResources(_no_room(hosts, asked))
-    kinds = shares(asked)
-    device = kinds[0].device if len(kinds) == 1 else "any"
-    able = sum(bool(held(host, asked)) for host in hosts)
-    return Cluster(min(workers, asked.concurrency or workers), device, asked.cpus, able)
+        raise _no_room(hosts, resources)
+    options = trial_resources(resources)
+    device = options[0].device if len(options) == 1 else "any"
+    usable = sum(bool(trials_by_device(host, resources)) for host in hosts)
+    return Cluster(min(workers, resources.concurrency or workers), device, resources.cpus, usable)
 
 
-def _no_room(hosts: Sequence[Host], asked: Resources) -> str:
+def _no_room(hosts: Sequence[Host], resources: Resources) -> InsufficientResources:
     if not hosts:
-        return "a search needs a machine to train on, but there is none"
-    if asked.device == "cuda" and not any(host.resources.get("GPU") for host in hosts):
-        return (
-            'resources.device is "cuda", but no machine has a GPU; use "auto" or "cpu", or add a machine '
-            "that has one"
+        return InsufficientResources("a search needs a machine to train on, but there is none")
+    if resources.device == "cuda" and not any(host.resources.get("GPU") for host in hosts):
+        return InsufficientResources(
+            'resources.device is "cuda", but no machine has a GPU',
+            'use "auto" or "cpu", or add a machine that has one',
         )
-    share = shares(asked)[-1]
-    wanted = {"CPU": 0.0, "GPU": 0.0} | dict(share.bundle)
-    largest = max(hosts, key=lambda host: [host.resources.get(name, 0.0) for name in reversed(wanted)])
-    there = {name: largest.resources.get(name, 0.0) for name in wanted}
-    custom = "".join(f", {name} = {amount:g}" for name, amount in asked.custom.items())
-    return (
-        f"a trial must fit on one machine, but it asks for cpus = {asked.cpus:g} and gpus = "
-        f"{wanted['GPU']:g}{custom} ([resources]), and the largest of {len(hosts)} machines has "
-        f"{there.pop('CPU'):g} CPUs and {there.pop('GPU'):g} GPUs"
-        f"{''.join(f', {name} = {amount:g}' for name, amount in there.items())}; ask for less, or add a "
-        f"machine"
+    required = {"CPU": 0.0, "GPU": 0.0} | dict(trial_resources(resources)[-1].bundle)
+    largest = max(hosts, key=lambda host: [host.resources.get(name, 0.0) for name in reversed(required)])
+    available = {name: largest.resources.get(name, 0.0) for name in required}
+    custom = "".join(f", {name} = {amount:g}" for name, amount in resources.custom.items())
+    machines = "the only machine" if len(hosts) == 1 else f"the largest of {len(hosts)} machines"
+    return InsufficientResources(
+        f"a trial must fit on one machine, but it requires cpus = {resources.cpus:g} and gpus = "
+        f"{required['GPU']:g}{custom} ([resources]), and {machines} has "
+        f"{available.pop('CPU'):g} CPUs and {available.pop('GPU'):g} GPUs"
+        f"{''.join(f', {name} = {amount:g}' for name, amount in available.items())}",
+        "request less, or add a machine",
     )

@@ -1,6 +1,7 @@
-"""What a machine of a cluster has installed, and whether that is what the driver has.
+"""What a machine of a cluster has installed, and whether that matches the driver.
 
-`installed` is sent there as text, since what it looks for may be missing: it needs nothing of benchsweep.
+`installed` is sent to the machine as source, since benchsweep may be missing there: it must not use anything
+else of benchsweep.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 PACKAGES = ("ray", "torch")
-"""Whose versions must be the same, besides Python's and benchsweep's."""
+"""Packages whose versions must match, besides Python and benchsweep."""
 
 
-def installed(trainable: str, root: str, seen: str | None) -> dict[str, Any]:
-    """What this process finds, as plain values. trainable: the module that is searched; root: the folder it
-    was imported from on the driver. seen: a file that the driver sees, None to ask for none.
+def installed(trainable: str, root: str, shared_file: str | None) -> dict[str, Any]:
+    """What this process can import, as plain values.
 
-    code: the SHA-256 of benchsweep's part that trains; module: of the trainable's file; None where there is
-    none, `fault` then tells why. content: of the file `seen`, None where it is not there.
+    trainable: the module that is searched. root: the folder from which the driver imported it. shared_file: a
+    file that the driver sees; None for none.
+
+    Returns versions by package, "code" (SHA-256 of benchsweep's package `trainable`), "module" (SHA-256 of
+    the trainable's file), "fault" (why one of these two is None) and "content" (of the shared file; None if
+    it is not there).
     """
     import hashlib
     import importlib
@@ -28,7 +32,7 @@ def installed(trainable: str, root: str, seen: str | None) -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
     from pathlib import Path
 
-    def known(package: str) -> str | None:
+    def version_of(package: str) -> str | None:
         try:
             return version(package).partition("+")[0]  # the CPU and CUDA builds of a release are one version
         except PackageNotFoundError:
@@ -36,11 +40,11 @@ def installed(trainable: str, root: str, seen: str | None) -> dict[str, Any]:
 
     if root not in sys.path:
         sys.path.append(root)
-    found: dict[str, Any] = {
+    versions: dict[str, Any] = {
         "host": socket.gethostname(),
         "python": ".".join(platform.python_version_tuple()[:2]),
-        "benchsweep": known("benchsweep"),
-        **{name: known(name) for name in PACKAGES},
+        "benchsweep": version_of("benchsweep"),
+        **{name: version_of(name) for name in PACKAGES},
     }
     code = module = fault = None
     try:
@@ -56,40 +60,44 @@ def installed(trainable: str, root: str, seen: str | None) -> dict[str, Any]:
     except Exception as error:  # whatever a broken installation may raise
         fault = f"{type(error).__name__}: {error}"
     content = None
-    if seen is not None and Path(seen).is_file():
-        content = Path(seen).read_text()
-    return {**found, "code": code, "module": module, "fault": fault, "content": content}
+    if shared_file is not None and Path(shared_file).is_file():
+        content = Path(shared_file).read_text()
+    return {**versions, "code": code, "module": module, "fault": fault, "content": content}
 
 
-def refusal(host: str, here: Mapping[str, Any], there: Mapping[str, Any], seen: str | None) -> str | None:
-    """Why no trial may go to `host`, as a sentence that names both versions; None where one may. here, there:
-    what `installed` found on the driver and on that host. seen: as given to it."""
+def refusal(
+    host: str, here: Mapping[str, Any], there: Mapping[str, Any], shared_file: str | None
+) -> str | None:
+    """Why no trial may go to `host`, as a sentence that names both versions; None if trials may go there.
+
+    here, there: what `installed` returned on the driver and on that machine. shared_file: as given to it.
+    """
     for name in ("python", *PACKAGES):
         if there[name] != here[name]:
             return _differs(host, name, there[name], here[name])
     if there["code"] is None:
         return (
             f"{host} cannot train: {there['fault']}; install benchsweep {here['benchsweep']} there, or send "
-            f"it along with --ship-code"
+            f"it with --ship-code"
         )
     if there["code"] != here["code"]:
-        ours, theirs = (f"{each['benchsweep']} (source {each['code'][:8]})" for each in (here, there))
+        ours, theirs = (f"{side['benchsweep']} (source {side['code'][:8]})" for side in (here, there))
         return _differs(host, "benchsweep", theirs, ours)
     if there["module"] != here["module"]:
-        why = there["fault"] or "its file is another one than here"
-        return f"{host} has not the trainable of this plan: {why}; send it along with --ship-code"
+        reason = there["fault"] or "its file differs from the one here"
+        return f"{host} does not have this plan's trainable: {reason}; send it with --ship-code"
     if there["content"] != here["content"]:
         return (
-            f"{host} does not see the run's folder: {seen} is not there what it is here; put the run on "
-            f"storage that all hosts share, as with --runs /mnt/shared/runs"
+            f"{host} does not see the run's folder: {shared_file} differs there, or is missing; put the run "
+            f"on storage that all machines share, as with --runs /mnt/shared/runs"
         )
     return None
 
 
 def _differs(host: str, name: str, there: str | None, here: str | None) -> str:
     label = {"python": "Python"}.get(name, name)
-    has = f"no {label}" if there is None else f"{label} {there}"
-    advice = "; install the same there" + (
-        ", or send this one along with --ship-code" if name == "benchsweep" else ""
+    version = f"no {label}" if there is None else f"{label} {there}"
+    advice = "install the same there" + (
+        ", or send this one with --ship-code" if name == "benchsweep" else ""
     )
-    return f"{host} has {has}, but this machine has {here}{advice}"
+    return f"{host} has {version}, but this machine has {here}; {advice}"

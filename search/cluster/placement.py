@@ -1,4 +1,4 @@
-"""Who is trained where: which trial has which share of which machine, as machines come and go."""
+"""Which trial is trained where, as machines join and leave."""
 
 from __future__ import annotations
 
@@ -13,71 +13,71 @@ from search.cluster.capacity import (
     InsufficientResources,
     TrialResources,
     cluster_of,
-    held,
-    shares,
+    trial_resources,
+    trials_by_device,
 )
 from search.plan.budget import Resources
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A share of one host, for one trial."""
+    """Room for one trial on one machine."""
 
     host: Host
-    share: TrialResources
+    resources: TrialResources
 
 
 class Slots:
-    """What the hosts hold, and what of it trials have. One thread may change the hosts while another one
+    """The room on all machines, and which trials have it. One thread may change the machines while another
     places trials."""
 
-    def __init__(self, hosts: Sequence[Host], asked: Resources) -> None:
-        """Raises InsufficientResources where no host holds a trial."""
-        self._asked = asked
+    def __init__(self, hosts: Sequence[Host], resources: Resources) -> None:
+        """resources: of a trial. Raises InsufficientResources if no machine holds a trial."""
+        self._resources = resources
         self._taken: dict[int, Slot] = {}
         self._lock = threading.Lock()
         self._hosts: tuple[Host, ...] = tuple(hosts)
-        self._room = self._measured()
-        self.cluster: Cluster = cluster_of(hosts, asked)
+        self._capacity = self._measure_capacity()
+        self.cluster: Cluster = cluster_of(hosts, resources)
 
     def change(self, hosts: Sequence[Host]) -> bool:
-        """Take other hosts; whether that makes another cluster. Without room for a single trial it has 0
-        workers, until there is some again."""
+        """Replace the machines. Returns whether `cluster` changed. It has 0 workers while no machine holds a
+        trial."""
         with self._lock:
             if self._hosts != tuple(hosts):
                 self._hosts = tuple(hosts)
-                self._room = self._measured()
+                self._capacity = self._measure_capacity()
             before = self.cluster
             try:
-                self.cluster = cluster_of(hosts, self._asked)
+                self.cluster = cluster_of(hosts, self._resources)
             except InsufficientResources:
                 self.cluster = Cluster(0, before.device, before.threads, len(hosts))
             return self.cluster != before
 
     def take(self, number: int) -> Slot | None:
-        """A place for trial `number`; None while all are taken. A GPU before none. Of the hosts the one
-        with the most room left (spread), or with the least (pack)."""
+        """A slot for trial `number`, or None if all are taken. One with a GPU comes first. Of the machines
+        the one with the most room left (spread), or the least (pack)."""
         with self._lock:
             if len(self._taken) >= self.cluster.workers:
                 return None
-            used = Counter((place.host.id, place.share.device) for place in self._taken.values())
-            for share in shares(self._asked):
-                room = self._room[share.device]
-                left = {host: room[host] - used[host.id, share.device] for host in room}
-                free = [host for host in room if left[host] > 0]
+            used = Counter((slot.host.id, slot.resources.device) for slot in self._taken.values())
+            for option in trial_resources(self._resources):
+                capacity = self._capacity[option.device]
+                left = {host: capacity[host] - used[host.id, option.device] for host in capacity}
+                free = [host for host in capacity if left[host] > 0]
                 if free:
-                    sign = 1 if self._asked.placement == "spread" else -1
-                    host = max(free, key=lambda host: sign * left[host] / room[host])
-                    self._taken[number] = Slot(host, share)
+                    sign = 1 if self._resources.placement == "spread" else -1
+                    host = max(free, key=lambda host: sign * left[host] / capacity[host])
+                    self._taken[number] = Slot(host, option)
                     return self._taken[number]
             return None
 
-    def _measured(self) -> dict[str, dict[Host, int]]:
-        """Device -> host -> how many trials it holds on that."""
-        found = {host: held(host, self._asked) for host in self._hosts}
+    def _measure_capacity(self) -> dict[str, dict[Host, int]]:
+        """Device -> machine -> how many trials it holds on that device."""
+        trials = {host: trials_by_device(host, self._resources) for host in self._hosts}
         return {
-            share.device: {host: each[share.device] for host, each in found.items()}
-            for share in shares(self._asked)
+            option.device: {host: trials[host][option.device] for host in self._hosts}
+            for option in trial_resources(self._resources)
         }
 
     @property
@@ -87,10 +87,10 @@ class Slots:
             return len(self._taken) >= self.cluster.workers
 
     def of(self, number: int) -> Slot:
-        """Where trial `number` is. Raises KeyError for one that has no place."""
+        """The slot of trial `number`. Raises KeyError if it has none."""
         return self._taken[number]
 
     def leave(self, number: int) -> None:
-        """Free the place of a trial, if it has one."""
+        """Free the slot of a trial, if it has one."""
         with self._lock:
             self._taken.pop(number, None)

@@ -1,4 +1,4 @@
-"""The code that trains, sent along with a search: a folder that Ray takes to every machine."""
+"""The code that trains, shipped with a search: a folder that Ray copies to every machine."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from pathlib import Path
 
 import trainable.contract
 
-_OURS = Path(trainable.contract.__file__).parent
-_LEFT = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
+_PACKAGE = Path(trainable.contract.__file__).parent
+_IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 
 
 @contextmanager
-def sent_along(name: str, root: str) -> Iterator[Path | None]:
-    """A folder of benchsweep's part that trains and the trainable `name`, which was imported from the folder
-    `root`, with the modules beside it. It is gone afterwards: Ray has taken it by then. None inside a
-    submitted job, whose own folder goes to every machine already.
+def shipped_code(name: str, root: str) -> Iterator[Path | None]:
+    """A temporary folder with benchsweep's package `trainable` and the trainable `name`, which was imported
+    from the folder `root`, with the modules beside it. None inside a submitted job, whose own folder is
+    shipped to every machine already.
     """
     job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")
     if job.get("runtime_env", {}).get("working_dir"):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="benchsweep-") as folder:
-        parcel = Path(folder)
-        shutil.copytree(_OURS, parcel / _OURS.name, ignore=_LEFT)
+        shipped = Path(folder)
+        shutil.copytree(_PACKAGE, shipped / _PACKAGE.name, ignore=_IGNORED)
         top = Path(root) / name.partition(".")[0]
-        if top != _OURS:
+        if top != _PACKAGE:
             for path in Path(root).glob("*.py"):
-                shutil.copy(path, parcel)
+                shutil.copy(path, shipped)
             if top.is_dir():
-                shutil.copytree(top, parcel / top.name, ignore=_LEFT)
-        yield parcel
+                shutil.copytree(top, shipped / top.name, ignore=_IGNORED)
+        yield shipped

@@ -136,15 +136,15 @@ def _device(answer: _Answer) -> Finding:
 _RAY = """
 import json, time
 from search.plan.budget import Resources
-from search.engine.connection import connected, ray
+from search.engine.ray_tune.connection import connected, ray
 began = time.perf_counter()
-with connected(Resources()) as engine:
-    assert not list(engine.gather(lambda: False))
+with connected(Resources()) as connection:
+    assert not list(connection.gather(lambda: False))
     answer = ray.get(ray.remote(lambda: 6 * 7).remote())
     address = ray.nodes()[0]["NodeManagerAddress"]
 assert answer == 42
 seconds = time.perf_counter() - began
-print(json.dumps({"workers": engine.places.cluster.workers, "address": address, "seconds": seconds}))
+print(json.dumps({"workers": connection.slots.cluster.workers, "address": address, "seconds": seconds}))
 """
 
 

@@ -1,1 +1,1 @@
-"""Ray Tune, which places trials and restarts lost ones. The only room that imports ray."""
+"""What trains a search's trials: Ray Tune in `ray_tune/`, or this process alone in `local`."""

@@ -1,6 +1,6 @@
-"""The book of one start: passes a study's questions to the engine, and writes down its answers.
+"""Passes a study's suggestions to an engine, and records what its workers report.
 
-Knows no engine: what Ray Tune calls is in `search.engine.loop`.
+Knows no engine: `search.engine.local` and `search.engine.ray_tune.tuner` call it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from search.cluster.placement import Slot, Slots
-from search.engine.deaths import cause, node_lost
 from search.engine.events import EpochReported, Event, TrialEnded, TrialStarted
+from search.engine.worker_losses import HangDetector, LossCounter, WorkerDeath
 from search.plan.budget import duration
 from search.records.folder import RunFolder
 from search.records.lease import Disowned
@@ -29,71 +29,65 @@ from trainable.storage.durable import write_atomic
 
 T = TypeVar("T")
 _PATIENCE = 0.5
-"""Seconds that drawing may hold up the engine."""
-_MACHINES = 10
-"""So many more machines than workers may be lost under a trial before it is given up."""
-_STARTING = 60.0
-"""Seconds that a worker may take to import what it needs, and to wait for one before it."""
+"""Seconds that drawing may keep the engine waiting."""
+_SESSION_INTERVAL = 5.0
+"""Seconds between two records of how long this start has lived."""
+_STOP_INTERVAL = 0.5
+"""Seconds between two looks for a stop request: the folder may lie on a network."""
 
 
-def heeded(run: RunFolder) -> str | None:
-    """Who asked the run to stop, with `benchsweep stop`; None where nobody did. The request is removed.
-    Whatever it holds, it is one."""
+def pop_stop_request(run: RunFolder) -> str | None:
+    """Remove the request that `benchsweep stop` left. Returns who made it, or None if there is none. A file
+    that cannot be read is a request as well."""
     if not run.stop_request.exists():
         return None
     try:
-        asker = json.loads(run.stop_request.read_text())
-        who = f"process {asker['pid']} on {asker['host']}"
+        request = json.loads(run.stop_request.read_text())
+        requester = f"process {request['pid']} on {request['host']}"
     except (OSError, ValueError, TypeError, KeyError):
-        who = "somebody"
+        requester = "somebody"
     with suppress(OSError):
         run.stop_request.unlink()
-    return who
+    return requester
 
 
 @dataclass
 class Driver:
-    """What the engine's adapters share. They call it through `guarded`.
-
-    stop: set to end early. began: time.monotonic() of the start. places: who is trained where; resized:
-    whether it holds another number of trials than is on record. events: what its watcher iterates; None is
-    the last. noted: seconds after `began` at which the session was last recorded. failure: why nothing more
-    can be recorded; the engine would turn it into an error of its own. heard: when (time.monotonic()) each
-    trial in training last told something, or was given to a worker, and whether that worker is up; paused:
-    when that was last looked at. hung: after how many epochs a trial was found hanging; hanging: those whose
-    worker was ended for it just now. sent: how many workers a trial had; deaths: how many of them died;
-    gone: how many with their machines. asked: who asked the run to stop, from outside; looked: when that was
-    last looked for. token: tells this process from one that searches a copy. The engine pickles its adapters;
-    a ledger pickles as nothing.
-    """
+    """One start of a study. The engine calls it through `guarded`, and pickles it as None."""
 
     study: Study
     run: RunFolder
     stop: threading.Event
+    """Set to end early."""
     began: float
-    places: Slots
+    """time.monotonic() of this start."""
+    slots: Slots
     events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
+    """What is yet to be yielded; an engine that runs in a thread puts None at its end."""
     failure: Exception | None = None
-    heard: dict[int, tuple[float, bool]] = field(default_factory=dict)
-    hung: dict[int, int] = field(default_factory=dict)
-    hanging: set[int] = field(default_factory=set)
-    deaths: Counter[int] = field(default_factory=Counter)
-    gone: Counter[int] = field(default_factory=Counter)
-    sent: Counter[int] = field(default_factory=Counter)
-    noted: float = 0.0
-    paused: float = 0.0
-    asked: str | None = None
-    looked: float = 0.0
+    """Why nothing more can be recorded; None as long as all is well."""
+    stopped_by: str | None = None
+    """Who made the stop request that ended this start; None without one."""
     resized: bool = False
-    token: int = field(default_factory=lambda: secrets.randbits(48))
+    """Whether `slots` holds another number of trials than is recorded."""
+    claim_token: int = field(default_factory=lambda: secrets.randbits(48))
+    """Tells this process from one that searches a copy of the run."""
+
+    def __post_init__(self) -> None:
+        resources = self.study.plan.resources
+        self.hangs = HangDetector(resources.trial_timeout)
+        self._losses = LossCounter(resources.max_failures)
+        self._workers_sent: Counter[int] = Counter()
+        self._session_noted = 0.0
+        self._stop_checked = 0.0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
 
     def guarded(self, act: Callable[[], T], otherwise: T) -> T:
-        """What `act` returns; `otherwise` once something went wrong in here, which is kept and ends
-        the search. After a write that failed nothing more is written: the study in memory is ahead of
-        its journal then."""
+        """Returns what `act` returns, or `otherwise` after an error, which is kept in `failure` and ends the
+        search. After a write that failed nothing more is written: the study in memory is ahead of its
+        journal then."""
         if self.failure is None:
             try:
                 return act()
@@ -103,170 +97,95 @@ class Driver:
         return otherwise
 
     def close(self) -> None:
-        """Write nothing any more, whatever the engine's thread, if it lives on, still calls."""
+        """Record nothing more, even if the engine's thread lives on and calls."""
         self.failure = self.failure or RuntimeError("the search is over")
 
-    def _drop(self, number: int) -> None:
-        """Remove what a trial that will not go on has stored; of remote storage without waiting for it."""
-        folder = self.run.trial(number)
-        if self.run.storage is None:
-            folder.drop_checkpoint()
-            return
-
-        def drop() -> None:
-            with suppress(OSError):  # what is left there costs its room, and nothing else
-                folder.drop_checkpoint()
-
-        threading.Thread(target=drop, name=f"drop {number}", daemon=True).start()
+    def pending_events(self) -> Iterator[Event]:
+        """The events so far that were not yielded yet."""
+        while not self.events.empty():
+            if (event := self.events.get()) is not None:
+                yield event
 
     def stopping(self) -> bool:
-        """Whether to end now: asked to, from here or by `benchsweep stop`, or the budget is spent."""
+        """Whether to end now: asked to, by this process or by `benchsweep stop`, or the budget is spent."""
         now = time.monotonic()
-        if now - self.began - self.noted > 5:
-            self.noted = now - self.began
-            self.study.note_session(self.noted, "")
+        if now - self.began - self._session_noted > _SESSION_INTERVAL:
+            self._session_noted = now - self.began
+            self.study.note_session(self._session_noted, "")
         if self.resized:  # by another thread, which must not write
             self.resized = False
-            self.study.resize(now - self.began, self.places.cluster.workers)
-        if now - self.looked > 0.5:  # the folder may lie on a network
-            self.looked = now
-            if (asked := heeded(self.run)) is not None:
-                self.asked = asked
+            self.study.resize(now - self.began, self.slots.cluster.workers)
+        if now - self._stop_checked > _STOP_INTERVAL:
+            self._stop_checked = now
+            if (requester := pop_stop_request(self.run)) is not None:
+                self.stopped_by = requester
                 self.stop.set()
         return self.stop.is_set() or self.spent() is not None
 
     def spent(self) -> str | None:
-        """Why the budget is spent and nothing may go on, as a sentence; None while it is not."""
+        """Why the budget is spent and nothing may go on, as a sentence; None if it is not."""
         return self.study.spent(time.monotonic() - self.began)
 
-    def next(self) -> dict[str, Any] | Literal["later"] | None:
-        """What a worker is to train next; None when nothing more may start. "later": ask again, for
-        what was drawn so far needed no training, and others wait for this thread."""
+    def next(self) -> Assignment | Literal["later"] | None:
+        """What a worker is to train next; None when nothing more may start. "later": ask again, for what was
+        drawn so far needed no training, and the engine must not wait longer for this thread."""
         until = time.monotonic() + _PATIENCE
         while not self.stopping():
-            # Ray never asks again once it was told that there is no more; a lost trial would be left.
-            if time.monotonic() > until or self.places.full:
+            # Ray Tune never asks again after None; a trial whose worker dies would be left.
+            if time.monotonic() > until or self.slots.full:
                 return "later"
-            question = self.study.ask()
-            if question == "later" or (question is None and not self.study.idle):
+            suggestion = self.study.ask()
+            if suggestion == "later" or (suggestion is None and not self.study.idle):
                 return "later"
-            if question is None:
+            if suggestion is None:
                 return None
-            if isinstance(question, SettledTrial):
-                self._settled(question)
+            if isinstance(suggestion, SettledTrial):
+                self._report_settled(suggestion)
                 continue
-            place = self.places.take(question.number)
-            if place is None:  # a machine left just now
-                self.study.put_back(question.number)
+            slot = self.slots.take(suggestion.number)
+            if slot is None:  # a machine left just now
+                self.study.put_back(suggestion.number)
                 return "later"
-            if self.places.cluster.device == "any":
-                self.study.send(question.number, place.share.device)
+            if self.slots.cluster.device == "any":
+                self.study.send(suggestion.number, slot.resources.device)
             self.events.put(
-                TrialStarted(question.number, question.sampled, question.epochs, question.reported)
+                TrialStarted(suggestion.number, suggestion.sampled, suggestion.epochs, suggestion.reported)
             )
-            return self._assignment(question, place)
+            return self._assignment(suggestion, slot)
         return None
 
-    def _settled(self, trial: SettledTrial) -> None:
-        """Tell of a trial that was over before it was trained."""
-        self._drop(trial.number)
+    def _report_settled(self, trial: SettledTrial) -> None:
+        self._drop_checkpoint(trial.number)
         epochs = 0 if trial.same_as is not None else self.study.epochs_of(trial.number)
         self.events.put(TrialStarted(trial.number, trial.sampled, epochs, epochs))
         self.events.put(
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
         )
 
-    def _assignment(self, question: Suggestion, place: Slot) -> dict[str, Any]:
-        self.sent[question.number] += 1
-        assignment = Assignment(
-            number=question.number,
-            trainable=self.study.plan.trainable,
-            recipe=question.recipe,
-            epochs=question.epochs,
-            folder=str(self.run.trial(question.number).path),
-            device=place.share.device,
-            threads=self.study.plan.resources.cpus,
-            reported=question.reported,
-            claim=(self.token, self.sent[question.number]),
-            storage=self.run.trial(question.number).storage,
-            announced=self.study.plan.resources.trial_timeout is not None,
+    def _assignment(self, suggestion: Suggestion, slot: Slot) -> Assignment:
+        number, plan = suggestion.number, self.study.plan
+        self._workers_sent[number] += 1
+        return Assignment(
+            number=number,
+            trainable=plan.trainable,
+            recipe=suggestion.recipe,
+            epochs=suggestion.epochs,
+            folder=str(self.run.trial(number).path),
+            device=slot.resources.device,
+            threads=plan.resources.cpus,
+            reported=suggestion.reported,
+            claim=(self.claim_token, self._workers_sent[number]),
+            storage=self.run.trial(number).storage,
+            announced=plan.resources.trial_timeout is not None,
         )
-        return asdict(assignment)
 
-    def lost(self, number: int, error: str) -> None:
-        """Record that a trial's worker died, as `error`, Ray's own text, tells. The trial is asked again, or
-        is over if that happened more often than the plan allows. A machine that goes is no fault of its
-        trials: that counts only when it happens ten times more."""
-        limit = self.study.plan.resources.max_failures
-        hung, away = number in self.hanging, node_lost(error)
-        self.hanging.discard(number)
-        self.heard.pop(number, None)
-        self.places.leave(number)
-        if not self.study.is_live(number):  # it was given up before its worker was ended
-            return
-        self.deaths[number] += not away
-        self.gone[number] += away
-        if self.deaths[number] > limit or self.gone[number] > limit + _MACHINES:
-            self._give_up(number, f"it hung, {self._overdue()}" if hung else cause(error), error)
-            return
-        epochs = self.study.epochs_of(number)
-        what = (
-            "worker hung and was ended"
-            if hung
-            else "machine was lost or out of reach"
-            if away
-            else "worker died"
-        )
-        with self.study.transaction():
-            self.study.note(number, f"its {what} after epoch {epochs}; another one went on from there")
-            self.study.put_back(number)
+    def take(self, report: TrialReport) -> bool:
+        """Record what a worker reported. Returns whether its trial is over.
 
-    def hangs(self, number: int) -> bool:
-        """Whether a trial in training has told nothing for longer than the plan allows, not counting
-        what its worker takes to start."""
-        limit, now = self.study.plan.resources.trial_timeout, time.monotonic()
-        if limit is None or number in self.hanging:
-            return False
-        since, started = self.heard.setdefault(number, (now, False))
-        return now - since > (limit if started else limit + _STARTING)
-
-    def pause(self) -> None:
-        """Notice when this process stood still itself, and give all trials that time."""
-        now = time.monotonic()
-        missed = now - self.paused if self.paused else 0.0
-        if missed > 1:
-            self.heard = {number: (since + missed, up) for number, (since, up) in self.heard.items()}
-        self.paused = now
-
-    def give_up_hung(self, number: int) -> None:
-        """Take in that a trial hangs and its worker is to be ended. A second time at the same epoch, chance
-        is no reason any more, and the trial is over."""
-        epochs = self.study.epochs_of(number) if self.study.is_live(number) else 0
-        again = self.hung.get(number) == epochs
-        self.hung[number] = epochs
-        self.hanging.add(number)
-        if again:
-            self.end(number, State.FAILED, f"it hung twice after epoch {epochs}: {self._overdue()}")
-
-    def _overdue(self) -> str:
-        limit = self.study.plan.resources.trial_timeout or 0.0
-        return f"no epoch within the {duration(limit)} of trial_timeout"
-
-    def _give_up(self, number: int, why: str, error: str) -> None:
-        """Record that a trial's worker died once too often. error: Ray's own text."""
-        with suppress(OSError):  # the sentence, which the journal keeps, matters more
-            self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.run.trial(number).error, error)
-        times = self.deaths[number] + self.gone[number]
-        died = f"its worker died {'once' if times == 1 else f'{times} times'}; at last: {why}"
-        self.end(number, State.FAILED, died)
-
-    def take(self, result: dict[str, Any]) -> bool:
-        """Record what a worker reported. Returns whether its trial is over, and its worker free for another
-        one at once: not only once it says so, for its place is given to the next trial now."""
-        report = TrialReport.from_result(result)
+        Raises OSError for an epoch that could not be stored, and Disowned if another process has the trial.
+        """
         number, epoch = report.number, report.epoch
-        self.heard[number] = time.monotonic(), True
+        self.hangs.reported(number)
         if not self.study.is_live(number):
             return True
         if report.outcome == "UNSTORED":
@@ -274,29 +193,29 @@ class Driver:
         if report.outcome == "SUPERSEDED":
             raise Disowned(str(report.error))
         if self.run.storage is not None:
-            self._keep(report)
+            self._write_trial_files(report)
         with self.study.transaction():  # a trial's last epoch and its end are one
             if report.note is not None:
                 self.study.note(number, report.note)
             if report.outcome is not None and epoch is None:
                 self.study.place(number, report.worker)
             pruned = epoch is not None and self.study.record(number, epoch, report.worker)
-            ended = State.PRUNED if pruned else report.outcome and State(report.outcome)
+            state = State.PRUNED if pruned else report.outcome and State(report.outcome)
             error = report.error
             if report.outcome == "COMPLETE":
                 self.study.trained(report)
-            if ended and not pruned:
-                ended, error = self._write_end(number, ended, error)
+            if state and not pruned:
+                state, error = self._record_end(number, state, error)
         if epoch is not None and pruned is not None:
             score = epoch.metrics[self.study.plan.metric.name]
             self.events.put(EpochReported(number, epoch, score))
-        if ended:
-            self._ended(number, ended, error)
-        return bool(ended)
+        if state:
+            self._leave(number, state, error)
+        return bool(state)
 
-    def _keep(self, report: TrialReport) -> None:
-        """Write into the trial's folder what its worker, which may not see that, would have: before the
-        journal tells of it, as it does."""
+    def _write_trial_files(self, report: TrialReport) -> None:
+        """Write what the worker would have written into the trial's folder, had it seen that: before it is
+        in the journal, as a worker does."""
         folder = self.run.trial(report.number)
         folder.path.mkdir(parents=True, exist_ok=True)
         if report.traceback is not None:
@@ -306,22 +225,75 @@ class Driver:
             lines = [*lines[: report.epoch.number - 1], json.dumps(report.epoch.to_json()) + "\n"]
             write_atomic(folder.epochs, "".join(lines))
 
-    def end(self, number: int, state: State, error: str | None) -> None:
+    def worker_died(self, number: int, death: WorkerDeath) -> None:
+        """Record that the worker of a trial died. The trial is asked again, or has FAILED if that happened
+        more often than the plan allows."""
+        hung = self.hangs.worker_died(number)
+        self.slots.leave(number)
+        if not self.study.is_live(number):  # it had ended before its worker was killed
+            return
+        self._losses.add(number, death)
+        if self._losses.exceeded(number):
+            self._give_up(number, f"it hung, {self._overdue()}" if hung else death.cause, death.log)
+            return
+        if hung:
+            event = "worker hung and was ended"
+        elif death.machine_lost:
+            event = "machine was lost or out of reach"
+        else:
+            event = "worker died"
+        epochs = self.study.epochs_of(number)
+        with self.study.transaction():
+            self.study.note(number, f"its {event} after epoch {epochs}; another one went on from there")
+            self.study.put_back(number)
+
+    def end_hanging(self, number: int) -> None:
+        """Record that a trial hangs and its worker is about to be killed. The second time after the same
+        epoch, the trial has FAILED."""
+        epochs = self.study.epochs_of(number) if self.study.is_live(number) else 0
+        if self.hangs.end(number, epochs):
+            self._end(number, State.FAILED, f"it hung twice after epoch {epochs}: {self._overdue()}")
+
+    def _overdue(self) -> str:
+        return f"no epoch within the {duration(self.hangs.timeout or 0.0)} of trial_timeout"
+
+    def _give_up(self, number: int, cause: str, log: str) -> None:
+        with suppress(OSError):  # the sentence, which the journal keeps, matters more
+            self.run.trial(number).path.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.run.trial(number).error, log)
+        deaths = self._losses.total(number)
+        times = "once" if deaths == 1 else f"{deaths} times"
+        self._end(number, State.FAILED, f"its worker died {times}; at last: {cause}")
+
+    def _end(self, number: int, state: State, error: str | None) -> None:
         """Record a trial's end, unless it has one."""
         if self.study.is_live(number):
-            self._ended(number, *self._write_end(number, state, error))
+            self._leave(number, *self._record_end(number, state, error))
 
-    def _write_end(self, number: int, state: State, error: str | None) -> tuple[State, str | None]:
-        """What was recorded: an end without an epoch is none."""
+    def _record_end(self, number: int, state: State, error: str | None) -> tuple[State, str | None]:
+        """Returns what was recorded: a training without an epoch has FAILED."""
         if state is State.COMPLETE and self.study.score(number) is None:
             state, error = State.FAILED, "its training ended without a single epoch"
         self.study.end(number, state, error)
         return state, error
 
-    def _ended(self, number: int, state: State, error: str | None) -> None:
-        """Act on an end that is on record."""
-        self.places.leave(number)
+    def _leave(self, number: int, state: State, error: str | None) -> None:
+        """Free the slot of a trial whose end is recorded, and what it stored if it cannot go on."""
+        self.slots.leave(number)
         if state in (State.PRUNED, State.DIVERGED):
-            self._drop(number)
+            self._drop_checkpoint(number)
         score, epochs = self.study.score(number), self.study.epochs_of(number)
         self.events.put(TrialEnded(number, state, epochs, score, error))
+
+    def _drop_checkpoint(self, number: int) -> None:
+        """Remove what a trial that will not go on has stored; from remote storage without waiting for it."""
+        folder = self.run.trial(number)
+        if self.run.storage is None:
+            folder.drop_checkpoint()
+            return
+
+        def drop() -> None:
+            with suppress(OSError):  # what is left there takes space, and does no other harm
+                folder.drop_checkpoint()
+
+        threading.Thread(target=drop, name=f"drop {number}", daemon=True).start()

@@ -1,90 +1,110 @@
-"""What a search tells while it runs, in order: the stream that its watcher iterates."""
+"""The events of a search, in order: the stream that `Search` yields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from search.records.sweep import State
 from trainable.epoch import Epoch
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The search is up. workers: trials trained at once; hosts: machines in the cluster.
+class Note:
+    """A message for the user: before the search begins, that a torn journal was repaired, the plan extended,
+    another run's trials taken over; at any time, that a machine is refused."""
 
-    finished: trials that were over before this start; epochs: those trained before it.
-    """
-
-    workers: int
-    hosts: int
-    device: str
-    session: int
-    finished: int
-    epochs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resized:
-    """Machines joined the cluster or left it. workers: trials at once from now on; hosts: machines."""
-
-    workers: int
-    hosts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """Something to know, as a sentence: before the search begins, that a torn journal was mended, the plan
-    extended, another run's trials taken over; at any time, that a machine is refused."""
-
+    kind: ClassVar[str] = "noted"
+    """The event's name in JSON; so for each event."""
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class TrialStarted:
-    """A trial goes to a worker. resumed_from: epochs it brings from an earlier start, else 0."""
+class Started:
+    """The search is up and begins to train."""
 
+    kind: ClassVar[str] = "started"
+    workers: int
+    """Maximum number of trials trained at once."""
+    hosts: int
+    """Machines that can train, at least 1."""
+    device: str
+    """"cpu", "cuda" or "mps"; "any" if only some trials are given a GPU."""
+    session: int
+    """Number of this start: 0 for the first, 1 for the first resume."""
+    finished: int
+    """Trials that ended before this start."""
+    epochs: int
+    """Epochs trained before this start."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResized:
+    """Machines joined the cluster or left it."""
+
+    kind: ClassVar[str] = "resized"
+    workers: int
+    """Maximum number of trials trained at once from now on; 0 while no machine can hold one."""
+    hosts: int
+    """Machines that can train."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """A trial is sent to a worker, or ended without training."""
+
+    kind: ClassVar[str] = "trial_started"
     number: int
     sampled: Mapping[str, Any]
+    """Hyperparameter -> value drawn for the trial."""
     epochs: int
+    """Epochs it is to be trained for in all."""
     resumed_from: int
+    """Epochs trained in earlier starts; 0 for a new trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochReported:
-    """An epoch was recorded. score: the metric the trial is judged by, after it."""
+    """An epoch was recorded."""
 
+    kind: ClassVar[str] = "epoch_reported"
     number: int
+    """The trial's number."""
     epoch: Epoch
     score: float
+    """The metric by which the trial is judged, after this epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over; its state is in the study. epochs: on record. error: the sentence that tells
-    why it FAILED or DIVERGED. same_as: the trial that trained the same recipe before, and whose end
-    this one was given; None for one that was trained."""
+    """A trial is over, and its state recorded."""
 
+    kind: ClassVar[str] = "trial_ended"
     number: int
     state: State
     epochs: int
+    """Epochs on record."""
     score: float | None
+    """The metric after its last epoch; None without an epoch."""
     error: str | None
+    """Why it FAILED or DIVERGED; None for any other state."""
     same_as: int | None = None
+    """Number of the trial that trained the same recipe before, whose result was copied; None for a trial that
+    was trained itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The search stopped: last of the stream.
+    """The search stopped: the last event of the stream."""
 
-    reason: "budget" (the plan is fulfilled), "interrupted" (asked to stop; it can be resumed).
-    detail: the same as a sentence. seconds: wall time of this start.
-    """
-
+    kind: ClassVar[str] = "ended"
     reason: Literal["budget", "interrupted"]
+    """budget: the plan is fulfilled. interrupted: stopped before that; it can be resumed."""
     detail: str
+    """The reason as a sentence."""
     seconds: float
+    """Wall time of this start."""
 
 
-Event = Noted | Started | Resized | TrialStarted | EpochReported | TrialEnded | Ended
+Event = Note | Started | ClusterResized | TrialStarted | EpochReported | TrialEnded | Ended

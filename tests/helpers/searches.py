@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from search.cluster.access import Site
 from search.engine.events import Event
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
@@ -26,6 +27,8 @@ TABLE: dict[str, Any] = {
 
 
 NOWHERE = Path("nowhere")
+LOCAL = Site(local=True)
+"""Training in the test's own process, which takes no time to start. Ray's is `THIS_MACHINE`."""
 
 
 def plan(**changes: Any) -> Plan:
@@ -33,9 +36,9 @@ def plan(**changes: Any) -> Plan:
     return Plan.parse({**TABLE, **changes}, "test")
 
 
-def search(run: RunFolder, given: Plan) -> list[Event]:
-    """A search carried to its end: all it told."""
-    with starting(run, given, NOWHERE) as started:
+def search(run: RunFolder, given: Plan, site: Site = LOCAL) -> list[Event]:
+    """The events of a search that is carried to its end."""
+    with starting(run, given, NOWHERE, site) as started:
         return list(started)
 
 

@@ -10,7 +10,7 @@ import pytest
 from searches import NOWHERE, TABLE, plan, search
 from studies import carry_on, folder, train
 
-from search.engine.events import Noted, TrialStarted
+from search.engine.events import Note, TrialStarted
 from search.extend import CannotExtend, More, extended
 from search.plan.budget import Budget
 from search.plan.plan import Plan, PlanError
@@ -191,7 +191,7 @@ def test_the_command_that_began_a_run_does_not_undo_its_extension(run: RunFolder
 def test_a_budget_that_is_lowered_below_what_was_spent_leaves_a_finished_run(run: RunFolder) -> None:
     lower = _extended(run, None, "budget.trials=5")
     with starting(run, lower, NOWHERE, extend=True) as search_:
-        assert [type(event).__name__ for event in search_] == ["Noted", "Ended"]
+        assert [type(event).__name__ for event in search_] == ["Note", "Ended"]
     sweep = Sweep.read(run.path)
     assert (sweep.status, len(sweep.trials)) == ("finished", 12)
     assert extended(lower, sweep, More(trials=1)).budget.trials == 13
@@ -251,7 +251,7 @@ def test_budget_and_resources_may_change_in_the_plan_file_and_nothing_else(tmp_p
     search(run, given)
     more = plan(name="eased", budget={"trials": 3}, pruner={"name": "none"}, resources={"max_failures": 1})
     events = search(run, more)
-    assert events[0] == Noted("plan version 2: budget.trials: 2 -> 3; resources.max_failures: 3 -> 1")
+    assert events[0] == Note("plan version 2: budget.trials: 2 -> 3; resources.max_failures: 3 -> 1")
     assert [event.number for event in events if isinstance(event, TrialStarted)] == [2]
     assert Plan.read(run.plan) == more
     for refused, extend in (

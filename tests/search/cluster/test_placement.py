@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from search.cluster.capacity import Host, InsufficientResources, cluster_of, held
+from search.cluster.capacity import Host, InsufficientResources, cluster_of, trials_by_device
 from search.cluster.placement import Slots
 from search.plan.budget import Resources
 
@@ -27,32 +27,32 @@ def asked(**changes: Any) -> Resources:
 
 def test_a_share_of_a_gpu_lies_on_one_gpu() -> None:
     two = host("a", cpu=16, gpu=2)
-    assert held(two, asked(gpus=0.4)) == {"cuda": 4}
-    assert held(two, asked(gpus=0.5)) == {"cuda": 4}
-    assert held(two, asked(gpus=2)) == {"cuda": 1}
-    assert held(host("b", cpu=3, gpu=1), asked(gpus=0.25)) == {"cuda": 3}
+    assert trials_by_device(two, asked(gpus=0.4)) == {"cuda": 4}
+    assert trials_by_device(two, asked(gpus=0.5)) == {"cuda": 4}
+    assert trials_by_device(two, asked(gpus=2)) == {"cuda": 1}
+    assert trials_by_device(host("b", cpu=3, gpu=1), asked(gpus=0.25)) == {"cuda": 3}
 
 
 def test_what_gpus_leave_of_a_machine_trains_on_its_cpus_where_any_device_will_do() -> None:
     wanted = asked(device="any", gpus=0.5, cpus=2)
     machines = [host("gpu-1", cpu=8, gpu=1), host("cpu-1", cpu=5)]
-    assert [held(each, wanted) for each in machines] == [{"cuda": 2, "cpu": 2}, {"cpu": 2}]
+    assert [trials_by_device(each, wanted) for each in machines] == [{"cuda": 2, "cpu": 2}, {"cpu": 2}]
     cluster = cluster_of(machines, wanted)
     assert (cluster.workers, cluster.device, cluster.threads, cluster.hosts) == (6, "any", 2, 2)
     places = Slots(machines, wanted)
     taken = [places.take(number) for number in range(7)]
-    assert Counter(None if each is None else each.share.device for each in taken) == {
+    assert Counter(None if each is None else each.resources.device for each in taken) == {
         "cuda": 2,
         "cpu": 4,
         None: 1,
     }
-    assert taken[0] is not None and taken[0].share.bundle == {"CPU": 2, "GPU": 0.5}
-    assert taken[5] is not None and taken[5].share.bundle == {"CPU": 2}
+    assert taken[0] is not None and taken[0].resources.bundle == {"CPU": 2, "GPU": 0.5}
+    assert taken[5] is not None and taken[5].resources.bundle == {"CPU": 2}
 
 
 def test_what_a_clusters_owner_named_bounds_the_trials_too() -> None:
     wanted = asked(custom={"licence": 1, "fast_disk": 0.5})
-    assert held(host("a", cpu=8, licence=3, fast_disk=1), wanted) == {"cpu": 2}
+    assert trials_by_device(host("a", cpu=8, licence=3, fast_disk=1), wanted) == {"cpu": 2}
     with pytest.raises(
         InsufficientResources, match=r"licence = 1, fast_disk = 0.5 .* licence = 0, fast_disk = 1"
     ):
@@ -129,7 +129,7 @@ def test_no_machine_is_ever_given_more_than_it_has(
     taken = 0
     while (place := places.take(taken)) is not None:
         taken += 1
-        used[place.host.id].update(dict(place.share.bundle))
+        used[place.host.id].update(dict(place.resources.bundle))
     assert taken == places.cluster.workers
     for each in hosts:
         for name, amount in used[each.id].items():

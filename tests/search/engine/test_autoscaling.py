@@ -22,7 +22,7 @@ from pathlib import Path
 import search  # sets Ray's environment
 import ray
 from ray.cluster_utils import AutoscalingCluster
-from search.engine.events import Resized, Started
+from search.engine.events import ClusterResized, Started
 from search.records.folder import RunFolder
 from search.plan.plan import Plan
 from search.cluster.access import Site
@@ -64,7 +64,7 @@ sizes = []
 run, plan = RunFolder.named("growing", folder), Plan.read(folder / "plan.toml")
 with starting(run, plan, folder, Site("auto")) as search:
     for event in search:
-        if isinstance(event, (Started, Resized)):
+        if isinstance(event, (Started, ClusterResized)):
             sizes.append(event.workers)
 ray.init(address="auto", logging_level="ERROR")
 began = time.monotonic()

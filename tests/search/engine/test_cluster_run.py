@@ -28,7 +28,7 @@ import json, sys
 from pathlib import Path
 import search  # sets Ray's environment
 from ray.cluster_utils import Cluster
-from search.engine.events import EpochReported, Ended, Noted, Resized, Started, TrialStarted
+from search.engine.events import EpochReported, Ended, Note, ClusterResized, Started, TrialStarted
 from search.records.folder import RunFolder
 from search.plan.plan import Plan
 from search.cluster.access import Site
@@ -42,9 +42,9 @@ def watch(cluster, react, **site):
     plan = Plan.read(folder / "plan.toml")
     with starting(run, plan, Path("."), Site(cluster.address, **site)) as search:
         for event in search:
-            if isinstance(event, (Started, Resized)):
+            if isinstance(event, (Started, ClusterResized)):
                 told.append([type(event).__name__, event.workers, event.hosts])
-            elif isinstance(event, Noted):
+            elif isinstance(event, Note):
                 told.append(event.sentence)
             react(event)
     print("TOLD", json.dumps(told))
@@ -99,7 +99,7 @@ def react(event):
     if len(reported) == 2 and not lost:
         cluster.remove_node(second, allow_graceful=False)
         lost = True
-    if isinstance(event, Resized) and event.hosts == 1 and not joined:
+    if isinstance(event, ClusterResized) and event.hosts == 1 and not joined:
         cluster.add_node(num_cpus=1)
         joined = True
 
@@ -122,7 +122,7 @@ def test_a_machine_is_lost_in_the_middle_of_a_trial_another_joins_and_nothing_is
     )
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}", "CHAOS_LOG": str(log), "CHAOS_PACE": "0.1"}
     sweep, told = on_nodes(tmp_path, given, COME_AND_GO, **environment)
-    assert told == [["Started", 2, 2], ["Resized", 1, 1], ["Resized", 2, 2]]
+    assert told == [["Started", 2, 2], ["ClusterResized", 1, 1], ["ClusterResized", 2, 2]]
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 5
     for trial in sweep.trials:
         assert [epoch.number for epoch in trial.epochs] == list(range(1, 61))
@@ -146,7 +146,7 @@ asked = False
 
 def react(event):
     global asked
-    if isinstance(event, Noted) and "waiting up to" in event.sentence and not asked:
+    if isinstance(event, Note) and "waiting up to" in event.sentence and not asked:
         cluster.add_node(num_cpus=4, num_gpus=1, resources={"disk": 4})
         asked = True
 
@@ -185,14 +185,14 @@ def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_
 
 
 MENDED = """
-from search.engine import hosts
-hosts._AGAIN = 1.0
+from search.engine.ray_tune import hosts
+hosts._RETRY_INTERVAL = 1.0
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder / "other")})
 cluster.wait_for_nodes()
 
 def react(event):
-    if isinstance(event, Noted) and "has benchsweep" in event.sentence:
+    if isinstance(event, Note) and "has benchsweep" in event.sentence:
         path = folder / "other" / "trainable" / "epoch.py"
         path.write_text(path.read_text().removesuffix("# another version\\n"))
 
@@ -212,9 +212,9 @@ def test_a_machine_that_was_refused_and_is_mended_trains_after_all(tmp_path: Pat
     given = noop(trials=20, seconds=0.3)
     sweep, told = on_nodes(tmp_path, given, MENDED, cwd=tmp_path)
     (mended,) = [each for each in told if "may train now" in each]
-    sizes = [each for each in told if each[0] in ("Started", "Resized")]
-    assert sizes == [["Started", 1, 1], ["Resized", 2, 2]]
-    assert told.index(mended) < told.index(["Resized", 2, 2])
+    sizes = [each for each in told if each[0] in ("Started", "ClusterResized")]
+    assert sizes == [["Started", 1, 1], ["ClusterResized", 2, 2]]
+    assert told.index(mended) < told.index(["ClusterResized", 2, 2])
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 20
 
 
@@ -222,7 +222,7 @@ UNWANTED = """
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 
 def react(event):
-    if isinstance(event, Noted) and "waiting up to" in event.sentence:
+    if isinstance(event, Note) and "waiting up to" in event.sentence:
         run.stop_request.write_text(json.dumps({"pid": 7, "host": "far"}))
     if isinstance(event, Ended):
         told.append([event.reason, event.detail])
@@ -274,9 +274,9 @@ def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(
 
 HEADLESS = """
 import os, time
-from search.engine import connection as engine
-from search.engine.connection import EngineLost
-engine._SILENCE = 8.0  # a test need not wait for as long as a user's network may be away
+from search.engine.ray_tune import connection as engine
+from search.engine.ray_tune.connection import EngineLost
+engine._MAX_SILENCE = 8.0  # a test need not wait for as long as a user's network may be away
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 killed = None
 

@@ -47,7 +47,7 @@ def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_
     assert [size[1:] for size in told["cluster"][-3:]] == [[3, 3], [2, 2], [1, 1]]
     assert told["refused"].keys() == {"without a token", "with another token"}
     for sentence in told["refused"].values():
-        assert "does not let this process in" in sentence or "wants a token" in sentence
+        assert "refuses this process" in sentence or "requires a token" in sentence
         assert "RAY_AUTH_TOKEN_PATH" in sentence
         assert "Traceback" not in sentence
 
@@ -55,7 +55,7 @@ def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_
 @pytest.mark.parametrize(
     "address, told",
     [
-        ("ray://10.0.0.1:10001", "the address of Ray's client server"),
+        ("ray://10.0.0.1:10001", "the address of a Ray Client server"),
         ("http://10.0.0.1:8265", "ray job submit --address http://10.0.0.1:8265 -- benchsweep run PLAN"),
         ("127.0.0.1:9", "but nothing does"),
     ],
@@ -66,7 +66,7 @@ def test_an_address_of_another_kind_is_told_with_what_to_do(address: str, told: 
 
 
 def test_why_a_cluster_takes_nobody_is_told_in_a_sentence() -> None:
-    assert "this is none of a:6379's: no node" in str(explained("a:6379", RuntimeError("no node\nmore")))
+    assert "this is not one of a:6379's: no node" in str(explained("a:6379", RuntimeError("no node\nmore")))
     versions = RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.1\n    Python: 3.9")
     assert "Ray: 2.1 Python: 3.9" in str(explained("a:6379", versions))
 

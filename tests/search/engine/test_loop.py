@@ -14,8 +14,8 @@ import ray
 from searches import NOWHERE, journal_of, plan, search
 
 from search.cluster.access import Site
-from search.engine.connection import InsufficientResources
 from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.engine.ray_tune.connection import InsufficientResources
 from search.plan.plan import Plan
 from search.records.folder import NotARun, RunFolder
 from search.records.journal import JournalDamaged

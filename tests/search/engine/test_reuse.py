@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ray.tune import PlacementGroupFactory
 
-from search.engine.reuse import _Idle
+from search.engine.ray_tune.reuse import _IdleWorkers
 from search.records.sweep import State
 from tests.search.engine.test_cluster_run import ROOT, noop, on_nodes
 
@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_idle_workers_are_kept_for_each_place_until_they_were_idle_for_long(clock: list[float]) -> None:
-    idle = _Idle()
+    idle = _IdleWorkers()
     for at, (place, worker) in enumerate([("a", 1), ("b", 2), ("a", 3)]):
         clock[0] = 10.0 * at
         assert idle.cache_object(place, worker)
@@ -57,7 +57,7 @@ def test_an_idle_worker_serves_its_own_place_whichever_machines_are_closed_meanw
         )
 
     here, there = "a" * 56, "b" * 56
-    idle = _Idle()
+    idle = _IdleWorkers()
     idle.cache_object(request(here, None), 1)
     assert not idle.has_cached_object(request(there, None))
     assert not idle.has_cached_object(request(here, None, cpus=2.0))
@@ -68,7 +68,7 @@ def test_an_idle_worker_serves_its_own_place_whichever_machines_are_closed_meanw
 def test_idle_workers_are_in_the_way_once_a_trial_has_waited_for_room_for_long_and_not_again_at_once(
     clock: list[float],
 ) -> None:
-    idle = _Idle()
+    idle = _IdleWorkers()
     for at, waiting, told in [
         (0.0, ["one"], False),
         (1.5, ["one", "other"], False),
@@ -82,4 +82,4 @@ def test_idle_workers_are_in_the_way_once_a_trial_has_waited_for_room_for_long_a
         (40.0, [], False),
     ]:
         clock[0] = at
-        assert idle.in_the_way(waiting) == told, at
+        assert idle.room_needed(waiting) == told, at

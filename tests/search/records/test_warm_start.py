@@ -9,7 +9,7 @@ import pytest
 from searches import NOWHERE, TABLE, plan, search
 from studies import carry_on, folder
 
-from search.engine.events import Noted
+from search.engine.events import Note
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -131,7 +131,7 @@ def test_a_search_on_ray_begins_warm_and_only_at_its_beginning(other: Sweep, tmp
     given = plan(budget={"trials": 2}, recipe={"epochs": 4})
     with starting(run, given, NOWHERE, warm_start=other.folder) as begun:
         events = list(begun)
-    assert isinstance(events[0], Noted)
+    assert isinstance(events[0], Note)
     assert events[0].sentence.startswith("20 of 20 finished trials of other seed the sampler")
     assert all(trial.state is not State.FAILED for trial in Sweep.read(run.path).trials)
     search(run, given)

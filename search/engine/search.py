@@ -1,0 +1,141 @@
+"""One start of a run, as a stream of events, whichever engine trains its trials."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from search.cluster.access import THIS_MACHINE, Site
+from search.cluster.capacity import Cluster
+from search.cluster.placement import Slots
+from search.engine.driver import Driver, pop_stop_request
+from search.engine.events import Ended, Event, Note, Started
+from search.records.environment import environment
+from search.records.folder import RunFolder
+from search.records.sweep import Sweep
+from search.study.base import Study
+from trainable.storage.durable import write_json
+
+
+class Engine(Protocol):
+    """What trains the trials of a search."""
+
+    @property
+    def slots(self) -> Slots | None:
+        """Where trials are trained; None until `gather` has found a machine that can hold one."""
+
+    def gather(self, stopped: Callable[[], bool]) -> Iterator[str]:
+        """Wait until a trial can be trained, or until `stopped`. Yields messages for the user.
+
+        Raises InsufficientResources."""
+
+    def train(self, driver: Driver, data: Any) -> Iterator[Event]:
+        """Train what the driver hands out until it has nothing more, or asks to stop. data: what the
+        trainable's Source loaded. Raises what ended the search early."""
+
+
+class Search:
+    """One start of a run: iterate it for its events, as they happen.
+
+        with owning(run.lock):
+            for event in Search(run, SearchStudy(run, plan), data):
+                ...
+
+    The run must be owned by this process. `stop` may be called from a signal handler or another thread:
+    trials keep their last epoch, and the stream ends within seconds, or after the epoch in progress where
+    this process trains itself.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        study: Study,
+        data: Any,
+        site: Site = THIS_MACHINE,
+        notes: tuple[str, ...] = (),
+        before: Sweep | None = None,
+    ) -> None:
+        """data: what the trainable's Source loaded; None if nothing is left to train. notes: messages about
+        what was done before, the first events. before: the run as earlier starts left it."""
+        self.run = run
+        self.plan = study.plan
+        self.study = study
+        self.before = before
+        self.data = data
+        self._site = site
+        self._notes = notes
+        self._stop = threading.Event()
+        self._stopped_by: str | None = None
+
+    def stop(self) -> None:
+        """Ask the search to end early; it can be resumed."""
+        self._stop.set()
+
+    def __iter__(self) -> Iterator[Event]:
+        began = time.monotonic()
+        spent = self.study.spent()
+        yield from map(Note, self._notes)
+        if spent is None:
+            with self._engine() as engine:
+                yield from map(Note, engine.gather(self._stop_requested))
+                if engine.slots is not None:
+                    spent = yield from self._train(engine, engine.slots, began)
+        else:
+            self.study.settle()
+        seconds = time.monotonic() - began
+        if spent:
+            yield Ended("budget", spent, seconds)
+        else:
+            by = "" if self._stopped_by is None else f" by {self._stopped_by}, with `benchsweep stop`"
+            yield Ended("interrupted", f"stopped{by} before its budget was spent", seconds)
+
+    def _engine(self) -> AbstractContextManager[Engine]:
+        if self._site.local:
+            from search.engine.local import LocalEngine
+
+            return nullcontext(LocalEngine(self.plan.resources))
+        from search.engine.ray_tune.loop import ray_engine
+
+        return ray_engine(self.study, self.run, self._site)
+
+    def _train(self, engine: Engine, slots: Slots, began: float) -> Generator[Event, None, str | None]:
+        """Train until the budget is spent, or something stops the search. Returns why the budget is spent,
+        or None if it is not."""
+        study, cluster = self.study, slots.cluster
+        study.begin_session(self._write_environment(cluster), time.monotonic() - began)
+        yield Started(
+            workers=cluster.workers,
+            hosts=cluster.hosts,
+            device=cluster.device,
+            session=study.session,
+            finished=study.finished,
+            epochs=study.epochs,
+        )
+        driver = Driver(study, self.run, self._stop, began, slots)
+        try:
+            yield from engine.train(driver, self.data)
+        except Exception:
+            with suppress(OSError):  # the error may be that nothing can be written
+                study.note_session(time.monotonic() - began, "error")
+            raise
+        spent, self._stopped_by = driver.spent(), driver.stopped_by
+        study.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+        return spent
+
+    def _stop_requested(self) -> bool:
+        """Whether to end before anything is trained."""
+        if (requester := pop_stop_request(self.run)) is not None:
+            self._stopped_by = requester
+            self._stop.set()
+        return self._stop.is_set()
+
+    def _write_environment(self, cluster: Cluster) -> dict[str, Any]:
+        """Returns what this start runs on, and writes it to the run's environment.json."""
+        fingerprint = getattr(self.data, "fingerprint", None)
+        recorded = {**environment(fingerprint, self.plan.trainable), **asdict(cluster)}
+        write_json(self.run.environment, recorded)
+        return recorded

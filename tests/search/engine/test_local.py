@@ -1,0 +1,320 @@
+"""A search that trains in its own process, without Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import LOCAL, NOWHERE, TABLE, plan, search
+from studies import outcome
+
+from search.cluster.access import THIS_MACHINE, Site
+from search.cluster.capacity import InsufficientResources
+from search.confirm import confirming
+from search.engine.events import Ended, EpochReported, Note, Started, TrialEnded
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
+from search.start import starting
+
+ROOT = Path(__file__).parents[3]
+
+
+def _weights(run: RunFolder) -> list[str | None]:
+    return [trial.weights_sha256 for trial in Sweep.read(run.path).trials]
+
+
+def _metrics(run: RunFolder) -> list[list[Any]]:
+    return [[epoch.metrics for epoch in trial.epochs] for trial in Sweep.read(run.path).trials]
+
+
+def _reruns(run: RunFolder) -> list[tuple[Any, ...]]:
+    """Candidate, seed, score and weights of each training of the confirmation."""
+    confirmation = Sweep.read(run.path).confirmation
+    assert confirmation is not None and confirmation.decided
+    return [
+        (candidate.trial, rerun.recipe["seed"], rerun.score, rerun.weights_sha256)
+        for candidate in confirmation.candidates
+        for rerun in candidate.complete
+    ]
+
+
+@pytest.mark.slow
+def test_it_comes_to_the_trials_scores_and_weights_of_a_search_on_ray_to_the_bit(tmp_path: Path) -> None:
+    given = plan(
+        budget={"trials": 8},
+        resources={"concurrency": 1},
+        confirmation={"candidates": 2, "seeds": 2},
+        sampler={"name": "tpe", "n_startup_trials": 3},
+    )
+    runs = {}
+    for site in (LOCAL, THIS_MACHINE):
+        run = RunFolder.named("local" if site.local else "ray", tmp_path)
+        events = search(run, given.model_copy(update={"name": run.name}), site)
+        with confirming(run, NOWHERE, site) as race:
+            events += list(race)
+        runs[site] = run, [event for event in events if isinstance(event, TrialEnded)]
+    (local, local_events), (ray, ray_events) = runs.values()
+    assert len(outcome(local)) == 8
+    assert {trial.state for trial in Sweep.read(local.path).trials} == {State.COMPLETE, State.PRUNED}
+    assert outcome(local) == outcome(ray)
+    assert _metrics(local) == _metrics(ray)
+    assert any(_weights(local)) and _weights(local) == _weights(ray)
+    assert _reruns(local) == _reruns(ray)
+    assert local_events == ray_events
+
+
+@pytest.mark.parametrize("changes", [{}, {"resources": {"cpus": 64, "custom": {"licence": 1}}}])
+def test_its_events_and_its_record_are_those_of_one_worker(tmp_path: Path, changes: dict[str, Any]) -> None:
+    run = RunFolder.named("small", tmp_path)
+    events = search(run, plan(budget={"trials": 3}, **changes))
+    assert isinstance(events[0], Started) and isinstance(events[-1], Ended)
+    assert (events[0].workers, events[0].hosts, events[0].device) == (1, 1, "cpu")
+    assert events[-1].reason == "budget"
+    sweep = Sweep.read(run.path)
+    assert [trial.number for trial in sweep.trials] == [0, 1, 2]
+    assert {str(trial.worker).partition(":")[2] for trial in sweep.trials} == {str(os.getpid())}
+    assert sum(isinstance(event, EpochReported) for event in events) == sum(
+        len(trial.epochs) for trial in sweep.trials
+    )
+
+
+def _benchsweep(folder: Path, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command in a process where ray cannot be imported. Ray, where another test has started it in this
+    one, has set PYTHONBREAKPOINT."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONBREAKPOINT"}
+    code = "import sys; sys.modules['ray'] = None; from benchsweep.__main__ import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": f"{ROOT}:{folder}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+def test_run_extend_resume_and_confirm_need_no_ray(tmp_path: Path) -> None:
+    given = plan(budget={"trials": 2}, recipe={"epochs": 1}, confirmation={"candidates": 0})
+    (tmp_path / "plan.toml").write_text(given.to_toml())
+    for words in (
+        ["run", "plan.toml"],
+        ["extend", "small", "--trials", "1"],
+        ["resume", "small"],
+        ["confirm", "small", "--candidates", "1", "--seeds", "2"],
+    ):
+        done = _benchsweep(tmp_path, *words, "--local", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["event"] == "summary"
+    sweep = Sweep.read(tmp_path / "runs" / "small")
+    assert len(sweep.trials) == 3
+    assert sweep.confirmation is not None and sweep.confirmation.decided
+
+
+BROKEN = """
+from trainable.mlp import METRIC, Recipe, Source
+from trainable.mlp import Training as Plain
+
+class Training:
+    def __init__(self, recipe, data, device, threads):
+        self.plain, self.seed = Plain(recipe, data, device, threads), recipe.seed
+
+    def __getattr__(self, name):
+        return getattr(self.plain, name)
+
+    def __iter__(self):
+        for epoch in self.plain:
+            print(f"an epoch of seed {self.seed}", flush=True)
+            LINE
+            yield epoch
+"""
+
+
+def _trainable(folder: Path, line: str, **changes: Any) -> Plan:
+    """A plan whose trainable executes `line` after each epoch."""
+    (folder / "broken.py").write_text(BROKEN.replace("LINE", textwrap.indent(line, 12 * " ").strip()))
+    table = {**TABLE, "trainable": "broken", "confirmation": {"candidates": 0}, "pruner": {"name": "none"}}
+    sys.modules.pop("broken", None)
+    given = Plan.parse({**table, **changes}, "test")
+    (folder / "plan.toml").write_text(given.to_toml())
+    return given
+
+
+@pytest.mark.parametrize("leave", ["c", "q"])
+def test_a_breakpoint_in_a_trainable_stops_at_the_terminal(
+    tmp_path: Path, leave: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    _trainable(tmp_path, "breakpoint()", budget={"trials": 1}, recipe={"epochs": 2})
+    answers = f"p 'the seed is', self.seed\n{leave}\n" * (2 if leave == "c" else 1)
+    done = _benchsweep(tmp_path, "run", "plan.toml", "--local", input=answers)
+    assert "('the seed is', 0)" in done.stdout
+    assert "an epoch of seed 0" in done.stdout
+    (trial,) = Sweep.read(tmp_path / "runs" / "small").trials
+    if leave == "c":
+        assert (done.returncode, trial.state) == (0, State.COMPLETE), done.stderr
+    else:  # who leaves the debugger stops the search, and no trial fails of it
+        assert (done.returncode, trial.state) == (130, State.INTERRUPTED), done.stderr
+        assert "resume small --local" in done.stdout + done.stderr
+
+
+def test_an_error_of_the_trainable_fails_its_trial_with_a_traceback_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    given = _trainable(
+        tmp_path,
+        "if self.plain.recipe.learning_rate > 0.01: raise ArithmeticError('too fast')",
+        recipe={"epochs": 1},
+        space={"learning_rate": {"choices": [0.001, 0.1]}},
+        sampler={"name": "grid"},
+        budget={"trials": 2},
+    )
+    run = RunFolder.named("small", tmp_path)
+    search(run, given)
+    by_rate = {trial.recipe["learning_rate"]: trial for trial in Sweep.read(run.path).trials}
+    assert by_rate[0.001].state is State.COMPLETE
+    failed = by_rate[0.1]
+    assert (failed.state, failed.error) == (State.FAILED, "ArithmeticError: too fast")
+    assert "broken.py" in run.trial(failed.number).error.read_text()
+
+
+def test_it_stops_between_epochs_and_a_resumed_search_comes_to_the_same_bits(tmp_path: Path) -> None:
+    given = plan(budget={"trials": 3}, recipe={"batch_size": 100, "epochs": 4}, pruner={"name": "none"})
+    straight = RunFolder.named("straight", tmp_path)
+    search(straight, given.model_copy(update={"name": "straight"}))
+    run = RunFolder.named("small", tmp_path)
+    for reached in (2, 3):
+        with starting(run, given, NOWHERE, LOCAL) as started:
+            epochs = 0
+            for event in started:
+                epochs += isinstance(event, EpochReported)
+                if epochs == reached:
+                    started.stop()
+            assert isinstance(event, Ended) and event.reason == "interrupted"
+            assert epochs == reached
+    search(run, given)
+    assert outcome(run) == outcome(straight)
+    assert _metrics(run) == _metrics(straight)
+    assert _weights(run) == _weights(straight)
+    assert Sweep.read(run.path).trials[0].resumed_from == (2,)
+
+
+def test_a_stop_request_in_its_folder_ends_it(tmp_path: Path) -> None:
+    run = RunFolder.named("small", tmp_path)
+    given = plan(budget={"trials": 500}, recipe={"epochs": 50}, pruner={"name": "none"})
+    with starting(run, given, NOWHERE, LOCAL) as started:
+        for event in started:
+            if isinstance(event, EpochReported) and event.epoch.number == 1:
+                run.stop_request.write_text(json.dumps({"pid": 7, "host": "far"}))
+    assert isinstance(event, Ended)
+    assert event.detail == "stopped by process 7 on far, with `benchsweep stop` before its budget was spent"
+    assert not run.stop_request.exists()
+
+
+def test_ctrl_c_ends_it_after_the_epoch_and_sigkill_loses_no_epoch(tmp_path: Path) -> None:
+    given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 100}, pruner={"name": "none"})
+    (tmp_path / "plan.toml").write_text(given.to_toml())
+    command = [sys.executable, "-m", "benchsweep", "run", "plan.toml", "--local", "--json"]
+    epochs = 0
+    for signum, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if json.loads(line)["event"] == "epoch_reported":
+                    epochs += 1
+                    if epochs % 3 == 0:
+                        process.send_signal(signum)
+                        break
+            for line in process.stdout:
+                epochs += json.loads(line)["event"] == "epoch_reported"
+        assert process.returncode == code
+        (trial, *_) = Sweep.read(tmp_path / "runs" / "small").trials
+        assert trial.state is State.INTERRUPTED
+        assert [epoch.number for epoch in trial.epochs] == list(range(1, len(trial.epochs) + 1))
+        assert len(trial.epochs) >= epochs
+        epochs = len(trial.epochs)
+        epochs -= epochs % 3
+
+
+@pytest.mark.parametrize("budget, epochs", [({"epochs": 7}, 7), ({"wall_time": 1.5}, None)])
+def test_it_ends_with_its_budget(tmp_path: Path, budget: dict[str, Any], epochs: int | None) -> None:
+    run = RunFolder.named("small", tmp_path)
+    given = plan(budget=budget, recipe={"batch_size": 20, "epochs": 3}, pruner={"name": "none"})
+    events = search(run, given)
+    assert isinstance(events[-1], Ended) and events[-1].reason == "budget"
+    trained = sum(len(trial.epochs) for trial in Sweep.read(run.path).trials)
+    assert trained == epochs or (epochs is None and trained)
+
+
+def test_a_reader_that_leaves_lets_the_trial_be_resumed(tmp_path: Path) -> None:
+    run = RunFolder.named("small", tmp_path)
+    with starting(run, plan(), NOWHERE, LOCAL) as started:
+        for event in started:
+            if isinstance(event, EpochReported):
+                break
+    search(run, plan())
+    assert len(Sweep.read(run.path).trials) == 6
+    assert Sweep.read(run.path).count(State.INTERRUPTED) == 0
+
+
+def test_it_trains_in_the_thread_that_iterates_and_starts_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    line = "import threading; self.plain.seen = threading.current_thread(), threading.active_count()"
+    given = _trainable(tmp_path, f"{line}; SEEN.append(self.plain.seen)", budget={"trials": 1})
+    import broken
+
+    broken.SEEN = []
+    search(RunFolder.named("small", tmp_path), given)
+    assert {thread for thread, _ in broken.SEEN} == {threading.current_thread()}
+
+
+def test_it_tells_that_it_cannot_end_a_trial_that_hangs(tmp_path: Path) -> None:
+    events = search(
+        RunFolder.named("small", tmp_path),
+        plan(budget={"trials": 1}, recipe={"epochs": 1}, resources={"trial_timeout": 60}),
+    )
+    assert isinstance(events[0], Note) and "trial_timeout" in events[0].sentence
+
+
+def test_a_plan_for_gpus_is_refused_where_there_is_none_and_leaves_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    run = RunFolder.named("small", tmp_path)
+    for resources in ({"device": "cuda"}, {"gpus": 0.5}):
+        with pytest.raises(InsufficientResources):
+            search(run, plan(resources=resources))
+    assert not Sweep.read(run.path).trials
+    search(run, plan(budget={"trials": 1}, resources={"device": "any", "gpus": 0.5}))
+    (trial,) = Sweep.read(run.path).trials
+    assert (trial.state, trial.device) == (State.COMPLETE, "cpu")
+
+
+def test_an_address_and_local_exclude_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchsweep.errors import UsageError
+    from benchsweep.session.carry_out import site_of
+
+    with pytest.raises(UsageError, match="--address far:6379"):
+        site_of("far:6379", False, True)
+    monkeypatch.setenv("RAY_ADDRESS", "far:6379")
+    assert asdict(site_of("far:6379", False, True)) == asdict(Site(local=True))
+    assert site_of("far:6379", False, False).address == "far:6379"
