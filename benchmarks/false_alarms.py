@@ -46,7 +46,7 @@ from scipy import optimize, special
 from reports.statistics.comparison import compare
 from reports.statistics.intervals import wilson
 from reports.statistics.multiplicity import holm, selected
-from search.racing.elimination import race
+from search.racing.elimination import eliminate
 
 LEVEL = 0.05
 CANDIDATES, TRIALS, VALIDATION, TEST = 6, 100, 5_000, 10_000
@@ -202,10 +202,10 @@ def sweep(validation: Bits, test: Bits) -> Sweep:
     names = [str(index) for index in range(len(validation))]
     seeds, images = validation.shape[1:]
     scores = {name: [*bits.mean(axis=1)] for name, bits in zip(names, validation, strict=True)}
-    decided = race(scores, seeds, "maximize", LEVEL / 2, 1 / images)
-    separated = tuple((int(each.candidate), int(each.than)) for each in decided.separated)
+    decided = eliminate(scores, seeds, "maximize", LEVEL / 2, 1 / images)
+    separated = tuple((int(each.candidate), int(each.better)) for each in decided.separated)
     winner = int(decided.leader)
-    others = sorted(({int(name) for name in decided.racing} | {DEFAULT}) - {winner})
+    others = sorted(({int(name) for name in decided.remaining} | {DEFAULT}) - {winner})
     trained = min(seeds, max(decided.seeds, ENOUGH))
     results = [compare(test[winner, :trained], test[other, :trained], LEVEL / 2) for other in others]
     p_values = [each.p for each in results]
@@ -215,7 +215,7 @@ def sweep(validation: Bits, test: Bits) -> Sweep:
         return tuple(pair for pair, p in zip(pairs, adjusted, strict=True) if p <= LEVEL / 2)
 
     return Sweep(
-        separated, claimed(selected(p_values, len(names))), claimed(holm(p_values)), len(decided.racing)
+        separated, claimed(selected(p_values, len(names))), claimed(holm(p_values)), len(decided.remaining)
     )
 
 

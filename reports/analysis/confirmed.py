@@ -202,7 +202,7 @@ def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Teste
     fallen = candidate.fallen
     state: CandidateStatus = "racing"
     if fallen is not None:
-        state = "failed" if fallen.why is not None else "behind"
+        state = "failed" if fallen.failure is not None else "behind"
     elif told.decided:
         state = "winner" if candidate is told.winner else "tied"
     return CandidateRow(
@@ -227,7 +227,7 @@ def _why(candidate: Candidate) -> str:
     if fallen is None:
         return ""
     if candidate.behind is None:
-        return fallen.why or "it came to no end"
+        return fallen.failure or "it came to no end"
     chance = "" if fallen.p is None else f", {p_text(fallen.p)}"
     return f"{candidate.behind} is better over {plural(fallen.seeds, 'seed')}{chance}"
 

@@ -17,7 +17,7 @@ from reports.analysis.winner import correct_bits, winner_of
 from reports.formatting.wording import listing
 from reports.statistics.comparison import Comparison, compare, compare_scores
 from reports.statistics.intervals import Standing, spread
-from search.racing.elimination import step
+from search.racing.elimination import smallest_step
 from search.records.confirmation import candidate_name
 from search.records.sweep import Sweep
 from trainable.contract import Metric
@@ -91,7 +91,7 @@ class _Basis:
             return compare(*self.bits, level)
         sides = [np.asarray(scores, dtype=np.float64) for scores in self.scores]
         # An accuracy comes in steps; that two seeds fell on one step says little of their spread.
-        return compare_scores(*self.scores, level, step(sides) if self.by.unit == "share" else 0.0)
+        return compare_scores(*self.scores, level, smallest_step(sides) if self.by.unit == "share" else 0.0)
 
 
 def pairs(runs: Sequence[ComparedRun]) -> tuple[WinnerPair, ...]:

@@ -163,7 +163,7 @@ def _fallen(candidate: Candidate) -> str:
     if candidate.fallen is None:
         return ""
     return escape_surrogates(
-        candidate.fallen.why or f"worse than {candidate.behind}, p {candidate.fallen.p:.2g}"
+        candidate.fallen.failure or f"worse than {candidate.behind}, p {candidate.fallen.p:.2g}"
     )
 
 

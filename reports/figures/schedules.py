@@ -33,7 +33,7 @@ from reports.formatting.estimates import p_text
 from reports.formatting.wording import NOTHING, listing, plural, setting
 from reports.statistics.intervals import spread
 from reports.statistics.multiplicity import tie_groups
-from search.racing.elimination import shaffer, step, welch
+from search.racing.elimination import shaffer, smallest_step, welch
 from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
 
@@ -107,7 +107,7 @@ def schedules(sweep: Sweep) -> Schedules | str:
     order = sorted(by_name, key=lambda name: (-sign * means[name], scale.choices.index(name)))
     held = {name: [score for _, score in by_name[name]] for name in order}
     # Accuracies on few examples are often equal by chance, and no variance would make any difference certain.
-    resolution = step([np.asarray(scores) for scores in held.values()])
+    resolution = smallest_step([np.asarray(scores) for scores in held.values()])
     pairs = list(itertools.combinations(order, 2))
     told = [welch(held[one], held[other], resolution) for one, other in pairs]
     adjusted = dict(zip(pairs, shaffer([each.p for each in told], len(order)), strict=True))

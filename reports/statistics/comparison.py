@@ -11,7 +11,7 @@ from scipy import optimize, special
 
 from reports.statistics.arrays import Bools, Floats
 from reports.statistics.variance import RecipeScores, StudentTerm, TermSum, check_level, recipe_scores
-from search.racing.elimination import two_sided, welch
+from search.racing.elimination import two_sided_p, welch
 
 
 class McNemar(NamedTuple):
@@ -176,7 +176,7 @@ def compare_scores(
     if math.isinf(test.error):
         return Comparison(test.difference, -math.inf, math.inf, 1.0, level)
     reach = test.error * float(special.stdtrit(test.freedom, 1 - level / 2))
-    p = two_sided(test.difference / test.error, test.freedom)
+    p = two_sided_p(test.difference / test.error, test.freedom)
     return Comparison(test.difference, test.difference - reach, test.difference + reach, p, level)
 
 

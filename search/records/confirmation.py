@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.racing.race import Fallen, Race, race_of
+from search.racing.race import Elimination, Race, evaluate_race
 from search.records.trial import State, Trial
 from trainable.contract import Metric
 
@@ -31,7 +31,7 @@ class Candidate:
     recipe: Mapping[str, Any]
     selected_on: float | None
     reruns: tuple[Trial, ...]
-    fallen: Fallen | None
+    fallen: Elimination | None
     behind: str | None = None
 
     @property
@@ -131,7 +131,7 @@ def read_confirmation(
         for each in entry["candidates"]
     ]
     results = [{seed: _told(trial) for seed, trial in own.items()} for own in trained]
-    race = race_of(
+    race = evaluate_race(
         [{seed: told for seed, told in each.items() if told is not None} for each in results],
         entry["seeds"],
         metric.direction,
@@ -145,8 +145,8 @@ def read_confirmation(
             recipe=each["recipe"],
             selected_on=each["selected_on"],
             reruns=tuple(own[seed] for seed in entry["seeds"] if seed in own),
-            fallen=(fallen := race.fallen.get(index)),
-            behind=None if fallen is None or fallen.than is None else names[fallen.than],
+            fallen=(fallen := race.eliminated.get(index)),
+            behind=None if fallen is None or fallen.better is None else names[fallen.better],
         )
         for index, (each, own) in enumerate(zip(entry["candidates"], trained, strict=True))
     }
@@ -156,7 +156,7 @@ def read_confirmation(
         known = candidates[index].parameters
         return math.inf if known is None else float(known)
 
-    tied = sorted(race.racing, key=size)
+    tied = sorted(race.remaining, key=size)
     confirmation = Confirmation(
         seeds=tuple(entry["seeds"]),
         confidence=entry["confidence"],

@@ -105,7 +105,7 @@ class ConfirmationStudy(Study):
                 return self._again(self._interrupted.pop(0))
             if self._race.decided:
                 return None
-            for index, seed in (*self._race.wanted, *self._race.ahead):
+            for index, seed in (*self._race.pending, *self._race.upcoming):
                 if (index, seed) not in self._training:
                     return self._new(index, seed)
         return "later"
@@ -164,7 +164,7 @@ class ConfirmationStudy(Study):
 
     def _wanted(self, frozen: FrozenTrial) -> str | None:
         pair = self._candidate(frozen), frozen.user_attrs["recipe"]["seed"]
-        return None if pair in (*self._race.wanted, *self._race.ahead) else _OVER
+        return None if pair in (*self._race.pending, *self._race.upcoming) else _OVER
 
     def _sampled(self, frozen: FrozenTrial) -> Mapping[str, Any]:
         index = self._candidate(frozen)
