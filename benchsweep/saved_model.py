@@ -102,8 +102,7 @@ def find_model(given: str, runs: Path) -> FoundModel:
     run = RunFolder(folder.absolute())
     if run.begun:
         plan = Sweep.read(run.path).plan
-        trainable, data, told_by = plan.get("trainable", OURS), plan.get("data"), f"the plan of {run.name}"
-        return FoundModel(path, run, trainable, data, told_by)
+        return FoundModel(path, run, plan.trainable, plan.data, f"the plan of {run.name}")
     record = folder / "train.json"
     told = _record(record) if record.is_file() else {}
     trainable = _trainable_in(path) or told.get("trainable", OURS)

@@ -7,20 +7,7 @@ from typing import Any
 
 from reports.analysis.winner import winner_of
 from reports.exports.results import test_summary
-from search.plan.plan import Plan, PlanError
-from search.plan.sampler import grid_size
 from search.records.sweep import State, Sweep
-
-
-def trials_planned(sweep: Sweep) -> int | None:
-    """The most trials its budget or its grid allows; None where neither sets a limit."""
-    try:
-        plan = Plan.parse(sweep.plan, "plan.toml")
-    except PlanError:  # its trainable is not importable from here: the grid's size is unknown
-        trials: int | None = sweep.plan.get("budget", {}).get("trials")
-        return trials
-    counts = [n for n in (plan.budget.trials, grid_size(plan.sampler, plan.space)) if n is not None]
-    return min(counts, default=None)
 
 
 def last_seen(sweep: Sweep) -> datetime | None:
@@ -47,7 +34,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "metric": {"name": metric.name, "direction": metric.direction, "unit": metric.unit},
         "trials": {
             "total": len(sweep.trials),
-            "planned": trials_planned(sweep),
+            "planned": sweep.plan.max_trials,
             **{each.lower(): sweep.count(each) for each in State},
         },
         "best": best and {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)},

@@ -63,7 +63,7 @@ def confirming(
     """Own the run and give the race among its best trials, to be iterated. candidates, seeds: in place of
     the plan's. say: told what is waited for.
 
-    Raises NothingToConfirm, Owned, and what the trainable's Source raises (DataError)."""
+    Raises NothingToConfirm, RunOwned, and what the trainable's Source raises (DataError)."""
     with owning(run.lock, say):
         run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
         repair(run.journal)

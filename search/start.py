@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.cluster.access import THIS_MACHINE, Site
-from search.plan.budget import Budget
 from search.plan.difference import differences
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
+from search.records.history import PlanVersion
 from search.records.journal import repair
 from search.records.lock import owning
-from search.records.sweep import PlanVersion, RunDamaged, Sweep
+from search.records.sweep import RunDamaged, Sweep
 from search.records.warm_start import CannotWarmStart, WarmStart
 from trainable.errors import InputError
 from trainable.storage.durable import write_atomic
@@ -46,7 +46,7 @@ class PlanDiffers(InputError):
 
 def plan_of(sweep: Sweep) -> Plan:
     """The plan in force of a run. Raises PlanError where its trainable has gone."""
-    return Plan.parse(sweep.plan, f"the plan of {sweep.name}")
+    return Plan.parse(sweep.plan.table, f"the plan of {sweep.name}")
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def starting(
     and on what. Each change makes a version of the plan, which is recorded. warm_start: the folder of
     another run, whose trials seed the sampler of a new one. say: told what is waited for.
 
-    Raises Owned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source
+    Raises RunOwned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source
     raises (DataError), and OSError where the folder cannot be written.
     """
     if isinstance(given, Plan):
@@ -114,11 +114,11 @@ def _opened(
     else:
         _check_bare(run)
         origin = None if warm_start is None else WarmStart.of(Sweep.read(warm_start), plan)
-        if origin is not None or before is None or before.plan != plan.to_table():
+        if origin is not None or before is None or before.plan.table != plan.to_table():
             run.clear()  # a start that never came to a trial leaves nothing to keep
         if origin is not None:
             origin.write(run.warm_start)
-        stored = WarmStart.stored(run.warm_start)
+        stored = WarmStart.read_from(run.warm_start)
         if stored is not None:
             notes.append(stored.sentence(plan))
     from search.engine.search import Search
@@ -162,14 +162,14 @@ def _edited(run: RunFolder, before: Sweep) -> list[str]:
     if not before.plans or any(written == version.table for version in before.plans):
         return []
     return [
-        f"{run.plan} was changed by hand ({'; '.join(differences(before.plan, written))}), which changes "
-        f"nothing, and is written anew; `benchsweep extend {run.reference} --set KEY=VALUE` changes a plan"
+        f"{run.plan} was edited ({'; '.join(differences(before.plan.table, written))}), which has no "
+        f"effect, and is written again; `benchsweep extend {run.reference} --set KEY=VALUE` changes a plan"
     ]
 
 
 def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None:
     """Raise PlanDiffers where the plan may not be this one."""
-    changes = differences(before.plan, plan.to_table())
+    changes = differences(before.plan.table, plan.to_table())
     changed = {change.partition(":")[0].partition(".")[0] for change in changes}
     kept = changed.intersection(_KEPT)
     if kept:
@@ -192,7 +192,7 @@ def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None
 def _lowered(before: Sweep, plan: Plan) -> bool:
     """Whether the plan allows less than the run's own, as it does when the command that began the run is
     given again after the run was extended."""
-    limits = Budget.model_validate(before.plan.get("budget", {}))
+    limits = before.plan.budget
     for name in _LIMITS:
         held, wanted = getattr(limits, name), getattr(plan.budget, name)
         if wanted is not None and (held is None or wanted < held):

@@ -49,7 +49,13 @@ def imports(path: Path) -> Iterator[str]:
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path} imports relatively"
-            yield node.module
+            yield from {_imported(node.module, name.name) for name in node.names}
+
+
+def _imported(package: str, name: str) -> str:
+    """The module that `from package import name` imports: a module of that name, or the package."""
+    path = ROOT.joinpath(*package.split("."), name)
+    return f"{package}.{name}" if path.is_dir() or path.with_suffix(".py").is_file() else package
 
 
 def module(path: Path) -> str:

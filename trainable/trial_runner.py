@@ -5,18 +5,16 @@ Knows no engine. Ray's worker and a search in this process both train this way.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
-import time
 import traceback
 from bdb import BdbQuit
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from trainable.assignment import Assignment, Outcome, TrialReport
 from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
@@ -24,6 +22,7 @@ from trainable.epoch import Diverged, Epoch
 from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, latest
 from trainable.storage.claim import Claim, Superseded
 from trainable.storage.durable import write_atomic
+from trainable.storage.lock import lock_file
 from trainable.storage.remote import RemoteFolder
 
 
@@ -147,7 +146,7 @@ class _Store:
             file = (self._folder / "lock").open("w")
         with file:
             with _storing(f"{self._folder / 'lock'} cannot be locked"):
-                _lock(file)
+                lock_file(file, patience=10.0)
             yield
 
     def newest(self) -> Checkpoint | None:
@@ -178,19 +177,6 @@ class _Store:
         with suppress(OSError):  # the sentence, which the journal keeps, matters more
             write_atomic(self._folder / "error.txt", told)
         return None
-
-
-def _lock(file: IO[str], patience: float = 10.0) -> None:
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                return
-            time.sleep(0.02)
-        else:
-            return
 
 
 @contextmanager

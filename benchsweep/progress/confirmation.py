@@ -23,7 +23,7 @@ class ConfirmationProgress(Progress):
         """The progress of a race that is about to begin, or to go on."""
         study, plan = race.study, race.plan
         assert isinstance(study, ConfirmationStudy)
-        limits = Limits(trials=study.most)
+        limits = Limits(trials=study.max_trainings)
         progress = cls(f"{plan.name}, confirmation", plan.metric, limits, plan.default_recipe.epochs)
         for candidate in study.confirmation.candidates:
             for rerun in candidate.complete:

@@ -9,9 +9,6 @@ from datetime import datetime
 
 from benchsweep.progress.search import Limits, Progress
 from search.engine.events import EpochReported, Event, Started, TrialEnded, TrialStarted
-from search.plan.budget import Budget
-from search.plan.fault import validated
-from search.plan.plan import Plan, PlanError
 from search.records.sweep import Session, State, Sweep, Trial
 
 
@@ -30,10 +27,10 @@ def replay(
 ) -> Progress:
     """How far the search is `now` (UTC). session: the start that goes on; None when none does. heard:
     when the last epoch of each trial that is not over came, by number; None where it is not known."""
-    usual = sweep.plan.get("recipe", {}).get("epochs") or max(map(planned_epochs, sweep.trials), default=1)
+    usual = sweep.plan.epochs or max(map(planned_epochs, sweep.trials), default=1)
     began = 0.0 if session is None else session.started.timestamp()
     clock = _Clock(began)
-    progress = Progress(sweep.name, sweep.metric, limits_of(sweep), usual, clock)
+    progress = Progress(sweep.name, sweep.metric, Limits.of(sweep.plan), usual, clock)
     if session is None:
         progress.recall(sweep)
         return progress
@@ -47,16 +44,6 @@ def replay(
         progress.take(event)
     clock.now = max(clock.now, began + session.seconds if session.ended else now.timestamp())
     return progress
-
-
-def limits_of(sweep: Sweep) -> Limits:
-    """What ends the search. Of a plan that cannot be read here, as when its trainable lies elsewhere,
-    what its budget says by itself."""
-    try:
-        return Limits.of(Plan.parse(sweep.plan, "plan.toml"))
-    except PlanError:
-        budget, _ = validated(Budget, sweep.plan.get("budget", {}), ("budget",))
-        return Limits() if budget is None else Limits(budget.trials, budget.wall_time, budget.epochs)
 
 
 def planned_epochs(trial: Trial) -> int:

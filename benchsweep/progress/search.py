@@ -21,7 +21,7 @@ from search.engine.events import (
     TrialStarted,
 )
 from search.plan.plan import Plan
-from search.plan.sampler import grid_size
+from search.records.recorded_plan import RecordedPlan
 from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
 
@@ -34,13 +34,9 @@ class Limits(NamedTuple):
     epochs: int | None = None
 
     @classmethod
-    def of(cls, plan: Plan) -> Limits:
+    def of(cls, plan: Plan | RecordedPlan) -> Limits:
         """The plan's budget; a grid that is smaller than it ends the search as well."""
-        budget = plan.budget
-        counts = [
-            count for count in (budget.trials, grid_size(plan.sampler, plan.space)) if count is not None
-        ]
-        return cls(min(counts, default=None), budget.wall_time, budget.epochs)
+        return cls(plan.max_trials, plan.budget.wall_time, plan.budget.epochs)
 
 
 class Leading(NamedTuple):

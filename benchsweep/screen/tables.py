@@ -13,7 +13,6 @@ from rich.text import Text
 from benchsweep.screen.ending import print_confirmation, print_leaderboard
 from benchsweep.screen.lines import settings
 from benchsweep.screen.live import STYLES
-from benchsweep.summary import trials_planned
 from reports.analysis.provenance import version_of_trial, version_summaries, warm_start_sentence
 from reports.analysis.ranking import trained
 from reports.analysis.trials_frame import sampled_settings, states_sentence
@@ -82,16 +81,17 @@ def print_run(console: Console, sweep: Sweep) -> None:
 
 def _facts(sweep: Sweep) -> list[tuple[str, str]]:
     plan = sweep.plan
-    budget = plan.get("budget", {})
-    planned = trials_planned(sweep)
+    budget = plan.budget.model_dump(mode="json", exclude_none=True)
+    if plan.max_trials is not None:
+        budget["trials"] = plan.max_trials
     environment = sweep.environment
     facts = [
         ("run", f"{sweep.name}, {sweep.status}"),
         ("folder", str(sweep.folder)),
-        ("searches", f"{plan.get('trainable')} on {_words(plan.get('data', {}))}"),
-        ("budget", _words({**budget, **({} if planned is None else {"trials": planned})})),
-        ("chooses", f"{', '.join(plan.get('space', {}))}"),
-        ("by", f"{plan.get('sampler', {}).get('name')}, pruned by {plan.get('pruner', {}).get('name')}"),
+        ("searches", f"{plan.trainable} on {_words(plan.data)}"),
+        ("budget", _words(budget)),
+        ("chooses", ", ".join(plan.space)),
+        ("by", f"{plan.sampler_name}, pruned by {plan.pruner_name}"),
         ("trials", states_sentence(sweep)),
         ("epochs", f"{sum(len(trial.epochs) for trial in sweep.trials):,}"),
         ("time", f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}"),

@@ -199,10 +199,10 @@ def _standing(gain: Comparison, p: float, figure: Metric) -> Standing:
 def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Tested | None) -> CandidateRow:
     seen = spread(candidate.scores) if candidate.scores else None
     known = candidate.selected_on is not None and seen is not None
-    fallen = candidate.fallen
+    elimination = candidate.elimination
     state: CandidateStatus = "racing"
-    if fallen is not None:
-        state = "failed" if fallen.failure is not None else "behind"
+    if elimination is not None:
+        state = "failed" if elimination.failure is not None else "behind"
     elif told.decided:
         state = "winner" if candidate is told.winner else "tied"
     return CandidateRow(
@@ -223,13 +223,13 @@ def _row(candidate: Candidate, told: Confirmation, metric: Metric, tested: Teste
 
 
 def _why(candidate: Candidate) -> str:
-    fallen = candidate.fallen
-    if fallen is None:
+    elimination = candidate.elimination
+    if elimination is None:
         return ""
-    if candidate.behind is None:
-        return fallen.failure or "it came to no end"
-    chance = "" if fallen.p is None else f", {p_text(fallen.p)}"
-    return f"{candidate.behind} is better over {plural(fallen.seeds, 'seed')}{chance}"
+    if candidate.beaten_by is None:
+        return elimination.failure or "it came to no end"
+    chance = "" if elimination.p is None else f", {p_text(elimination.p)}"
+    return f"{candidate.beaten_by} is better over {plural(elimination.seeds, 'seed')}{chance}"
 
 
 def _sentences(

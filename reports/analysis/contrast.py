@@ -23,7 +23,8 @@ class Contrast(NamedTuple):
 def plan_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
     """The keys of the plans in force that differ, without the space and the runs' names."""
     plans = [
-        {key: value for key, value in sweep.plan.items() if key not in (*_NAMES, "space")} for sweep in sweeps
+        {key: value for key, value in sweep.plan.table.items() if key not in (*_NAMES, "space")}
+        for sweep in sweeps
     ]
     return _contrasts([_flat(plan) for plan in plans], _shown)
 
@@ -31,8 +32,8 @@ def plan_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
 def space_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
     """The settings that are not searched alike; where one run does not search a setting, the value that its
     plan's [recipe] gives it."""
-    spaces = [_table(sweep.plan.get("space")) for sweep in sweeps]
-    recipes = [_table(sweep.plan.get("recipe")) for sweep in sweeps]
+    spaces = [_table(sweep.plan.table.get("space")) for sweep in sweeps]
+    recipes = [sweep.plan.recipe for sweep in sweeps]
     names = dict.fromkeys(name for space in spaces for name in space)
     made = []
     for name in names:

@@ -60,14 +60,13 @@ def benchmark_applies(sweep: Sweep) -> tuple[bool, str]:
     They are accuracies on MNIST's 10,000 test images, so they apply to `trainable.mlp` on the data
     set "mnist" and to nothing else.
     """
-    trainable = sweep.plan.get("trainable", "trainable.mlp")
+    trainable = sweep.plan.trainable
     if trainable != "trainable.mlp":
         return False, (
             f"The published results are accuracies on MNIST; this search trains {trainable}, "
             f"so they are left out."
         )
-    data = sweep.plan.get("data")
-    dataset = data.get("dataset") if isinstance(data, Mapping) else None
+    dataset = sweep.plan.data.get("dataset")
     if dataset != "mnist":
         return False, (
             f"The published results are accuracies on MNIST; this search is on "
@@ -169,7 +168,7 @@ def _our_row(sweep: Sweep, winner: Winner, ours: TestAccuracy, applies: bool) ->
     wrong = (1 - ours.share) * ours.count
     over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
     return {
-        "model": _our_model(winner.recipe) if applies else f"{sweep.plan.get('trainable', 'this search')}",
+        "model": _our_model(winner.recipe) if applies else sweep.plan.trainable,
         "kind": str(winner.recipe.get("model", "")),
         "test_accuracy_percent": 100 * ours.share,
         "low": 100 * ours.interval.low,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,10 @@ def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
     began with what another run had told.
     """
     own = trained(sweep)
-    sampler = sweep.plan.get("sampler")
-    table = sampler if isinstance(sampler, Mapping) else {}
-    if table.get("name") in UNINFORMED:
+    if sampler_ignores_scores(sweep):
         return tuple(own)
-    startup = table.get("n_startup_trials")
-    if sweep.warm_start is not None or not isinstance(startup, int):
+    startup = getattr(sweep.plan.sampler, "n_startup_trials", None)
+    if sweep.warm_start is not None or startup is None:
         return ()
     ends = np.sort([trial.ended.timestamp() for trial in own if trial.ended is not None])
     return tuple(
@@ -40,8 +38,7 @@ def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
 
 def sampler_ignores_scores(sweep: Sweep) -> bool:
     """Whether the plan's sampler never looks at a score."""
-    sampler = sweep.plan.get("sampler")
-    return isinstance(sampler, Mapping) and sampler.get("name") in UNINFORMED
+    return sweep.plan.sampler_name in UNINFORMED
 
 
 def outcomes(sweep: Sweep, trials: Sequence[Trial]) -> NDArray[np.float64]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from reports.analysis.ranking import trained
-from search.plan.pruner import Nothing, Pruner, SuccessiveHalving, parse_pruner, rungs
+from search.plan.pruner import Nothing, Pruner, SuccessiveHalving, rungs
 from search.records.sweep import Sweep, Trial
 
 
@@ -16,9 +14,8 @@ def planned_epochs(trial: Trial) -> int:
 
 
 def pruner_of(sweep: Sweep) -> Pruner:
-    """The pruner of the plan in force; `Nothing` where its table is not one."""
-    table = sweep.plan.get("pruner", {})
-    return (parse_pruner(dict(table))[0] if isinstance(table, Mapping) else None) or Nothing()
+    """The pruner of the plan in force; `Nothing` if it is unknown."""
+    return sweep.plan.pruner or Nothing()
 
 
 def rungs_of(sweep: Sweep) -> tuple[int, ...]:

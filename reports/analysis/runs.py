@@ -79,7 +79,7 @@ def data_identity(sweep: Sweep) -> tuple[str, str]:
     sums = {told.get("data_sha256") for told in held if told}
     if len(sums) == 1 and isinstance(known := next(iter(sums)), str):
         return "sha256", known
-    asked = [sweep.plan.get("trainable", "trainable.mlp"), sweep.plan.get("data", {})]
+    asked = [sweep.plan.trainable, sweep.plan.data]
     # A run whose starts saw different data is like no other, nor like one whose plan reads the same.
     return (
         ("mixed", f"{sweep.folder}")

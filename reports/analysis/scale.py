@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from reports.analysis.trials_frame import sampled_settings
 from reports.formatting.wording import setting
+from search.plan.setting import ChoiceSetting, Setting
 from search.records.sweep import Sweep
 
 
@@ -47,25 +48,21 @@ class Scale(NamedTuple):
 
 def scales(sweep: Sweep) -> list[Scale]:
     """The scale of every setting that any trial sampled, in the plan's order."""
-    space = sweep.plan.get("space")
-    known: Mapping[str, Any] = space if isinstance(space, Mapping) else {}
     made = []
     for name in sampled_settings(sweep):
         values = [trial.sampled[name] for trial in sweep.trials if name in trial.sampled]
-        made.append(_scale(name, known.get(name), values))
+        made.append(_scale(name, sweep.plan.space.get(name), values))
     return made
 
 
-def _scale(name: str, spec: Any, values: Sequence[Any]) -> Scale:
-    """From what the plan says of the setting, and where it says nothing from the values."""
-    said: Mapping[str, Any] = spec if isinstance(spec, Mapping) else {}
-    choices = said.get("choices")
-    if isinstance(choices, Sequence) or not all(_is_number(value) for value in values):
-        listed = choices if isinstance(choices, Sequence) and not isinstance(choices, str) else ()
-        labels = tuple(dict.fromkeys(setting(value) for value in [*listed, *values]))
+def _scale(name: str, planned: Setting | None, values: Sequence[Any]) -> Scale:
+    """From the plan, or from the values alone if the plan does not have the hyperparameter."""
+    if isinstance(planned, ChoiceSetting) or not all(_is_number(value) for value in values):
+        choices = planned.choices if isinstance(planned, ChoiceSetting) else ()
+        labels = tuple(dict.fromkeys(setting(value) for value in [*choices, *values]))
         return Scale(name, 0.0, float(len(labels) - 1), False, False, labels)
-    ends = [value for value in (said.get("low"), said.get("high"), *values) if _is_number(value)]
-    log = bool(said.get("log")) and min(ends) > 0
+    ends = [*values] if planned is None else [planned.low, planned.high, *values]
+    log = planned is not None and planned.log and min(ends) > 0
     whole = all(isinstance(end, int) for end in ends)
     return Scale(name, float(min(ends)), float(max(ends)), log, whole, ())
 

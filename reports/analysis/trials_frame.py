@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -61,9 +60,8 @@ def _trial_row(trial: Trial, rank: int | None) -> dict[str, Any]:
 
 def sampled_settings(sweep: Sweep) -> list[str]:
     """The names of all settings that any trial sampled: in the plan's order, then as they came."""
-    space = sweep.plan.get("space")
     asked = {name: None for trial in sweep.trials for name in trial.sampled}
-    ordered = [name for name in space if name in asked] if isinstance(space, Mapping) else []
+    ordered = [name for name in sweep.plan.space if name in asked]
     return list(dict.fromkeys([*ordered, *asked]))
 
 

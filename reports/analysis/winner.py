@@ -140,8 +140,7 @@ def _recipe(sweep: Sweep, trial: int | None, candidate: Candidate | None) -> Map
         return candidate.recipe
     if trial is not None:
         return next((each.recipe for each in sweep.trials if each.number == trial), {})
-    recipe = sweep.plan.get("recipe", {})
-    return recipe if isinstance(recipe, Mapping) else {}
+    return sweep.plan.recipe
 
 
 def _kept(sweep: Sweep, looks: tuple[TestLook, ...], candidate: Candidate | None) -> TestLook:

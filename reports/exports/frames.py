@@ -160,10 +160,10 @@ def _rerun_row(candidate: Candidate, rerun: Trial) -> dict[str, Any]:
 
 
 def _fallen(candidate: Candidate) -> str:
-    if candidate.fallen is None:
+    if candidate.elimination is None:
         return ""
     return escape_surrogates(
-        candidate.fallen.failure or f"worse than {candidate.behind}, p {candidate.fallen.p:.2g}"
+        candidate.elimination.failure or f"worse than {candidate.beaten_by}, p {candidate.elimination.p:.2g}"
     )
 
 

@@ -188,7 +188,7 @@ class _Writer:
             metrics.append(("best_score", best.score, _milliseconds(ended), 0))
         for name, value in ((test or {}).get("metrics") or {}).items():
             metrics.append((f"test.{name}", value, _milliseconds(ended), 0))
-        self._log(run, metrics, dict(_flat(sweep.plan)))
+        self._log(run, metrics, dict(_flat(sweep.plan.table)))
         self._end(run, _SEARCH_STATUS[sweep.status], ended)
         return run
 

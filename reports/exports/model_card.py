@@ -135,8 +135,8 @@ def card_of(sweep: Sweep) -> ModelCard:
 
 
 def _summary(sweep: Sweep, winner: Winner) -> tuple[str, ...]:
-    trainable = sweep.plan.get("trainable", "trainable.mlp")
-    what = f"A model of {trainable}, trained by the recipe of {winner.name} of the search {sweep.name}"
+    recipe = f"the recipe of {winner.name} of the search {sweep.name}"
+    what = f"A model of {sweep.plan.trainable}, trained by {recipe}"
     models = len(winner.looks)
     kept = f"; of {models} with fresh seeds it is the best on validation" if models > 1 else ""
     return (f"{what} with seed {winner.model.seed}{kept}.",)
@@ -162,8 +162,7 @@ def _recipe(winner: Winner) -> Pairs:
 
 
 def _data(sweep: Sweep) -> Pairs:
-    told = sweep.plan.get("data")
-    table = flatten(told) if isinstance(told, Mapping) else []
+    table = flatten(sweep.plan.data)
     fingerprint = sweep.environment.get("data_sha256") or "not known"
     return (*table, ("SHA-256 of training and validation split", str(fingerprint)))
 
@@ -270,7 +269,7 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
         "Its figures hold for examples drawn as the test set's were. On others it may do far worse, and its "
         "probabilities are not calibrated: it answers, and may be sure, whatever it is shown."
     )
-    if sweep.plan.get("trainable", "trainable.mlp") == "trainable.mlp":
+    if sweep.plan.trainable == "trainable.mlp":
         yield (
             "It takes grey images of the size and form of its data set, light on dark; the command "
             "benchsweep predict brings pictures into MNIST's form."

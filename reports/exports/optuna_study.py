@@ -20,9 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from search.records.folder import RunFolder
-from search.records.journal import open_journal
 from search.records.lock import owner_of
-from search.records.trial import state_of, whole
+from search.records.stored_study import StoredStudy
+from search.records.trial import reading, state_of
 from trainable.contract import Metric
 from trainable.errors import BenchsweepError
 
@@ -54,7 +54,7 @@ def copy_study(run: RunFolder, name: str, metric: Metric) -> bytes:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     alive = owner_of(run.owned / run.lock.name) is not None
-    with whole(run.journal):
+    with reading(run.journal):
         told = _StudySnapshot.read(run, metric, alive)
     with tempfile.TemporaryDirectory(prefix="benchsweep-") as folder:
         path = Path(folder) / "study.db"
@@ -86,17 +86,13 @@ class _StudySnapshot:
 
     @classmethod
     def read(cls, run: RunFolder, metric: Metric, alive: bool) -> _StudySnapshot:
-        storage = open_journal(run.journal) if run.journal.is_file() else None
-        studies = [] if storage is None else storage.get_all_studies()
-        if storage is None or not studies:
-            return cls(StudyDirection[metric.direction.upper()], {}, _named(metric.name), [])
-        study = studies[0]
-        trials = storage.get_all_trials(study._study_id, deepcopy=False)
+        study = StoredStudy.read(run.journal)
+        metric = study.metric if study.attributes else metric
         return cls(
-            study.directions[0],
-            study.user_attrs,
-            {**_named(study.user_attrs["metric"]["name"]), **study.system_attrs},
-            [_with_state(trial, alive) for trial in trials],
+            StudyDirection[metric.direction.upper()],
+            study.attributes,
+            {**_named(metric.name), **study.system_attributes},
+            [_with_state(trial, alive) for trial in study.trials],
         )
 
     def rows(self, study: int) -> Rows:

@@ -92,7 +92,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         "leaderboard_note": benchmark_applies(sweep)[1],
         "openings": [_opening(opening) for opening in sweep.openings],
         "sessions": [vars(session) for session in sweep.sessions],
-        "plan": sweep.plan,
+        "plan": sweep.plan.table,
         "plans": [vars(version) for version in sweep.plans],
         "warm_start": None if sweep.warm_start is None else vars(sweep.warm_start),
         "environment": sweep.environment,

@@ -150,18 +150,15 @@ Conditions = Mapping[str, Mapping[str, frozenset[str]]]
 
 def _conditions(sweep: Sweep, model: Surrogate) -> Conditions:
     """As the plan in force has them; parents outside its space are decided, and so left out."""
-    space = sweep.plan.get("space")
-    table: Mapping[str, Any] = space if isinstance(space, Mapping) else {}
-    made: dict[str, dict[str, frozenset[str]]] = {}
-    for scale in model.encoding.scales:
-        said = table.get(scale.name)
-        when = said.get("when") if isinstance(said, Mapping) else None
-        made[scale.name] = {
-            parent: frozenset(setting(value) for value in (values if isinstance(values, list) else [values]))
-            for parent, values in (when.items() if isinstance(when, Mapping) else ())
-            if parent in table
+    space = sweep.plan.space
+    return {
+        scale.name: {
+            parent: frozenset(map(setting, values))
+            for parent, values in (space[scale.name].when.items() if scale.name in space else ())
+            if parent in space
         }
-    return made
+        for scale in model.encoding.scales
+    }
 
 
 def _asked(conditions: Conditions, values: Mapping[str, Any]) -> dict[str, Any]:

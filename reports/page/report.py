@@ -88,7 +88,7 @@ class Report:
             trials_table=trials(sweep),
             failures=tuple(failures(sweep)),
             environment=tuple(flatten(sweep.environment)),
-            plan=tuple(_plan_tables(sweep.plan)),
+            plan=tuple(_plan_tables(sweep.plan.table)),
             versions=version_summaries(sweep),
             results=results(sweep, benchmarks, command),
         )
@@ -167,10 +167,8 @@ class Report:
     @property
     def plan_sentence(self) -> str:
         """What is searched, over how many settings, and by which version of the plan."""
-        space = self.sweep.plan.get("space")
-        count = len(space) if isinstance(space, Mapping) else 0
-        trainable = self.sweep.plan.get("trainable", "trainable.mlp")
-        told = f"{plural(count, 'setting')} of {shorten(str(trainable))} searched."
+        plan = self.sweep.plan
+        told = f"{plural(len(plan.space), 'setting')} of {shorten(plan.trainable)} searched."
         if self.versions:
             told += f" The plan was changed while the run went on: version {len(self.versions)} is in force."
         return told

@@ -6,25 +6,26 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.doctor.finding import CheckStatus, Finding, checked, failed, merged, passed, warned
 from search.doctor.trial_files import check_checkpoint, check_epochs
 from search.plan.difference import differences
 from search.plan.plan import Plan, PlanError
+from search.records import schema
 from search.records.folder import RunFolder
-from search.records.journal import JournalDamaged, open_journal, survey
+from search.records.history import plan_versions, sessions_of, status_of
+from search.records.journal import JournalDamaged, check_journal
 from search.records.lease import Owner
 from search.records.lock import owner_of
 from search.records.opening import TestSetOpening
-from search.records.sweep import STORAGE, RunDamaged, plan_versions, sessions_of, status_of
+from search.records.stored_study import StoredStudy
+from search.records.trial import RunDamaged
 from search.records.warm_start import WarmStart
 from trainable.storage.checkpoint import previous
 
@@ -38,52 +39,31 @@ _SPARE_LIMIT = 100 * 10**6
 _FROM_COPY = "restore it from a copy"
 
 
-@dataclass(frozen=True)
-class _Study:
-    """The content of the journal."""
-
-    attributes: Mapping[str, Any]
-    """The study's user attributes."""
-    trials: tuple[FrozenTrial, ...]
-    """By number."""
-    direction: StudyDirection
-
-    @classmethod
-    def read(cls, run: RunFolder) -> _Study:
-        """Replay the journal; without one, the study is empty."""
-        if run.journal.is_file():
-            storage = open_journal(run.journal)
-            for study in storage.get_all_studies():
-                trials = storage.get_all_trials(study._study_id, deepcopy=False)
-                return cls(study.user_attrs, tuple(trials), study.directions[0])
-        return cls({}, (), StudyDirection.MAXIMIZE)
-
-    @property
-    def best(self) -> FrozenTrial | None:
-        """The COMPLETE trial with the best score, the earliest of several."""
-        sign = -1 if self.direction is StudyDirection.MAXIMIZE else 1
-        complete = [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
-        return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
-
-
 def inspect(run: RunFolder) -> Iterator[Finding]:
     """Yield the findings on one run. The time grows linearly with its trials and checkpoints."""
     owner = owner_of(run.lock)
     yield _with_retry("owner", owner, lambda: _owner(run, owner_of(run.lock)))
     journal = _with_retry("journal", owner, lambda: _journal(run, owner))
     yield journal
-    study = _Study({}, (), StudyDirection.MAXIMIZE)
+    study = StoredStudy()
     checks: dict[str, _Check] = {"plan": _plan, "warm start": _warm_start}
     if journal.verdict is not CheckStatus.FAIL:
-        study, checks = _Study.read(run), checks | _CHECKS
-        run = replace(run, storage=study.attributes.get(STORAGE))
+        study, checks = StoredStudy.read(run.journal), checks | _CHECKS
+        run = replace(run, storage=study.attributes.get(schema.STORAGE))
     checks["folder"] = _folder
     for name, check in checks.items():
 
-        def against(study: _Study, check: _Check = check) -> Finding:
+        def against(study: StoredStudy, check: _Check = check) -> Finding:
             return check(run, study, owner)
 
-        yield _with_retry(name, owner, lambda: against(study), lambda: against(_Study.read(run)))
+        yield _with_retry(name, owner, lambda: against(study), lambda: against(StoredStudy.read(run.journal)))
+
+
+def _best(study: StoredStudy) -> FrozenTrial | None:
+    """The COMPLETE trial with the best score, the earliest of several."""
+    complete = [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
+    sign = study.metric.sign
+    return min(complete, key=lambda trial: (-sign * (trial.value or 0.0), trial.number), default=None)
 
 
 def _with_retry(
@@ -121,7 +101,7 @@ def _owner(run: RunFolder, owner: Owner | None) -> Finding:
     return passed("owner", running)
 
 
-def _plan(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+def _plan(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     try:
         plan = Plan.read(run.plan)
         plan.check_searchable(str(run.plan))
@@ -138,14 +118,14 @@ def _plan(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
     return passed("plan", message)
 
 
-def _warm_start(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+def _warm_start(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     try:
-        source = WarmStart.stored(run.warm_start)
+        source = WarmStart.read_from(run.warm_start)
     except RunDamaged as error:
         return failed("warm start", error.message, f"{_FROM_COPY}: the run cannot be resumed without it")
     if source is not None:
         return passed("warm start", f"the sampler starts with {len(source.trials):,} trials of {source.run}")
-    if "warm_start" in study.attributes:
+    if schema.WARM_START in study.attributes:
         message = f"{run.warm_start} is missing, but the run was started with it"
         return warned("warm start", message, f"{_FROM_COPY}: without it the sampler has fewer trials")
     return passed("warm start", "the run was started without one")
@@ -158,10 +138,10 @@ def _journal(run: RunFolder, owner: Owner | None) -> Finding:
             return failed("journal", message, "restore it from a copy of the run")
         return passed("journal", "none: the run was never started")
     try:
-        journal = survey(run.journal)
+        journal = check_journal(run.journal)
     except JournalDamaged as error:
         return failed("journal", error.message, error.advice or _FROM_COPY)
-    if torn := journal.size - journal.whole:
+    if torn := journal.size - journal.complete:
         if owner is None:
             advice = "none is needed: the next start removes the line, and repeats what it recorded"
             return warned("journal", f"it ends in an incomplete line of {torn:,} bytes", advice)
@@ -169,7 +149,7 @@ def _journal(run: RunFolder, owner: Owner | None) -> Finding:
     return passed("journal", f"{journal.lines:,} complete lines in {_size(journal.size)}")
 
 
-def _trials(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+def _trials(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     numbers = [trial.number for trial in study.trials]
     total = len(numbers)
     faults = []
@@ -187,7 +167,7 @@ def _trials(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
         )
         advice = "restore the latest journal; with this one, resuming trains these trials again"
         faults.append(warned("trials", message, advice))
-    versions, settled = plan_versions(study.attributes), study.attributes.get("settled", -1)
+    versions, settled = plan_versions(study.attributes), study.attributes.get(schema.SETTLED, -1)
     status = status_of(owner is not None, sessions_of(study.attributes), versions, settled)
     planned = _planned_trials(run)
     count = f"{total:,} trials" if planned is None else f"{total:,} of {planned:,} trials"
@@ -204,22 +184,22 @@ def _planned_trials(run: RunFolder) -> int | None:
         return None  # the check of the plan reports it
 
 
-def _epochs(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
-    metric = study.attributes.get("metric", {}).get("name", "")
-    trained = [trial for trial in study.trials if "same_as" not in trial.user_attrs]
+def _epochs(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
+    metric = study.metric.name
+    trained = [trial for trial in study.trials if schema.SAME_AS not in trial.user_attrs]
     faults = [fault for trial in trained for fault in check_epochs(run, trial, metric, owner is not None)]
     count = sum(len(trial.intermediate_values) for trial in trained)
     message = f"the files and the journal agree on {count:,} epochs of {len(trained):,} trials"
     return merged("epochs", message, faults)
 
 
-def _checkpoints(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
-    best = study.best
+def _checkpoints(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
+    best = _best(study)
     faults: list[Finding] = []
     count = 0
     for trial in study.trials:
         interrupted = trial.state is TrialState.RUNNING and owner is None and trial.intermediate_values
-        complete = trial.state is TrialState.COMPLETE and "same_as" not in trial.user_attrs
+        complete = trial.state is TrialState.COMPLETE and schema.SAME_AS not in trial.user_attrs
         if interrupted or complete:
             count += 1
             faults += check_checkpoint(run, trial, best is not None and trial.number == best.number)
@@ -227,7 +207,7 @@ def _checkpoints(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
     return merged("checkpoints", message, faults)
 
 
-def _openings(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+def _openings(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     if not run.openings.is_file():
         return passed("openings", "the test set was not opened")
     try:
@@ -252,7 +232,7 @@ def _openings(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
     return merged("openings", f"the test set was opened {times}, for trials of this run", faults)
 
 
-def _folder(run: RunFolder, study: _Study, owner: Owner | None) -> Finding:
+def _folder(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     """The size of the folder, and of the files in it that are no longer needed."""
     size = count = 0
     spare: dict[str, int] = {}
@@ -289,7 +269,7 @@ def _size(size: int) -> str:
     return f"{size / 10**6:,.1f} MB" if size >= 10**5 else f"{size / 10**3:,.1f} kB"
 
 
-_Check = Callable[[RunFolder, _Study, Owner | None], Finding]
+_Check = Callable[[RunFolder, StoredStudy, Owner | None], Finding]
 _CHECKS: dict[str, _Check] = {
     "trials": _trials,
     "epochs": _epochs,

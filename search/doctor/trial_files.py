@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from optuna.trial import FrozenTrial, TrialState
 
 from search.doctor.finding import Finding, failed, warned
+from search.records import schema
 from search.records.folder import RunFolder
 from trainable.epoch import Epoch
 from trainable.storage.checkpoint import latest
@@ -46,7 +47,7 @@ def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) ->
     stored = [epoch.number for epoch in epochs]
     running = trial.state is TrialState.RUNNING
     # An epoch is stored before it is reported, and a trial may end between the two.
-    cut_off = running or trial.state is TrialState.FAIL or "abandoned" in trial.user_attrs
+    cut_off = running or trial.state is TrialState.FAIL or schema.ABANDONED in trial.user_attrs
     ahead = len(stored) - reported
     differing = [
         epoch.number
@@ -65,7 +66,7 @@ def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) ->
             f"{differing[0]}"
         )
         # After a damaged checkpoint an epoch is trained again, possibly on another machine.
-        if trial.user_attrs.get("notes"):
+        if trial.user_attrs.get(schema.NOTES):
             notes = f"the trial's notes may explain it: `benchsweep show {run.reference} {trial.number}`"
             yield warned("", message, notes)
         else:
@@ -82,7 +83,7 @@ def check_checkpoint(run: RunFolder, trial: FrozenTrial, best: bool) -> Iterator
 
     best: whether it is the best trial, whose model the run needs.
     """
-    recipe = trial.user_attrs.get("recipe")
+    recipe = trial.user_attrs.get(schema.RECIPE)
     path = run.trial(trial.number).checkpoint
     if isinstance(path, RemoteFolder):
         path = path.within(_REMOTE_TIMEOUT)

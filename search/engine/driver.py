@@ -21,7 +21,7 @@ from search.engine.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.engine.worker_losses import HangDetector, LossCounter, WorkerDeath
 from search.plan.budget import duration
 from search.records.folder import RunFolder
-from search.records.lease import Disowned
+from search.records.lease import LeaseLost
 from search.records.sweep import State
 from search.study.base import SettledTrial, Study, Suggestion
 from trainable.assignment import Assignment, TrialReport
@@ -114,7 +114,7 @@ class Driver:
             self.study.note_session(self._session_noted, "")
         if self.resized:  # by another thread, which must not write
             self.resized = False
-            self.study.resize(now - self.began, self.slots.cluster.workers)
+            self.study.note_workers(now - self.began, self.slots.cluster.workers)
         if now - self._stop_checked > _STOP_INTERVAL:
             self._stop_checked = now
             if (requester := pop_stop_request(self.run)) is not None:
@@ -144,10 +144,10 @@ class Driver:
                 continue
             slot = self.slots.take(suggestion.number)
             if slot is None:  # a machine left just now
-                self.study.put_back(suggestion.number)
+                self.study.requeue(suggestion.number)
                 return "later"
             if self.slots.cluster.device == "any":
-                self.study.send(suggestion.number, slot.resources.device)
+                self.study.note_device(suggestion.number, slot.resources.device)
             self.events.put(
                 TrialStarted(suggestion.number, suggestion.sampled, suggestion.epochs, suggestion.reported)
             )
@@ -182,7 +182,7 @@ class Driver:
     def take(self, report: TrialReport) -> bool:
         """Record what a worker reported. Returns whether its trial is over.
 
-        Raises OSError for an epoch that could not be stored, and Disowned if another process has the trial.
+        Raises OSError for an epoch that could not be stored, and LeaseLost if another process has the trial.
         """
         number, epoch = report.number, report.epoch
         self.hangs.reported(number)
@@ -191,19 +191,19 @@ class Driver:
         if report.outcome == "UNSTORED":
             raise OSError(report.error)
         if report.outcome == "SUPERSEDED":
-            raise Disowned(str(report.error))
+            raise LeaseLost(str(report.error))
         if self.run.storage is not None:
             self._write_trial_files(report)
         with self.study.transaction():  # a trial's last epoch and its end are one
             if report.note is not None:
                 self.study.note(number, report.note)
             if report.outcome is not None and epoch is None:
-                self.study.place(number, report.worker)
+                self.study.note_worker(number, report.worker)
             pruned = epoch is not None and self.study.record(number, epoch, report.worker)
             state = State.PRUNED if pruned else report.outcome and State(report.outcome)
             error = report.error
             if report.outcome == "COMPLETE":
-                self.study.trained(report)
+                self.study.note_result(report)
             if state and not pruned:
                 state, error = self._record_end(number, state, error)
         if epoch is not None and pruned is not None:
@@ -245,7 +245,7 @@ class Driver:
         epochs = self.study.epochs_of(number)
         with self.study.transaction():
             self.study.note(number, f"its {event} after epoch {epochs}; another one went on from there")
-            self.study.put_back(number)
+            self.study.requeue(number)
 
     def end_hanging(self, number: int) -> None:
         """Record that a trial hangs and its worker is about to be killed. The second time after the same

@@ -149,6 +149,11 @@ class Plan(BaseModel):
         searched = max(setting.choices) if isinstance(setting, ChoiceSetting) else setting.high
         return max(int(searched), fixed) if setting.when else int(searched)
 
+    @property
+    def max_trials(self) -> int | None:
+        """The most trials that the budget or a grid allows; None if unlimited."""
+        return sampler.max_trials(self.budget, self.sampler, self.space)
+
     def check_searchable(self, origin: str | None = None) -> None:
         """Raise PlanError unless there is something to search and something that ends it."""
         faults = []

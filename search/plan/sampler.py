@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from search.plan.budget import Budget
 from search.plan.fault import Fault, KeyPath, chosen
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space, grid_points
@@ -166,6 +167,12 @@ def notes(settings: Sampler, space: Space) -> list[str]:
 def grid_size(settings: Sampler, space: Space) -> int | None:
     """After how many trials nothing is left to try; None for samplers that go on for ever."""
     return grid_points(space.grid(settings.points)) if isinstance(settings, Grid) else None
+
+
+def max_trials(budget: Budget, settings: Sampler | None, space: Space) -> int | None:
+    """The most trials that the budget, or a grid, allows; None if unlimited."""
+    grid = None if settings is None else grid_size(settings, space)
+    return min((count for count in (budget.trials, grid) if count is not None), default=None)
 
 
 def numbers(space: Space) -> list[str]:

@@ -2,8 +2,7 @@
 
     from search.records import Sweep
 
-`Sweep` and the types it holds are loaded when they are first asked for, since reading a lock or a folder
-needs none of them.
+`Sweep` and the types it holds are loaded on first use, since a lock or a folder is read without them.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.records.sweep import (
         Confirmation,
-        Origin,
         Placement,
         PlanVersion,
+        RecordedPlan,
         RunDamaged,
         Session,
         State,
@@ -25,13 +24,14 @@ if TYPE_CHECKING:
         TestLook,
         TestSetOpening,
         Trial,
+        WarmStartSummary,
     )
 
 __all__ = [
     "Confirmation",
-    "Origin",
     "Placement",
     "PlanVersion",
+    "RecordedPlan",
     "RunDamaged",
     "Session",
     "State",
@@ -40,6 +40,7 @@ __all__ = [
     "TestLook",
     "TestSetOpening",
     "Trial",
+    "WarmStartSummary",
 ]
 
 

@@ -1,7 +1,7 @@
-"""What became of a search's best trials when they were trained again with fresh seeds.
+"""A confirmation: a search's best trials, trained again with fresh seeds.
 
-The best trial of a search is the luckiest of many: what it scored there flatters it. The figures
-here were not chosen by.
+The best trial of a search is the luckiest of many, so its score there is too high. Nothing was selected by
+the scores recorded here.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.racing.race import Elimination, Race, evaluate_race
+from search.records import schema
 from search.records.trial import State, Trial
 from trainable.contract import Metric
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A recipe in the race.
-
-    trial: the search's trial it comes from; None for the plan's default recipe, the reference.
-    recipe: whole, with the seed it had in the search. selected_on: what it scored there; None for
-    the reference. reruns: its trainings with fresh seeds, in the seeds' order, as far as they came.
-    fallen: why it is out of the race; None for those that are tied for the best. behind: the name of the
-    one that was found to be better; None where none was.
-    """
+    """A recipe in the race."""
 
     trial: int | None
+    """The search's trial that it comes from; None for the plan's default recipe, the reference."""
     recipe: Mapping[str, Any]
+    """Complete, with the seed it had in the search."""
     selected_on: float | None
+    """Its score in the search; None for the reference."""
     reruns: tuple[Trial, ...]
-    fallen: Elimination | None
-    behind: str | None = None
+    """Its trainings with fresh seeds so far, in the order of the seeds."""
+    elimination: Elimination | None
+    """Why it is out of the race; None for those that are tied for the best."""
+    beaten_by: str | None = None
+    """The name of the candidate that is better; None if there is none."""
 
     @property
     def name(self) -> str:
@@ -41,71 +41,72 @@ class Candidate:
 
     @property
     def complete(self) -> tuple[Trial, ...]:
-        """The reruns that came to their end."""
+        """The COMPLETE reruns, in the order of the seeds."""
         return tuple(rerun for rerun in self.reruns if rerun.state is State.COMPLETE)
 
     @property
     def scores(self) -> list[float]:
-        """Of the reruns that came to their end, in the seeds' order."""
+        """Of the COMPLETE reruns, in the order of the seeds."""
         return [rerun.score for rerun in self.complete if rerun.score is not None]
 
     @property
     def mean(self) -> float | None:
-        """Mean score over the seeds; None before the first rerun came to its end."""
+        """Mean of the scores; None before the first COMPLETE rerun."""
         return sum(self.scores) / len(self.scores) if self.scores else None
 
     @property
     def parameters(self) -> int | None:
-        """How many numbers it learns; None where that is not known."""
+        """How many numbers it learns; None if that is not known."""
         return next((rerun.parameters for rerun in self.complete if rerun.parameters is not None), None)
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The race among a search's best trials and its default recipe.
-
-    seeds: the fresh ones, in the order in which they are given out. confidence: that nothing is called
-    better which is not; half of what it leaves is the race's, half is the test set's.
-    candidates: those tied for the best first, as they are ranked: fewest parameters, then the best mean
-    over the seeds; then those that fell behind. compared: seeds at the last comparison.
-    decided: whether the race is over. sentence: where it stands, in words. environments: what its starts
-    ran on, the first one first.
-    """
+    """The race among a search's best trials and its default recipe."""
 
     seeds: tuple[int, ...]
+    """The fresh seeds, in the order in which they are used."""
     confidence: float
+    """The probability, at least, that no candidate is wrongly called better: half of the rest is spent on the
+    race, half on the test set."""
     candidates: tuple[Candidate, ...]
+    """Those tied for the best first: the fewest parameters, then the best mean; then the eliminated ones."""
     compared: int
+    """Seeds of each candidate at the last comparison."""
     decided: bool
+    """Whether the race is over."""
     sentence: str
+    """The state of the race, in words."""
     environments: tuple[Mapping[str, Any], ...] = ()
+    """What its starts ran on, the first one first."""
 
     @property
     def level(self) -> float:
-        """The share of false alarms allowed to each of the two, the race and the test set."""
+        """The probability of a false alarm that each of the two, race and test set, may have."""
         return (1 - self.confidence) / 2
 
     @property
     def tied(self) -> tuple[Candidate, ...]:
-        """Those that nothing was found to be better than, the winner first."""
-        return tuple(candidate for candidate in self.candidates if candidate.fallen is None)
+        """The candidates that no other is better than, the winner first."""
+        return tuple(candidate for candidate in self.candidates if candidate.elimination is None)
 
     @property
     def winner(self) -> Candidate | None:
-        """The first of those tied for the best; None before the race is over, or when all failed."""
+        """The first of those tied for the best; None before the race is over, and if all failed."""
         return self.tied[0] if self.decided and self.tied else None
 
     @property
     def reference(self) -> Candidate | None:
-        """The plan's default recipe; None where it is one of the trials too, or could not be trained."""
+        """The plan's default recipe; None if one of the trials has it too."""
         return next((candidate for candidate in self.candidates if candidate.trial is None), None)
 
     @property
     def finalists(self) -> tuple[Candidate, ...]:
-        """Who has earned a look at the test set: those tied for the best, and the reference."""
-        reference = self.reference
-        others = () if reference is None or reference.fallen is None else (reference,)
-        return tuple(each for each in (*self.tied, *others) if each.scores)
+        """The candidates to evaluate on the test set: those tied for the best, and the reference."""
+        finalists = list(self.tied)
+        if self.reference is not None and self.reference not in finalists:
+            finalists.append(self.reference)
+        return tuple(candidate for candidate in finalists if candidate.scores)
 
 
 def candidate_name(trial: int | None) -> str:
@@ -116,68 +117,75 @@ def candidate_name(trial: int | None) -> str:
 def read_confirmation(
     attributes: Mapping[str, Any], reruns: Sequence[Trial], metric: Metric
 ) -> tuple[Confirmation, Race] | None:
-    """The confirmation in a study (see `search.study.confirmation`), from its study's attributes and its
-    trials, and the race as its study needs it: by index. None before there was an entry."""
-    entries = [attributes[key] for key in sorted(attributes) if key.startswith("entry:")]
+    """The confirmation in a study's attributes and trials, and its race, in which a candidate is its index in
+    the entry; None before the first entry."""
+    entries = schema.ENTRIES.read(attributes)
     if not entries:
         return None
-    entry = entries[-1]
+    entry = entries[max(entries)]
+    entrants, seeds = entry["candidates"], entry["seeds"]
     trained = [
         {
-            trial.recipe["seed"]: trial
-            for trial in reruns
-            if not trial.abandoned and unseeded(trial.recipe) == unseeded(each["recipe"])
+            rerun.recipe["seed"]: rerun
+            for rerun in reruns
+            if not rerun.abandoned and unseeded(rerun.recipe) == unseeded(entrant["recipe"])
         }
-        for each in entry["candidates"]
+        for entrant in entrants
     ]
-    results = [{seed: _told(trial) for seed, trial in own.items()} for own in trained]
+    results = [
+        {seed: result for seed, rerun in own.items() if (result := _result(rerun)) is not None}
+        for own in trained
+    ]
     race = evaluate_race(
-        [{seed: told for seed, told in each.items() if told is not None} for each in results],
-        entry["seeds"],
+        results,
+        seeds,
         metric.direction,
         level=(1 - entry["confidence"]) / 2,
-        reference=next((at for at, each in enumerate(entry["candidates"]) if each["trial"] is None), -1),
+        reference=next((index for index, entrant in enumerate(entrants) if entrant["trial"] is None), -1),
     )
-    names = [candidate_name(each["trial"]) for each in entry["candidates"]]
-    candidates = {
-        index: Candidate(
-            trial=each["trial"],
-            recipe=each["recipe"],
-            selected_on=each["selected_on"],
-            reruns=tuple(own[seed] for seed in entry["seeds"] if seed in own),
-            fallen=(fallen := race.eliminated.get(index)),
-            behind=None if fallen is None or fallen.better is None else names[fallen.better],
+    names = [candidate_name(entrant["trial"]) for entrant in entrants]
+    candidates = []
+    for index, (entrant, own) in enumerate(zip(entrants, trained, strict=True)):
+        elimination = race.eliminated.get(index)
+        better = None if elimination is None else elimination.better
+        candidates.append(
+            Candidate(
+                trial=entrant["trial"],
+                recipe=entrant["recipe"],
+                selected_on=entrant["selected_on"],
+                reruns=tuple(own[seed] for seed in seeds if seed in own),
+                elimination=elimination,
+                beaten_by=None if better is None else names[better],
+            )
         )
-        for index, (each, own) in enumerate(zip(entry["candidates"], trained, strict=True))
-    }
 
     def size(index: int) -> float:
-        """A tie is won by the smaller network; behind that the order is the race's."""
-        known = candidates[index].parameters
-        return math.inf if known is None else float(known)
+        """The smallest network wins a tie; among equals the order is the race's."""
+        parameters = candidates[index].parameters
+        return math.inf if parameters is None else float(parameters)
 
     tied = sorted(race.remaining, key=size)
     confirmation = Confirmation(
-        seeds=tuple(entry["seeds"]),
+        seeds=tuple(seeds),
         confidence=entry["confidence"],
         candidates=tuple(candidates[index] for index in (*tied, *race.ranked[len(tied) :])),
         compared=race.compared,
         decided=race.decided,
         sentence=race.sentence(names),
-        environments=tuple(attributes[key] for key in sorted(attributes) if key.startswith("environment:")),
+        environments=tuple(schema.ENVIRONMENTS.read(attributes).values()),
     )
     return confirmation, race
 
 
-def _told(trial: Trial) -> float | str | None:
-    """What a rerun says in the race; None while it is not over."""
-    if trial.state is State.COMPLETE:
-        return trial.score
-    if trial.state in (State.DIVERGED, State.FAILED):
-        return f"with seed {trial.recipe['seed']} it {trial.state.lower()}: {trial.error}"
+def _result(rerun: Trial) -> float | str | None:
+    """A rerun's score, or why it has none, as a sentence; None while it is not over."""
+    if rerun.state is State.COMPLETE:
+        return rerun.score
+    if rerun.state in (State.DIVERGED, State.FAILED):
+        return f"with seed {rerun.recipe['seed']} it {rerun.state.lower()}: {rerun.error}"
     return None
 
 
 def unseeded(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe without its seed: what a candidate is."""
+    """The recipe without its seed, by which candidates are compared."""
     return {name: value for name, value in recipe.items() if name != "seed"}

@@ -1,4 +1,4 @@
-"""On what a search ran: versions, code, machine. Enough to tell why figures differ elsewhere."""
+"""What a search ran on: versions, code, machine. Enough to explain why figures differ elsewhere."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PACKAGES = ("benchsweep", "torch", "ray", "optuna", "numpy", "scikit-learn", "py
 
 
 def environment(data_fingerprint: str | None, trainable: str) -> dict[str, Any]:
-    """Plain values: versions, commit and whether the tree differs from it (None outside a git
-    checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the
-    module `trainable`, which must have been imported."""
+    """As plain values: versions, commit and whether the working tree differs from it (None outside a git
+    checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the module
+    `trainable`, which must have been imported."""
     source = sys.modules[trainable].__file__
     commit, dirty = _commit(CODE_FOLDER)
     return {
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
+        "versions": {name: number for name in PACKAGES if (number := _version(name)) is not None},
         "commit": commit,
         "dirty": dirty,
         "host": socket.gethostname(),
@@ -54,18 +54,18 @@ def _commit(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    finished = subprocess.run(
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
     )
-    return done.stdout.strip()
+    return finished.stdout.strip()
 
 
 def _processor() -> str:
-    """The processor's own name: another model rounds otherwise."""
+    """The processor's model: others round differently."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass  # not Linux: the platform's answer will do
+        pass  # not Linux
     return platform.processor() or platform.machine()

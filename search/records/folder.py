@@ -1,4 +1,4 @@
-"""The run directory: where everything lies."""
+"""The run directory: the path of everything in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from trainable.storage.remote import RemoteFolder
 
 
 class NotARun(InputError):
-    """The folder named holds no run."""
+    """The folder holds no run."""
 
 
-def below(storage: str | None, *names: str) -> str | None:
-    """The address of a folder in the one at `storage`; None where there is none."""
+def subfolder(storage: str | None, *names: str) -> str | None:
+    """The address of a folder in the one at `storage`; None if that is None."""
     if storage is None:
         return None
     folder = RemoteFolder(storage)
@@ -27,22 +27,23 @@ def below(storage: str | None, *names: str) -> str | None:
 
 @dataclass(frozen=True)
 class TrialFolder:
-    """What one trial leaves: only its own worker writes here, or with storage only the driver. storage: the
-    address of its folder for checkpoints, where they do not lie here."""
+    """What one trial leaves: only its own worker writes here, or with remote storage only the driver."""
 
     path: Path
+    """Absolute."""
     storage: str | None = None
+    """The address of the folder that holds its checkpoint; None if that is this one."""
 
     @property
     def checkpoint(self) -> CheckpointLocation:
-        """The training's whole state after its last epoch."""
+        """The complete state of the training after its last epoch."""
         if self.storage is not None:
             return RemoteFolder(self.storage)
         return self.path / "checkpoint.safetensors"
 
     @property
     def epochs(self) -> Path:
-        """One JSON line an epoch."""
+        """A line of JSON for each epoch (`trainable.epoch.Epoch`)."""
         return self.path / "epochs.jsonl"
 
     @property
@@ -52,30 +53,29 @@ class TrialFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the worker that trains the trial, as long as it lives."""
+        """Locked by the worker that trains the trial, until its process ends."""
         return self.path / "lock"
 
     def drop_checkpoint(self) -> None:
-        """Remove the state of a trial that will not go on. Raises OSError where remote storage does not
+        """Remove the checkpoint of a trial that will not go on. Raises OSError if remote storage does not
         answer within seconds."""
-        place = self.checkpoint
-        remove(place.within(5.0) if isinstance(place, RemoteFolder) else place)
+        checkpoint = self.checkpoint
+        remove(checkpoint.within(5.0) if isinstance(checkpoint, RemoteFolder) else checkpoint)
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's directory and the names inside it. `path` is absolute. storage: the address of the folder
-    where its trials' checkpoints lie, where that is not here."""
+    """One run's directory and the names inside it."""
 
     path: Path
+    """Absolute."""
     storage: str | None = None
+    """The address of the folder that holds its trials' checkpoints; None if they lie here."""
 
     @classmethod
     def named(cls, name: str, runs: Path) -> RunFolder:
-        """The folder of the run `name` below `runs`, whether or not it exists.
-
-        Raises ValueError for a name that would not be one plain folder.
-        """
+        """The folder of the run `name` in `runs`, whether or not it exists. Raises ValueError for a name that
+        cannot be a folder's."""
         if not NAME.fullmatch(name):
             raise ValueError(
                 f"a run's name must be 1 to 100 letters, digits, dots, dashes or underscores and "
@@ -85,26 +85,26 @@ class RunFolder:
 
     @classmethod
     def existing(cls, folder: Path) -> RunFolder:
-        """The run in `folder`. Raises NotARun when there is none."""
+        """The run in `folder`. Raises NotARun if there is none."""
         run = cls(folder.absolute())
         if not run.begun:
             raise NotARun(
-                f"a run's folder holds a plan.toml, but {run.path} "
-                f"{'has none' if run.path.is_dir() else 'does not exist'}; "
-                f"`benchsweep list` shows the runs there are"
+                f"a run's folder must hold a plan.toml, but {run.path} "
+                f"{'has none' if run.path.is_dir() else 'does not exist'}",
+                "`benchsweep list` shows the runs",
             )
         return run
 
     @classmethod
     def all(cls, runs: Path) -> list[RunFolder]:
-        """Every run below `runs`, by name."""
+        """Every run in `runs`, by name."""
         if not runs.is_dir():
             return []
         return [cls(plan.parent.absolute()) for plan in sorted(runs.glob("*/plan.toml"))]
 
     @property
     def begun(self) -> bool:
-        """Whether there is a run: its plan, or a journal, which holds the plan too."""
+        """Whether there is a run: a plan, or a journal, which holds the plan too."""
         return self.plan.is_file() or (self.journal.is_file() and self.journal.stat().st_size > 0)
 
     @property
@@ -113,16 +113,16 @@ class RunFolder:
 
     @property
     def owned(self) -> Path:
-        """The folder of the run that is owned for what happens here."""
+        """The folder of the run that a process must own to write here."""
         return self.path
 
     @property
     def reference(self) -> str:
-        """The run as commands take it from here: its name where it lies in ./runs, else its path."""
+        """The run as a command takes it here: its name if it lies in ./runs, else its path."""
         if self.path.parent == Path("runs").absolute():
             return self.name
-        below = self.path.is_relative_to(Path.cwd())
-        return str(self.path.relative_to(Path.cwd()) if below else self.path)
+        inside = self.path.is_relative_to(Path.cwd())
+        return str(self.path.relative_to(Path.cwd()) if inside else self.path)
 
     @property
     def plan(self) -> Path:
@@ -134,32 +134,32 @@ class RunFolder:
 
     @property
     def journal(self) -> Path:
-        """Optuna's journal of the study: the truth."""
+        """Optuna's journal of the study, which everything else is read from."""
         return self.path / "study.journal"
 
     @property
     def lock(self) -> Path:
-        """Held by the process that runs the search."""
+        """Locked by the process that owns the run."""
         return self.path / "lock"
 
     @property
     def stop_request(self) -> Path:
-        """Who asked the owner to stop: host, pid and time, as JSON. Gone once it is heeded."""
+        """Who asked the owner to stop: host, pid and time, as JSON. The owner removes it."""
         return self.path / "stop.json"
 
     @property
     def warm_start(self) -> Path:
-        """The trials of another run that seed this one's sampler."""
+        """The trials of another run that this one's sampler learns from."""
         return self.path / "warm_start.json"
 
     @property
     def final(self) -> Path:
-        """The folder of the model that was trained with the validation images too."""
+        """The folder of the model that was trained on the validation images too."""
         return self.path / "final"
 
     @property
     def openings(self) -> Path:
-        """Every look at the test set."""
+        """Each time that models were evaluated on the test set."""
         return self.path / "test_openings.json"
 
     @property
@@ -169,35 +169,35 @@ class RunFolder:
 
     @property
     def engine(self) -> Path:
-        """Ray Tune's own scratch; nothing here is read."""
+        """Ray Tune's own files, which nothing reads."""
         return self.path / "ray"
 
     @property
     def confirmation(self) -> RunFolder:
-        """Where the best trials are trained again, with a study of their own."""
-        return _ConfirmationFolder(self.path / "confirmation", below(self.storage, "confirmation"))
+        """Where the best trials are trained again, with a journal of their own."""
+        return _ConfirmationFolder(self.path / "confirmation", subfolder(self.storage, "confirmation"))
 
     @property
     def records(self) -> tuple[Path, ...]:
-        """What the run is read from, files and folders: nothing else may write here."""
+        """The run's own files and folders: an option that names a file to write must not name one of them."""
         own = (self.plan, self.environment, self.journal, self.lock, self.stop_request, self.warm_start)
         folders = (self.path / "trials", self.path / "confirmation", self.final, self.engine)
         models = (self.path / "model.safetensors", self.path / "mnist_model.pth")
         return (*own, self.openings, self.log, *folders, *models)
 
     def clear(self) -> None:
-        """Remove what a start left that never came to a trial."""
+        """Remove what a start left that suggested no trial."""
         for path in (self.journal, self.environment, self.warm_start):
             path.unlink(missing_ok=True)
 
     def trial(self, number: int) -> TrialFolder:
         """The folder of trial `number`."""
         name = f"{number:05d}"
-        return TrialFolder(self.path / "trials" / name, below(self.storage, "trials", name))
+        return TrialFolder(self.path / "trials" / name, subfolder(self.storage, "trials", name))
 
 
 class _ConfirmationFolder(RunFolder):
-    """A folder like a run's, inside a run's, whose owner it shares."""
+    """A folder like a run's, inside the run's, with the same owner."""
 
     @property
     def owned(self) -> Path:

@@ -1,8 +1,8 @@
 """The journal file of a study: repaired before it is written to, then written by one process.
 
-Its lines are Optuna's, so that Optuna's tools read it. What belongs together, such as an epoch and
-the verdict on it, is one transaction: one write, of lines that say how many of them follow. A
-journal whose end lacks some of a transaction is read, and repaired, as if none of it were there.
+Its lines are Optuna's, so that Optuna's tools read it. What belongs together, such as an epoch and the
+verdict on it, is one transaction: one write, of lines that say how many of them follow. A journal whose end
+lacks part of a transaction is read, and repaired, as if none of it were there.
 """
 
 from __future__ import annotations
@@ -19,37 +19,39 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
+from search.records.lease import file_identity
 from trainable.errors import BenchsweepError
 
-_MORE = "more"  # the key that Optuna does not look at: how many lines of the transaction follow
+_MORE = "more"
+"""A key that Optuna ignores: how many lines of the transaction follow."""
 _BLOCK = 1 << 20
+"""Bytes that are read from the end of a journal at first."""
 
 
 class JournalDamaged(BenchsweepError, ValueError):
     """A line before the last cannot be read; says which."""
 
 
-class Journal(BaseJournalBackend):
-    """The file as Optuna reads and writes it. Writing is for the run's owner alone, which is why
-    it needs no lock: Optuna's would outlive a killed writer and make the next one wait 30 seconds.
-    """
+class JournalFile(BaseJournalBackend):
+    """The file as Optuna reads and writes it. Only the run's owner writes, so no lock is needed: Optuna's
+    would outlive a killed writer and make the next one wait for 30 seconds."""
 
     def __init__(self, path: Path, guard: Callable[[], None] | None = None) -> None:
-        """guard: called before each write, to raise where this process may not write any more."""
+        """guard: called before each write; raises where this process may not write any more."""
         self._path = path
         self._guard = guard
         if not path.exists():
             path.touch()
-        self._identity = _identity(path)
-        self._count, self._offset = 0, 0  # what was read of the file: lines, bytes
+        self._identity = file_identity(path)
+        self._count, self._offset = 0, 0  # lines and bytes that were read so far
         self._pending: list[dict[str, Any]] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """What is appended inside is written at the end, in one piece, and read back before.
+        """Write what is appended inside at once when the block ends; inside, it can be read already.
 
-        When something is raised inside nothing is written, and the study in memory is ahead of the
-        file: it must not be used any more.
+        If the block raises, nothing is written, and the study in memory is ahead of the file: it must not be
+        used any more.
         """
         if self._pending is not None:
             yield  # part of the outer one
@@ -64,43 +66,43 @@ class Journal(BaseJournalBackend):
             self._pending = None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Raises OSError, with the file as it was before."""
+        """Raises OSError and leaves the file as it was."""
         if self._pending is not None:
             self._pending += logs
         else:
             self._write(logs)
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Whole transactions only. Raises JournalDamaged."""
+        """Returns complete transactions only. Raises JournalDamaged."""
         pending = self._pending or []
         if log_number_from < self._count:
             self._count = self._offset = 0
         skipped = log_number_from - self._count
-        logs = list(self._fresh()) if not pending else []
+        logs = list(self._read_new()) if not pending else []
         return (logs + pending)[skipped:]
 
-    def _fresh(self) -> Iterator[dict[str, Any]]:
-        """The lines that were added to the file since it was last read."""
+    def _read_new(self) -> Iterator[dict[str, Any]]:
+        """The lines that were appended since the file was last read."""
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            group: list[dict[str, Any]] = []
+            transaction: list[dict[str, Any]] = []
             size = 0
             for line in file:
                 if not line.endswith(b"\n"):
                     return
-                held = _line(line)
-                if held is None:
-                    raise _damaged(self._path, self._count + len(group) + 1)
-                group.append(held)
+                log = _parse(line)
+                if log is None:
+                    raise _damaged(self._path, self._count + len(transaction) + 1)
+                transaction.append(log)
                 size += len(line)
-                if not group[-1].get(_MORE):
-                    yield from group
-                    self._count += len(group)
+                if not log.get(_MORE):
+                    yield from transaction
+                    self._count += len(transaction)
                     self._offset += size
-                    group, size = [], 0
+                    transaction, size = [], 0
 
     def _write(self, logs: list[dict[str, Any]]) -> int:
-        """Append the lines as one transaction; returns their bytes."""
+        """Append the lines as one transaction; returns their size in bytes."""
         if self._guard is not None:
             self._guard()
         last = len(logs) - 1
@@ -109,9 +111,9 @@ class Journal(BaseJournalBackend):
         content = text.encode()
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         try:
-            if _identity(file) != self._identity:
+            if file_identity(file) != self._identity:
                 raise FileNotFoundError(
-                    errno.ENOENT, "another file is in the place of the journal", str(self._path)
+                    errno.ENOENT, "the journal was replaced by another file", str(self._path)
                 )
             before = os.fstat(file).st_size
             try:
@@ -128,40 +130,51 @@ class Journal(BaseJournalBackend):
         return len(content)
 
 
-def open_journal(path: Path) -> JournalStorage:
-    """The study's storage. Writing to it is for the run's owner alone."""
-    return JournalStorage(Journal(path))
+class StudyStorage(JournalStorage):
+    """A journal as the storage of its study. Only the run's owner may write to it."""
+
+    def __init__(self, path: Path, guard: Callable[[], None] | None = None) -> None:
+        """guard: as for JournalFile. Raises JournalDamaged."""
+        self._file = JournalFile(path, guard)
+        super().__init__(self._file)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As `JournalFile.transaction`."""
+        with self._file.transaction():
+            yield
 
 
 @dataclass(frozen=True)
-class Survey:
-    """A journal's lines that can be read, its size, and how much of it is whole (bytes): what lies
-    beyond is a torn transaction."""
+class JournalCheck:
+    """What a journal holds."""
 
     lines: int
+    """Lines of complete transactions."""
     size: int
-    whole: int
+    """Bytes of the file."""
+    complete: int
+    """Bytes of complete transactions; what follows them is a torn one."""
 
 
-def survey(path: Path) -> Survey:
-    """Read the whole journal. Raises JournalDamaged when a line before the last is not JSON."""
+def check_journal(path: Path) -> JournalCheck:
+    """Read a journal to its end. Raises JournalDamaged if a line before the last is not JSON."""
     size = path.stat().st_size  # once: a live run may append meanwhile
-    whole = size - _torn(path, size)
+    complete = size - _torn(path, size)
     lines = read = 0
     with path.open("rb") as file:
         for line in file:
-            if read >= whole:
+            if read >= complete:
                 break
             lines, read = lines + 1, read + len(line)
-            if _line(line) is None:
+            if _parse(line) is None:
                 raise _damaged(path, lines)
-    return Survey(lines, size, whole)
+    return JournalCheck(lines, size, complete)
 
 
 def repair(path: Path) -> str | None:
-    """Cut a torn transaction off the end, which a full disk or a power cut leaves; the run's owner
-    calls this before it writes. Returns a sentence when something was cut. Only the end is read.
-    """
+    """Cut off a torn transaction at the end, which a full disk or a power failure leaves; the run's owner
+    calls this before it writes. Returns a sentence about what was cut, or None. Only the end is read."""
     if not path.exists():
         return None
     size = path.stat().st_size
@@ -169,36 +182,36 @@ def repair(path: Path) -> str | None:
     if not torn:
         return None
     os.truncate(path, size - torn)
-    return f"{path.name} ended in a torn line of {torn} bytes, which was cut"
+    return f"{path.name} ended in a torn line of {torn} bytes, which was cut off"
 
 
 def _torn(path: Path, size: int) -> int:
-    """How many of the first `size` bytes, at their end, belong to a transaction that is not whole."""
+    """How many of the first `size` bytes, at their end, belong to an incomplete transaction."""
     block = _BLOCK
     with path.open("rb") as file:
         while True:
             start = max(0, size - block)
             file.seek(start)
             content = file.read(size - start)
-            lines = content.split(b"\n")  # of which the last is empty, or has no end
-            first = len(lines.pop(0)) + 1 if start else 0  # its beginning lies before the block
+            lines = content.split(b"\n")  # the last one is empty, or has no end
+            first = len(lines.pop(0)) + 1 if start else 0  # it begins before the block
             lines.pop()
-            if lines and _line(lines[-1]) is None:
+            if lines and _parse(lines[-1]) is None:
                 lines.pop()
-            while lines and (_line(lines[-1]) or {}).get(_MORE):
+            while lines and (_parse(lines[-1]) or {}).get(_MORE):
                 lines.pop()
             if lines or not start:
                 return len(content) - first - sum(len(line) + 1 for line in lines)
             block *= 4
 
 
-def _line(text: bytes) -> dict[str, Any] | None:
-    """What a journal's line holds; None where it is no such line."""
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The log in a line; None if it is not one."""
     try:
-        held = json.loads(text)
+        log = json.loads(line)
     except ValueError:
         return None
-    return held if isinstance(held, dict) else None
+    return log if isinstance(log, dict) else None
 
 
 def _damaged(path: Path, line: int) -> JournalDamaged:
@@ -206,8 +219,3 @@ def _damaged(path: Path, line: int) -> JournalDamaged:
         f"every line of a journal must be JSON, but line {line} of {path} is not",
         "restore the file from a copy, or start the run again under another name",
     )
-
-
-def _identity(file: Path | int) -> tuple[int, int]:
-    found = os.fstat(file) if isinstance(file, int) else file.stat()
-    return found.st_dev, found.st_ino

@@ -1,8 +1,9 @@
 """Who owns a run where locks do not reach: on a network file system that keeps each machine's to itself.
 
-The owner writes a file of the next number, which a link makes for one alone, and touches it every two
-seconds. Another machine that finds it waits until it has not been touched for twelve. An owner that stood
-still, as a closed laptop does, trusts itself for six seconds only, then looks again before it writes.
+The owner creates a file with the next number, which succeeds for one process alone, and renews it every two
+seconds (its heartbeat). Another machine that finds it waits until it was not renewed for twelve seconds. An
+owner that was suspended, like a closed laptop, trusts its own lease for six seconds only; then it renews it
+and looks for a newer one before it writes.
 """
 
 from __future__ import annotations
@@ -23,36 +24,43 @@ from typing import ClassVar
 
 from trainable.errors import BenchsweepError
 
-BEAT, TRUST, PATIENCE = 2.0, 6.0, 12.0
-"""Seconds between two touches; that the owner trusts the last one; that another waits for the next."""
+HEARTBEAT = 2.0
+"""Seconds from one renewal to the next."""
+TRUST = 6.0
+"""Seconds after a renewal for which the owner takes the lease for its own."""
+PATIENCE = 12.0
+"""Seconds without a renewal after which another machine takes the run over."""
 _SETTLING = 1.0
-"""Seconds after which what two machines did at the same moment is seen by both."""
+"""Seconds after which every machine sees what two of them did at the same moment."""
 _NAME = re.compile(r"lease\.(\d{6})\.json")
 
 
-class Disowned(BenchsweepError, RuntimeError):
-    """Another process owns the run now, since this one was not heard of; says which."""
+class LeaseLost(BenchsweepError, RuntimeError):
+    """Another process took the run over, because this one did not renew its lease; says which."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that holds a run: host, process id, and when it took it (UTC, ISO 8601). kernel: which
-    one's locks it sees; "" where that is not known."""
+    """The process that owns a run."""
 
     host: str
+    """Its host's name."""
     pid: int
+    """Its process id there."""
     since: str
+    """When it took the run (UTC, ISO 8601)."""
     kernel: str = field(default="", repr=False)
+    """The kernel whose locks it sees; "" if that is not on record."""
 
     @classmethod
     def of_this_process(cls) -> Owner:
-        """From now on."""
+        """The current process, owning since now."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(socket.gethostname(), os.getpid(), now, _kernel())
 
     @property
-    def reached_by_locks(self) -> bool:
-        """Whether it runs on this very machine, so that the kernel tells whether it lives."""
+    def shares_kernel(self) -> bool:
+        """Whether it runs on this machine, so that a lock tells whether it lives."""
         return self.kernel in ("", _kernel())
 
     def __str__(self) -> str:
@@ -60,8 +68,8 @@ class Owner:
 
 
 def _now() -> float:
-    """Seconds that have passed, those that a closed laptop slept among them."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)  # Linux's, on which alone the other one stands still
+    """Seconds, including those for which the machine was suspended."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)  # on Linux the monotonic clock leaves them out
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
@@ -73,136 +81,144 @@ def _kernel() -> str:
 
 
 class Lease:
-    """One owner's hold of a folder, for as long as it is renewed."""
+    """One owner's claim to a folder, for as long as it is renewed."""
 
-    held: ClassVar[dict[Path, Lease]] = {}
+    active: ClassVar[dict[Path, Lease]] = {}
     """Those of this process, by folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = _identity(path)
+        self._file = file_identity(path)
         self._next = _numbered(path.parent, _number(path) + 1)
-        self._touched = _now()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._renewed = _now()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._heartbeat, name="lease", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Raise Disowned unless the folder is still this process's to write to."""
-        if _now() - self._touched > TRUST:
-            self._touch()
+        """Raise LeaseLost unless the folder is still this process's to write to."""
+        if _now() - self._renewed > TRUST:
+            self._renew()
             time.sleep(_SETTLING)
         if not (self._path.parent / "study.journal").exists():
-            return  # the folder has gone, which the write that is to come tells better
-        if _identity(self._path) != self._file or self._next.exists():
-            found = newest(self._path.parent)
-            raise Disowned(
-                f"{self._path.parent.name} is owned by {found[1] if found else 'nobody'} now: this process "
-                f"was not heard of for {PATIENCE:.0f} s, and has written nothing since"
+            return  # the folder is gone, which the write that follows reports better
+        if file_identity(self._path) != self._file or self._next.exists():
+            current = current_lease(self._path.parent)
+            raise LeaseLost(
+                f"{self._path.parent.name} is owned by {current[1] if current else 'nobody'} now: this "
+                f"process did not renew its lease for {PATIENCE:.0f} s, and has written nothing since"
             )
 
-    def _touch(self) -> None:
-        with suppress(OSError):  # that of a folder which cannot be reached is told by what is written there
+    def _renew(self) -> None:
+        with suppress(OSError):  # if the folder cannot be reached, the next write reports it
             os.utime(self._path)
-            self._touched = _now()
+            self._renewed = _now()
 
-    def _beat(self) -> None:
-        while not self._over.wait(BEAT):
-            self._touch()
+    def _heartbeat(self) -> None:
+        while not self._ended.wait(HEARTBEAT):
+            self._renew()
 
     def end(self) -> None:
-        """Let the folder go, unless another owner has it."""
-        self._over.set()
+        """Give the folder up, unless another owner has it."""
+        self._ended.set()
         self._thread.join()
-        if _identity(self._path) == self._file:
+        if file_identity(self._path) == self._file:
             self._path.unlink(missing_ok=True)
 
 
 @contextmanager
-def leased(folder: Path, owner: Owner, say: Callable[[str], None]) -> Iterator[Owner | None]:
-    """Hold the folder for `owner`, this process, which has its lock; yields None. Where another machine's
-    process holds it, yields that one, and nothing is held. say: told what is being waited for."""
+def hold_lease(folder: Path, owner: Owner, say: Callable[[str], None]) -> Iterator[Owner | None]:
+    """Hold the folder's lease for `owner`, this process, which has its lock; yields None. If a process on
+    another machine holds it, yields that one instead. say: called with a sentence about what is waited
+    for."""
     while True:
-        found = newest(folder)
-        if found is not None and not found[1].reached_by_locks and _lives(*found, say):
-            yield found[1]
+        current = current_lease(folder)
+        if current is not None and not current[1].shares_kernel and _is_renewed(*current, say):
+            yield current[1]
             return
-        path = _made(folder, 1 if found is None else _number(found[0]) + 1, owner)
+        path = _create(folder, 1 if current is None else _number(current[0]) + 1, owner)
         if path is not None:
             break
-    if found is not None:
-        found[0].unlink(missing_ok=True)
-        if not found[1].reached_by_locks:
-            time.sleep(_SETTLING)  # what it was writing is there, or is never written
-    lease = Lease.held[folder.resolve()] = Lease(path)
+    if current is not None:
+        current[0].unlink(missing_ok=True)
+        if not current[1].shares_kernel:
+            time.sleep(_SETTLING)  # what the former owner was writing has arrived by then, or never does
+    lease = Lease.active[folder.resolve()] = Lease(path)
     try:
         yield None
     finally:
-        del Lease.held[folder.resolve()]
+        del Lease.active[folder.resolve()]
         lease.end()
 
 
-def guard(folder: Path) -> Callable[[], None]:
-    """What raises Disowned once the folder is not this process's any more: its lease's `check`. Nothing to
-    ask where it has none."""
-    lease = Lease.held.get(folder.resolve())
-    return _free if lease is None else lease.check
+def write_guard(folder: Path) -> Callable[[], None]:
+    """A function that raises LeaseLost once the folder is not this process's any more: its lease's `check`.
+    Without a lease it does nothing."""
+    lease = Lease.active.get(folder.resolve())
+    return (lambda: None) if lease is None else lease.check
 
 
-def _free() -> None:
-    pass
-
-
-def newest(folder: Path) -> tuple[Path, Owner] | None:
-    """The lease in force on a folder, and whose it is."""
+def current_lease(folder: Path) -> tuple[Path, Owner] | None:
+    """The lease in force on a folder, and its owner; None if there is none."""
     names = sorted((name for name in _names(folder) if _NAME.fullmatch(name)), reverse=True)
     for name in names:
-        with suppress(OSError, ValueError, TypeError, KeyError):  # ended just now
-            told = json.loads((folder / name).read_text())
-            return folder / name, Owner(**{key: told[key] for key in ("host", "pid", "since", "kernel")})
+        with suppress(OSError, ValueError, TypeError, KeyError):  # it ended just now
+            stored = json.loads((folder / name).read_text())
+            return folder / name, Owner(**{key: stored[key] for key in ("host", "pid", "since", "kernel")})
     return None
 
 
-def elsewhere(folder: Path) -> Owner | None:
-    """The owner of a folder on another machine, as far as is seen without waiting."""
-    found = newest(folder)
-    if found is None or found[1].reached_by_locks:
+def remote_owner(folder: Path) -> Owner | None:
+    """The owner of a folder on another machine, as far as that shows without waiting; None if there is
+    none."""
+    current = current_lease(folder)
+    if current is None or current[1].shares_kernel:
         return None
     with suppress(OSError):
-        if time.time() - found[0].stat().st_mtime < PATIENCE:
-            return found[1]
+        if time.time() - current[0].stat().st_mtime < PATIENCE:
+            return current[1]
     return None
+
+
+def file_identity(file: Path | int) -> tuple[int, int] | None:
+    """What tells a file, given by its path or its descriptor, from one that replaced it; None if it is
+    gone."""
+    try:
+        status = os.fstat(file) if isinstance(file, int) else file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _names(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
-        return os.listdir(folder)  # noqa: PTH208  not a stat a file, on what may be far away
+        return os.listdir(folder)  # noqa: PTH208  no stat for each file, on a file system that may be slow
     return []
 
 
-def _lives(path: Path, owner: Owner, say: Callable[[str], None]) -> bool:
-    """Whether the lease is touched within PATIENCE."""
-    before, until = _touched(path), _now() + PATIENCE
-    say(f"{path.parent.name} was last held by {owner}; waiting {PATIENCE:.0f} s to see whether it still is")
-    while _now() < until:
+def _is_renewed(path: Path, owner: Owner, say: Callable[[str], None]) -> bool:
+    """Whether the lease is renewed within PATIENCE seconds."""
+    before, deadline = _renewal_time(path), _now() + PATIENCE
+    say(f"{path.parent.name} was last owned by {owner}; waiting {PATIENCE:.0f} s to see whether it still is")
+    while _now() < deadline:
         time.sleep(0.2)
-        now = _touched(path)
+        now = _renewal_time(path)
         if now is None:
-            return False  # it was let go
+            return False  # it was given up
         if now != before:
             return True
     return False
 
 
-def _touched(path: Path) -> int | None:
+def _renewal_time(path: Path) -> int | None:
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return None
 
 
-def _made(folder: Path, number: int, owner: Owner) -> Path | None:
-    """The lease of that number, made whole; None where another process was first."""
+def _create(folder: Path, number: int, owner: Owner) -> Path | None:
+    """Create the lease of that number, with its content; None if another process was first."""
     path, content = _numbered(folder, number), json.dumps(asdict(owner)) + "\n"
     draft = folder / f".lease.{secrets.token_hex(8)}.tmp"
     try:
@@ -227,11 +243,3 @@ def _numbered(folder: Path, number: int) -> Path:
 
 def _number(path: Path) -> int:
     return int(path.name.split(".")[1])
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

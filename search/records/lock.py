@@ -1,38 +1,42 @@
-"""Who owns a run: one process at a time, by a lock that the kernel drops when it dies, and by a lease where
-that lock does not reach another machine."""
+"""Who owns a run: one process at a time, by a lock that the kernel drops when the process dies, and by a
+lease where the lock does not reach another machine."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from search.records.folder import RunFolder
-from search.records.lease import Owner, elsewhere, leased
+from search.records.lease import Owner, hold_lease, remote_owner
 from trainable.errors import BenchsweepError
+from trainable.storage.lock import lock_file
+
+_PATIENCE = 0.5
+"""Seconds to wait for a lock: who only looks whether a run is owned holds it for an instant."""
 
 
-class Owned(BenchsweepError, RuntimeError):
+class RunOwned(BenchsweepError, RuntimeError):
     """Another live process owns the run; says which."""
 
 
 @contextmanager
 def owning(path: Path, say: Callable[[str], None] | None = None) -> Iterator[Owner]:
-    """Hold the run whose lock lies at `path`. A dead owner's lock is taken over, at once if it was on this
-    machine, else once it has not been heard of for `lease.PATIENCE`, which `say` is told.
+    """Own the run whose lock is at `path`, for the length of the block.
 
-    Raises Owned with the live owner's name.
+    A dead owner's lock is taken over: at once if it ran on this machine, else once its lease was not renewed
+    for `lease.PATIENCE` seconds. say: called with a sentence about what is waited for.
+
+    Raises RunOwned with the live owner's name.
     """
     with path.open("a+") as file:
-        if not _take(file, patience=0.5):
+        if not lock_file(file, _PATIENCE):
             raise _owned(path, _read(file))
         owner = Owner.of_this_process()
-        with leased(path.parent, owner, say or _silent) as other:
+        with hold_lease(path.parent, owner, say or (lambda sentence: None)) as other:
             if other is not None:
                 raise _owned(path, other)
             file.truncate(0)
@@ -42,40 +46,22 @@ def owning(path: Path, say: Callable[[str], None] | None = None) -> Iterator[Own
             yield owner
 
 
-def _silent(sentence: str) -> None:
-    pass
-
-
-def _owned(path: Path, owner: Owner | None) -> Owned:
-    return Owned(
-        f"a run has one owner at a time, but {path.parent.name} is held by {owner or 'another process'}; "
-        f"wait for it, or stop it with `benchsweep stop {RunFolder(path.parent).reference}`"
-    )
-
-
 def owner_of(path: Path) -> Owner | None:
-    """The live owner of the run whose lock lies at `path`; None when nobody holds it."""
+    """The live owner of the run whose lock is at `path`; None if nobody owns it."""
     try:
         with path.open("r") as file:
-            if not _take(file, patience=0.0, shared=True):
+            if not lock_file(file, 0.0, shared=True):
                 return _read(file)
     except FileNotFoundError:
         return None
-    return elsewhere(path.parent)
+    return remote_owner(path.parent)
 
 
-def _take(file: IO[str], patience: float, shared: bool = False) -> bool:
-    """Try to lock for `patience` seconds: a reader that only looks holds it for an instant."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.02)
-        else:
-            return True
+def _owned(path: Path, owner: Owner | None) -> RunOwned:
+    return RunOwned(
+        f"a run has one owner at a time, but {path.parent.name} is owned by {owner or 'another process'}",
+        f"wait for it, or stop it with `benchsweep stop {RunFolder(path.parent).reference}`",
+    )
 
 
 def _read(file: IO[str]) -> Owner | None:

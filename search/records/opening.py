@@ -1,4 +1,4 @@
-"""A look at the sealed test set, as it is recorded."""
+"""The evaluations on the sealed test set, as they are recorded."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from trainable.evaluation.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class TestLook:
-    """What one model did on the test set.
-
-    trial: whose recipe it was trained by; None for the plan's default recipe. seed: it was trained with.
-    parameters: how many numbers it learned; None where it has no such count. weights_sha256: of its
-    weights; None where there are none. evaluation: with its mistakes only where the model is the one that
-    the run keeps.
-    """
+    """How one model did on the test set."""
 
     trial: int | None
+    """The trial whose recipe it was trained by; None for the plan's default recipe."""
     seed: int
+    """The seed it was trained with."""
     evaluation: Evaluation
+    """Holds the mistakes only if the run keeps this model."""
     parameters: int | None
+    """How many numbers it learned; None if its trainable does not tell."""
     weights_sha256: str | None
+    """The SHA-256 of its weights; None if its trainable has no such sum."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """As plain values."""
         return {**vars(self), "evaluation": self.evaluation.to_json()}
 
     @classmethod
@@ -38,25 +37,26 @@ class TestLook:
 
 @dataclass(frozen=True)
 class TestSetOpening:
-    """One opening of the test set: when, why, for how many models, and what was seen of each.
-
-    looks: none for an opening that was announced and then cut off. overlap: how many of the test set's
-    examples are also among those trained or chosen by; None where the data cannot tell.
-    """
+    """One opening of the test set. It is recorded before it happens."""
 
     time: datetime
+    """UTC."""
     reason: str
+    """Why, as half a sentence: "figures of trial 3, …"."""
     models: int
+    """How many models were to be evaluated."""
     looks: tuple[TestLook, ...] = ()
+    """What came of each; empty if the opening was cut off, or its results are kept nowhere."""
     overlap: int | None = None
+    """Test examples that are also among the training or validation examples; None if the data cannot tell."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as stored in test_openings.json."""
+        """As plain values, as test_openings.json holds them."""
         looks = [look.to_json() for look in self.looks]
         return {**vars(self), "time": self.time.isoformat(), "looks": looks}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> TestSetOpening:
         """The opening that `to_json` stored."""
-        looks = tuple(TestLook.from_json(each) for each in stored["looks"])
+        looks = tuple(TestLook.from_json(look) for look in stored["looks"])
         return cls(**{**stored, "time": datetime.fromisoformat(stored["time"]), "looks": looks})

@@ -13,6 +13,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from search.records import schema
 from search.records.folder import RunFolder
 from search.records.journal import JournalDamaged
 from trainable.epoch import Epoch
@@ -20,85 +21,84 @@ from trainable.errors import BenchsweepError
 
 
 class RunDamaged(BenchsweepError, ValueError):
-    """A file of the run cannot be read as what it should be; says which and why."""
+    """A file of the run cannot be read; says which and why."""
 
 
 class State(StrEnum):
-    """What became of a trial.
-
-    RUNNING: its search is alive and trains it. INTERRUPTED: its search is not alive; resuming
-    the search continues it. COMPLETE: trained to its recipe's last epoch. PRUNED: stopped early,
-    for being worse than others at the same epoch. DIVERGED: its loss left the finite numbers.
-    FAILED: it raised, or kept dying.
-    """
+    """What became of a trial; Optuna's states, with two of our own."""
 
     RUNNING = "RUNNING"
+    """Its search is alive and trains it."""
     INTERRUPTED = "INTERRUPTED"
+    """RUNNING in Optuna's words, but its search is not alive; a resumed search continues it."""
     COMPLETE = "COMPLETE"
+    """Trained to its recipe's last epoch."""
     PRUNED = "PRUNED"
+    """Stopped early, because it was worse than others at the same epoch, or abandoned."""
     DIVERGED = "DIVERGED"
+    """Its loss left the finite numbers; PRUNED in Optuna's words."""
     FAILED = "FAILED"
+    """It raised an error, or its workers kept dying."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A worker that trained a trial, for as long as it did.
-
-    worker: "host:pid". session: the start it belonged to. epoch: epochs the trial had when it came
-    there; 0 at first. since: when its first epoch there began (UTC, the driver's clock); where it
-    came to none, when that was told.
-    """
+    """A worker that trained a trial, for as long as it did."""
 
     worker: str
+    """ "host:pid"."""
     session: int
+    """The number of the start that the worker belonged to."""
     epoch: int
+    """Epochs that the trial had when it came there; 0 at first."""
     since: datetime
+    """When its first epoch there began, or was to begin (UTC, the driver's clock)."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One recipe, trained.
-
-    number: 0 for the first; kept for life, over every interruption.
-    recipe: the whole recipe as plain JSON values. sampled: what the sampler chose of it.
-    epochs: in order, as far as it came.
-    score: the metric after the last epoch trained; None before the first.
-    error: the sentence that tells why it is FAILED or DIVERGED; None otherwise.
-    session: the start that trained it last; None when none has.
-    resumed_from: the epochs after which it was continued by a later start, in order.
-    worker: "host:pid" of the process that trained it last.
-    started, ended: when it was first suggested and when it was over (UTC).
-    notes: sentences on what happened to it, such as a damaged checkpoint passed over.
-    same_as: the trial that trained the same recipe before, and whose end this one was given without
-    being trained; None for those that were.
-    abandoned: whether it was interrupted and then left, PRUNED, for its plan was changed and does not
-    ask for it any more.
-    recipe_sha256, weights_sha256, parameters: what its worker said of the recipe it trained, of the
-    weights it ended with and of how many there are; None where it is not COMPLETE or has none to tell.
-    placements: the workers that trained it, in order; none in runs that were recorded before there were.
-    device: it was trained on, where the trials of its search differ in that; else the environment's.
-    """
+    """One recipe, trained."""
 
     number: int
+    """0 for the first; kept over every interruption."""
     recipe: Mapping[str, Any]
+    """The complete recipe as plain JSON values; empty where the trainable refused it."""
     sampled: Mapping[str, Any]
+    """The hyperparameters that the sampler chose."""
     state: State
+    """What became of it."""
     epochs: tuple[Epoch, ...]
+    """Those on record, in order."""
     score: float | None
+    """The metric after the last epoch on record; None before the first."""
     error: str | None
+    """Why it is FAILED or DIVERGED, as a sentence; None otherwise."""
     resumed_from: tuple[int, ...]
+    """The epochs after which a later start continued it, in order."""
     worker: str | None
+    """ "host:pid" of the process that trained it last; None before any did."""
     started: datetime | None
+    """When it was suggested (UTC)."""
     ended: datetime | None
+    """When it ended (UTC); None while it is RUNNING or INTERRUPTED."""
     notes: tuple[str, ...] = ()
+    """Sentences on what happened to it, such as a damaged checkpoint that was passed over."""
     session: int | None = None
+    """The number of the start that trained it last; None before any did."""
     same_as: int | None = None
+    """The trial with the same recipe whose outcome it took without being trained; None if it was trained."""
     abandoned: bool = False
+    """Whether it was interrupted and then PRUNED, because its plan was changed and excludes it now."""
     recipe_sha256: str | None = None
+    """The SHA-256 of the recipe that its worker trained; None if it is not COMPLETE."""
     weights_sha256: str | None = None
+    """The SHA-256 of its weights; None if it is not COMPLETE, or its trainable has no such sum."""
     parameters: int | None = None
+    """How many numbers it learned; None if it is not COMPLETE, or its trainable does not tell."""
     placements: tuple[Placement, ...] = ()
+    """The workers that trained it, in order; empty in runs of older versions, which recorded none."""
     device: str | None = None
+    """The device that it was trained on, if that differs among the trials; None if the environment has it."""
 
     @property
     def seconds(self) -> float:
@@ -107,8 +107,8 @@ class Trial:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Say which file it was that could not be understood."""
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a file's unexpected content raises into RunDamaged, which names the file."""
     try:
         yield
     except JournalDamaged:
@@ -121,13 +121,14 @@ def whole(path: Path) -> Iterator[None]:
 
 
 def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
-    """The trial that a study in the folder `run` holds. alive: whether its owner is."""
-    told = frozen.user_attrs
+    """The trial that the study in the folder `run` holds. alive: whether a process owns the run."""
+    attributes = frozen.user_attrs
     values = frozen.intermediate_values
-    recipe = told.get("recipe", {})
+    recipe = attributes.get(schema.RECIPE, {})
+    abandoned = attributes.get(schema.ABANDONED)
     placements = tuple(
-        Placement(**{**each, "since": datetime.fromisoformat(each["since"])})
-        for each in told.get("placements", ())
+        Placement(**{**placement, "since": datetime.fromisoformat(placement["since"])})
+        for placement in attributes.get(schema.PLACEMENTS, ())
     )
     return Trial(
         number=frozen.number,
@@ -136,39 +137,39 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         state=state_of(frozen, alive),
         epochs=_epochs(run, frozen),
         score=values[max(values)] if values else None,
-        error=told.get("error") or told.get("diverged"),
-        session=told.get("session"),
-        resumed_from=tuple(told.get("resumed_from", ())),
-        worker=placements[-1].worker if placements else told.get("worker"),
+        error=attributes.get(schema.ERROR) or attributes.get(schema.DIVERGED),
+        session=attributes.get(schema.SESSION),
+        resumed_from=tuple(attributes.get(schema.RESUMED_FROM, ())),
+        worker=placements[-1].worker if placements else attributes.get(schema.WORKER),
         started=_utc(frozen.datetime_start),
         ended=_utc(frozen.datetime_complete),
-        notes=(*told.get("notes", ()), *([told["abandoned"]] if "abandoned" in told else [])),
-        same_as=told.get("same_as"),
-        abandoned="abandoned" in told,
-        recipe_sha256=told.get("recipe_sha256"),
-        weights_sha256=told.get("weights_sha256"),
-        parameters=told.get("parameters"),
+        notes=(*attributes.get(schema.NOTES, ()), *([] if abandoned is None else [abandoned])),
+        same_as=attributes.get(schema.SAME_AS),
+        abandoned=abandoned is not None,
+        recipe_sha256=attributes.get(schema.RECIPE_SHA256),
+        weights_sha256=attributes.get(schema.WEIGHTS_SHA256),
+        parameters=attributes.get(schema.PARAMETERS),
         placements=placements,
-        device=told.get("device"),
+        device=attributes.get(schema.DEVICE),
     )
 
 
 def state_of(frozen: FrozenTrial, alive: bool) -> State:
-    """Our word for the state of a study's trial. alive: whether the study's owner is."""
+    """Our state of an Optuna trial. alive: whether a process owns its run."""
     if frozen.state.name == "RUNNING":
         return State.RUNNING if alive else State.INTERRUPTED
     if frozen.state.name == "PRUNED":
-        return State.DIVERGED if "diverged" in frozen.user_attrs else State.PRUNED
+        return State.DIVERGED if schema.DIVERGED in frozen.user_attrs else State.PRUNED
     return State.COMPLETE if frozen.state.name == "COMPLETE" else State.FAILED
 
 
 def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
-    """The epochs on record, in order. The journal says which; their other figures come from the
-    trial's own file, which may be an epoch ahead of it."""
+    """The epochs on record. The journal says which they are; their other figures are in the trial's own
+    file, which may be an epoch ahead of it."""
     path = run.trial(frozen.number).epochs
     if not frozen.intermediate_values or not path.is_file():
         return ()
-    with whole(path):
+    with reading(path):
         stored = [Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines()]
     return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
 

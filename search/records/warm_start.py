@@ -1,10 +1,10 @@
-"""What one search knows when it begins from another: a sampler learns from it, nothing ranks it."""
+"""A warm start: trials of another run, from which a new search's sampler learns. Nothing ranks them."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from search.plan.fault import shown
 from search.plan.plan import Plan
 from search.plan.space import Outside
+from search.records.history import WarmStartSummary
 from search.records.sweep import State, Sweep
-from search.records.trial import whole
+from search.records.trial import reading
 from trainable.errors import InputError
 from trainable.storage.durable import write_json
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-_TOLD = (State.COMPLETE, State.PRUNED, State.DIVERGED)
+_INFORMATIVE = (State.COMPLETE, State.PRUNED, State.DIVERGED)
 
 
 class CannotWarmStart(InputError):
@@ -29,35 +30,43 @@ class CannotWarmStart(InputError):
 
 
 @dataclass(frozen=True)
-class Told:
-    """A finished trial of the other run: number there, whole recipe, state, and its metric after
-    so many epochs."""
+class WarmStartTrial:
+    """A finished trial of the other run."""
 
     number: int
+    """In that run."""
     recipe: Mapping[str, Any]
+    """Complete."""
     state: State
+    """COMPLETE, PRUNED or DIVERGED."""
     score: float
+    """The metric after its last epoch."""
     epochs: int
+    """How many it trained."""
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """The trials of another run, as they were when this one began (UTC). run: its name. folder:
-    where it lay. It is kept in this run's own folder, and does not need the other one any more."""
+    """The trials of another run, as they were when this one began. They are kept in this run's own folder, so
+    the other one is not needed any more."""
 
     run: str
+    """The other run's name."""
     folder: str
+    """Where it was."""
     read: datetime
-    trials: tuple[Told, ...]
+    """When its trials were read (UTC)."""
+    trials: tuple[WarmStartTrial, ...]
+    """By number; those that say nothing, such as failed ones, are left out."""
 
     @classmethod
     def of(cls, sweep: Sweep, plan: Plan) -> WarmStart:
-        """What the run `sweep` can tell a search of `plan`. Raises CannotWarmStart unless both judge
+        """What a search of `plan` can learn from the run `sweep`. Raises CannotWarmStart unless both judge
         the same trainable by the same metric on the same data, and some trial fits the space."""
         metric = plan.metric
         for what, theirs, ours in (
-            ("trainable", sweep.plan.get("trainable"), plan.trainable),
-            ("data", sweep.plan.get("data"), plan.data),
+            ("trainable", sweep.plan.trainable, plan.trainable),
+            ("data", sweep.plan.data, plan.data),
             ("metric", f"{sweep.metric.direction} {sweep.metric.name}", f"{metric.direction} {metric.name}"),
         ):
             if theirs != ours:
@@ -65,82 +74,93 @@ class WarmStart:
                     f"a warm start must come from a run with the same {what}, for scores are compared, but "
                     f"{sweep.name} has {shown(theirs)} and this plan {shown(ours)}"
                 )
-        told = tuple(
-            Told(trial.number, trial.recipe, trial.state, trial.score, len(trial.epochs))
+        trials = tuple(
+            WarmStartTrial(trial.number, trial.recipe, trial.state, trial.score, len(trial.epochs))
             for trial in sweep.trials
-            if trial.state in _TOLD and trial.score is not None and trial.same_as is None
+            if trial.state in _INFORMATIVE and trial.score is not None and trial.same_as is None
         )
-        made = cls(sweep.name, str(sweep.folder), datetime.now(UTC).replace(microsecond=0), told)
-        if not made.fitting(plan):
+        warm_start = cls(sweep.name, str(sweep.folder), datetime.now(UTC).replace(microsecond=0), trials)
+        if not warm_start.fitting(plan):
             raise CannotWarmStart(
-                f"a warm start needs trials that fit the plan's space, but {made.sentence(plan)}"
+                f"a warm start needs trials that fit the plan's space, but {warm_start.sentence(plan)}"
             )
-        return made
+        return warm_start
 
-    def fitting(self, plan: Plan) -> list[Told]:
-        """Those that the plan's space could have drawn."""
-        return [told for told in self.trials if _outside(told, plan) is None]
+    def fitting(self, plan: Plan) -> list[WarmStartTrial]:
+        """The trials that the plan's space could have suggested."""
+        return [trial for trial in self.trials if _outside(trial, plan) is None]
+
+    def summary(self, plan: Plan) -> WarmStartSummary:
+        """What a search of `plan` records about it."""
+        return WarmStartSummary(self.run, len(self.fitting(plan)), self.sentence(plan))
 
     def sentence(self, plan: Plan) -> str:
-        """How many of its trials seed the sampler, and why the others do not; where recipes differ
+        """How many of its trials the sampler learns from, and why the others are left out; if recipes differ
         in what the plan fixes, that too."""
         fitting = self.fitting(plan)
         text = f"{len(fitting)} of {len(self.trials)} finished trials of {self.run} seed the sampler"
-        outside = Counter(name for told in self.trials if (name := _outside(told, plan)) is not None)
+        outside = [name for trial in self.trials if (name := _outside(trial, plan)) is not None]
         if outside:
-            parts = (f"{name} ({count})" for name, count in outside.most_common())
-            text += f"; outside of this space by {', '.join(parts)}"
-        otherwise = Counter(name for told in fitting for name in plan.pinned_otherwise(told.recipe))
-        if otherwise:
-            parts = (f"{name} ({count})" for name, count in otherwise.most_common())
-            text += f"; trained with another {', '.join(parts)}"
+            text += f"; outside of this space by {_counted(outside)}"
+        fixed = [name for trial in fitting for name in plan.pinned_otherwise(trial.recipe)]
+        if fixed:
+            text += f"; trained with another {_counted(fixed)}"
         return text
 
     def frozen(self, plan: Plan) -> list[FrozenTrial]:
-        """Those that fit, as Optuna's trials, numbered below 0: a sampler weighs old ones less."""
+        """Those that fit, as Optuna's trials, with numbers below 0: samplers give old trials less weight."""
         from optuna.trial import FrozenTrial, TrialState
 
         distributions = plan.space.distributions()
         fitting = self.fitting(plan)
-        made = []
-        for number, told in enumerate(fitting, -len(fitting)):
-            params = plan.space.params_of(told.recipe)
-            complete = told.state is State.COMPLETE
-            trial = FrozenTrial(
-                number=number,
-                trial_id=number,
-                state=TrialState.COMPLETE if complete else TrialState.PRUNED,
-                value=told.score,
-                datetime_start=self.read,
-                datetime_complete=self.read,
-                params=params,
-                distributions={name: distributions[name] for name in params},
-                user_attrs={},
-                system_attrs={},
-                intermediate_values={told.epochs: told.score} if told.epochs else {},
+        frozen = []
+        for number, trial in enumerate(fitting, -len(fitting)):
+            params = plan.space.params_of(trial.recipe)
+            complete = trial.state is State.COMPLETE
+            frozen.append(
+                FrozenTrial(
+                    number=number,
+                    trial_id=number,
+                    state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+                    value=trial.score,
+                    datetime_start=self.read,
+                    datetime_complete=self.read,
+                    params=params,
+                    distributions={name: distributions[name] for name in params},
+                    user_attrs={},
+                    system_attrs={},
+                    intermediate_values={trial.epochs: trial.score} if trial.epochs else {},
+                )
             )
-            made.append(trial)
-        return made
+        return frozen
 
     def write(self, path: Path) -> None:
-        """Store it. Raises OSError."""
+        """Write it to a file. Raises OSError."""
         write_json(path, {**asdict(self), "read": self.read.isoformat()})
 
     @classmethod
-    def stored(cls, path: Path) -> WarmStart | None:
-        """The one in the file; None where there is none. Raises RunDamaged."""
+    def read_from(cls, path: Path) -> WarmStart | None:
+        """The one in a file, or None if there is no such file. Raises RunDamaged."""
         if not path.is_file():
             return None
-        with whole(path):
-            held = json.loads(path.read_text())
-            trials = tuple(Told(**{**told, "state": State(told["state"])}) for told in held["trials"])
-            return cls(held["run"], held["folder"], datetime.fromisoformat(held["read"]), trials)
+        with reading(path):
+            stored = json.loads(path.read_text())
+            trials = tuple(
+                WarmStartTrial(**{**trial, "state": State(trial["state"])}) for trial in stored["trials"]
+            )
+            return cls(stored["run"], stored["folder"], datetime.fromisoformat(stored["read"]), trials)
 
 
-def _outside(told: Told, plan: Plan) -> str | None:
-    """The setting whose value this plan's space could not have drawn."""
+def _counted(names: Iterable[str]) -> str:
+    """ "dropout (3), schedule (1)"."""
+    return ", ".join(f"{name} ({count})" for name, count in Counter(names).most_common())
+
+
+def _outside(trial: WarmStartTrial, plan: Plan) -> str | None:
+    """The first hyperparameter with a value that this plan's space could not have suggested; None if it could
+    have suggested the recipe."""
     try:
-        plan.space.params_of(told.recipe)
+        plan.space.params_of(trial.recipe)
     except Outside as error:
         return error.name
     return None

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial
 
 from search.plan.plan import Plan
 from search.plan.space import Outside
+from search.records import schema
 
 
 class SamplerHistory:
@@ -43,7 +44,7 @@ class SamplerHistory:
         return self._known[trial.number]
 
     def _translated(self, trial: FrozenTrial) -> FrozenTrial | None:
-        recipe = trial.user_attrs.get("recipe")
+        recipe = trial.user_attrs.get(schema.RECIPE)
         if recipe is None or self._plan.pinned_otherwise(recipe):
             return None
         try:

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.plan.plan import Plan
+from search.records import schema
 from search.records.confirmation import candidate_name, read_confirmation, unseeded
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -21,159 +22,163 @@ from search.study.base import SettledTrial, Study, Suggestion
 _OVER = "the race was over before its training was"
 
 
+class Entrant(NamedTuple):
+    """A recipe that enters the race."""
+
+    trial: int | None
+    """The search's trial that it comes from; None for the plan's default recipe."""
+    recipe: Mapping[str, Any]
+    """Complete, with the seed it had in the search."""
+    selected_on: float | None
+    """Its score in the search; None for the default recipe."""
+
+
 @dataclass(frozen=True)
 class Entry:
-    """Who races, with what seeds. candidates: (trial, recipe, score in the search); trial and score are
-    None for the plan's default recipe. seeds: the fresh ones. confidence: as the plan has it."""
+    """What is to be confirmed, and with which seeds."""
 
-    candidates: tuple[tuple[int | None, Mapping[str, Any], float | None], ...]
+    candidates: tuple[Entrant, ...]
+    """The search's best trials, best first, then the plan's default recipe unless it is one of them."""
     seeds: tuple[int, ...]
+    """Those that the candidates are trained with, in order; no trial of the search had one of them."""
     confidence: float
+    """As the plan has it."""
 
     @classmethod
     def of(cls, sweep: Sweep, plan: Plan) -> Entry | None:
-        """The best trials of a search and the plan's default recipe, as its [confirmation] asks; None
-        when no trial is COMPLETE, or the plan asks for none.
-
-        The seeds are those that follow the highest that any trial was trained with, so that none of
-        them was chosen by.
-        """
-        asked = plan.confirmation
-        best: list[tuple[int | None, Mapping[str, Any], float | None]] = []
+        """What the [confirmation] of the plan asks to be confirmed; None if that is nothing, or no trial is
+        COMPLETE."""
+        wanted = plan.confirmation
+        best: list[Entrant] = []
         for trial in sweep.ranked():
-            known = [unseeded(recipe) for _, recipe, _ in best]
-            if trial.state is State.COMPLETE and unseeded(trial.recipe) not in known:
-                best.append((trial.number, trial.recipe, trial.score))
-        best = best[: asked.candidates]
+            if trial.state is State.COMPLETE and not _is_among(trial.recipe, best):
+                best.append(Entrant(trial.number, trial.recipe, trial.score))
+        best = best[: wanted.candidates]
         if not best:
             return None
         default = plan.default_recipe.model_dump(mode="json")
-        if unseeded(default) not in [unseeded(recipe) for _, recipe, _ in best]:
-            best.append((None, default, None))
+        if not _is_among(default, best):
+            best.append(Entrant(None, default, None))
+        # Seeds above all that the search used: no candidate was selected by its luck with one of them.
         used = [trial.recipe["seed"] for trial in sweep.trials if "seed" in trial.recipe]
         first = 1 + max([*used, default["seed"]])
-        return cls(tuple(best), tuple(range(first, first + asked.seeds)), asked.confidence)
+        return cls(tuple(best), tuple(range(first, first + wanted.seeds)), wanted.confidence)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as the study stores them; `search.records.confirmation` reads them."""
+        """Plain values, as `search.records.schema.ENTRIES` has them."""
         return {
             "candidates": [
-                {"trial": trial, "recipe": dict(recipe), "selected_on": score}
-                for trial, recipe, score in self.candidates
+                {**candidate._asdict(), "recipe": dict(candidate.recipe)} for candidate in self.candidates
             ],
             "seeds": list(self.seeds),
             "confidence": self.confidence,
         }
 
 
+def _is_among(recipe: Mapping[str, Any], entrants: list[Entrant]) -> bool:
+    return unseeded(recipe) in [unseeded(entrant.recipe) for entrant in entrants]
+
+
 class ConfirmationStudy(Study):
     """The study of the race among the candidates of `entry`; `run` is a run's `confirmation` folder.
 
-    Trainings that are on record already count, whichever entry asked for them: an extended search
-    that is confirmed again trains only what is new in it.
+    Trainings already on record count, whichever entry asked for them: when an extended search is confirmed
+    again, only what is new in it is trained.
     """
 
     def __init__(self, run: RunFolder, plan: Plan, entry: Entry) -> None:
         self._run = run
         super().__init__(run, plan)
         self._entry = entry.to_json()
-        entries = sorted(key for key in self._optuna_study.user_attrs if key.startswith("entry:"))
-        if not entries or _bare(self._optuna_study.user_attrs[entries[-1]]) != self._entry:
+        entries = schema.ENTRIES.read(self._optuna_study.user_attrs)
+        if not entries or _without_time(entries[max(entries)]) != self._entry:
             stored = {**self._entry, "since": datetime.now(UTC).isoformat()}
-            self._optuna_study.set_user_attr(f"entry:{len(entries):04d}", stored)
-        self._look()
+            self._optuna_study.set_user_attr(schema.ENTRIES.key(len(entries)), stored)
+        self._update_race()
 
-    def _founded(self, study: optuna.Study) -> None:
-        """Nothing: an entry is written with each start that brings a new one."""
+    def _initialize(self, study: optuna.Study) -> None:
+        """Nothing: each start that has a new entry writes it."""
 
-    def _look(self) -> None:
-        """Take the race's standing from what is on record."""
+    def _update_race(self) -> None:
         trials = self._optuna_study.get_trials(deepcopy=False)
         reruns = [trial_of(self._run, frozen, alive=True) for frozen in trials]
-        found = read_confirmation(self._optuna_study.user_attrs, reruns, self.plan.metric)
-        assert found is not None
-        self.confirmation, self._race = found
+        race = read_confirmation(self._optuna_study.user_attrs, reruns, self.plan.metric)
+        assert race is not None
+        self.confirmation, self._race = race
 
     @property
-    def most(self) -> int:
-        """How many trainings it takes if nobody falls behind."""
+    def max_trainings(self) -> int:
+        """Those of a race in which no candidate falls behind."""
         return len(self._entry["candidates"]) * len(self._entry["seeds"])
 
     def ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
         with self.transaction():
             if self._interrupted:
-                return self._again(self._interrupted.pop(0))
+                return self._resume(self._interrupted.pop(0))
             if self._race.decided:
                 return None
-            for index, seed in (*self._race.pending, *self._race.upcoming):
-                if (index, seed) not in self._training:
-                    return self._new(index, seed)
+            for candidate, seed in (*self._race.pending, *self._race.upcoming):
+                if (candidate, seed) not in self._in_training:
+                    return self._suggest(candidate, seed)
         return "later"
 
     @property
-    def _training(self) -> set[tuple[int, int]]:
-        """(candidate, seed) of what is being trained."""
-        return {
-            (self._candidate(frozen), frozen.user_attrs["recipe"]["seed"])
-            for frozen in map(self._frozen, self._live)
-        }
+    def _in_training(self) -> set[tuple[int, int]]:
+        """(candidate, seed) of the trials that are being trained."""
+        return {self._candidate_and_seed(frozen) for frozen in map(self._frozen, self._live)}
 
-    def _candidate(self, frozen: FrozenTrial) -> int:
-        """Whose rerun it is; -1 for one of an earlier entry, who is not in the race any more."""
-        own = unseeded(frozen.user_attrs["recipe"])
-        each = self._entry["candidates"]
-        return next((index for index, one in enumerate(each) if unseeded(one["recipe"]) == own), -1)
+    def _candidate_and_seed(self, frozen: FrozenTrial) -> tuple[int, int]:
+        """Which candidate a trial trains, as its index in the entry, and with which seed; -1 for a candidate
+        of an earlier entry, which is not in the race any more."""
+        recipe = frozen.user_attrs[schema.RECIPE]
+        candidates = enumerate(self._entry["candidates"])
+        own = (index for index, entrant in candidates if unseeded(entrant["recipe"]) == unseeded(recipe))
+        return next(own, -1), recipe["seed"]
 
-    def _new(self, index: int, seed: int) -> Suggestion:
-        recipe = {**self._entry["candidates"][index]["recipe"], "seed": seed}
-        asked = create_trial(
-            state=TrialState.RUNNING, user_attrs={"recipe": recipe, "session": self._session}
-        )
-        asked.datetime_start = datetime.now()
+    def _suggest(self, candidate: int, seed: int) -> Suggestion:
+        recipe = {**self._entry["candidates"][candidate]["recipe"], "seed": seed}
+        attributes = {schema.RECIPE: recipe, schema.SESSION: self._session}
+        frozen = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+        frozen.datetime_start = datetime.now()
         number = self._started
-        self._storage.create_new_trial(self._optuna_study._study_id, asked)
+        self.journal.create_new_trial(self._optuna_study._study_id, frozen)
         self._started += 1
         self._live[number] = optuna.trial.Trial(self._optuna_study, number)
-        frozen = self._frozen(number)
-        return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), self._sampled(frozen), 0)
+        sampled = self._sampled(self._frozen(number))
+        return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
 
     def spent(self, seconds: float = 0.0) -> str | None:
         return self.confirmation.sentence if self._race.decided else None
 
     def settle(self) -> None:
-        self._leave()
+        """Abandon the trials whose results cannot change the race any more."""
+        numbers = [*self._live, *(frozen.number for frozen in self._interrupted)]
+        self._live.clear()
+        self._interrupted.clear()
+        with self.transaction():
+            for number in numbers:
+                self._abandon(optuna.trial.Trial(self._optuna_study, number), _OVER)
 
     def note_session(self, seconds: float, ended: str) -> None:
         super().note_session(seconds, ended)
         if ended == "budget":
-            self._leave()
+            self.settle()
 
-    def _leave(self) -> None:
-        """Close what nobody waits for any more."""
-        left = [*self._live, *(frozen.number for frozen in self._interrupted)]
-        self._live.clear()
-        self._interrupted.clear()
-        with self.transaction():
-            for number in left:
-                trial = optuna.trial.Trial(self._optuna_study, number)
-                trial.set_user_attr("abandoned", _OVER)
-                self._tell(number, trial, TrialState.PRUNED)
-
-    def _stops(self, trial: optuna.trial.Trial, known: FrozenTrial) -> bool:
+    def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
         return False
 
-    def _wanted(self, frozen: FrozenTrial) -> str | None:
-        pair = self._candidate(frozen), frozen.user_attrs["recipe"]["seed"]
-        return None if pair in (*self._race.pending, *self._race.upcoming) else _OVER
+    def _why_abandon(self, frozen: FrozenTrial) -> str | None:
+        race = (*self._race.pending, *self._race.upcoming)
+        return None if self._candidate_and_seed(frozen) in race else _OVER
 
     def _sampled(self, frozen: FrozenTrial) -> Mapping[str, Any]:
-        index = self._candidate(frozen)
+        index, seed = self._candidate_and_seed(frozen)
         name = "former" if index < 0 else candidate_name(self._entry["candidates"][index]["trial"])
-        return {"candidate": name, "seed": frozen.user_attrs["recipe"]["seed"]}
+        return {"candidate": name, "seed": seed}
 
-    def _ended(self, number: int) -> None:
-        self._look()
+    def _on_end(self, number: int) -> None:
+        self._update_race()
 
 
-def _bare(stored: Mapping[str, Any]) -> dict[str, Any]:
+def _without_time(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in stored.items() if name != "since"}

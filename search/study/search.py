@@ -1,10 +1,11 @@
-"""The study of a search: what is drawn, what is pruned, and when the budget is spent."""
+"""The study of a search: what is sampled, what is pruned, and when the budget is spent."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import optuna
@@ -13,120 +14,117 @@ from pydantic import ValidationError
 
 from search.plan.plan import Plan
 from search.plan.sampler import grid_size
-from search.records.folder import RunFolder, below
-from search.records.sweep import STORAGE, PlanVersion, State, plan_versions
+from search.records import schema
+from search.records.folder import RunFolder, subfolder
+from search.records.history import PlanVersion, plan_versions
+from search.records.journal import StudyStorage
+from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
 from search.sampling.history import SamplerHistory
 from search.sampling.storage import PrunerStorage, SamplerStorage
-from search.study.base import STUDY, SettledTrial, Study, Suggestion
+from search.study.base import SettledTrial, Study, Suggestion
 
 REPEATS = 100
-"""Draws in a row that were all trained before, after which a search without a limit on its trials
-ends: it would go on for ever."""
+"""A search without a limit on its trials ends after so many suggestions in a row that were all trained
+before; otherwise it would go on for ever."""
 
 
 class SearchStudy(Study):
-    """The study of a search. Its run must be owned (`search.records.lock.owning`): it writes.
+    """The study of a search.
 
-    Interrupted trials are asked again first, under their own number; then new ones, until the
-    plan's budget is spent. A plan that is not the last one on record is to be adopted.
+    Interrupted trials are suggested first, under their own number; then new ones, until the plan's budget
+    is spent. A plan that is not the last one on record must be adopted before anything is asked.
     """
 
-    def __init__(self, run: RunFolder, plan: Plan) -> None:
-        self._warm_start = WarmStart.stored(run.warm_start)
-        super().__init__(run, plan)
+    def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
+        self._warm_start = WarmStart.read_from(run.warm_start)
+        super().__init__(run, plan, journal)
         trials = self._optuna_study.get_trials(deepcopy=False)
-        self._repeats = _repeats(trials)
-        self._warm = [] if self._warm_start is None else self._warm_start.frozen(plan)
-        drawn = self._since("recipe", "space", "sampler", "seed")
-        self._sight = SamplerHistory(plan, drawn, self._warm)
-        self._on_grid = self._started - drawn
+        self._repeats = _count_repeats(trials)
+        self._warm_start_trials = [] if self._warm_start is None else self._warm_start.frozen(plan)
+        first_sampled = self._first_since_change("recipe", "space", "sampler", "seed")
+        self._history = SamplerHistory(plan, first_sampled, self._warm_start_trials)
+        self._on_grid = self._started - first_sampled
         # A verdict of another pruner, or on trials of another length, is no verdict of this one.
-        self._judged = self._since("recipe", "pruner")
+        self._first_judged = self._first_since_change("recipe", "pruner")
         self._optuna_study = optuna.load_study(
-            storage=PrunerStorage(self._storage, self._judged),
-            study_name=STUDY,
+            storage=PrunerStorage(self.journal, self._first_judged),
+            study_name=schema.STUDY_NAME,
             sampler=optuna.samplers.RandomSampler(),  # never asked
             pruner=pruners.build(plan.pruner, plan.max_epochs),
         )
         self._trained = {
-            _key(trial.user_attrs["recipe"]): trial.number
+            _key(trial.user_attrs[schema.RECIPE]): trial.number
             for trial in reversed(trials)
-            if self._answers(trial)
+            if self._is_repeatable(trial)
         }
-        self.learned = sum(self._sight.fits(trial) for trial in trials)
+        self.learned = sum(self._history.fits(trial) for trial in trials)
+        """How many of the trials on record the sampler learns from."""
 
-    def _founded(self, study: optuna.Study) -> None:
+    def _initialize(self, study: optuna.Study) -> None:
         if self._warm_start is not None:
-            origin = {
-                "run": self._warm_start.run,
-                "taken": len(self._warm_start.fitting(self.plan)),
-                "sentence": self._warm_start.sentence(self.plan),
-            }
-            study.set_user_attr("warm_start", origin)
+            study.set_user_attr(schema.WARM_START, asdict(self._warm_start.summary(self.plan)))
         if self.plan.storage is not None:
-            # Another run of that name, on another machine, must not come upon these checkpoints.
-            study.set_user_attr(STORAGE, below(self.plan.storage, f"{self.plan.name}-{secrets.token_hex(4)}"))
+            # A run of the same name on another machine must not find these checkpoints.
+            folder = subfolder(self.plan.storage, f"{self.plan.name}-{secrets.token_hex(4)}")
+            study.set_user_attr(schema.STORAGE, folder)
         self._record_plan(study, 0, 0)
 
     def _record_plan(self, study: optuna.Study, version: int, trials: int) -> None:
-        held = {
+        stored = {
             "since": self._began.isoformat(),
             "trials": trials,
             "session": self._session,
             "plan": self.plan.to_table(),
         }
-        study.set_user_attr(f"plan:{version:04d}", held)
+        study.set_user_attr(schema.PLANS.key(version), stored)
 
     @property
     def storage(self) -> str | None:
-        """The address of the folder where its trials' checkpoints lie; None where that is the run's own."""
-        return self._optuna_study.user_attrs.get(STORAGE)
+        """The address of the folder that holds its trials' checkpoints; None if they lie in the run's own."""
+        return self._optuna_study.user_attrs.get(schema.STORAGE)
 
     @property
     def versions(self) -> tuple[PlanVersion, ...]:
-        """The plans of the run, the one in force last."""
+        """The versions of the run's plan, the one in force last."""
         return plan_versions(self._optuna_study.user_attrs)
 
     def adopt(self) -> bool:
-        """Record the plan as the run's next version; whether it was not the last one on record."""
+        """Record the plan as the run's next version, unless it is the last one on record. Returns whether it
+        was recorded."""
         versions = self.versions
         if versions and versions[-1].table == self.plan.to_table():
             return False
         self._record_plan(self._optuna_study, len(versions), self._started)
         return True
 
-    def _since(self, *parts: str) -> int:
-        """The first trial that was drawn under a plan like the present one in these parts."""
-        since, table = self._started, self.plan.to_table()
+    def _first_since_change(self, *parts: str) -> int:
+        """The first trial since any of these parts of the plan last changed."""
+        first, table = self._started, self.plan.to_table()
         for version in reversed(self.versions):
             if any(version.table.get(part) != table.get(part) for part in parts):
                 break
-            since = version.trials
-        return since
+            first = version.trials
+        return first
 
     def settle(self) -> None:
-        """Record that the budget is spent, where the last start was killed before it could, or where
-        the plan was changed so that it is."""
-        key = f"session:{self._session - 1:04d}"
-        last, version = self._optuna_study.user_attrs.get(key), self.versions[-1]
+        """Record that the budget is spent, where the last start was killed before it could, or where the
+        plan was changed so that it is."""
+        key = schema.SESSIONS.key(self._session - 1)
+        attributes, version = self._optuna_study.user_attrs, self.versions[-1]
+        last = attributes.get(key)
         with self.transaction():
             if last is not None and last["ended"] != "budget":
                 self._optuna_study.set_user_attr(key, {**last, "ended": "budget"})
-            if (
-                version.session >= self._session
-                and self._optuna_study.user_attrs.get("settled") != version.number
-            ):
-                self._optuna_study.set_user_attr("settled", version.number)
+            if version.session >= self._session and attributes.get(schema.SETTLED) != version.number:
+                self._optuna_study.set_user_attr(schema.SETTLED, version.number)
 
     @property
-    def most(self) -> int | None:
+    def max_trainings(self) -> int | None:
         return self.plan.budget.trials
 
     def spent(self, seconds: float = 0.0) -> str | None:
-        """Why the budget is spent and nothing may go on, as a sentence; None while it is not.
-        seconds: how long this start has lived."""
         limit = self.plan.budget.wall_time
         if limit is not None and self.seconds_before + seconds >= limit:
             return f"the wall time of {limit:,.0f} s is spent"
@@ -136,7 +134,7 @@ class SearchStudy(Study):
         return self.exhausted() if self.idle else None
 
     def exhausted(self) -> str | None:
-        """Why no further trial may start, as a sentence; None while there is budget."""
+        """Why no further trial may start, as a sentence; None if one may."""
         budget = self.plan.budget
         if budget.trials is not None and self._started >= budget.trials:
             return f"all {budget.trials} trials of the budget were run"
@@ -144,100 +142,100 @@ class SearchStudy(Study):
         if size is not None and self._on_grid >= size:
             return f"all {size} points of the grid were tried"
         if budget.trials is None and self._repeats >= REPEATS:
-            return f"the last {REPEATS} draws were all trained before, so the space has nothing new"
+            return f"the last {REPEATS} suggestions were all trained before, so the space has nothing new"
         return None
 
     def ask(self) -> Suggestion | SettledTrial | None:
-        """The next trial to train, or one that needs no training; None when the budget is spent."""
+        """The next trial to train, or one that needs no training; None if the budget is spent."""
         with self.transaction():
             if self._interrupted:
-                return self._again(self._interrupted.pop(0))
+                return self._resume(self._interrupted.pop(0))
             if self.exhausted() is not None:
                 return None
-            return self._new()
+            return self._suggest()
 
-    def _new(self) -> Suggestion | SettledTrial:
-        """Draw a trial and record it, in one line."""
+    def _suggest(self) -> Suggestion | SettledTrial:
+        """Sample a trial and record it, in one line of the journal."""
         number = self._started
-        drawn, sampled = self._draw(number)
-        refused = None
+        frozen, sampled = self._sample(number)
+        refusal = None
         try:
             recipe = self.plan.recipe_for(sampled).model_dump(mode="json")
-            drawn.user_attrs = {"recipe": recipe, "session": self._session}
+            frozen.user_attrs = {schema.RECIPE: recipe, schema.SESSION: self._session}
         except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
-            refused = f"the recipe was refused: {_reason(error)}"
-            drawn.user_attrs = {"session": self._session}
-        trial = optuna.trial.Trial(
-            self._optuna_study, self._storage.create_new_trial(self._optuna_study._study_id, drawn)
-        )
+            refusal = f"the recipe was refused: {_reason(error)}"
+            frozen.user_attrs = {schema.SESSION: self._session}
+        trial_id = self.journal.create_new_trial(self._optuna_study._study_id, frozen)
+        trial = optuna.trial.Trial(self._optuna_study, trial_id)
         self._started += 1
         self._on_grid += 1
         self._repeats = 0
-        if refused is not None:
-            self._fail(number, trial, refused)
-            return SettledTrial(number, sampled, State.FAILED, error=refused)
+        if refusal is not None:
+            self._fail(trial, refusal)
+            return SettledTrial(number, sampled, State.FAILED, error=refusal)
         if (same_as := self._trained.get(_key(recipe))) is not None:
-            return self._answer(trial, sampled, same_as)
+            return self._repeat(trial, sampled, same_as)
         self._live[number] = trial
         return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
 
-    def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
-        """What the sampler proposes for a trial. It has no memory of its own: its draw depends on
-        the study and the trial's number alone, so a resumed search draws what it would have."""
-        draft = SamplerStorage(self._storage, self._sight)
+    def _sample(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
+        """What the sampler suggests for a trial. It has no memory of its own: its suggestion depends on the
+        study and the trial's number alone, so a resumed search samples what it would have without a break."""
+        storage = SamplerStorage(self.journal, self._history)
         plan = self.plan
         study = optuna.load_study(
-            storage=draft,
-            study_name=STUDY,
-            sampler=samplers.build(plan.sampler, plan.space, plan.seed, number, self._warm),
+            storage=storage,
+            study_name=schema.STUDY_NAME,
+            sampler=samplers.build(plan.sampler, plan.space, plan.seed, number, self._warm_start_trials),
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
         sampled = plan.space.suggest(study.ask())
-        assert draft.drawn is not None
-        return draft.drawn, sampled
+        assert storage.drawn is not None
+        return storage.drawn, sampled
 
-    def _answer(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> SettledTrial:
-        """Give a trial the end that the same recipe had before: training it again would repeat it
-        to the bit."""
+    def _repeat(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> SettledTrial:
+        """Give a trial the outcome of an earlier one with the same recipe: training would repeat it to the
+        bit."""
         earlier = self._frozen(same_as)
         score = self.score(same_as)
-        trial.set_user_attr("same_as", same_as)
-        diverged = earlier.user_attrs.get("diverged")
+        trial.set_user_attr(schema.SAME_AS, same_as)
+        diverged = earlier.user_attrs.get(schema.DIVERGED)
         if diverged is not None:
-            trial.set_user_attr("diverged", diverged)
+            trial.set_user_attr(schema.DIVERGED, diverged)
         if score is not None:
             trial.report(score, max(earlier.intermediate_values))
-        self._tell(trial.number, trial, earlier.state, score)
-        self._repeats = _repeats(self._optuna_study.get_trials(deepcopy=False)[-REPEATS:])
+        self._tell(trial, earlier.state, score)
+        self._repeats = _count_repeats(self._optuna_study.get_trials(deepcopy=False)[-REPEATS:])
         state = State.DIVERGED if diverged else State(earlier.state.name)
         return SettledTrial(trial.number, sampled, state, score, diverged, same_as)
 
-    def _stops(self, trial: optuna.trial.Trial, known: FrozenTrial) -> bool:
-        # Successive halving answers a second time otherwise, so it is asked once; and not of a trial
-        # that another pruner judged before.
-        return known.number >= self._judged and trial.should_prune()
+    def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
+        # Once only, for successive halving answers a second time otherwise; and no trial that another
+        # pruner judged before.
+        return frozen.number >= self._first_judged and trial.should_prune()
 
-    def _wanted(self, frozen: FrozenTrial) -> str | None:
-        if self._sight.fits(frozen):
+    def _why_abandon(self, frozen: FrozenTrial) -> str | None:
+        if self._history.fits(frozen):
             return None
-        return "it was interrupted, and the plan was changed since: it does not ask for this recipe"
+        return "it was interrupted, and the plan was changed since and excludes this recipe"
 
     def _sampled(self, frozen: FrozenTrial) -> Mapping[str, Any]:
-        recipe = frozen.user_attrs["recipe"]
+        recipe = frozen.user_attrs[schema.RECIPE]
         return {name: recipe.get(name, value) for name, value in frozen.params.items()}
 
-    def _ended(self, number: int) -> None:
-        if self._answers(self._frozen(number)):
-            self._trained.setdefault(_key(self._frozen(number).user_attrs["recipe"]), number)
+    def _on_end(self, number: int) -> None:
+        frozen = self._frozen(number)
+        if self._is_repeatable(frozen):
+            self._trained.setdefault(_key(frozen.user_attrs[schema.RECIPE]), number)
 
-    def _answers(self, trial: FrozenTrial) -> bool:
-        """Whether a draw of the same recipe would have the same end: this one was trained to it, or was
-        stopped by the pruner that is in force."""
-        told = trial.user_attrs
-        if "recipe" not in told or told.keys() & {"same_as", "abandoned"}:
+    def _is_repeatable(self, trial: FrozenTrial) -> bool:
+        """Whether a trial with the same recipe would have the same outcome: this one was trained to its end,
+        or stopped by the pruner in force."""
+        attributes = trial.user_attrs
+        if schema.RECIPE not in attributes or attributes.keys() & {schema.SAME_AS, schema.ABANDONED}:
             return False
-        if trial.state is TrialState.PRUNED and "diverged" not in told:
-            return trial.number >= self._judged
+        if trial.state is TrialState.PRUNED and schema.DIVERGED not in attributes:
+            return trial.number >= self._first_judged
         return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -245,14 +243,10 @@ def _key(recipe: Mapping[str, Any]) -> str:
     return json.dumps(recipe, sort_keys=True)
 
 
-def _repeats(trials: Sequence[FrozenTrial]) -> int:
-    """How many of the last trials were answered from the record, without one that was trained."""
-    count = 0
-    for trial in reversed(trials):
-        if "same_as" not in trial.user_attrs:
-            break
-        count += 1
-    return count
+def _count_repeats(trials: Sequence[FrozenTrial]) -> int:
+    """How many trials at the end of the list were not trained, because they repeat an earlier one."""
+    trained = (at for at, trial in enumerate(reversed(trials)) if schema.SAME_AS not in trial.user_attrs)
+    return next(trained, len(trials))
 
 
 def _reason(error: Exception) -> str:

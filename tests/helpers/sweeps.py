@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from search.records.confirmation import Confirmation, read_confirmation
+from search.records.recorded_plan import RecordedPlan
 from search.records.sweep import (
     Placement,
     PlanVersion,
@@ -114,10 +115,11 @@ def make_plans(*changed: tuple[int, tuple[str, ...]]) -> tuple[PlanVersion, ...]
 def sweep_of(trials: Iterable[Trial], **changes: Any) -> Sweep:
     """A finished search on MNIST with these trials, its test set sealed, but for `changes`."""
     made = tuple(trials)
+    plan = changes.pop("plan", PLAN)
     known: dict[str, Any] = {
         "folder": Path("/runs/laptop"),
         "name": "laptop",
-        "plan": PLAN,
+        "plan": plan if isinstance(plan, RecordedPlan) else RecordedPlan.of(plan),
         "metric": ACCURACY,
         "environment": ENVIRONMENT,
         "trials": made,

@@ -88,9 +88,9 @@ def _train(study: Any, question: Suggestion, epochs: int) -> None:
 
 def _write_epochs(run: RunFolder) -> None:
     """What workers write beside the journal."""
-    from search.records.journal import open_journal
+    from search.records.journal import StudyStorage
 
-    storage = open_journal(run.journal)
+    storage = StudyStorage(run.journal)
     (study,) = storage.get_all_studies()
     metric = study.user_attrs["metric"]["name"]
     for trial in storage.get_all_trials(study._study_id, deepcopy=False):

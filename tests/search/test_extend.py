@@ -85,7 +85,7 @@ def test_each_version_of_the_plan_is_recorded_with_what_it_changed(run: RunFolde
         ("budget.trials: 12 -> 14",),
         ("budget.trials: 14 -> 15", "space.learning_rate.low: 0.0001 -> 0.001"),
     ]
-    assert sweep.plan == sweep.plans[-1].table
+    assert sweep.plan.table == sweep.plans[-1].table
     assert len(sweep.trials) == 15
 
 
@@ -112,8 +112,8 @@ def test_what_the_sampler_sees_after_an_extension_is_what_the_new_plan_would_hav
 ) -> None:
     changed = _extended(run, None, 'space.schedule.choices=["step","cosine"]', "budget.trials=13")
     study = SearchStudy(run, changed)
-    trials = study._study.get_trials(deepcopy=False)
-    seen = study._sight(trials)
+    trials = study._optuna_study.get_trials(deepcopy=False)
+    seen = study._history(trials)
     assert {trial.number for trial in seen} == {
         trial.number for trial in trials if trial.user_attrs["recipe"]["schedule"] == "step"
     }
@@ -185,7 +185,7 @@ def test_the_command_that_began_a_run_does_not_undo_its_extension(run: RunFolder
     carry_on(run, _extended(run, More(trials=2)))
     with pytest.raises(PlanDiffers, match=r"budget\.trials: 14 -> 12"), starting(run, _plan(), NOWHERE):
         pass
-    assert Sweep.read(run.path).plan["budget"]["trials"] == 14
+    assert Sweep.read(run.path).plan.budget.trials == 14
 
 
 def test_a_budget_that_is_lowered_below_what_was_spent_leaves_a_finished_run(run: RunFolder) -> None:

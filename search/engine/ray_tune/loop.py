@@ -36,7 +36,7 @@ def ray_engine(study: Study, run: RunFolder, site: Site) -> Iterator[RayEngine]:
         trainable=plan.trainable,
         # All machines must see the run's lock if their trials are stored beside it.
         shared_file=None if run.storage else RunFolder(run.owned).lock,
-        trials=study.most,
+        trials=study.max_trainings,
     ) as connection:
         yield RayEngine(connection, alone=site.alone)
 

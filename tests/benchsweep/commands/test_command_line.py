@@ -110,7 +110,7 @@ def test_help_loads_none_of_the_heavy_packages() -> None:
     [
         ("search.plan.plan.PlanError", 2),
         ("search.records.folder.NotARun", 2),
-        ("search.records.lock.Owned", 1),
+        ("search.records.lock.RunOwned", 1),
         ("search.engine.ray_tune.connection.EngineLost", 1),
         ("builtins.OSError", 1),
         ("builtins.KeyError", None),

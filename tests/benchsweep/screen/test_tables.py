@@ -8,7 +8,7 @@ from rich.console import Console
 from sweeps import make_plans, make_repeat, make_sweep, make_trial, sweep_of
 
 from benchsweep.screen.tables import print_run, print_trial
-from search.records.sweep import Origin, State, Sweep
+from search.records.sweep import State, Sweep, WarmStartSummary
 
 
 def run_of(sweep: Sweep) -> list[str]:
@@ -35,7 +35,9 @@ def test_a_run_tells_each_change_of_its_plan() -> None:
 
 
 def test_a_run_tells_what_its_sampler_began_with() -> None:
-    lines = run_of(make_sweep(warm_start=Origin("old", 3, "3 of 4 finished trials of old seed the sampler")))
+    lines = run_of(
+        make_sweep(warm_start=WarmStartSummary("old", 3, "3 of 4 finished trials of old seed the sampler"))
+    )
     assert "warm start  3 of 4 finished trials of old seed the sampler. None of them is ranked here." in lines
 
 

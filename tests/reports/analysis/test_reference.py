@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweeps import PLAN, START, boosting_sweep, make_trial, sweep_of
 
 from reports.analysis.reference import expected_best, outcomes, random_trials
-from search.records.sweep import Origin, State
+from search.records.sweep import State, WarmStartSummary
 
 SCORES = st.lists(st.floats(-10, 10), min_size=1, max_size=4)
 
@@ -46,7 +46,7 @@ def test_trials_are_random_that_began_before_enough_others_had_ended() -> None:
     ]
     sweep = sweep_of(made, plan=plan)
     assert [trial.number for trial in random_trials(sweep)] == [0, 1, 2, 3]
-    assert random_trials(sweep_of(made, plan=plan, warm_start=Origin("other", 3, "3 trials"))) == ()
+    assert random_trials(sweep_of(made, plan=plan, warm_start=WarmStartSummary("other", 3, "3 trials"))) == ()
     assert len(random_trials(sweep_of(made, plan={"sampler": {"name": "random"}}))) == 5
     assert random_trials(sweep_of(made, plan={})) == ()
 

@@ -16,7 +16,7 @@ from reports.exports.optuna_study import CopyDiffers, copy_study
 from search.extend import More, extended
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
-from search.records.journal import open_journal
+from search.records.journal import StudyStorage
 from search.records.lock import owning
 from search.records.sweep import Sweep
 from search.start import plan_of
@@ -33,7 +33,7 @@ def copied(run: RunFolder, folder: Path, name: str = "copy") -> optuna.Study:
 
 
 def original(run: RunFolder) -> optuna.Study:
-    return optuna.load_study(study_name=None, storage=open_journal(run.journal))
+    return optuna.load_study(study_name=None, storage=StudyStorage(run.journal))
 
 
 def test_the_copy_has_everything_the_journal_has_and_our_states(tmp_path: Path) -> None:

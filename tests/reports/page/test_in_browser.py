@@ -18,7 +18,7 @@ from sweeps import boosting_sweep, confirmed_sweep, make_plans, make_repeat, mak
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.verdict import reproduce_command
 from reports.page.report import Report, write
-from search.records.sweep import Origin, State, Sweep
+from search.records.sweep import State, Sweep, WarmStartSummary
 
 COMMAND = reproduce_command(confirmed_sweep())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -240,7 +240,7 @@ def test_a_long_path_and_a_long_change_of_the_plan_widen_no_page(
     browser: Any, width: int, tmp_path: Path
 ) -> None:
     changes = ("space.hidden_sizes.choices: " + "[1024,512]," * 40, "recipe." + "x" * 200)
-    plans, origin = make_plans((20, changes)), Origin("first", 3, "3 of 4 " + "y" * 200)
+    plans, origin = make_plans((20, changes)), WarmStartSummary("first", 3, "3 of 4 " + "y" * 200)
     sweep = make_sweep(folder=Path("/srv" + "/experiments" * 9), plans=plans, warm_start=origin)
     reader = Reader(browser, written(sweep, tmp_path), width)
     assert reader.ask("document.documentElement.scrollWidth") <= width

@@ -37,7 +37,7 @@ from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.winner import winner_of
 from reports.page.report import Report, as_markdown, html, write
 from reports.statistics.intervals import wilson
-from search.records.sweep import Origin, Session, State, Sweep
+from search.records.sweep import Session, State, Sweep, WarmStartSummary
 from trainable.contract import Metric
 from trainable.evaluation.evaluation import Evaluation
 
@@ -322,7 +322,7 @@ def hostile_sweep(draw: list[str]) -> Sweep:
         ),
         sessions=(Session(0, START, 1.0, ended),),
         plans=make_plans((4, (value, error, f"{key}: {value} -> {model}"))),
-        warm_start=Origin(name, 3, reason),
+        warm_start=WarmStartSummary(name, 3, reason),
     )
 
 
@@ -405,7 +405,7 @@ def test_marks_in_a_change_of_the_plan_stay_text() -> None:
 
 
 def test_a_warm_start_is_told_with_the_plan() -> None:
-    origin = Origin("first", 3, "3 of 4 finished trials of first seed the sampler")
+    origin = WarmStartSummary("first", 3, "3 of 4 finished trials of first seed the sampler")
     sweep = make_sweep(warm_start=origin)
     said = f"Warm start: {origin.sentence}. None of them is ranked here."
     assert said in page_of(sweep).text
@@ -453,7 +453,7 @@ def test_what_was_not_trained_is_not_counted_as_trained() -> None:
 
 
 def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> None:
-    origin = Origin("first", 3, "3 of 4 finished trials of first seed the sampler")
+    origin = WarmStartSummary("first", 3, "3 of 4 finished trials of first seed the sampler")
     sweep = sweep_of(repeating_sweep().trials, plans=make_plans(*CHANGES), warm_start=origin)
     stored = json.loads(json.dumps(dict(Report.of(sweep, PUBLISHED).results), allow_nan=False))
     assert stored["schema"] == 2

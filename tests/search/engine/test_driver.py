@@ -18,7 +18,7 @@ from search.engine import driver as module
 from search.engine.driver import Driver
 from search.engine.worker_losses import WorkerDeath
 from search.plan.plan import Plan
-from search.records.lease import Disowned
+from search.records.lease import LeaseLost
 from search.records.sweep import State, Sweep
 from search.study.base import Suggestion
 from search.study.search import SearchStudy
@@ -170,7 +170,7 @@ def test_a_trial_that_another_process_has_taken_ends_the_search_and_its_record_s
     before = driver.run.journal.read_bytes()
     report = TrialReport(0, "here:1", outcome="SUPERSEDED", error="a copy of the run is searched elsewhere")
     assert driver.guarded(lambda: driver.take(report), True)
-    assert isinstance(driver.failure, Disowned)
+    assert isinstance(driver.failure, LeaseLost)
     assert driver.stop.is_set()
     assert driver.run.journal.read_bytes() == before
 

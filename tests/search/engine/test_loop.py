@@ -19,7 +19,7 @@ from search.engine.ray_tune.connection import InsufficientResources
 from search.plan.plan import Plan
 from search.records.folder import NotARun, RunFolder
 from search.records.journal import JournalDamaged
-from search.records.lock import Owned, owning
+from search.records.lock import RunOwned, owning
 from search.records.sweep import RunDamaged, State, Sweep
 from search.start import PlanDiffers, starting
 from search.test_set import open_test_set
@@ -127,7 +127,7 @@ def test_a_run_that_is_owned_is_refused_with_its_owner_named(finished: tuple[Run
     run, _ = finished
     with (
         owning(run.lock),
-        pytest.raises(Owned, match=f"process {os.getpid()} on "),
+        pytest.raises(RunOwned, match=f"process {os.getpid()} on "),
         starting(run, plan(), NOWHERE),
     ):
         pass

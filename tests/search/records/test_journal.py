@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.records.journal import Journal, JournalDamaged, Survey, open_journal, repair, survey
+from search.records.journal import (
+    JournalCheck,
+    JournalDamaged,
+    JournalFile,
+    StudyStorage,
+    check_journal,
+    repair,
+)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -27,7 +34,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _written(path: Path, sizes: list[int]) -> list[bytes]:
     """Transactions of so many lines each, written; what each is on disk."""
-    journal = Journal(path)
+    journal = JournalFile(path)
     parts = []
     for number, size in enumerate(sizes):
         before = path.stat().st_size
@@ -50,8 +57,8 @@ def test_whatever_is_cut_off_the_end_whole_transactions_remain(tmp_path_factory,
     while whole < len(parts) and sum(map(len, parts[: whole + 1])) <= kept:
         whole += 1
     expected = sum(map(len, parts[:whole]))
-    read = list(Journal(path).read_logs(0))
-    assert survey(path) == Survey(len(read), kept, expected)
+    read = list(JournalFile(path).read_logs(0))
+    assert check_journal(path) == JournalCheck(len(read), kept, expected)
     assert (repair(path) is None) is (expected == kept)
     assert path.read_bytes() == content[:expected]
     assert repair(path) is None
@@ -60,7 +67,7 @@ def test_whatever_is_cut_off_the_end_whole_transactions_remain(tmp_path_factory,
 
 def test_a_long_last_transaction_is_cut_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
-    journal = Journal(path)
+    journal = JournalFile(path)
     journal.append_logs([{"op_code": 2, "kept": True}])
     kept = path.stat().st_size
     with journal.transaction():
@@ -77,18 +84,17 @@ def test_a_damaged_line_in_the_middle_is_named_and_nothing_is_cut(tmp_path: Path
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"\x00\x00\n" + lines[2])
     assert repair(path) is None
-    for read in (survey, lambda path: Journal(path).read_logs(0)):
+    for read in (check_journal, lambda path: JournalFile(path).read_logs(0)):
         with pytest.raises(JournalDamaged, match="line 2 of"):
             read(path)
 
 
 def test_a_transaction_that_fails_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
-    storage = open_journal(path)
+    storage = StudyStorage(path)
     study = optuna.create_study(storage=storage)
     before = path.read_bytes()
-    assert isinstance(storage._backend, Journal)
-    with pytest.raises(ZeroDivisionError), storage._backend.transaction():
+    with pytest.raises(ZeroDivisionError), storage.transaction():
         study.ask().report(1 / 0, 1)
     assert path.read_bytes() == before
 
@@ -106,7 +112,7 @@ def _file_size_limit(size: int) -> Iterator[None]:
 
 def test_what_cannot_be_written_in_full_is_not_written_at_all(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
-    study = optuna.create_study(storage=open_journal(path))
+    study = optuna.create_study(storage=StudyStorage(path))
     before = path.read_bytes()
     with _file_size_limit(len(before) + 30), pytest.raises(OSError, match="File too large"):
         study.ask()
@@ -116,7 +122,7 @@ def test_what_cannot_be_written_in_full_is_not_written_at_all(tmp_path: Path) ->
 @pytest.mark.parametrize("act", ["removed", "replaced"])
 def test_a_journal_that_was_taken_away_is_not_written_anew(tmp_path: Path, act: str) -> None:
     path = tmp_path / "study.journal"
-    study = optuna.create_study(storage=open_journal(path))
+    study = optuna.create_study(storage=StudyStorage(path))
     path.rename(tmp_path / "elsewhere")
     if act == "replaced":
         path.touch()
@@ -129,7 +135,7 @@ def test_a_journal_that_was_taken_away_is_not_written_anew(tmp_path: Path, act: 
 def test_a_reader_sees_a_transaction_when_it_is_whole_and_not_before(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
     _written(path, [2])
-    reader = Journal(path)
+    reader = JournalFile(path)
     assert len(list(reader.read_logs(0))) == 2
     _written(path, [3])
     content = path.read_bytes()
@@ -143,11 +149,10 @@ def test_a_reader_sees_a_transaction_when_it_is_whole_and_not_before(tmp_path: P
 
 def test_optunas_own_storage_reads_what_ours_wrote(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
-    storage = open_journal(path)
+    storage = StudyStorage(path)
     study = optuna.create_study(storage=storage, study_name="ours")
-    assert isinstance(storage._backend, Journal)
     for _ in range(5):
-        with storage._backend.transaction():
+        with storage.transaction():
             trial = study.ask()
             x = trial.suggest_float("x", 0, 1)
             trial.report(x, 1)

@@ -17,29 +17,29 @@ import pytest
 
 from search.records import lease
 from search.records.folder import RunFolder
-from search.records.journal import Journal
-from search.records.lease import Disowned, Lease, Owner, guard, newest
-from search.records.lock import Owned, owner_of, owning
+from search.records.journal import JournalFile
+from search.records.lease import Lease, LeaseLost, Owner, current_lease, write_guard
+from search.records.lock import RunOwned, owner_of, owning
 
 ROOT = Path(__file__).parents[3]
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from search.records.journal import Journal
-from search.records.lease import guard, Disowned
-from search.records.lock import Owned, owning
+from search.records.journal import JournalFile
+from search.records.lease import write_guard, LeaseLost
+from search.records.lock import RunOwned, owning
 run = Path(sys.argv[1])
 try:
     with owning(run / "lock", lambda sentence: print("WAIT", sentence, flush=True)):
         print("HELD", flush=True)
-        journal = Journal(run / "study.journal", guard(run))
+        journal = JournalFile(run / "study.journal", write_guard(run))
         while True:
             journal.append_logs([{"by": sys.argv[2]}])
             time.sleep(0.05)
-except Owned as error:
+except RunOwned as error:
     print("OWNED", error, flush=True)
-except Disowned as error:
+except LeaseLost as error:
     print("SUPERSEDED", error, flush=True)
 """
 
@@ -111,7 +111,7 @@ def test_a_living_owner_on_another_machine_is_named_and_keeps_its_run(
     machines["first"] = Machine(run, "first", tmp_path)
     assert machines["first"].line() == "HELD"
     machines["second"] = Machine(run, "second", tmp_path)
-    assert machines["second"].line().startswith("WAIT shared was last held by process")
+    assert machines["second"].line().startswith("WAIT shared was last owned by process")
     told = machines["second"].line()
     assert told.startswith("OWNED") and "on first" in told
     assert set(written(run)) == {"first"}
@@ -148,20 +148,20 @@ def test_on_one_machine_a_killed_owner_is_followed_at_once(run: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout is not None and process.stdout.readline() == "HELD\n"
-    with pytest.raises(Owned, match=f"process {process.pid} on"), owning(run / "lock"):
+    with pytest.raises(RunOwned, match=f"process {process.pid} on"), owning(run / "lock"):
         pass
     process.kill()
     process.communicate()
     began = time.monotonic()
     with owning(run / "lock"):
         assert time.monotonic() - began < lease.PATIENCE / 2
-    assert newest(run) is None
+    assert current_lease(run) is None
     assert owner_of(run / "lock") is None
 
 
 def test_of_two_that_come_at_the_same_moment_one_is_given_the_number(run: Path) -> None:
     owner = Owner.of_this_process()
-    made = [lease._made(run, 1, owner) for _ in range(5)]
+    made = [lease._create(run, 1, owner) for _ in range(5)]
     assert [path is not None for path in made] == [True, False, False, False, False]
     assert sorted(path.name for path in run.iterdir()) == ["lease.000001.json", "lock"]
 
@@ -169,13 +169,13 @@ def test_of_two_that_come_at_the_same_moment_one_is_given_the_number(run: Path) 
 def test_a_write_after_the_run_was_taken_is_refused_and_the_journal_is_as_it_was(run: Path) -> None:
     folder = RunFolder(run)
     with owning(folder.lock):
-        journal = Journal(folder.journal, guard(run))
+        journal = JournalFile(folder.journal, write_guard(run))
         journal.append_logs([{"by": "me"}])
-        lease._made(run, 2, Owner("far", 7, "just now", "another kernel"))
-        with pytest.raises(Disowned, match="is owned by process 7 on far"):
+        lease._create(run, 2, Owner("far", 7, "just now", "another kernel"))
+        with pytest.raises(LeaseLost, match="is owned by process 7 on far"):
             journal.append_logs([{"by": "me"}])
     assert written(run) == ["me"]
-    found = newest(run)
+    found = current_lease(run)
     assert found is not None and found[1].host == "far"
 
 
@@ -184,8 +184,8 @@ def test_an_owner_that_was_not_heard_of_looks_again_before_it_writes(
 ) -> None:
     monkeypatch.setattr(lease, "_SETTLING", 0.0)
     with owning(run / "lock"):
-        held = Lease.held[run.resolve()]
+        held = Lease.active[run.resolve()]
         os.utime(run / "lease.000001.json", (0, 0))
-        held._touched -= lease.TRUST + 1
+        held._renewed -= lease.TRUST + 1
         held.check()
         assert (run / "lease.000001.json").stat().st_mtime > time.time() - 60

@@ -88,7 +88,7 @@ def test_a_warm_start_outlives_a_first_start_that_came_to_no_trial(other: Sweep,
         pass  # killed while Ray starts, say
     with starting(run, given, NOWHERE) as again:
         assert any("of other seed the sampler" in note for note in again._notes)
-        assert again.study._warm
+        assert again.study._warm_start_trials
 
 
 def test_trials_outside_of_the_space_are_left_out_and_counted(other: Sweep) -> None:
@@ -122,8 +122,8 @@ def test_a_run_that_says_nothing_about_this_plan_is_refused(other: Sweep, change
 def test_what_is_stored_is_read_back(other: Sweep, tmp_path: Path) -> None:
     warm = WarmStart.of(other, _plan())
     warm.write(tmp_path / "warm_start.json")
-    assert WarmStart.stored(tmp_path / "warm_start.json") == warm
-    assert WarmStart.stored(tmp_path / "none.json") is None
+    assert WarmStart.read_from(tmp_path / "warm_start.json") == warm
+    assert WarmStart.read_from(tmp_path / "none.json") is None
 
 
 def test_a_search_on_ray_begins_warm_and_only_at_its_beginning(other: Sweep, tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""The Optuna study in a journal, as it is at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.trial import FrozenTrial
+
+from search.records import schema
+from search.records.journal import StudyStorage
+from trainable.contract import Metric
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """What a journal says of its study; nothing where there is none yet."""
+
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Its user attributes, as `search.records.schema` lists them."""
+    trials: tuple[FrozenTrial, ...] = ()
+    """Its trials, in the order of their creation."""
+    system_attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What Optuna itself noted on it."""
+
+    @classmethod
+    def read(cls, journal: Path | JournalStorage) -> StoredStudy:
+        """The study in the file, or in one that is open already, of which only new lines are read.
+        Raises JournalDamaged."""
+        if isinstance(journal, Path) and not journal.is_file():
+            return cls()
+        storage = StudyStorage(journal) if isinstance(journal, Path) else journal
+        for study in storage.get_all_studies():
+            trials = storage.get_all_trials(study._study_id, deepcopy=False)
+            return cls(dict(study.user_attrs), tuple(trials), dict(study.system_attrs))
+        return cls()
+
+    @property
+    def metric(self) -> Metric:
+        """What its trials are judged by."""
+        return Metric(**self.attributes.get(schema.METRIC, {"name": "score", "direction": "maximize"}))
