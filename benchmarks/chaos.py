@@ -2,6 +2,7 @@
 
     python benchmarks/chaos.py --kills 100
     python benchmarks/chaos.py --each-record
+    python benchmarks/chaos.py --each-record --local
 
 A small real search (digits, one worker, successive halving) is carried out once in peace. Then it is
 carried out again and again, each time killed until it comes to its end, until so many kills were
@@ -13,6 +14,7 @@ made. Each kill is one of these, in turn:
 - a worker: SIGKILL to the process that trains; the driver lives on
 
 --each-record kills at every kind of record once instead, taking before, within and after by turns.
+--local trains without Ray, in the driver: then a worker and the driver alone cannot be killed.
 
 lost: trials that were finished on record when a kill came, and that the end does not hold unchanged.
 repeated: epochs of such trials that were trained again, by the trainable's own log.
@@ -61,6 +63,7 @@ TABLE: dict[str, Any] = {
     "resources": {"concurrency": 1},
 }
 WAYS = ("everything", "the driver alone", "at a record", "a worker")
+LOCAL_WAYS = ("everything", "at a record")
 MOMENTS = ("before", "within", "after")
 OPERATIONS = ("study", "", "study user", "study system", "trial", "param", "state", "value", "user", "system")
 
@@ -87,8 +90,9 @@ class Tally:
 class Driver:
     """A start of the search in a process of its own. deadly: what kills it at a record."""
 
-    def __init__(self, run: RunFolder, deadly: dict[str, Any] | None = None) -> None:
+    def __init__(self, run: RunFolder, local: bool, deadly: dict[str, Any] | None = None) -> None:
         command = [sys.executable, __file__, "--drive", str(run.path), "--deadly", json.dumps(deadly)]
+        command += ["--local"] if local else []
         log = str(run.path.with_suffix(".epochs"))
         self._errors = run.path.with_suffix(".stderr").open("w")
         self.process = subprocess.Popen(
@@ -106,12 +110,12 @@ class Driver:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("event "):
-                self._started.look()
+                self._started.remember()
                 yield line.split()[1]
 
     def kill(self) -> None:
         """End the driver alone."""
-        self._started.look()
+        self._started.remember()
         self.process.kill()
         self.process.wait()
 
@@ -122,8 +126,9 @@ class Driver:
         self._errors.close()
 
 
-def drive(folder: Path, deadly: dict[str, Any] | None) -> None:
+def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
     """One start, in this process."""
+    from search.cluster.access import Site
     from search.start import plan_of, starting
 
     run = RunFolder(folder)
@@ -131,7 +136,7 @@ def drive(folder: Path, deadly: dict[str, Any] | None) -> None:
         _make_deadly(**deadly)
     plan = Plan.parse({**TABLE, "name": run.name}, "chaos")
     given = plan_of if run.begun else plan
-    with starting(run, given, Path()) as search:
+    with starting(run, given, Path(), Site(local=local)) as search:
         for event in search:
             print("event", type(event).__name__, flush=True)
 
@@ -236,19 +241,22 @@ def _kill(driver: Driver, way: str, run: RunFolder, chance: random.Random) -> bo
     return True
 
 
-def _sweep(run: RunFolder, tally: Tally, kills: int, chance: random.Random, each: Path | None) -> None:
+def _sweep(
+    run: RunFolder, tally: Tally, kills: int, chance: random.Random, each: Path | None, local: bool
+) -> None:
     """Carry a search out to its end, killed at most so many times; with `each`, at each kind of record."""
     old: list[Driver] = []
     done: dict[int, tuple[Any, int]] = {}  # what was finished at a kill, and the epochs it had taken
     while True:
-        way = "at a record" if each else WAYS[sum(tally.kills.values()) % len(WAYS)]
+        ways = LOCAL_WAYS if local else WAYS
+        way = "at a record" if each else ways[sum(tally.kills.values()) % len(ways)]
         deadly = None
         if each is not None or (kills and way == "at a record"):
             seen = each or run.path.with_suffix(".seen")
             seen.touch()
             nth = 0 if each else chance.randint(1, 40)
             deadly = {"seen": str(seen), "nth": nth, "moment": chance.choice(MOMENTS)}
-        driver = Driver(run, deadly)
+        driver = Driver(run, local, deadly)
         tally.starts += 1
         killed = False
         if kills and deadly is None:
@@ -281,12 +289,12 @@ def _sweep(run: RunFolder, tally: Tally, kills: int, chance: random.Random, each
     tally.epochs += len(counts)
 
 
-def chaos(kills: int, seed: int, each_record: bool, folder: Path) -> Tally:
+def chaos(kills: int, seed: int, each_record: bool, local: bool, folder: Path) -> Tally:
     """Make so many kills, or one at each kind of record."""
     peace = RunFolder.named("peace", folder)
     peace.path.mkdir()
     tally = Tally()
-    _sweep(peace, Tally(), 0, random.Random(seed), None)
+    _sweep(peace, Tally(), 0, random.Random(seed), None, local)
     expected = _finished(peace)
     assert len(expected) == TABLE["budget"]["trials"]
     print(f"in peace: {len(expected)} trials, {sum(_trained(peace).values())} epochs", file=sys.stderr)
@@ -296,7 +304,7 @@ def chaos(kills: int, seed: int, each_record: bool, folder: Path) -> Tally:
         run.path.mkdir()
         chance = random.Random(f"{seed} {tally.sweeps}")
         share = min(chance.randint(3, 9), kills - sum(tally.kills.values()))
-        _sweep(run, tally, 10**9 if each else share, chance, each)
+        _sweep(run, tally, 10**9 if each else share, chance, each, local)
         ends = _finished(run)
         tally.sweeps += 1
         tally.trials += len(ends)
@@ -313,15 +321,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--each-record", action="store_true", help="kill at every kind of record once")
+    parser.add_argument("--local", action="store_true", help="train in the driver, without Ray")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--deadly", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drive:
-        drive(given.drive, json.loads(given.deadly))
+        drive(given.drive, json.loads(given.deadly), given.local)
         return
     with tempfile.TemporaryDirectory() as folder:
-        tally = chaos(0 if given.each_record else given.kills, given.seed, given.each_record, Path(folder))
+        kills = 0 if given.each_record else given.kills
+        tally = chaos(kills, given.seed, given.each_record, given.local, Path(folder))
     told = tally.to_json()
     if given.json:
         print(json.dumps(told))

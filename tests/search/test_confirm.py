@@ -1,11 +1,11 @@
-"""A search's best trials, trained again with fresh seeds on a real Ray, and then tried on the test set."""
+"""A search's best trials, trained again with fresh seeds, and then tried on the test set."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from searches import plan, search
+from searches import LOCAL, NOWHERE, plan, search
 
 from search.confirm import NothingToConfirm, confirming
 from search.engine.events import Ended, Started, TrialEnded, TrialStarted
@@ -18,7 +18,6 @@ from search.test_set import finalists, kept, open_test_set, record_look
 from trainable.evaluation.evaluation import Evaluation
 from trainable.mnist.saved import SavedModel
 
-NOWHERE = Path("nowhere")
 CONFIRMATION = {"candidates": 2, "seeds": 3, "confidence": 0.95}
 
 
@@ -27,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A search of six trials whose confirmation was stopped after two trainings, and continued."""
     folder = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
     search(folder, plan(confirmation=CONFIRMATION))
-    with confirming(folder, NOWHERE) as race:
+    with confirming(folder, NOWHERE, LOCAL) as race:
         ended = 0
         for event in race:
             ended += isinstance(event, TrialEnded)
@@ -36,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     interrupted = Sweep.read(folder.path).confirmation
     assert interrupted is not None
     assert not interrupted.decided
-    with confirming(folder, NOWHERE) as race:
+    with confirming(folder, NOWHERE, LOCAL) as race:
         list(race)
     return folder
 
@@ -64,13 +63,13 @@ def test_the_candidates_are_the_best_trials_and_the_plans_default_recipe(run: Ru
 
 
 def test_once_it_is_over_nothing_is_trained_again(run: RunFolder) -> None:
-    with confirming(run, NOWHERE) as race:
+    with confirming(run, NOWHERE, LOCAL) as race:
         events = list(race)
     assert [type(event) for event in events] == [Ended]
 
 
 def test_more_seeds_train_only_what_is_new(run: RunFolder) -> None:
-    with confirming(run, NOWHERE, seeds=4) as race:
+    with confirming(run, NOWHERE, LOCAL, seeds=4) as race:
         events = list(race)
     trained = [event.sampled["seed"] for event in events if isinstance(event, TrialStarted)]
     assert set(trained) <= {4}
@@ -110,7 +109,7 @@ def test_a_run_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path) -
     folder = RunFolder.named("none", tmp_path)
     search(folder, plan(name="none", recipe={"epochs": 3, "learning_rate": 100.0, "optimizer": "sgd"},
                         space={"weight_decay": {"choices": [0.9, 0.8]}}, budget={"trials": 2}))  # fmt: skip
-    with pytest.raises(NothingToConfirm, match="resume"), confirming(folder, NOWHERE):
+    with pytest.raises(NothingToConfirm, match="resume"), confirming(folder, NOWHERE, LOCAL):
         pass
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import NOWHERE, TABLE, plan, search
+from searches import LOCAL, NOWHERE, TABLE, plan, search
 from studies import carry_on, folder, train
 
 from search.engine.events import Note, TrialStarted
@@ -165,7 +165,7 @@ def test_an_extension_that_was_recorded_and_no_more_is_gone_on_with(run: RunFold
     assert sweep.status == "interrupted"
     assert plan_of(sweep) == changed
     assert Plan.read(run.plan) != changed
-    with starting(run, plan_of, NOWHERE) as search_:
+    with starting(run, plan_of, NOWHERE, LOCAL) as search_:
         assert search_.data is not None
         assert not search_._notes
     assert Plan.read(run.plan) == changed
@@ -175,7 +175,7 @@ def test_an_extension_that_was_recorded_and_no_more_is_gone_on_with(run: RunFold
 
 def test_a_plan_file_changed_by_hand_changes_nothing_and_that_is_told(run: RunFolder) -> None:
     run.plan.write_text(_plan(budget={"trials": 3}).to_toml())
-    with starting(run, plan_of, NOWHERE) as search_:
+    with starting(run, plan_of, NOWHERE, LOCAL) as search_:
         (note,) = search_._notes
     assert "budget.trials: 12 -> 3" in note and "written anew" in note
     assert Plan.read(run.plan).budget.trials == 12
@@ -183,14 +183,17 @@ def test_a_plan_file_changed_by_hand_changes_nothing_and_that_is_told(run: RunFo
 
 def test_the_command_that_began_a_run_does_not_undo_its_extension(run: RunFolder) -> None:
     carry_on(run, _extended(run, More(trials=2)))
-    with pytest.raises(PlanDiffers, match=r"budget\.trials: 14 -> 12"), starting(run, _plan(), NOWHERE):
+    with (
+        pytest.raises(PlanDiffers, match=r"budget\.trials: 14 -> 12"),
+        starting(run, _plan(), NOWHERE, LOCAL),
+    ):
         pass
     assert Sweep.read(run.path).plan.budget.trials == 14
 
 
 def test_a_budget_that_is_lowered_below_what_was_spent_leaves_a_finished_run(run: RunFolder) -> None:
     lower = _extended(run, None, "budget.trials=5")
-    with starting(run, lower, NOWHERE, extend=True) as search_:
+    with starting(run, lower, NOWHERE, LOCAL, extend=True) as search_:
         assert [type(event).__name__ for event in search_] == ["Note", "Ended"]
     sweep = Sweep.read(run.path)
     assert (sweep.status, len(sweep.trials)) == ("finished", 12)
@@ -258,6 +261,6 @@ def test_budget_and_resources_may_change_in_the_plan_file_and_nothing_else(tmp_p
         (plan(name="eased", seed=1), False),
         (plan(name="eased", data={"dataset": "mnist"}), True),
     ):
-        with pytest.raises(PlanDiffers), starting(run, refused, NOWHERE, extend=extend):
+        with pytest.raises(PlanDiffers), starting(run, refused, NOWHERE, LOCAL, extend=extend):
             pass
     assert len(Sweep.read(run.path).plans) == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from searches import LOCAL, NOWHERE
 from sweeps import placed_sweep
 
 from benchsweep.errors import UsageError
@@ -19,8 +20,6 @@ from search.records.sweep import State, Sweep
 from search.reproduce import CannotReproduce, Changes, Original, Reproduction, original, reproduce, reruns
 from search.start import plan_of, starting
 from trainable.epoch import Epoch
-
-NOWHERE = Path("nowhere")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
         },
         "test",
     )
-    with starting(folder, plan, NOWHERE) as search:
+    with starting(folder, plan, NOWHERE, LOCAL) as search:
         list(search)
     return Sweep.read(folder.path)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from searches import NOWHERE, plan
+from searches import LOCAL, NOWHERE, plan
 from sweeps import ACCURACY, ENVIRONMENT, START, make_trial, sweep_of
 
 from benchsweep.__main__ import main
@@ -74,7 +74,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progre
         pruner={"name": "none"},
     )
     progress, seen = Progress.of(given), None
-    with starting(run, given, NOWHERE) as started:
+    with starting(run, given, NOWHERE, LOCAL) as started:
         for event in started:
             progress.take(event)
             if isinstance(event, EpochReported) and seen is None and len(progress.finished) == 2:

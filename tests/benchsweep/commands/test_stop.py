@@ -95,7 +95,7 @@ def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
     file = tmp_path / "long.toml"
     given = plan(name="long", recipe={"batch_size": 100, "epochs": 5000}, pruner={"name": "none"})
     file.write_text(given.to_toml())
-    words = ["run", str(file), "--runs", str(tmp_path), "--json"]
+    words = ["run", str(file), "--runs", str(tmp_path), "--json", "--local"]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchsweep", *words],
         stdout=subprocess.PIPE,

@@ -111,7 +111,7 @@ def test_the_card_of_a_real_search_lies_beside_its_model_and_is_exported(tmp_pat
     (tmp_path / "small.toml").write_text(PLAN)
     run, card = tmp_path / "runs" / "small", tmp_path / "card.md"
     for words in (
-        ["run", "small.toml", "--quiet"],
+        ["run", "small.toml", "--quiet", "--local"],
         ["export", "small", "--format", "card", "--output", str(card)],
     ):
         done = subprocess.run(

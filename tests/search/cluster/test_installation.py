@@ -89,5 +89,5 @@ def test_a_machine_that_does_not_see_the_runs_folder_is_refused(here: dict[str, 
 def test_a_machine_without_the_plans_trainable_is_refused(here: dict[str, Any]) -> None:
     told = refusal("gpu-1", here, {**here, "module": None, "fault": "ModuleNotFoundError: mine"}, None)
     assert told == (
-        "gpu-1 has not the trainable of this plan: ModuleNotFoundError: mine; send it along with --ship-code"
+        "gpu-1 does not have this plan's trainable: ModuleNotFoundError: mine; send it with --ship-code"
     )

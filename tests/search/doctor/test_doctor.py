@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
-from searches import NOWHERE, plan, search
+from searches import LOCAL, NOWHERE, plan, search
 
 from benchsweep.__main__ import main
 from search.doctor import machine, probe
@@ -407,12 +407,12 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[l
     run = RunFolder.named("stopped", tmp_path_factory.mktemp("runs"))
     given = plan(budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 60}, pruner={"name": "none"})
     found, reported = [], 0
-    with starting(run, given, NOWHERE) as started:
+    with starting(run, given, NOWHERE, LOCAL) as started:
         for event in started:
             reported += "Epoch" in type(event).__name__
             if reported in (4, 30):
                 found.append(list(inspect(run)))
-            if reported >= 60:
+            if reported >= 70:
                 started.stop()
     return run, found
 

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from lan import PROGRAMS
 from network import Network
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 GROWING = """
 import json, sys, time
 from pathlib import Path
-import search  # sets Ray's environment
+import search.engine.ray_tune  # sets Ray's environment
 import ray
 from ray.cluster_utils import AutoscalingCluster
 from search.engine.events import ClusterResized, Started
@@ -74,6 +75,7 @@ print("TOLD", json.dumps([sizes, left]), flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_without_a_machine_grows_for_a_search_and_shrinks_after_it(network: Network) -> None:
     (host,), shared = network("host")
     plan = Plan.parse(

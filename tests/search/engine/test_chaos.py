@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CHAOS = Path(__file__).parents[3] / "benchmarks" / "chaos.py"
 
 
@@ -19,8 +21,9 @@ def _chaos(*arguments: str) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_a_search_killed_at_every_kind_of_record_loses_repeats_and_changes_nothing() -> None:
-    told = _chaos("--each-record")
+    told = _chaos("--each-record", "--local")
     assert (told["lost"], told["repeated"], told["wrong"], told["in_flight"]) == (0, 0, 0, 0)
     killed = [record.partition(": ")[2] for record in told["records"]]
     assert len(killed) == len(set(killed)) == told["kills"]
@@ -43,6 +46,7 @@ def test_a_search_killed_at_every_kind_of_record_loses_repeats_and_changes_nothi
     }
 
 
+@pytest.mark.slow
 def test_a_search_killed_at_random_moments_loses_repeats_and_changes_nothing() -> None:
     told = _chaos("--kills", "3", "--seed", "3")
     assert (told["lost"], told["repeated"], told["wrong"]) == (0, 0, 0)

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tomli_w
 from searches import plan, search
 
@@ -26,7 +27,7 @@ sys.path.append(str(ROOT / "benchmarks"))  # where logged_mlp is imported from
 FRAME = """
 import json, sys
 from pathlib import Path
-import search  # sets Ray's environment
+import search.engine.ray_tune  # sets Ray's environment
 from ray.cluster_utils import Cluster
 from search.engine.events import EpochReported, Ended, Note, ClusterResized, Started, TrialStarted
 from search.records.folder import RunFolder
@@ -111,6 +112,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_machine_is_lost_in_the_middle_of_a_trial_another_joins_and_nothing_is_lost(tmp_path: Path) -> None:
     log = tmp_path / "epochs.log"
     given = plan(
@@ -157,6 +159,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_cpu(tmp_path: Path) -> None:
     """The trainable needs no torch, and none of the devices is used: what is told apart is the placement."""
     shutil.copytree(ROOT / "trainable", tmp_path / "other" / "trainable")
@@ -203,6 +206,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_machine_that_was_refused_and_is_mended_trains_after_all(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "trainable", tmp_path / "other" / "trainable")
     with (tmp_path / "other" / "trainable" / "epoch.py").open("a") as file:
@@ -234,6 +238,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_search_that_waits_for_a_machine_is_stopped_from_outside(tmp_path: Path) -> None:
     sweep, told = on_nodes(tmp_path, noop(trials=1), UNWANTED, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
     assert told[-1][0] == "interrupted" and "by process 7 on far, with `benchsweep stop`" in told[-1][1]
@@ -252,6 +257,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_machine_with_another_version_trains_with_the_code_that_is_sent_along(tmp_path: Path) -> None:
     other = tmp_path / "other" / "trainable"
     shutil.copytree(ROOT / "trainable", other)
@@ -294,6 +300,7 @@ os._exit(0)  # Ray would wait for its dead
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_whose_head_dies_ends_the_search_with_a_sentence_before_ray_ends_the_process(
     tmp_path: Path,
 ) -> None:

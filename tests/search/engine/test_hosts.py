@@ -17,7 +17,6 @@ from lan import PROGRAMS, ray_on
 from network import Network
 from searches import NOWHERE, plan
 
-from search.cluster.access import check, explained
 from search.engine.events import EpochReported
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -26,6 +25,7 @@ from search.start import starting
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_repeated() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "hosts.py"), "--short", "--json"],
@@ -52,25 +52,6 @@ def test_of_three_hosts_one_is_cut_off_and_one_is_killed_and_nothing_is_lost_or_
         assert "Traceback" not in sentence
 
 
-@pytest.mark.parametrize(
-    "address, told",
-    [
-        ("ray://10.0.0.1:10001", "the address of a Ray Client server"),
-        ("http://10.0.0.1:8265", "ray job submit --address http://10.0.0.1:8265 -- benchsweep run PLAN"),
-        ("127.0.0.1:9", "but nothing does"),
-    ],
-)
-def test_an_address_of_another_kind_is_told_with_what_to_do(address: str, told: str) -> None:
-    with pytest.raises(ConnectionError, match=told.replace(".", r"\.")):
-        check(address)
-
-
-def test_why_a_cluster_takes_nobody_is_told_in_a_sentence() -> None:
-    assert "this is not one of a:6379's: no node" in str(explained("a:6379", RuntimeError("no node\nmore")))
-    versions = RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.1\n    Python: 3.9")
-    assert "Ray: 2.1 Python: 3.9" in str(explained("a:6379", versions))
-
-
 @pytest.fixture
 def listening() -> Iterator[set[str]]:
     """Filled while it is used: every address that a process of this test's listens on."""
@@ -94,6 +75,7 @@ def listening() -> Iterator[set[str]]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_no_port_of_a_search_on_one_machine_listens_beyond_loopback(
     tmp_path: Path, listening: set[str]
 ) -> None:
@@ -107,6 +89,7 @@ def test_no_port_of_a_search_on_one_machine_listens_beyond_loopback(
     assert listening <= {"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"}
 
 
+@pytest.mark.slow
 def test_a_driver_that_dies_with_its_host_is_resumed_from_another_one(network: Network) -> None:
     (head, second), shared = network("head", "second")
     token, log = shared / "token", shared / "epochs.log"

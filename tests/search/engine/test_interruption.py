@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import NOWHERE, plan, search
+from searches import LOCAL, NOWHERE, plan, search
 from studies import carry_on, folder
 
 from benchsweep.screen.ending import write_report
+from search.cluster.access import THIS_MACHINE
 from search.engine.events import Ended, EpochReported
 from search.engine.processes import descendants
 from search.plan.plan import Plan
@@ -27,6 +28,7 @@ from search.records.sweep import RunDamaged, State, Sweep
 from search.start import starting
 
 
+@pytest.mark.slow
 def test_a_search_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     run = RunFolder.named("stopped", tmp_path)
     given = plan(budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 30}, pruner={"name": "none"})
@@ -43,7 +45,7 @@ def test_a_search_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     assert cut
     assert before.sessions[0].ended == "interrupted"
 
-    events = search(run, given)
+    events = search(run, given, THIS_MACHINE)
     after = Sweep.read(run.path)
     assert [trial.state for trial in after.trials] == [State.COMPLETE] * 4
     for trial in cut:
@@ -70,6 +72,7 @@ def test_a_run_killed_after_its_last_trial_is_finished_by_the_next_start(tmp_pat
     assert Sweep.read(run.path).status == "finished"
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> None:
     run = RunFolder.named("worker", tmp_path)
     given = plan(budget={"trials": 1}, recipe={"batch_size": 20, "epochs": 60}, pruner={"name": "none"})
@@ -103,14 +106,16 @@ def _faulty(name: str, fault: str, **changes: Any) -> Plan:
     return Plan.parse({**table, **changes}, "test")
 
 
+@pytest.mark.slow
 def test_a_trial_whose_worker_always_dies_is_failed_with_its_reason(tmp_path: Path) -> None:
     run = RunFolder.named("deadly", tmp_path)
-    search(run, _faulty("deadly", "end the process", resources={"max_failures": 1}))
+    search(run, _faulty("deadly", "end the process", resources={"max_failures": 1}), THIS_MACHINE)
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.FAILED
     assert "its worker died 2 times" in str(trial.error)
 
 
+@pytest.mark.slow
 def test_a_trial_that_ray_ends_for_lack_of_memory_is_failed_with_that_reason(tmp_path: Path) -> None:
     """In a process of its own, to whose Ray a machine that is used to a hundredth is full."""
     (tmp_path / "full.toml").write_text(
@@ -129,11 +134,12 @@ def test_a_trial_that_ray_ends_for_lack_of_memory_is_failed_with_that_reason(tmp
     assert told.returncode == 1, told.stderr
     trial = Sweep.read(tmp_path / "full").trials[0]
     assert trial.state is State.FAILED
-    assert "its worker died once; at last: Ray ended it, for the machine ran low on memory" in str(
+    assert "its worker died once; at last: Ray ended it because the machine ran low on memory" in str(
         trial.error
     )
 
 
+@pytest.mark.slow
 def test_a_trial_that_finds_no_memory_is_failed_with_its_reason_and_the_search_goes_on(
     tmp_path: Path,
 ) -> None:
@@ -145,26 +151,28 @@ def test_a_trial_that_finds_no_memory_is_failed_with_its_reason_and_the_search_g
         sampler={"name": "grid"},
         space={"fault": {"choices": ["memory", "none"]}},
     )
-    search(run, given)
+    search(run, given, THIS_MACHINE)
     trials = {trial.recipe["fault"]: trial for trial in Sweep.read(run.path).trials}
     assert trials["memory"].state is State.FAILED
     assert "MemoryError" in str(trials["memory"].error)
     assert trials["none"].state is State.COMPLETE
 
 
+@pytest.mark.slow
 def test_a_trial_that_hangs_is_ended_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOSTING_HUNG", str(tmp_path / "hung"))
     run = RunFolder.named("once", tmp_path)
-    search(run, _faulty("once", "hang once", resources={"trial_timeout": 3}))
+    search(run, _faulty("once", "hang once", resources={"trial_timeout": 3}), THIS_MACHINE)
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.COMPLETE
     assert [epoch.number for epoch in trial.epochs] == [1, 2, 3]
     assert trial.notes == ("its worker hung and was ended after epoch 1; another one went on from there",)
 
 
+@pytest.mark.slow
 def test_a_trial_that_hangs_again_at_the_same_epoch_is_failed_with_its_reason(tmp_path: Path) -> None:
     run = RunFolder.named("hangs", tmp_path)
-    search(run, _faulty("hangs", "hang", resources={"trial_timeout": 3}))
+    search(run, _faulty("hangs", "hang", resources={"trial_timeout": 3}), THIS_MACHINE)
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.FAILED
     assert trial.error == "it hung twice after epoch 1: no epoch within the 3s of trial_timeout"
@@ -174,7 +182,7 @@ def test_a_trial_that_hangs_again_at_the_same_epoch_is_failed_with_its_reason(tm
 def test_a_search_is_stopped_by_a_file_in_its_folder(tmp_path: Path) -> None:
     run = RunFolder.named("asked", tmp_path)
     given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 400}, pruner={"name": "none"})
-    with starting(run, given, NOWHERE) as started:
+    with starting(run, given, NOWHERE, LOCAL) as started:
         for event in started:
             if isinstance(event, EpochReported) and (event.number, event.epoch.number) == (0, 3):
                 run.stop_request.write_text("whatever it holds")
@@ -184,6 +192,7 @@ def test_a_search_is_stopped_by_a_file_in_its_folder(tmp_path: Path) -> None:
     assert Sweep.read(run.path).status == "interrupted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("daemon", ["raylet", "gcs_server"])
 def test_a_daemon_of_rays_that_dies_ends_the_search_with_a_sentence(tmp_path: Path, daemon: str) -> None:
     """In a process of its own, for Ray leaves one that it cannot be started in again."""
@@ -224,6 +233,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_vanishes_ends_with_a_sentence_and_makes_no_other(tmp_path: Path) -> None:
     run = RunFolder.named("gone", tmp_path)
     given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 400}, pruner={"name": "none"})
@@ -302,6 +312,7 @@ def _fill(disk: Path) -> Path:
     return ballast
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", ["under the checkpoints", "under the journal"])
 def test_a_disk_that_fills_up_stops_the_search_with_a_sentence_and_room_lets_it_go_on(
     small_disk: Path, tmp_path: Path, full: str
@@ -328,7 +339,7 @@ def test_a_disk_that_fills_up_stops_the_search_with_a_sentence_and_room_lets_it_
     assert before.count(State.INTERRUPTED) == len(before.trials) == 2
 
     ballast.unlink()
-    search(run, given)
+    search(run, given, THIS_MACHINE)
     after = Sweep.read(run.path)
     assert [trial.state for trial in after.trials] == [State.COMPLETE] * 2
     for one, other in zip(before.trials, after.trials, strict=True):

@@ -8,6 +8,7 @@ import secrets
 import shutil
 from pathlib import Path
 
+import pytest
 import tomli_w
 from lan import PROGRAMS, listens, ray_on
 from network import Network
@@ -17,6 +18,7 @@ from search.records.sweep import State, Sweep
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_a_submitted_job_searches_on_all_hosts_with_the_code_that_it_brings_and_none_is_taken_without_token(
     network: Network,
 ) -> None:

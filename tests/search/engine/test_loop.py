@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import ray
-from searches import NOWHERE, journal_of, plan, search
+from searches import LOCAL, NOWHERE, journal_of, plan, search
 
-from search.cluster.access import Site
+from search.cluster.access import THIS_MACHINE, Site
 from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
 from search.engine.ray_tune.connection import InsufficientResources
 from search.plan.plan import Plan
@@ -29,7 +29,7 @@ from search.test_set import open_test_set
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[Event]]:
     """A search of six trials, run to its end."""
     run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
-    return run, search(run, plan())
+    return run, search(run, plan(), THIS_MACHINE)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_run_that_is_owned_is_refused_with_its_owner_named(finished: tuple[Run
     with (
         owning(run.lock),
         pytest.raises(RunOwned, match=f"process {os.getpid()} on "),
-        starting(run, plan(), NOWHERE),
+        starting(run, plan(), NOWHERE, LOCAL),
     ):
         pass
 
@@ -209,14 +209,15 @@ def test_another_kind_of_trainable_is_searched_and_ranked_alike(tmp_path: Path) 
 
 def test_a_plan_that_asks_for_more_than_the_machine_has_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(InsufficientResources, match="cpus = 4096"):
-        search(RunFolder.named("large", tmp_path), plan(resources={"cpus": 4096}))
+        search(RunFolder.named("large", tmp_path), plan(resources={"cpus": 4096}), THIS_MACHINE)
 
 
+@pytest.mark.slow
 def test_a_wall_time_ends_a_search_and_leaves_its_trials_to_be_continued(tmp_path: Path) -> None:
     run = RunFolder.named("short", tmp_path)
     given = plan(budget={"wall_time": 12}, recipe={"batch_size": 1, "epochs": 500}, pruner={"name": "none"})
     began = time.monotonic()
-    events = search(run, given)
+    events = search(run, given, THIS_MACHINE)
     assert time.monotonic() - began < 30
     assert isinstance(events[-1], Ended)
     assert events[-1].detail == "the wall time of 12 s is spent"
@@ -253,6 +254,7 @@ def _listening() -> dict[int, list[str]]:
     return {process: addresses for process, addresses in found.items() if addresses}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's own tables")
 def test_no_port_of_a_search_on_one_machine_listens_beyond_it(tmp_path: Path) -> None:
     before = _listening()
@@ -268,6 +270,7 @@ def test_no_port_of_a_search_on_one_machine_listens_beyond_it(tmp_path: Path) ->
     assert {address for addresses in fresh.values() for address in addresses} <= loopback
 
 
+@pytest.mark.slow
 def test_trials_run_in_the_workers_that_ray_starts_by_itself(tmp_path: Path) -> None:
     logs: set[str] = set()
     workers: set[int] = set()
@@ -290,31 +293,35 @@ def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
         list(started)
 
 
-def test_a_run_that_never_came_to_a_trial_takes_another_plan(tmp_path: Path) -> None:
+def test_a_run_that_never_came_to_a_trial_takes_another_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     run = RunFolder.named("again", tmp_path)
     with pytest.raises(InsufficientResources):
-        search(run, plan(resources={"cpus": 4096}))
+        search(run, plan(resources={"device": "cuda"}))
     search(run, plan(budget={"trials": 1}))
     assert Sweep.read(run.path).status == "finished"
 
 
+@pytest.mark.slow
 def test_recipes_that_are_refused_are_recorded_and_do_not_hang_the_search(tmp_path: Path) -> None:
     run = RunFolder.named("refused", tmp_path)
     given = Plan.parse(
         {
             "name": "refused",
             "trainable": "boosting",
-            "budget": {"wall_time": 40},
+            "budget": {"trials": 200},
             "space": {"depth": {"low": 4, "high": 5}, "shrinkage": {"low": 0.9, "high": 1.0}},
             "sampler": {"name": "random"},
         },
         "test",
     )
-    events = search(run, given)
+    events = search(run, given, THIS_MACHINE)
     assert isinstance(events[-1], Ended)
     assert events[-1].reason == "budget"
     trials = Sweep.read(run.path).trials
-    assert trials
+    assert len(trials) == 200
     assert {trial.state for trial in trials} == {State.FAILED}
     assert "too greedy" in str(trials[0].error)
     ends = [event.number for event in events if isinstance(event, TrialEnded)]

@@ -21,6 +21,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_trials_shorter_than_a_workers_start_end_no_worker_that_is_starting(tmp_path: Path) -> None:
     sweep, _ = on_nodes(tmp_path, noop(trials=24), ONE_OF_FOUR, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
     assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 24

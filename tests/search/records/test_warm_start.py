@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import NOWHERE, TABLE, plan, search
+from searches import LOCAL, NOWHERE, TABLE, plan, search
 from studies import carry_on, folder
 
 from search.engine.events import Note
@@ -84,9 +84,9 @@ def test_every_sampler_bears_it(other: Sweep, tmp_path: Path, name: str) -> None
 def test_a_warm_start_outlives_a_first_start_that_came_to_no_trial(other: Sweep, tmp_path: Path) -> None:
     run = RunFolder.named("small", tmp_path)
     given = plan(budget={"trials": 2}, recipe={"epochs": 4})
-    with starting(run, given, NOWHERE, warm_start=other.folder):
+    with starting(run, given, NOWHERE, LOCAL, warm_start=other.folder):
         pass  # killed while Ray starts, say
-    with starting(run, given, NOWHERE) as again:
+    with starting(run, given, NOWHERE, LOCAL) as again:
         assert any("of other seed the sampler" in note for note in again._notes)
         assert again.study._warm_start_trials
 
@@ -129,16 +129,16 @@ def test_what_is_stored_is_read_back(other: Sweep, tmp_path: Path) -> None:
 def test_a_search_on_ray_begins_warm_and_only_at_its_beginning(other: Sweep, tmp_path: Path) -> None:
     run = RunFolder.named("small", tmp_path)
     given = plan(budget={"trials": 2}, recipe={"epochs": 4})
-    with starting(run, given, NOWHERE, warm_start=other.folder) as begun:
+    with starting(run, given, NOWHERE, LOCAL, warm_start=other.folder) as begun:
         events = list(begun)
     assert isinstance(events[0], Note)
     assert events[0].sentence.startswith("20 of 20 finished trials of other seed the sampler")
     assert all(trial.state is not State.FAILED for trial in Sweep.read(run.path).trials)
     search(run, given)
-    with starting(run, given, NOWHERE, warm_start=other.folder):
+    with starting(run, given, NOWHERE, LOCAL, warm_start=other.folder):
         pass  # the same one again: the command line of the first start may be repeated
     with (
         pytest.raises(CannotWarmStart, match="beginning"),
-        starting(run, given, NOWHERE, warm_start=run.path),
+        starting(run, given, NOWHERE, LOCAL, warm_start=run.path),
     ):
         pass

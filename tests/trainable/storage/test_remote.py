@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from s3 import KEYS, Server
-from searches import NOWHERE, plan, search
+from searches import LOCAL, NOWHERE, plan, search
 
 from search.doctor.finding import CheckStatus
 from search.doctor.run_files import inspect
@@ -197,7 +197,7 @@ def test_a_search_keeps_its_checkpoints_on_s3_through_a_killed_server_and_moves_
     )
     here = RunFolder.named("small", tmp_path / "here")
     killed = False
-    with starting(here, given_, NOWHERE) as started:
+    with starting(here, given_, NOWHERE, LOCAL) as started:
         for event in started:
             if isinstance(event, EpochReported) and event.epoch.number == 5 and not killed:
                 server.kill()
