@@ -11,7 +11,7 @@ import pandas as pd
 from reports.analysis.confirmed import confirmed
 from reports.analysis.ranking import benchmark_applies, leaderboard
 from reports.analysis.winner import Winner, winner_of
-from reports.figures.importances import Importances, importances
+from reports.figures.all import FIGURES
 from reports.formatting.wording import plain_json
 from reports.health.health import health
 from search.doctor.finding import Finding
@@ -70,7 +70,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
 
     Times are ISO 8601 in UTC, durations seconds. What JSON cannot hold (NaN) is null.
     """
-    best, told = sweep.best(), importances(sweep)
+    best = sweep.best()
     made = {
         "schema": SCHEMA,
         "name": sweep.name,
@@ -87,7 +87,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
         "test": test_summary(sweep),
         "confirmation": _confirmation(sweep),
         "trials": [_trial(trial) for trial in sweep.trials],
-        **_importances(told),
+        **_figures(sweep),
         "leaderboard": _records(leaderboard(sweep, benchmarks)),
         "leaderboard_note": benchmark_applies(sweep)[1],
         "openings": [_opening(opening) for opening in sweep.openings],
@@ -157,23 +157,12 @@ def _winner(winner: Winner | None) -> dict[str, Any] | None:
     }
 
 
-def _importances(told: Importances | str) -> dict[str, Any]:
-    if isinstance(told, str):
-        keys = ("importances", "importances_intervals", "importances_leading", "fanova", "fanova_intervals")
-        return {**dict.fromkeys(keys), "importances_note": told}
-    names, effects = told.names, told.fanova_intervals
-    return {
-        "importances": dict(zip(names, told.shares, strict=True)),
-        "importances_note": None,
-        "importances_intervals": {
-            name: each._asdict() for name, each in zip(names, told.intervals, strict=True)
-        },
-        "importances_leading": told.leading,
-        "fanova": dict(zip(names, told.fanova, strict=True)),
-        "fanova_intervals": {
-            name: None if each is None else each._asdict() for name, each in zip(names, effects, strict=True)
-        },
-    }
+def _figures(sweep: Sweep) -> dict[str, Any]:
+    """The keys of every figure that has some."""
+    made: dict[str, Any] = {}
+    for figure in FIGURES:
+        made |= figure.keys(sweep)
+    return made
 
 
 def _opening(opening: TestSetOpening) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from reports.analysis.winner import chosen_trial
-from reports.figures.style import AMBER, BLUE, GREY, ORANGE, figure, plain, value_axis
+from reports.figures.figure import Figure
+from reports.figures.style import AMBER, BLUE, GREY, ORANGE, drawing, plain, value_axis
 from reports.formatting.estimates import difference
 from reports.formatting.wording import NOTHING, listing, plural, setting, steady
 from reports.importance.encoding import is_outside
@@ -282,7 +283,7 @@ def draw(numbers: Ablation) -> go.Figure:
         _predictions(numbers, rows),
         _measurements(numbers, rows),
     ]
-    return figure(
+    return drawing(
         [trace for trace in traces if trace is not None and len(trace.y)],
         height=130 + 46 * len(rows),
         bargap=0.45,
@@ -393,3 +394,13 @@ def table(numbers: Ablation) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+FIGURE = Figure[Sweep, Ablation](
+    key="ablation",
+    title="From the default to the best",
+    numbers=ablation,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

@@ -7,9 +7,12 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.style import BLUE, GREY, figure
+from reports.figures.figure import Figure
+from reports.figures.style import BLUE, GREY, drawing
+from reports.figures.winner_evaluation import of_winner
 from reports.formatting.wording import percent
 from reports.statistics.intervals import Interval, wilson
+from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 
 
@@ -116,7 +119,7 @@ def draw(numbers: Calibration) -> go.Figure:
         "%{customdata[3]} of %{customdata[4]}<extra></extra>",
         showlegend=False,
     )
-    return figure(
+    return drawing(
         [equal, bins],
         height=460,
         xaxis={"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "how sure"}},
@@ -137,3 +140,13 @@ def table(numbers: Calibration) -> pd.DataFrame:
             "95 % interval": [percent(interval) for interval in numbers.intervals],
         }
     )
+
+
+FIGURE = Figure[Sweep, Calibration](
+    key="calibration",
+    title="Calibration",
+    numbers=of_winner(calibration),
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

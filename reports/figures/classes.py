@@ -7,9 +7,12 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.figures.style import BLUE, figure, plain
+from reports.figures.figure import Figure
+from reports.figures.style import BLUE, drawing, plain
+from reports.figures.winner_evaluation import of_winner
 from reports.formatting.wording import percent
 from reports.statistics.intervals import Interval, wilson
+from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 
 
@@ -90,7 +93,7 @@ def draw(numbers: Classes) -> go.Figure:
         hovertemplate="%{x}: %{customdata[0]} right (%{customdata[1]})<br>"
         "%{customdata[2]} of %{customdata[3]}<extra></extra>",
     )
-    return figure(
+    return drawing(
         [bars],
         height=460,
         bargap=0.4,
@@ -110,3 +113,13 @@ def table(numbers: Classes) -> pd.DataFrame:
             "95 % interval": [percent(interval) for interval in numbers.intervals],
         }
     )
+
+
+FIGURE = Figure[Sweep, Classes](
+    key="classes",
+    title="Accuracy by class",
+    numbers=of_winner(classes),
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

@@ -1,102 +1,197 @@
-"""Confirmation: what each candidate scored in the search, and with fresh seeds."""
+"""Confirmation: the score of each candidate in the search, and with fresh seeds."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 from scipy import special
 
-from reports.analysis.confirmed import ConfirmationSummary
-from reports.figures.style import AMBER, BLUE, GREY, figure, plain, value_axis
-from trainable.contract import Metric
+from reports.analysis.confirmed import CandidateRow, ConfirmationSummary, confirmed
+from reports.figures.differences import ends_words
+from reports.figures.figure import Figure
+from reports.figures.style import AMBER, BLUE, GREY, drawing, plain, value_axis
+from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text
+from reports.formatting.wording import NOTHING
+from search.records.sweep import Sweep
 
 
-class Bar(NamedTuple):
-    """A candidate. mean, low, high: of its score with fresh seeds, 95 % by Student's t over the seeds; low
-    and high are the mean for one seed. selected_on: its score in the search; None for the default recipe."""
+class CandidateInterval(NamedTuple):
+    """The score of a candidate with fresh seeds, in the metric's unit."""
 
     name: str
     winner: bool
     seeds: int
     mean: float
     low: float
+    """End of the mean's 95 % interval by Student's t over the seeds; the mean itself for one seed."""
     high: float
     selected_on: float | None
+    """Score in the search; None for the default recipe."""
 
 
-class Confirmation(NamedTuple):
-    """The candidates that have a score, the winner first."""
+class ConfirmationIntervals(NamedTuple):
+    """A confirmation, and its candidates that have a score."""
 
-    metric: Metric
-    bars: tuple[Bar, ...]
-
-
-def confirmation(told: ConfirmationSummary | None) -> Confirmation | str:
-    """The numbers, or why there are none."""
-    if told is None:
-        return "The search was not confirmed: its winner is the best of many trainings, and so the luckiest."
-    bars = []
-    for row in told.rows:
-        if row.mean is None:
-            continue
-        reach = 0.0
-        if row.deviation is not None:
-            reach = float(special.stdtrit(row.seeds - 1, 0.975)) * row.deviation / math.sqrt(row.seeds)
-        ends = row.mean - reach, row.mean + reach
-        bars.append(Bar(row.name, row.state == "winner", row.seeds, row.mean, *ends, row.selected_on))
-    if not bars:
-        return " ".join(told.sentences)
-    return Confirmation(told.metric, tuple(bars))
+    confirmed: ConfirmationSummary
+    candidates: tuple[CandidateInterval, ...]
+    """The winner first."""
 
 
-def sentence(numbers: Confirmation) -> str:
-    """How many of the candidates did worse with fresh seeds than in the search."""
-    known = [bar for bar in numbers.bars if bar.selected_on is not None]
-    worse = sum(
-        numbers.metric.better(bar.selected_on, bar.mean) for bar in known if bar.selected_on is not None
+def confirmation(confirmed: ConfirmationSummary | None) -> ConfirmationIntervals | str:
+    """Returns the numbers, or why there are none."""
+    if confirmed is None:
+        return (
+            "The search was not confirmed: its winner is the best of many trials, so part of its score is "
+            "selection bias."
+        )
+    candidates = tuple(
+        CandidateInterval(
+            name=row.name,
+            winner=row.state == "winner",
+            seeds=row.seeds,
+            mean=row.mean,
+            low=row.mean - _reach(row),
+            high=row.mean + _reach(row),
+            selected_on=row.selected_on,
+        )
+        for row in confirmed.rows
+        if row.mean is not None
     )
+    return ConfirmationIntervals(confirmed, candidates)
+
+
+def _reach(row: CandidateRow) -> float:
+    """Half the width of the mean's 95 % interval."""
+    if row.deviation is None:
+        return 0.0
+    return float(special.stdtrit(row.seeds - 1, 0.975)) * row.deviation / math.sqrt(row.seeds)
+
+
+def sentence(numbers: ConfirmationIntervals) -> str:
+    """How many candidates scored worse with fresh seeds than in the search."""
+    if not numbers.candidates:
+        return " ".join(numbers.confirmed.sentences)
+    metric = numbers.confirmed.metric
+    selected = [
+        (candidate.selected_on, candidate.mean)
+        for candidate in numbers.candidates
+        if candidate.selected_on is not None
+    ]
+    worse = sum(metric.better(in_search, mean) for in_search, mean in selected)
     return (
-        f"{worse} of {len(known)} candidates scored worse with fresh seeds than in the search, which had "
-        f"chosen them for their score. Lines are 95 % intervals of the mean over seeds, on validation."
+        f"{worse} of {len(selected)} candidates scored worse with fresh seeds than in the search, which "
+        f"selected them by that score. Lines are 95 % intervals of the mean over seeds, on validation."
     )
 
 
-def draw(numbers: Confirmation) -> go.Figure:
-    """A line a candidate, the winner at the top; hollow: what it scored in the search."""
-    bars = numbers.bars
-    names = [plain(bar.name, 24) for bar in bars]
+def draw(numbers: ConfirmationIntervals) -> go.Figure | Mapping[str, go.Figure]:
+    """A line a candidate, the winner at the top; hollow: the score in the search."""
+    metric, candidates = numbers.confirmed.metric, numbers.candidates
+    if not candidates:
+        return {}
+    names = [plain(candidate.name, 24) for candidate in candidates]
     fresh = go.Scatter(
-        x=[bar.mean for bar in bars],
+        x=[candidate.mean for candidate in candidates],
         y=names,
-        customdata=[[numbers.metric.format(bar.mean), bar.seeds] for bar in bars],
+        customdata=[[metric.format(candidate.mean), candidate.seeds] for candidate in candidates],
         error_x={
-            "array": [bar.high - bar.mean for bar in bars],
-            "arrayminus": [bar.mean - bar.low for bar in bars],
+            "array": [candidate.high - candidate.mean for candidate in candidates],
+            "arrayminus": [candidate.mean - candidate.low for candidate in candidates],
             "color": BLUE,
             "thickness": 1.6,
             "width": 6,
         },
         mode="markers",
-        marker={"size": 9, "color": [AMBER if bar.winner else BLUE for bar in bars]},
+        marker={"size": 9, "color": [AMBER if candidate.winner else BLUE for candidate in candidates]},
         name="fresh seeds",
         hovertemplate="%{y}: %{customdata[0]}, mean of %{customdata[1]} seeds<extra></extra>",
     )
-    chosen = [(name, bar) for name, bar in zip(names, bars, strict=True) if bar.selected_on is not None]
+    selected = [
+        (name, candidate.selected_on)
+        for name, candidate in zip(names, candidates, strict=True)
+        if candidate.selected_on is not None
+    ]
     search = go.Scatter(
-        x=[bar.selected_on for _, bar in chosen],
-        y=[name for name, _ in chosen],
-        customdata=[numbers.metric.format(bar.selected_on) for _, bar in chosen],
+        x=[score for _, score in selected],
+        y=[name for name, _ in selected],
+        customdata=[metric.format(score) for _, score in selected],
         mode="markers",
         marker={"size": 9, "color": GREY, "symbol": "circle-open"},
         name="in the search",
         hovertemplate="%{y}: %{customdata} in the search<extra></extra>",
     )
-    return figure(
+    return drawing(
         [fresh, search],
-        height=140 + 38 * len(bars),
+        height=140 + 38 * len(candidates),
         legend_entrywidth=90,
-        xaxis=value_axis(numbers.metric),
+        xaxis=value_axis(metric),
         yaxis={"type": "category", "autorange": "reversed"},
     )
+
+
+def table(numbers: ConfirmationIntervals) -> pd.DataFrame:
+    """A row a candidate, with its test figures after the test set was opened."""
+    confirmed = numbers.confirmed
+    return pd.DataFrame(
+        {**_validation_cells(confirmed, row), **_test_cells(confirmed, row), "why eliminated": row.why}
+        for row in confirmed.rows
+    )
+
+
+def _validation_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, object]:
+    metric = confirmed.metric
+    return {
+        "candidate": row.name,
+        "state": row.state,
+        "seeds": row.seeds,
+        "in the search": metric.format(row.selected_on),
+        "fresh seeds": NOTHING if row.mean is None else mean_with_deviation(metric, row.mean, row.deviation),
+        "selection bias": NOTHING
+        if row.luck is None
+        else f"{'-' * (row.luck < 0)}{difference(metric, row.luck)}",
+    }
+
+
+def _test_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, str]:
+    """Empty before the test set was opened."""
+    metric, tested = confirmed.figure, row.tested
+    if metric is None:
+        return {}
+    columns = ("test set", "95 % interval", "chance of best", "winner is", "by", _gain_column(confirmed), "p")
+    if tested is None:
+        return {**dict.fromkeys(columns, ""), "test set": NOTHING}
+    gain = tested.gain
+    gain_interval = "" if gain is None or math.isinf(gain.low) else ends_words(metric, gain.low, gain.high)
+    values = (
+        mean_with_deviation(metric, tested.mean, tested.deviation),
+        interval_text(metric, tested.low, tested.high),
+        "" if tested.best is None else f"{tested.best:.0%}",
+        tested.standing or "",
+        "" if gain is None else _signed(metric.unit, gain.difference),
+        gain_interval,
+        "" if tested.p is None else p_text(tested.p),
+    )
+    return dict(zip(columns, values, strict=True))
+
+
+def _gain_column(confirmed: ConfirmationSummary) -> str:
+    return f"{100 * (1 - confirmed.level):g} % interval of that"
+
+
+def _signed(unit: str, value: float) -> str:
+    return f"{100 * value:+.2f}" if unit == "share" else f"{value:+.3g}"
+
+
+FIGURE = Figure[Sweep, ConfirmationIntervals](
+    key="confirmation",
+    title="Confirmation",
+    numbers=lambda sweep: confirmation(confirmed(sweep)),
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="table",
+)

@@ -10,8 +10,11 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from reports.figures.classes import class_names
-from reports.figures.style import figure, plain
+from reports.figures.figure import Figure
+from reports.figures.style import drawing, plain
+from reports.figures.winner_evaluation import of_winner
 from reports.formatting.wording import listing, plural
+from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 
 MOST_NUMBERED = 20
@@ -64,7 +67,7 @@ def draw(numbers: Confusion) -> go.Figure:
         _cells(numbers, labels, right, [[0, "rgba(47,127,193,0.28)"], [1, "rgba(47,127,193,0.28)"]]),
         _cells(numbers, labels, wrong, [[0, "rgba(213,94,0,0.10)"], [1, "rgba(213,94,0,0.88)"]]),
     ]
-    return figure(
+    return drawing(
         traces,
         height=540,
         xaxis={"title": {"text": "taken for"}, "type": "category", "showgrid": False, "constrain": "domain"},
@@ -114,3 +117,14 @@ def _cells(
 def table(numbers: Confusion) -> pd.DataFrame:
     """What was mixed up, the 30 most frequent pairs."""
     return pd.DataFrame(numbers.pairs[:30], columns=["true class", "taken for", "examples"])
+
+
+FIGURE = Figure[Sweep, Confusion](
+    key="confusion",
+    title="Confusion matrix",
+    numbers=of_winner(confusion),
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="square",
+)

@@ -10,8 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.scale import Scale
+from reports.figures.figure import Figure
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
-from reports.figures.style import AMBER, OF_TRIALS, axis_title, figure
+from reports.figures.style import AMBER, OF_TRIALS, axis_title, drawing
 from reports.formatting.wording import plural, setting, steady
 from reports.importance.surrogate import WEAK, Surrogate, fit_quality, surrogate
 from search.records.sweep import Sweep
@@ -133,7 +134,7 @@ def _draw(numbers: Contours, contour: Contour, low: float, high: float) -> go.Fi
         star = {"color": AMBER, "symbol": "star", "size": 16, "line": {"color": "#000000", "width": 1.2}}
         traces.append(_trials(numbers, pair, range(1), star))
     across, up = axes(pair)
-    return figure(
+    return drawing(
         traces,
         height=340,
         showlegend=False,
@@ -205,3 +206,14 @@ def table(numbers: Contours) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+FIGURE = Figure[Sweep, Contours](
+    key="contours",
+    title="Two settings at once, modelled",
+    numbers=contours,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="small",
+)

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.rungs import rungs_of
+from reports.figures.figure import Figure
 from reports.figures.style import (
     AMBER,
     COLOUR,
@@ -17,7 +18,7 @@ from reports.figures.style import (
     OF_TRIALS,
     Window,
     count_axis,
-    figure,
+    drawing,
     value_axis,
     window,
 )
@@ -103,7 +104,7 @@ def draw(numbers: Curves) -> go.Figure:
     traces = [_lines(numbers, state) for state in State if any(c.state is state for c in numbers.curves)]
     traces += [_best(numbers.metric, curve) for curve in numbers.curves if curve.number == numbers.best]
     hairline = {"color": GREY, "width": 1, "dash": "dot"}
-    return figure(
+    return drawing(
         traces,
         height=400,
         xaxis=count_axis("epoch", max(curve.epochs[-1] for curve in numbers.curves)),
@@ -175,3 +176,13 @@ def table(numbers: Curves) -> pd.DataFrame:
         }
         for epoch in chosen
     )
+
+
+FIGURE = Figure[Sweep, Curves](
+    key="curves",
+    title="Learning curves",
+    numbers=curves,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

@@ -1,7 +1,7 @@
-"""Empirical distribution of the scores of several searches: how large a share is at least as good as this.
+"""Empirical distribution of the scores of several searches: the share of trials at least as good as a score.
 
-What Optuna draws as `plot_edf`, read from the good end: it tells a space in which many trials do well from
-one in which a single trial was lucky. I. Radosavovic et al., "On network design spaces for visual
+Like Optuna's `plot_edf`, but read from the good end: it distinguishes a space in which many trials do well
+from one in which a single trial was lucky. I. Radosavovic et al., "On network design spaces for visual
 recognition", ICCV 2019, compare search spaces by it.
 """
 
@@ -15,25 +15,46 @@ import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
 from reports.analysis.runs import ComparableRuns, ComparedRun
+from reports.figures.figure import Figure
 from reports.figures.stroke import stroke
-from reports.figures.style import Window, figure, plain, value_axis, window
-from reports.formatting.wording import listing, plural
+from reports.figures.style import Window, drawing, plain, value_axis, window
+from reports.formatting.wording import listing, plural, whole_percent
 from search.records.sweep import State
 from trainable.contract import Metric
 
+SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.1)
+"""Shares of the trials for which the table names the score that they reach."""
+
 
 class Distribution(NamedTuple):
-    """The scores of a run's COMPLETE trials: the different ones, ascending, and the share (0..1] of all that
-    is at least as good as each. trials: how many scores there are in all."""
+    """The scores of one run's COMPLETE trials."""
 
     run: ComparedRun
     scores: tuple[float, ...]
+    """Distinct scores in the metric's unit, ascending."""
     shares: tuple[float, ...]
+    """Of each distinct score: the share of trials, above 0 to 1, that is at least as good."""
     trials: int
+
+    def reached_by(self, metric: Metric, share: float) -> float:
+        """Returns the best score that at least this share of the trials, 0..1, reaches."""
+        scores = [
+            score for score, reached in zip(self.scores, self.shares, strict=True) if reached >= share - 1e-12
+        ]
+        return metric.best(scores)
+
+    def share_at(self, metric: Metric, score: float) -> float:
+        """Returns the share of the trials, 0..1, that is at least as good as `score`."""
+        shares = [
+            share
+            for known, share in zip(self.scores, self.shares, strict=True)
+            if not metric.better(score, known)
+        ]
+        return max(shares, default=0.0)
 
 
 class Edf(NamedTuple):
-    """The distributions of runs with the same metric and data that have a score."""
+    """The distributions of the runs of a group that have a score."""
 
     metric: Metric
     distributions: tuple[Distribution, ...]
@@ -41,17 +62,17 @@ class Edf(NamedTuple):
 
 
 def edf(group: ComparableRuns) -> Edf | str:
-    """The numbers, or why there are none."""
-    made = [told for run in group.runs if (told := distribution(run)) is not None]
-    if not made:
-        who = listing([run.short for run in group.runs])
-        return f"No trial of {who} has trained to its end yet, so there is no distribution of scores."
-    scores = [score for told in made for score in told.scores]
-    return Edf(group.metric, tuple(made), window(scores, group.metric, scores, reach=3.0))
+    """Returns the numbers, or why there are none."""
+    distributions = [known for run in group.runs if (known := distribution(run)) is not None]
+    if not distributions:
+        names = listing([run.short for run in group.runs])
+        return f"No trial of {names} is complete yet, so there is no distribution of scores."
+    scores = [score for known in distributions for score in known.scores]
+    return Edf(group.metric, tuple(distributions), window(scores, group.metric, scores, reach=3.0))
 
 
 def distribution(run: ComparedRun) -> Distribution | None:
-    """Of one run; None where no trial is COMPLETE. Trials that repeat a recipe do not count."""
+    """Returns the run's distribution, or None if no trial is COMPLETE. Repeated recipes do not count."""
     scores = [
         trial.score
         for trial in trained(run.sweep)
@@ -59,104 +80,102 @@ def distribution(run: ComparedRun) -> Distribution | None:
     ]
     if not scores:
         return None
-    different, times = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
-    rising = np.cumsum(times)
-    good = len(scores) - rising + times if run.sweep.metric.higher_is_better else rising
-    shares = tuple(float(share) for share in good / len(scores))
-    return Distribution(run, tuple(float(score) for score in different), shares, len(scores))
-
-
-def share_at(told: Distribution, metric: Metric, score: float) -> float:
-    """The share, 0..1, of the run's scores that are at least as good as `score`."""
-    found = [
-        share for held, share in zip(told.scores, told.shares, strict=True) if not metric.better(score, held)
-    ]
-    return max(found, default=0.0)
+    distinct, counts = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
+    up_to = np.cumsum(counts)
+    at_least_as_good = len(scores) - up_to + counts if run.sweep.metric.higher_is_better else up_to
+    return Distribution(
+        run=run,
+        scores=tuple(float(score) for score in distinct),
+        shares=tuple(float(share) for share in at_least_as_good / len(scores)),
+        trials=len(scores),
+    )
 
 
 def sentence(numbers: Edf) -> str:
-    """At the median of all: how large a share of each run is at least as good."""
+    """Compares the runs at the median of all scores."""
     metric = numbers.metric
     if len(numbers.distributions) == 1:
         only = numbers.distributions[0]
         return (
-            f"{only.run.short} has {plural(only.trials, 'complete trial')}; there is no other run beside it."
+            f"{only.run.short} has {plural(only.trials, 'complete trial')}; no other run to compare it with."
         )
     middle = _median(numbers)
     parts = [
-        f"{share_at(told, metric, middle):.0%} of {told.run.short}'s {told.trials:,}".replace("%", " %")
-        for told in numbers.distributions
+        f"{whole_percent(run.share_at(metric, middle))} of {run.run.short}'s {run.trials:,}"
+        for run in numbers.distributions
     ]
-    said = f"{metric.format(middle)} or better: {listing(parts)} complete trials."
+    text = f"{metric.format(middle)} or better: {listing(parts)} complete trials."
     if numbers.window.outside:
-        said += f" {plural(numbers.window.outside, 'score lies', 'scores lie')} beyond the window."
-    return said
+        text += f" {plural(numbers.window.outside, 'score lies', 'scores lie')} outside the visible range."
+    return text
 
 
 def _median(numbers: Edf) -> float:
-    """Of the runs' own medians the middle one (the better of two), so that a long run does not decide."""
-    metric = numbers.metric
-    medians = [_worst_of_half(told, metric) for told in numbers.distributions]
-    ordered = sorted(medians, key=lambda median: -metric.sign * median)
+    """The median of the runs' medians (the better of two), so that a long run does not decide."""
+    medians = [run.reached_by(numbers.metric, 0.5) for run in numbers.distributions]
+    ordered = sorted(medians, key=lambda median: -numbers.metric.sign * median)
     return ordered[(len(ordered) - 1) // 2]
-
-
-def _worst_of_half(told: Distribution, metric: Metric) -> float:
-    """The best score that half of the run's trials reach."""
-    held = [score for score, share in zip(told.scores, told.shares, strict=True) if share >= 0.5]
-    return metric.best(held)
 
 
 def draw(numbers: Edf) -> go.Figure:
     """A staircase a run: the further it reaches to the good side, the better its space."""
-    return figure(
-        [_stair(numbers.metric, told) for told in numbers.distributions],
+    return drawing(
+        [_stair(numbers.metric, run) for run in numbers.distributions],
         height=340 + 14 * len(numbers.distributions),
         showlegend=True,
-        legend_entrywidth=150 if any(len(told.run.short) > 9 for told in numbers.distributions) else 90,
+        legend_entrywidth=150 if any(len(run.run.short) > 9 for run in numbers.distributions) else 90,
         xaxis=value_axis(numbers.metric, numbers.window),
         yaxis={"title": {"text": "share at least this good"}, "tickformat": ".0%", "range": [0, 1.03]},
     )
 
 
-def _stair(metric: Metric, told: Distribution) -> go.Scatter:
-    look = stroke(told.run.place)
-    said = [
-        [plain(told.run.short), f"{share:.0%}".replace("%", " %"), metric.format(score)]
-        for score, share in zip(told.scores, told.shares, strict=True)
+def _stair(metric: Metric, run: Distribution) -> go.Scatter:
+    look = stroke(run.run.place)
+    hovers = [
+        [plain(run.run.short), whole_percent(share), metric.format(score)]
+        for score, share in zip(run.scores, run.shares, strict=True)
     ]
-    xs, ys = [*told.scores], [*told.shares]
+    xs, ys = [*run.scores], [*run.shares]
     # Nothing is better than the best: the line ends, or begins, at 0.
     if metric.higher_is_better:
-        xs, ys, said = [*xs, xs[-1]], [*ys, 0.0], [*said, said[-1]]
+        xs, ys, hovers = [*xs, xs[-1]], [*ys, 0.0], [*hovers, hovers[-1]]
     else:
-        xs, ys, said = [xs[0], *xs], [0.0, *ys], [said[0], *said]
+        xs, ys, hovers = [xs[0], *xs], [0.0, *ys], [hovers[0], *hovers]
     return go.Scatter(
         x=xs,
         y=ys,
-        customdata=said,
+        customdata=hovers,
         mode="lines+markers",
         line={**look.line, "shape": "vh" if metric.higher_is_better else "hv"},
         marker={**look.marker, "size": 5, "maxdisplayed": 12},
-        name=plain(told.run.short),
+        name=plain(run.run.short),
         hovertemplate="%{customdata[0]}: %{customdata[1]} at %{customdata[2]} or better<extra></extra>",
     )
 
 
 def table(numbers: Edf) -> pd.DataFrame:
-    """One row a run: the scores that given shares of its trials reach."""
-    shares = (1.0, 0.9, 0.75, 0.5, 0.25, 0.1)
+    """A row a run: the scores that given shares of its trials reach."""
+    metric = numbers.metric
     rows = []
-    for told in numbers.distributions:
-        row: dict[str, object] = {"run": told.run.label, "complete trials": told.trials}
-        best = numbers.metric.best(told.scores)
-        for share in shares:
-            held = [
-                score for score, part in zip(told.scores, told.shares, strict=True) if part >= share - 1e-12
-            ]
-            reached = numbers.metric.best(held)
-            row["all reach" if share == 1 else f"{share:.0%} reach".replace("%", " %")] = (
-                numbers.metric.format(reached)
+    for run in numbers.distributions:
+        reached = {
+            "all reach" if share == 1 else f"{whole_percent(share)} reach": metric.format(
+                run.reached_by(metric, share)
             )
-        rows.append({**row, "best": numbers.metric.format(best)})
+            for share in SHARES
+        }
+        best = metric.best(run.scores)
+        rows.append(
+            {
+                "run": run.run.label,
+                "complete trials": run.trials,
+                **reached,
+                "best": metric.format(best),
+            }
+        )
     return pd.DataFrame(rows)
+
+
+FIGURE = Figure[ComparableRuns, Edf](
+    key="edf", title="Distribution of scores", numbers=edf, sentence=sentence, draw=draw, table=table
+)

@@ -14,8 +14,9 @@ import plotly.graph_objects as go
 from reports.analysis.ranking import trained
 from reports.analysis.reference import FEWEST, expected_best, outcomes, random_trials, sampler_ignores_scores
 from reports.analysis.runs import compared_runs
-from reports.figures.incumbents import By, Trace, cost, trace
-from reports.figures.style import BLUE, GREY, Window, count_axis, figure, value_axis, window
+from reports.figures.figure import Figure
+from reports.figures.style import BLUE, GREY, Window, count_axis, drawing, value_axis, window
+from reports.figures.trace import By, Trace, cost, trace
 from reports.formatting.wording import NOTHING, duration, plural, steady
 from search.records.sweep import Sweep
 from trainable.contract import Metric
@@ -38,7 +39,7 @@ class Reference(NamedTuple):
 
 
 class Efficiency(NamedTuple):
-    """The search's incumbents (`reports.figures.incumbents.Trace`) beside random search.
+    """The search's incumbents (`reports.figures.trace.Trace`) beside random search.
 
     trials: numbers of trials, 1 to all. workers: what the random trials' training time is divided by, where
     it is laid beside search time. reference: None where too few trials were random, or all.
@@ -124,7 +125,7 @@ def _draw(numbers: Efficiency, by: By, title: str) -> go.Figure:
         unit, name = next((size, name) for size, name, least in UNITS if end >= least)
         axis = {"title": {"text": f"{title} ({name})"}}
     traces = [] if numbers.reference is None else [_random(numbers, numbers.reference, by, end, unit)]
-    return figure(
+    return drawing(
         [*traces, _found(numbers, by, end, unit)],
         height=300,
         legend_entrywidth=90,
@@ -191,3 +192,14 @@ def table(numbers: Efficiency) -> pd.DataFrame:
         }
         for place, each in enumerate(numbers.trace.incumbents)
     )
+
+
+FIGURE = Figure[Sweep, Efficiency](
+    key="efficiency",
+    title="Best so far, and random search",
+    numbers=efficiency,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="small",
+)

@@ -7,33 +7,40 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from reports.figures.classes import class_names
+from reports.figures.figure import Figure
+from reports.figures.winner_evaluation import of_winner
 from reports.formatting.wording import listing, plural, shorten
+from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 from trainable.evaluation.mistakes import Mistake
 
 SURE = 0.99
-"""The probability above which a mistake is counted as one made for sure."""
+"""Probability above which the model counts as certain of its mistake."""
 
 
 class Picture(NamedTuple):
-    """One mistake.
-
-    example: its index among the test examples. true, predicted: names of classes. probability: of the
-    predicted class, 0..1; true_probability: of the true one. png: the image's file. width, height: in
-    pixels.
-    """
+    """One mistake."""
 
     example: int
+    """Index among the test examples."""
     true: str
+    """Name of the true class."""
     predicted: str
+    """Name of the predicted class."""
     probability: float
+    """Of the predicted class, 0..1."""
     true_probability: float
+    """Of the true class, 0..1."""
     png: bytes
+    """The image file."""
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
 
     @property
     def source(self) -> str:
@@ -42,67 +49,71 @@ class Picture(NamedTuple):
 
     @property
     def alt(self) -> str:
-        """ "4 taken for 9, 99.7 % sure"."""
-        return f"{shorten(self.true, 40)} taken for {shorten(self.predicted, 40)}, {self.sure} sure"
+        """ "4 predicted as 9, probability 99.7 %"."""
+        return (
+            f"{shorten(self.true, 40)} predicted as {shorten(self.predicted, 40)}, probability {self.percent}"
+        )
 
     @property
-    def sure(self) -> str:
-        """The probability in percent: "99.7 %", and no "100.0 %" for what is less."""
-        return share(self.probability)
+    def percent(self) -> str:
+        """The predicted class's probability: "99.7 %"."""
+        return percent(self.probability)
 
 
 class Gallery(NamedTuple):
-    """pictures: the surest mistake first. mistakes: how many there were in all, at least as many as
-    pictures. light_on_dark: whether the images show light ink on a dark ground, as MNIST's do."""
+    """The mistakes that are shown."""
 
     pictures: tuple[Picture, ...]
+    """The most confident mistake first."""
     mistakes: int
+    """How many there were in all."""
     light_on_dark: bool
+    """Whether the images show light ink on a dark ground, as MNIST's do."""
 
 
 def gallery(evaluation: Evaluation | None) -> Gallery | str:
-    """The pictures, or why there are none."""
+    """Returns the pictures, or why there are none."""
     if evaluation is None:
         return "The test set has not been opened yet, so there are no mistakes to show."
-    held = evaluation.mistakes
-    if held is None:
+    mistakes = evaluation.mistakes
+    if mistakes is None:
         return (
-            "The record of the look at the test set keeps no images of mistakes: an earlier version wrote "
-            "it, or the trainable offers none."
+            "The evaluation on the test set has no images of mistakes: an earlier version recorded it, or "
+            "the trainable does not offer them."
         )
-    if not held:
-        return f"None of {plural(evaluation.count, 'example')} was taken for another class."
+    if not mistakes:
+        return f"All {plural(evaluation.count, 'example')} were predicted correctly."
     names = class_names(evaluation)
-    images = [mistake.image for mistake in held]
-    pictures = tuple(_picture(each, names, image) for each, image in zip(held, images, strict=True))
+    images = [mistake.image for mistake in mistakes]
+    pictures = tuple(_picture(mistake, names, image) for mistake, image in zip(mistakes, images, strict=True))
     # A border shows the ground; the images' middle may be all ink.
     border = np.concatenate([_border(image) for image in images])
     return Gallery(pictures, _count(evaluation), float(np.median(border)) < 128)
 
 
 def sentence(numbers: Gallery) -> str:
-    """How many of how many are shown, how sure the model was, and what was mixed up most."""
+    """How many mistakes are shown, how certain the model was, and which confusion is most frequent."""
     shown, pictures = len(numbers.pictures), numbers.pictures
-    surest = sum(picture.probability > SURE for picture in pictures)
+    certain = sum(picture.probability > SURE for picture in pictures)
     if numbers.mistakes == 1:
         return f"The only mistake: {pictures[0].alt}."
-    head = f"The {'' if shown == 1 else f'{shown} '}surest of {numbers.mistakes:,} mistakes"
+    head = f"The {'' if shown == 1 else f'{shown} '}most confident of {numbers.mistakes:,} mistakes"
     if shown == numbers.mistakes:
-        head = f"All {shown} mistakes, the surest first"
-    told = f"in {surest} the model was more than {SURE:.0%} sure of the wrong class".replace("%", " %")
-    if not surest:
-        told = f"in none was the model more than {pictures[0].sure} sure of the wrong class"
+        head = f"All {shown} mistakes, the most confident first"
+    text = f"in {certain} the wrong class had a probability above {SURE:.0%}".replace("%", " %")
+    if not certain:
+        text = f"the wrong class never had a probability above {pictures[0].percent}"
     pairs = Counter((picture.true, picture.predicted) for picture in pictures).most_common()
     most = [pair for pair, count in pairs if count == pairs[0][1]]
     if pairs[0][1] == 1 or len(most) > 3:  # which says little, or too much for a sentence
-        return f"{head}: {told}."
-    words = listing([f"{shorten(true, 40)} was taken for {shorten(other, 40)}" for true, other in most])
-    each = " each" if len(most) > 1 else ""
-    return f"{head}: {told}; most often {words} ({pairs[0][1]} times{each})."
+        return f"{head}: {text}."
+    words = listing([f"{shorten(true, 40)} was predicted as {shorten(other, 40)}" for true, other in most])
+    times = f"{pairs[0][1]} times{' each' if len(most) > 1 else ''}"
+    return f"{head}: {text}; most often {words} ({times})."
 
 
-def share(probability: float) -> str:
-    """In percent to one digit; what is not quite none or all is not told as if it were."""
+def percent(probability: float) -> str:
+    """In percent with one digit; 0 % and 100 % only if exact."""
     if probability > 0.9995 and probability < 1:
         return "over 99.9 %"
     if 0 < probability < 0.0005:
@@ -125,11 +136,31 @@ def _picture(mistake: Mistake, names: tuple[str, ...], image: NDArray[np.uint8])
 
 
 def _count(evaluation: Evaluation) -> int:
-    """How many mistakes it made, shown or not."""
+    """All mistakes, recorded with an image or not."""
     counts = evaluation.confusion
-    held = 0 if evaluation.mistakes is None else len(evaluation.mistakes)
-    return held if counts is None else max(held, int(counts.sum() - np.trace(counts)))
+    recorded = 0 if evaluation.mistakes is None else len(evaluation.mistakes)
+    return recorded if counts is None else max(recorded, int(counts.sum() - np.trace(counts)))
 
 
 def _border(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+
+
+def table(numbers: Gallery) -> pd.DataFrame:
+    """A row a picture."""
+    rows = [
+        (picture.example, picture.true, picture.predicted, picture.percent, percent(picture.true_probability))
+        for picture in numbers.pictures
+    ]
+    columns = ["test example", "true class", "predicted as", "probability", "of the true class"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+FIGURE = Figure[Sweep, Gallery](
+    key="gallery",
+    title="Worst mistakes",
+    numbers=of_winner(gallery),
+    sentence=sentence,
+    table=table,
+    shape="gallery",
+)

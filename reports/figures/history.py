@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.ranking import trained
+from reports.figures.figure import Figure
 from reports.figures.style import (
     AMBER,
     BLUE,
@@ -17,7 +18,7 @@ from reports.figures.style import (
     OF_TRIALS,
     Window,
     count_axis,
-    figure,
+    drawing,
     value_axis,
     window,
 )
@@ -128,7 +129,7 @@ def draw(numbers: History) -> go.Figure:
             ),
         )
         traces.append(_star(numbers))
-    return figure(
+    return drawing(
         traces,
         xaxis=count_axis("trial", _last(numbers)) | {"rangemode": "nonnegative"},
         yaxis=value_axis(numbers.metric, numbers.window),
@@ -198,3 +199,13 @@ def table(numbers: History) -> pd.DataFrame:
         [(number, numbers.metric.format(score)) for number, score in rows],
         columns=["trial", "best so far"],
     )
+
+
+FIGURE = Figure[Sweep, History](
+    key="history",
+    title="Optimisation history",
+    numbers=history,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from reports.analysis.once import once_per_sweep
 from reports.analysis.scale import Scale, scales
-from reports.figures.style import BLUE, ORANGE, figure, plain
+from reports.figures.figure import Figure
+from reports.figures.style import BLUE, ORANGE, drawing, plain
 from reports.formatting.wording import NOTHING, listing, plural, steady, whole_percent
 from reports.importance.fanova import fanova
 from reports.importance.ped_anova import binned_column, ped_anova
@@ -167,7 +168,7 @@ def draw(numbers: Importances) -> go.Figure:
     blue = _bars(names, numbers.shares, numbers.intervals, "sets the best apart", BLUE, "47,127,193")
     orange = _bars(names, numbers.fanova, numbers.fanova_intervals, "moves the score", ORANGE, "213,94,0")
     known = any(share is not None for share in numbers.fanova)
-    return figure(
+    return drawing(
         [blue, orange] if known else [blue],
         height=110 + 46 * len(names),
         bargap=0.3,
@@ -229,3 +230,35 @@ def table(numbers: Importances) -> pd.DataFrame:
             ],
         }
     )
+
+
+def record(numbers: Importances | str) -> dict[str, Any]:
+    """The keys of results.json: shares by hyperparameter, or nulls and a note that says why."""
+    if isinstance(numbers, str):
+        keys = ("importances", "importances_intervals", "importances_leading", "fanova", "fanova_intervals")
+        return {**dict.fromkeys(keys), "importances_note": numbers}
+    names = numbers.names
+    return {
+        "importances": dict(zip(names, numbers.shares, strict=True)),
+        "importances_note": None,
+        "importances_intervals": {
+            name: interval._asdict() for name, interval in zip(names, numbers.intervals, strict=True)
+        },
+        "importances_leading": numbers.leading,
+        "fanova": dict(zip(names, numbers.fanova, strict=True)),
+        "fanova_intervals": {
+            name: None if interval is None else interval._asdict()
+            for name, interval in zip(names, numbers.fanova_intervals, strict=True)
+        },
+    }
+
+
+FIGURE = Figure[Sweep, Importances](
+    key="importances",
+    title="What matters",
+    numbers=importances,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    record=record,
+)

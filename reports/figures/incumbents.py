@@ -2,222 +2,109 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.ranking import trained
-from reports.analysis.runs import ComparableRuns, ComparedRun
+from reports.analysis.runs import ComparableRuns
+from reports.figures.figure import Figure
 from reports.figures.stroke import stroke
-from reports.figures.style import Window, figure, plain, value_axis, window
-from reports.formatting.wording import NOTHING, duration, listing, plural
-from search.records.sweep import Session, State, Sweep, Trial
+from reports.figures.style import Window, drawing, plain, value_axis, window
+from reports.figures.trace import By, Trace, cost, trace
+from reports.formatting.wording import NOTHING, duration, listing
 from trainable.contract import Metric
 
-By = Literal["trials", "epochs", "seconds"]
-QUARTER = timedelta(minutes=15)
-"""Clocks of two places differ by whole quarters of an hour."""
 FEW = 4
-"""Runs up to which a sentence tells of each."""
+"""Maximum number of runs that a sentence names one by one."""
 
-
-class Incumbent(NamedTuple):
-    """A trial that was the best so far when it was over.
-
-    trials, epochs: how many trials were over by then and how many epochs these had trained, its own
-    included. seconds: of search time by then; None where the clock tells nothing.
-    """
-
-    number: int
-    score: float
-    trials: int
-    epochs: int
-    seconds: float | None
-
-    def at(self, by: By) -> float | None:
-        """What it had cost."""
-        return {"trials": self.trials, "epochs": self.epochs, "seconds": self.seconds}[by]
-
-
-class Trace(NamedTuple):
-    """The incumbents of one run in the order in which they came, each strictly better than the one before;
-    none before a trial is COMPLETE. trials, epochs, seconds: what the whole run has cost so far."""
-
-    run: ComparedRun
-    incumbents: tuple[Incumbent, ...]
-    trials: int
-    epochs: int
-    seconds: float | None
-
-    def end(self, by: By) -> float | None:
-        """What the whole run has cost."""
-        return {"trials": self.trials, "epochs": self.epochs, "seconds": self.seconds}[by]
-
-    @property
-    def best(self) -> Incumbent | None:
-        """The last of them."""
-        return self.incumbents[-1] if self.incumbents else None
-
-    def reached(self, metric: Metric, score: float) -> Incumbent | None:
-        """The first that is at least as good as `score`."""
-        return next((each for each in self.incumbents if not metric.better(score, each.score)), None)
+TITLES: dict[By, str] = {
+    "trials": "Best so far, by trials",
+    "epochs": "Best so far, by epochs",
+    "seconds": "Best so far, by search time",
+}
 
 
 class Incumbents(NamedTuple):
-    """The traces of runs with the same metric and data that have an incumbent, and what they are drawn by.
-    untimed: the runs that are left out because their records tell no time."""
+    """The traces of the runs of a group that have an incumbent."""
 
     metric: Metric
     by: By
+    """What the runs are compared by."""
     traces: tuple[Trace, ...]
     window: Window
     untimed: tuple[str, ...] = ()
-
-
-def trace(run: ComparedRun) -> Trace:
-    """How the best score of a run came.
-
-    Trials are taken in the order in which they were over, not in that of their numbers: with several
-    workers these differ, and what is known is what is over. Those that repeat a recipe trained nothing and
-    count for nothing; those that are not over count at the end, by the epochs they have.
-    """
-    sweep = run.sweep
-    own = sorted(trained(sweep), key=lambda trial: (not _over(trial), _ended(trial), trial.number))
-    elapsed = search_seconds(sweep)
-    incumbents: list[Incumbent] = []
-    epochs = 0
-    for count, trial in enumerate(own, 1):
-        epochs += len(trial.epochs)
-        if trial.state is not State.COMPLETE or trial.score is None:
-            continue
-        if not incumbents or sweep.metric.better(trial.score, incumbents[-1].score):
-            seconds = None if elapsed is None else elapsed.get(trial.number)
-            incumbents.append(Incumbent(trial.number, trial.score, count, epochs, seconds))
-    ends = [*(elapsed or {}).values(), sweep.seconds]
-    return Trace(run, tuple(incumbents), len(own), epochs, None if elapsed is None else max(ends))
-
-
-def _over(trial: Trial) -> bool:
-    return trial.state not in (State.RUNNING, State.INTERRUPTED)
-
-
-def _ended(trial: Trial) -> float:
-    return float("inf") if trial.ended is None else trial.ended.timestamp()
-
-
-def search_seconds(sweep: Sweep) -> dict[int, float] | None:
-    """For each trial that is over, how long the search had run by then: the lengths of the starts before
-    its own, and its own start's age. Pauses between starts do not count.
-
-    None where the trials' times do not lie within their starts, as when a run is read in another time zone
-    than it was made in (Optuna records the local clock, without a zone) and no shift by quarters of an hour
-    puts that right.
-    """
-    timed = [(trial, trial.ended) for trial in trained(sweep) if _over(trial) and trial.ended is not None]
-    placed = [(trial.number, _start_of(sweep, trial, ended), ended) for trial, ended in timed]
-    known = [(number, start, ended) for number, start, ended in placed if start is not None]
-    if not known or len(known) < sum(_over(trial) for trial in trained(sweep)):
-        return None
-    first = min(ended - start.started for _, start, ended in known)
-    for shift in (timedelta(), QUARTER * round(first / QUARTER)):
-        ages = [
-            (number, start, (ended - shift - start.started).total_seconds()) for number, start, ended in known
-        ]
-        slack = QUARTER.total_seconds() / 2
-        if all(-slack <= age <= start.seconds + slack for _, start, age in ages):
-            before = {
-                session.number: sum(each.seconds for each in sweep.sessions[:place])
-                for place, session in enumerate(sweep.sessions)
-            }
-            return {
-                number: before[start.number] + min(max(age, 0.0), start.seconds)
-                for number, start, age in ages
-            }
-    return None
-
-
-def _start_of(sweep: Sweep, trial: Trial, ended: datetime) -> Session | None:
-    """The start in which the trial ended: as recorded, else the last that had begun by then."""
-    if trial.session is not None:
-        return next((each for each in sweep.sessions if each.number == trial.session), None)
-    begun = [each for each in sweep.sessions if each.started <= ended]
-    return begun[-1] if begun else None
+    """Names of runs that are left out because their records do not say when trials finished."""
 
 
 def incumbents(group: ComparableRuns, by: By) -> Incumbents | str:
-    """The numbers, or why there are none."""
-    made = [told for told in map(trace, group.runs) if told.incumbents]
-    if not made:
-        who = listing([run.short for run in group.runs])
-        return f"No trial of {who} has trained to its end yet, so there is no best score."
+    """Returns the numbers, or why there are none."""
+    traces = [known for known in map(trace, group.runs) if known.incumbents]
+    if not traces:
+        names = listing([run.short for run in group.runs])
+        return f"No trial of {names} is complete yet, so there is no best score."
     untimed: list[str] = []
     if by == "seconds":
-        untimed = [told.run.short for told in made if told.seconds is None]
-        made = [told for told in made if told.seconds is not None]
-        if not made:
-            return "The records do not tell when the trials were over, so there is nothing to draw by time."
-    scores = [each.score for told in made for each in told.incumbents]
+        untimed = [known.run.short for known in traces if known.seconds is None]
+        traces = [known for known in traces if known.seconds is not None]
+        if not traces:
+            return "The records do not say when the trials finished, so nothing can be drawn by time."
+    scores = [incumbent.score for known in traces for incumbent in known.incumbents]
     return Incumbents(
-        group.metric, by, tuple(made), window(scores, group.metric, scores, reach=1.5), tuple(untimed)
+        group.metric, by, tuple(traces), window(scores, group.metric, scores, reach=1.5), tuple(untimed)
     )
 
 
-def cost(by: By, value: float) -> str:
-    """ "41 trials", "1,204 epochs", "12 min 03 s"."""
-    return duration(value) if by == "seconds" else plural(int(value), by.removesuffix("s"))
-
-
 def sentence(numbers: Incumbents) -> str:
-    """How soon each run reached the weakest of their best scores, and what is left out."""
-    said = _reached(numbers)
-    if numbers.by == "seconds" and any(len(told.run.sweep.sessions) > 1 for told in numbers.traces):
-        said += " Pauses between starts do not count."
-    if left := numbers.untimed:
-        said += f" The records of {listing(left)} do not tell when trials were over, so it is left out."
+    """How soon each run reached the weakest of their best scores, and which runs are left out."""
+    text = _reached(numbers)
+    if numbers.by == "seconds" and any(len(known.run.sweep.sessions) > 1 for known in numbers.traces):
+        text += " Pauses between starts do not count."
+    if untimed := numbers.untimed:
+        text += f" The records of {listing(untimed)} do not say when trials finished, so it is left out."
     if numbers.window.outside:
-        said += " Some early scores lie beyond the window; a double click shows them."
-    return said
+        text += " Some early scores lie outside the visible range; double-click to show them."
+    return text
 
 
 def _reached(numbers: Incumbents) -> str:
     metric, by = numbers.metric, numbers.by
-    bests = [(told, told.best) for told in numbers.traces if told.best is not None]
+    bests = [(known, known.best) for known in numbers.traces if known.best is not None]
     weakest, target = bests[0]
-    for told, best in bests[1:]:
+    for known, best in bests[1:]:
         if metric.better(target.score, best.score):
-            weakest, target = told, best
+            weakest, target = known, best
     score, name = metric.format(target.score), weakest.run.short
     if len(bests) == 1:
         at, end = target.at(by), weakest.end(by)
-        came = "" if at is None or end is None else f" after {cost(by, at)} of {cost(by, end)}"
-        return f"{name} came to its best, {score},{came}."
+        after = "" if at is None or end is None else f" after {cost(by, at)} of {cost(by, end)}"
+        return f"{name} reached its best, {score},{after}."
     reached = [
-        (at, told.run.short)
-        for told, _ in bests
-        if (first := told.reached(metric, target.score)) is not None and (at := first.at(by)) is not None
+        (at, known.run.short)
+        for known, _ in bests
+        if (first := known.reached(metric, target.score)) is not None and (at := first.at(by)) is not None
     ]
-    parts = [f"{cost(by, at)} in {run}" for at, run in sorted(reached)]
+    parts = [f"{run} after {cost(by, at)}" for at, run in sorted(reached)]
     if len(parts) > FEW:
-        parts = [f"{parts[0]} at the soonest", f"{parts[-1]} at the latest"]
-    return f"{score}, the best of {name}, came after {listing(parts)}."
+        parts = [f"{parts[0]} (the fastest)", f"{parts[-1]} (the slowest)"]
+    return f"{score}, the best of {name}, was reached by {listing(parts)}."
 
 
 def draw(numbers: Incumbents) -> go.Figure:
     """A staircase a run, marked where a trial was better than all before it."""
-    return figure(
-        [_stair(numbers, told) for told in numbers.traces],
+    return drawing(
+        [_stair(numbers, known) for known in numbers.traces],
         height=340 + 14 * len(numbers.traces),
         showlegend=True,
-        legend_entrywidth=150 if any(len(told.run.short) > 9 for told in numbers.traces) else 90,
+        legend_entrywidth=150 if any(len(known.run.short) > 9 for known in numbers.traces) else 90,
         xaxis=_axis(numbers),
         yaxis=value_axis(numbers.metric, numbers.window),
     )
 
 
 def _axis(numbers: Incumbents) -> dict[str, object]:
-    title = {"trials": "trials that were over", "epochs": "epochs trained", "seconds": "search time"}
+    title = {"trials": "trials finished", "epochs": "epochs trained", "seconds": "search time"}
     axis: dict[str, object] = {"title": {"text": title[numbers.by]}, "rangemode": "tozero"}
     if numbers.by != "seconds":
         return axis | {"tickformat": ",d"}
@@ -226,53 +113,65 @@ def _axis(numbers: Incumbents) -> dict[str, object]:
 
 
 def _unit(numbers: Incumbents) -> tuple[float, str]:
-    longest = max(told.end("seconds") or 0.0 for told in numbers.traces)
+    """Seconds of the time axis's unit, and its name."""
+    longest = max(known.end("seconds") or 0.0 for known in numbers.traces)
     if longest < 180:
         return 1.0, "seconds"
     return (60.0, "minutes") if longest < 3 * 3600 else (3600.0, "hours")
 
 
-def _stair(numbers: Incumbents, told: Trace) -> go.Scatter:
-    look, by = stroke(told.run.place), numbers.by
+def _stair(numbers: Incumbents, run: Trace) -> go.Scatter:
+    look, by, name = stroke(run.run.place), numbers.by, plain(run.run.short)
     unit = _unit(numbers)[0] if by == "seconds" else 1.0
-    known = [(at, each) for each in told.incumbents if (at := each.at(by)) is not None]
-    xs = [at / unit for at, _ in known]
-    ys = [each.score for _, each in known]
-    said = [
-        [plain(told.run.short), str(e.number), numbers.metric.format(e.score), cost(by, at)]
-        for at, e in known
+    steps = [(at, incumbent) for incumbent in run.incumbents if (at := incumbent.at(by)) is not None]
+    xs = [at / unit for at, _ in steps]
+    ys = [incumbent.score for _, incumbent in steps]
+    hovers = [
+        [name, str(incumbent.number), numbers.metric.format(incumbent.score), cost(by, at)]
+        for at, incumbent in steps
     ]
-    end = told.end(by)
+    end = run.end(by)
     sizes = [look.marker["size"]] * len(xs)
     if xs and end is not None and end / unit > xs[-1]:
-        last = said[-1]
         xs, ys, sizes = [*xs, end / unit], [*ys, ys[-1]], [*sizes, 0]
-        said = [*said, [last[0], last[1], last[2], f"{cost(by, end)}, all of the run"]]
+        hovers = [*hovers, [*hovers[-1][:3], f"{cost(by, end)}, the end of the run"]]
     return go.Scatter(
         x=xs,
         y=ys,
-        customdata=said,
+        customdata=hovers,
         mode="lines+markers",
         line={**look.line, "shape": "hv"},
         marker={**look.marker, "size": sizes, "opacity": 1, "line": {"width": 0}},
-        name=plain(told.run.short),
+        name=name,
         hovertemplate="%{customdata[0]}, trial %{customdata[1]}: %{customdata[2]}<br>"
         "after %{customdata[3]}<extra></extra>",
     )
 
 
 def table(numbers: Incumbents) -> pd.DataFrame:
-    """One row an incumbent."""
-    rows = [
+    """A row an incumbent."""
+    return pd.DataFrame(
         {
-            "run": told.run.label,
-            "trial": each.number,
-            numbers.metric.name.replace("_", " "): numbers.metric.format(each.score),
-            "trials over": each.trials,
-            "epochs trained": each.epochs,
-            "search time": NOTHING if each.seconds is None else duration(each.seconds),
+            "run": known.run.label,
+            "trial": incumbent.number,
+            numbers.metric.name.replace("_", " "): numbers.metric.format(incumbent.score),
+            "trials finished": incumbent.trials,
+            "epochs trained": incumbent.epochs,
+            "search time": NOTHING if incumbent.seconds is None else duration(incumbent.seconds),
         }
-        for told in numbers.traces
-        for each in told.incumbents
-    ]
-    return pd.DataFrame(rows)
+        for known in numbers.traces
+        for incumbent in known.incumbents
+    )
+
+
+FIGURES = tuple(
+    Figure[ComparableRuns, Incumbents](
+        key=f"best-by-{by}",
+        title=title,
+        numbers=partial(incumbents, by=by),
+        sentence=sentence,
+        draw=draw,
+        table=table,
+    )
+    for by, title in TITLES.items()
+)

@@ -14,7 +14,8 @@ import plotly.graph_objects as go
 
 from reports.analysis.scale import Scale, scales
 from reports.analysis.trials import setting_key, shown_factor
-from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, figure, plain
+from reports.figures.figure import Figure
+from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, drawing, plain
 from reports.formatting.wording import listing, plural, setting
 from search.records.sweep import State, Sweep
 from trainable.contract import Metric
@@ -177,7 +178,7 @@ def draw(numbers: Parallel) -> go.Figure:
     ]
     places = list(range(len(numbers.axes)))
     lowest = NOT_ASKED - 0.06 if any(None in row for row in numbers.heights) else -0.06
-    return figure(
+    return drawing(
         [trace for trace in traces if len(trace.x)],
         height=420,
         annotations=notes,
@@ -241,3 +242,16 @@ def _lines(
         hovertemplate="trial %{customdata[0]}: %{customdata[3]}<br>"
         "%{customdata[1]} = %{customdata[2]}<extra></extra>",
     )
+
+
+FIGURE = Figure[Sweep, Parallel](
+    key="parallel",
+    title="Parallel coordinates",
+    numbers=parallel,
+    sentence=sentence,
+    draw=draw,
+    shape="scroll",
+    least_width=lambda numbers: 88 * len(numbers.axes),  # what an upright axis and its labels need
+    hint="A box drawn over an axis keeps the trials that pass there, in every drawing and in the trials "
+    "table; a double click shows all again.",
+)

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from reports.analysis.once import once_per_sweep
 from reports.analysis.ranking import trained
 from reports.analysis.rungs import planned_epochs, reduction_factor_of, rungs_of
-from reports.figures.style import AMBER, BLUE, GREY, ORANGE, count_axis, figure
+from reports.figures.figure import Figure
+from reports.figures.style import AMBER, BLUE, GREY, ORANGE, count_axis, drawing
 from reports.formatting.wording import NOTHING, duration, plural
 from reports.statistics.correlation import Correlation, rank_correlation
 from search.records.sweep import State, Sweep, Trial
@@ -38,8 +39,8 @@ class Look(NamedTuple):
     winner: the best trial's rank there, 1 for the best of the `reached`; None where there is no best
     trial, or it has no such epoch. percentile: the share of the others, 0..1, that were no better than
     the winner there. places: how many of the `reached` go on at a rung, were all judged together; None where
-    that is not known (`reports.analysis.rungs.one_in`). Trials come one by one, so those that came early were
-    compared to fewer.
+    that is not known (`reports.analysis.rungs.reduction_factor_of`). Trials come one by one, so those that
+    came early were compared to fewer.
     """
 
     epoch: int
@@ -325,7 +326,7 @@ def draw(numbers: Pruning) -> go.Figure:
         )
     last = numbers.looks[-1].epoch
     room = max(0.3, 0.03 * last)
-    return figure(
+    return drawing(
         traces,
         height=360,
         legend_entrywidth=150,
@@ -357,3 +358,13 @@ def table(numbers: Pruning) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+FIGURE = Figure[Sweep, Pruning](
+    key="pruning",
+    title="Pruning",
+    numbers=pruning,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

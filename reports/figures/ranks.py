@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.scale import Scale
+from reports.figures.figure import Figure
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
-from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, figure
+from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, drawing
 from reports.formatting.wording import listing, plural
 from reports.importance.surrogate import complete_trials
 from search.records.sweep import Sweep
@@ -144,7 +145,7 @@ def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
         at = {"x": [x], "y": [y], "customdata": [hover(pair, 0, told[0])]}
         traces.append(go.Scatter(**at, mode="markers", marker=star, hovertemplate=HOVER))
     across, up = axes(pair)
-    return figure(traces, height=340, showlegend=False, xaxis=across, yaxis=up)
+    return drawing(traces, height=340, showlegend=False, xaxis=across, yaxis=up)
 
 
 def table(numbers: Ranks) -> pd.DataFrame:
@@ -159,3 +160,14 @@ def table(numbers: Ranks) -> pd.DataFrame:
             ],
         }
     )
+
+
+FIGURE = Figure[Sweep, Ranks](
+    key="ranks",
+    title="Two settings at once, as measured",
+    numbers=ranks,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="small",
+)

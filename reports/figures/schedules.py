@@ -13,6 +13,7 @@ from scipy import special
 
 from reports.analysis.ranking import trained
 from reports.analysis.scale import scales
+from reports.figures.figure import Figure
 from reports.figures.style import (
     AMBER,
     BLUE,
@@ -23,7 +24,7 @@ from reports.figures.style import (
     PURPLE,
     Window,
     count_axis,
-    figure,
+    drawing,
     plain,
     tilt,
     value_axis,
@@ -89,11 +90,11 @@ class Schedules(NamedTuple):
     window: Window
 
 
-def schedules(sweep: Sweep) -> Schedules | str:
-    """The numbers, or why there are none. They apply where a setting `schedule` was chosen from a list."""
+def schedules(sweep: Sweep) -> Schedules | None:
+    """Returns the numbers, or None unless complete trials drew two of the choices of `schedule`."""
     scale = next((each for each in scales(sweep) if each.name == "schedule" and each.choices), None)
     if scale is None:
-        return "The search did not choose between learning-rate schedules, so there are none to compare."
+        return None
     drew = [trial for trial in trained(sweep) if scale.name in trial.sampled]
     complete = [(trial, trial.score) for trial in drew if trial.state is State.COMPLETE]
     by_name: dict[str, list[tuple[Trial, float]]] = {}
@@ -101,7 +102,7 @@ def schedules(sweep: Sweep) -> Schedules | str:
         if score is not None:
             by_name.setdefault(setting(trial.sampled[scale.name]), []).append((trial, score))
     if len(by_name) < 2:
-        return "Schedules are compared once complete trials have drawn at least two of them."
+        return None
     sign = sweep.metric.sign
     means = {name: float(np.mean([score for _, score in held])) for name, held in by_name.items()}
     order = sorted(by_name, key=lambda name: (-sign * means[name], scale.choices.index(name)))
@@ -241,7 +242,9 @@ def _strips(numbers: Schedules) -> go.Figure:
         "tickangle": tilt(labels),
         "showgrid": False,
     }
-    return figure(traces, legend_entrywidth=110, xaxis=axis, yaxis=value_axis(numbers.metric, numbers.window))
+    return drawing(
+        traces, legend_entrywidth=110, xaxis=axis, yaxis=value_axis(numbers.metric, numbers.window)
+    )
 
 
 def _aside(at: int) -> float:
@@ -286,7 +289,7 @@ def _rates(numbers: Schedules) -> go.Figure:
     else:
         axis |= {"rangemode": "tozero"}
     last = max(choice.epochs[-1] for choice in held)
-    return figure(traces, legend_entrywidth=130, xaxis=count_axis("epoch", last), yaxis=axis)
+    return drawing(traces, legend_entrywidth=130, xaxis=count_axis("epoch", last), yaxis=axis)
 
 
 def table(numbers: Schedules) -> pd.DataFrame:
@@ -310,3 +313,14 @@ def table(numbers: Schedules) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+FIGURE = Figure[Sweep, Schedules](
+    key="schedules",
+    title="Learning-rate schedules",
+    numbers=schedules,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="pair",
+)

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
 from reports.figures.axis import setting_axis
-from reports.figures.style import AMBER, BLUE, OF_TRIALS, Window, figure, plain, value_axis, window
+from reports.figures.figure import Figure
+from reports.figures.style import AMBER, BLUE, OF_TRIALS, Window, drawing, plain, value_axis, window
 from reports.formatting.wording import NOTHING, listing, setting
 from search.records.sweep import State, Sweep
 from trainable.contract import Metric
@@ -115,7 +116,7 @@ def _draw(numbers: Slices, one: Slice) -> go.Figure:
         star = {"color": AMBER, "symbol": "star", "size": 15}
         at = {"x": [one.positions[one.best]], "y": [one.scores[one.best]], "customdata": [told[one.best]]}
         traces.append(go.Scatter(**at, mode="markers", marker=star, hovertemplate=template))
-    return figure(
+    return drawing(
         traces,
         height=260,
         showlegend=False,
@@ -153,3 +154,14 @@ def _among(metric: Metric, one: Slice) -> str:
         counts = Counter(one.told[place] for place in places)
         return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
     return f"{one.told[places[0]]} to {one.told[places[-1]]}"
+
+
+FIGURE = Figure[Sweep, Slices](
+    key="slices",
+    title="Score against each setting",
+    numbers=slices,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+    shape="small",
+)

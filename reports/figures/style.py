@@ -108,8 +108,8 @@ def tilt(labels: Sequence[str]) -> int:
     return -30 if sum(len(label) for label in labels) > 26 else 0
 
 
-def figure(traces: Sequence[Any], height: int = 380, **layout: Any) -> go.Figure:
-    """A figure in the house's look: transparent, quiet grid, legend above, `height` in pixels."""
+def drawing(traces: Sequence[Any], height: int = 380, **layout: Any) -> go.Figure:
+    """A drawing in the house's look: transparent, quiet grid, legend above, `height` in pixels."""
     # One dictionary, checked once: plotly's own ways of changing a figure take longer than all else here.
     look = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False}
     told: dict[str, Any] = {

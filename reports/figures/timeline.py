@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 
 from reports.analysis.once import once_per_sweep
 from reports.analysis.ranking import trained
-from reports.figures.style import AMBER, COLOUR, GREY, OF_TRIALS, figure, plain
+from reports.figures.figure import Figure
+from reports.figures.style import AMBER, COLOUR, GREY, OF_TRIALS, drawing, plain
 from reports.formatting.wording import NOTHING, duration, plural, whole_percent
 from search.records.sweep import Placement, State, Sweep, Trial
 from trainable.epoch import Epoch
@@ -387,7 +388,7 @@ def draw(numbers: Timeline) -> go.Figure:
     traces += _pauses(numbers, size)
     traces += _stars(numbers, size)
     lanes = len(numbers.lanes)
-    return figure(
+    return drawing(
         traces,
         height=150 + max(12, min(30, 600 // lanes)) * lanes,
         barmode="overlay",
@@ -512,3 +513,13 @@ def table(numbers: Timeline) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+FIGURE = Figure[Sweep, Timeline](
+    key="timeline",
+    title="Timeline of workers",
+    numbers=timeline,
+    sentence=sentence,
+    draw=draw,
+    table=table,
+)

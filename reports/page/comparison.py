@@ -15,11 +15,13 @@ from reports.analysis.runs import ComparableRuns, ComparedRun, comparable_runs, 
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.winner import correct_bits, winner_of
 from reports.analysis.winner_pairs import LEVEL, WinnerPair, pairs, plain_pair
-from reports.figures import differences, edf, incumbents
-from reports.figures.incumbents import FEW, By, Trace, cost, trace
+from reports.figures import differences, edf
+from reports.figures.all import GROUP_FIGURES
+from reports.figures.figure import Section
+from reports.figures.incumbents import FEW
+from reports.figures.trace import Trace, cost, trace
 from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text
 from reports.formatting.wording import NOTHING, duration, listing, plural
-from reports.page.sections import Section
 from reports.statistics.intervals import mean_interval, spread
 from search.records.confirmation import candidate_name
 from search.records.sweep import Sweep
@@ -78,7 +80,7 @@ class RunComparison:
             cautions=tuple(_cautions(runs, held)),
             facts=tuple(_facts(runs)),
             overview=_overview(runs),
-            sections=_sections(held, told),
+            sections=(differences.FIGURE.joined([told]), *(figure.joined(held) for figure in GROUP_FIGURES)),
             plan=plan,
             space=space,
             environment=environment,
@@ -406,44 +408,6 @@ def test_words(sweep: Sweep, interval: bool = False) -> str:
     words = mean_with_deviation(by, told.mean, told.deviation)
     bits = correct_bits(held) if interval and by.name == "accuracy" else None
     return words if bits is None else f"{words} (95 % {interval_text(by, *mean_interval(bits))})"
-
-
-def _sections(held: Sequence[ComparableRuns], told: Sequence[WinnerPair]) -> tuple[Section, ...]:
-    winners = differences.differences(told)
-    titles: dict[By, str] = {
-        "trials": "Best so far, by trials",
-        "epochs": "Best so far, by epochs",
-        "seconds": "Best so far, by search time",
-    }
-    return (
-        Section("winners", "Winners", winners, table=differences.table(told))
-        if isinstance(winners, str)
-        else Section(
-            "winners",
-            "Winners",
-            differences.sentence(winners),
-            figures=tuple((f"winners-plot-{k}", differences.draw(each)) for k, each in enumerate(winners)),
-            table=differences.table(told),
-        ),
-        *(
-            _grouped(f"best-by-{by}", title, [incumbents.incumbents(group, by) for group in held], incumbents)
-            for by, title in titles.items()
-        ),
-        _grouped("edf", "Distribution of scores", [edf.edf(group) for group in held], edf),
-    )
-
-
-def _grouped(key: str, title: str, made: Sequence[Any], drawer: Any) -> Section:
-    """A section with a drawing for each group's numbers; a string says why there are none."""
-    drawn = [each for each in made if not isinstance(each, str)]
-    sentence = " ".join(each if isinstance(each, str) else drawer.sentence(each) for each in made)
-    return Section(
-        key,
-        title,
-        sentence,
-        figures=tuple((f"{key}-plot-{place}", drawer.draw(each)) for place, each in enumerate(drawn)),
-        table=pd.concat([drawer.table(each) for each in drawn], ignore_index=True) if drawn else None,
-    )
 
 
 def plain(comparison: RunComparison) -> dict[str, Any]:

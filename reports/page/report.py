@@ -17,10 +17,11 @@ from reports.analysis.trials import SortableTrials, trials
 from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.verdict import Verdict, reproduce_command, verdict
 from reports.exports.results import reproduction_record, results
+from reports.figures.all import ABOVE_LEADERBOARD, BELOW_LEADERBOARD
 from reports.figures.bars import Bars, bars
+from reports.figures.figure import Section, sections
 from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
 from reports.health.health import health, health_sentence
-from reports.page.sections import Section, confirmation_section, sections
 from reports.page.template import environment, page
 from search.doctor.finding import Finding
 from search.records.sweep import Sweep
@@ -44,7 +45,7 @@ class Report:
     status: str
     verdict: Verdict
     health: Mapping[str, Finding]
-    confirmation: Section
+    sections_above: tuple[Section, ...]
     leaderboard: pd.DataFrame
     same_rules: pd.DataFrame
     leaderboard_sentence: str
@@ -78,12 +79,12 @@ class Report:
             status=sweep.status,
             verdict=verdict(sweep, board, command),
             health=health(sweep),
-            confirmation=confirmation_section(sweep),
+            sections_above=sections(ABOVE_LEADERBOARD, sweep),
             leaderboard=board,
             same_rules=leaderboard(sweep, benchmarks, same_rules=True),
             leaderboard_sentence=leaderboard_sentence(board) if applies else why,
             bars=bars(board),
-            sections=sections(sweep),
+            sections=sections(BELOW_LEADERBOARD, sweep),
             trials=trials_table(sweep),
             trials_table=trials(sweep),
             failures=tuple(failures(sweep)),
@@ -99,7 +100,7 @@ class Report:
         return [
             ("verdict", "Verdict"),
             ("health", "Health"),
-            ("confirmation", "Confirmation"),
+            *((section.key, section.title) for section in self.sections_above),
             ("leaderboard", "Leaderboard"),
             *((section.key, section.title) for section in self.sections),
             ("trials", "Trials"),
@@ -112,7 +113,7 @@ class Report:
     @property
     def all_sections(self) -> tuple[Section, ...]:
         """Those that may hold drawings."""
-        return (self.confirmation, *self.sections)
+        return (*self.sections_above, *self.sections)
 
     @property
     def boards(self) -> list[tuple[str, str, pd.DataFrame, Bars]]:

@@ -16,11 +16,11 @@ from plotly.utils import PlotlyJSONEncoder
 
 from reports.analysis.ranking import TIES
 from reports.analysis.trials import missing
+from reports.figures.figure import Section
 from reports.formatting import markdown
 from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import duration, moment, setting, shorten
 from reports.page.leaderboard import leaderboard_markdown
-from reports.page.sections import Section
 
 
 def environment(autoescape: bool) -> jinja2.Environment:
@@ -92,7 +92,7 @@ def page(
     a page without plotly's script, whose drawings (and nothing else) need the network. told: what the
     template is filled with.
     """
-    drawn = any(section.figures for section in sections)
+    drawn = any(section.drawings for section in sections)
     plotly = Plotly.of(plotlyjs) if drawn else Plotly("")
     theme, run = source("theme.js"), [source(name) for name in scripts]
     return (
@@ -140,7 +140,7 @@ def figures_json(sections: Iterable[Section]) -> str:
     drawn = {
         key: {"data": told["data"], "layout": told["layout"]}
         for section in sections
-        for key, told in ((key, figure.to_plotly_json()) for key, figure in section.figures)
+        for key, told in ((key, drawing.to_plotly_json()) for key, drawing in section.drawings)
     }
     return inert(drawn)
 

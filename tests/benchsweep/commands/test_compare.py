@@ -176,7 +176,7 @@ def test_the_page_opens_without_a_complaint_asks_nothing_of_the_network_and_fits
     drawn = reader.ask(
         "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.main-svg').length)"
     )
-    assert len(drawn) == sum(len(section.figures) for section in ordinary().sections)
+    assert len(drawn) == sum(len(section.drawings) for section in ordinary().sections)
     assert all(drawn)
     assert reader.page.text_content("#theme") == {"light": "Dark", "dark": "Light"}[scheme]
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sweeps import make_evaluation, make_mistake
 
-from reports.figures.gallery import Gallery, gallery, sentence, share
+from reports.figures.gallery import Gallery, gallery, percent, sentence
 from trainable.evaluation.evaluation import Evaluation
 from trainable.evaluation.mistakes import Mistake, to_png
 
@@ -37,7 +37,7 @@ def shown(*mistakes: Mistake, others: int = 0) -> Gallery:
     [
         (None, "has not been opened yet"),
         (Evaluation({"log_loss": 0.2}, 9), "keeps no images of mistakes"),
-        (evaluation(), "None of 100 examples was taken for another class"),
+        (evaluation(), "All 100 examples were predicted correctly"),
     ],
     ids=["sealed", "no images", "no mistakes"],
 )
@@ -54,21 +54,23 @@ def test_the_sentence_counts_what_is_shown_what_was_sure_and_what_was_mixed_up_m
         make_mistake(5, 4, 9, probability=0.99),
     ]
     assert sentence(shown(*mistakes, others=5)) == (
-        "The 3 surest of 8 mistakes: in 2 the model was more than 99 % sure of the wrong class; most often "
-        "4 was taken for 9 (2 times)."
+        "The 3 most confident of 8 mistakes: in 2 the wrong class had a probability above 99 %; most often "
+        "4 was predicted as 9 (2 times)."
     )
     assert sentence(shown(*mistakes[1:])) == (
-        "All 2 mistakes, the surest first: in 1 the model was more than 99 % sure of the wrong class."
+        "All 2 mistakes, the most confident first: in 1 the wrong class had a probability above 99 %."
     )
     assert sentence(shown(mistakes[2], others=1)) == (
-        "The surest of 2 mistakes: in none was the model more than 99.0 % sure of the wrong class."
+        "The most confident of 2 mistakes: the wrong class never had a probability above 99.0 %."
     )
-    assert sentence(shown(mistakes[0])) == "The only mistake: 4 taken for 9, 99.9 % sure."
+    assert sentence(shown(mistakes[0])) == "The only mistake: 4 predicted as 9, probability 99.9 %."
 
 
 def test_pairs_that_are_equally_frequent_are_all_named() -> None:
     mistakes = [make_mistake(k, *pair) for k, pair in enumerate([(4, 9), (7, 2), (7, 2), (4, 9)])]
-    assert "most often 4 was taken for 9 and 7 was taken for 2 (2 times each)." in sentence(shown(*mistakes))
+    assert "most often 4 was predicted as 9 and 7 was predicted as 2 (2 times each)." in sentence(
+        shown(*mistakes)
+    )
     more = [make_mistake(k, *pair) for k, pair in enumerate([(3, 5), (5, 3), (5, 3), (3, 5)])]
     assert "most often" not in sentence(shown(*mistakes, *more))
 
@@ -102,7 +104,7 @@ def test_ink_is_told_from_paper_by_the_border() -> None:
     ],
 )
 def test_what_is_not_quite_certain_is_not_called_certain(probability: float, words: str) -> None:
-    assert share(probability) == words
+    assert percent(probability) == words
 
 
 def test_the_synthetic_evaluation_shows_the_surest_of_its_mistakes() -> None:

@@ -120,7 +120,7 @@ def test_every_drawing_is_drawn(browser: Any, report: Path) -> None:
         "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.main-svg').length)"
     )
     drawn = Report.of(confirmed_sweep(), read_benchmarks()).all_sections
-    assert len(counts) == sum(len(section.figures) for section in drawn) > 20
+    assert len(counts) == sum(len(section.drawings) for section in drawn) > 20
     assert all(counts)
     assert reader.ask("document.querySelectorAll('#history .scatterlayer .point').length") >= 40
 

@@ -224,8 +224,9 @@ def test_the_worst_mistakes_are_shown_as_images_with_words_for_who_does_not_see_
     for held, mistake in zip(shown, winner.evaluation.mistakes, strict=True):
         source = (held["src"] or "").removeprefix("data:image/png;base64,")
         assert base64.b64decode(source) == mistake.png
-        told = f"{mistake.true} taken for {mistake.predicted}, {100 * mistake.probability:.1f} % sure"
-        assert held["alt"] == told
+        assert held["alt"] == (
+            f"{mistake.true} predicted as {mistake.predicted}, probability {100 * mistake.probability:.1f} %"
+        )
     assert f"test example {winner.evaluation.mistakes[0].index}" in page.attribute("li", "title")
     keys = [section.key for section in Report.of(confirmed_sweep(), PUBLISHED).sections]
     assert keys.index("gallery") == keys.index("confusion") + 1
