@@ -36,7 +36,7 @@ def shown(*mistakes: Mistake, others: int = 0) -> Gallery:
     ("seen", "words"),
     [
         (None, "has not been opened yet"),
-        (Evaluation({"log_loss": 0.2}, 9), "keeps no images of mistakes"),
+        (Evaluation({"log_loss": 0.2}, 9), "has no images of mistakes"),
         (evaluation(), "All 100 examples were predicted correctly"),
     ],
     ids=["sealed", "no images", "no mistakes"],

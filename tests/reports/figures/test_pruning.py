@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sweeps import PLAN, boosting_sweep, make_repeat, make_sweep, make_trial, sweep_of
@@ -119,6 +119,7 @@ def test_a_minimised_metric_ranks_its_winner_from_below() -> None:
     assert found.looks[0].correlation.value == pytest.approx(1.0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 60))
 def test_saved_and_trained_epochs_are_all_that_complete_and_pruned_trials_would_take(
     seed: int, trials: int

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sweeps import ENVIRONMENT, START, make_repeat, make_sweep, make_trial, placed_sweep, sweep_of
 
@@ -140,6 +140,7 @@ def test_bars_fill_lanes_without_overlap_and_hold_every_epoch_once(workers: int,
     assert timeline(sweep) == found
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(1, 25), st.integers(0, 5))
 def test_shares_are_shares_whatever_the_search(workers: int, starts: int, trials: int, seed: int) -> None:
     found = told(placed_sweep(trials, workers=workers, starts=starts, seed=seed))
