@@ -136,12 +136,12 @@ def extend(
     from benchsweep.find import changed_plan, run_folder
     from benchsweep.session.carry_out import RunOptions, carry_out, site_of
     from search.extend import More, extended
-    from search.plan.budget import seconds
+    from search.plan.budget import parse_duration
     from search.records.sweep import Sweep
     from search.start import plan_of
 
     try:
-        longer = None if time is None else seconds(time)
+        longer = None if time is None else parse_duration(time)
     except ValueError as error:
         raise UsageError(f"--time {error}") from None
     more = More(trials, longer, epochs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.analysis.ranking import trained
-from search.plan.pruner import Nothing, Pruner, SuccessiveHalving, rungs
+from search.plan.pruner import NoPruner, Pruner, SuccessiveHalving, rungs
 from search.records.sweep import Sweep, Trial
 
 
@@ -14,8 +14,8 @@ def planned_epochs(trial: Trial) -> int:
 
 
 def pruner_of(sweep: Sweep) -> Pruner:
-    """The pruner of the plan in force; `Nothing` if it is unknown."""
-    return sweep.plan.pruner or Nothing()
+    """The pruner of the plan in force; `NoPruner` if it is unknown."""
+    return sweep.plan.pruner or NoPruner()
 
 
 def rungs_of(sweep: Sweep) -> tuple[int, ...]:

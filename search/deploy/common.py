@@ -54,7 +54,7 @@ def table_of(plan: Plan, kind: ClusterKind, origin: str) -> ClusterTable:
     except InsufficientResources as error:
         faults.append(Fault(("cluster",), f"a machine must hold a trial: {error}"))
     if faults:
-        raise PlanError([fault.sentence(origin) for fault in faults])
+        raise PlanError.of(faults, origin)
     return table
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar
 from search.cluster.placement import Slot, Slots
 from search.engine.events import EpochReported, Event, TrialEnded, TrialStarted
 from search.engine.worker_losses import HangDetector, LossCounter, WorkerDeath
-from search.plan.budget import duration
+from search.plan.budget import format_duration
 from search.records.folder import RunFolder
 from search.records.lease import LeaseLost
 from search.records.sweep import State
@@ -255,7 +255,7 @@ class Driver:
             self._end(number, State.FAILED, f"it hung twice after epoch {epochs}: {self._overdue()}")
 
     def _overdue(self) -> str:
-        return f"no epoch within the {duration(self.hangs.timeout or 0.0)} of trial_timeout"
+        return f"no epoch within the {format_duration(self.hangs.timeout or 0.0)} of trial_timeout"
 
     def _give_up(self, number: int, cause: str, log: str) -> None:
         with suppress(OSError):  # the sentence, which the journal keeps, matters more

@@ -1,4 +1,4 @@
-"""How much a search may spend, on what, and how its winner is confirmed."""
+"""The limits of a search, the resources of its trials, and the confirmation of its winner."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ import math
 import re
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from search.plan.fault import shown
+from search.plan.table import Table
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in _UNITS))
 
 
-def seconds(value: object) -> float:
-    """A duration such as "15m", "1h30m" or 90, in seconds. Raises ValueError with the rule."""
+def parse_duration(value: object) -> float:
+    """A duration such as "15m", "1h30m" or 90 in seconds. Raises ValueError with the rule."""
     if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
         value = float(value)
     if isinstance(value, str) and value and (match := _DURATION.fullmatch(value)):
@@ -33,13 +25,13 @@ def seconds(value: object) -> float:
         amount = float(min(value, 10**12))
     else:
         raise ValueError(f'must be a duration such as "15m", "1h30m" or 90 seconds, but got {shown(value)}')
-    if not 0 < amount < 10**12:  # not a number, too, is not above 0
+    if not 0 < amount < 10**12:  # false for NaN, too
         raise ValueError(f"must be more than 0 seconds and finite, but got {shown(value)}")
     return amount
 
 
-def duration(amount: float) -> float | str:
-    """The inverse of `seconds`: "1h30m" for whole seconds, the number itself otherwise."""
+def format_duration(amount: float) -> float | str:
+    """The inverse of `parse_duration`: "1h30m" for whole seconds, otherwise the number itself."""
     if amount != math.floor(amount):
         return amount
     rest, text = int(amount), ""
@@ -51,89 +43,75 @@ def duration(amount: float) -> float | str:
 
 Duration = Annotated[
     float,
-    BeforeValidator(seconds),
-    PlainSerializer(duration),
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
 ]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+class Budget(Table):
+    """The limits of a search, which ends at the first one it reaches. A limit that is left out is
+    unlimited."""
 
-
-class Budget(_Table):
-    """When a search ends: at whichever of the three it reaches first. None sets no limit."""
-
-    trials: int | None = Field(default=None, ge=1, description="Trials started.")
-    wall_time: Duration | None = Field(
-        default=None, description='Time, summed over all starts: "15m", "1h30m", or seconds.'
-    )
-    epochs: int | None = Field(default=None, ge=1, description="Epochs trained, all trials together.")
+    trials: int | None = Field(default=None, ge=1)
+    """Maximum number of trials."""
+    wall_time: Duration | None = None
+    """Maximum time, summed over all starts: "15m", "1h30m", or a number of seconds."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Maximum number of epochs, summed over all trials."""
 
     @property
     def limited(self) -> bool:
-        """Whether it ever ends a search."""
+        """Whether there is any limit."""
         return any(limit is not None for limit in (self.trials, self.wall_time, self.epochs))
 
 
-def _devices(count: float) -> float:
+def _device_count(count: float) -> float:
     if count > 1 and count != math.floor(count):
         raise ValueError(f"must be at most 1 or a whole number, but got {count}")
     return count
 
 
-class Resources(_Table):
-    """What a trial is given, and how many are trained at once."""
+class Resources(Table):
+    """The resources of each trial, and the number of concurrent trials."""
 
-    cpus: int = Field(default=1, ge=1, description="Cores of a trial; also the threads it trains with.")
-    gpus: Annotated[float, AfterValidator(_devices)] = Field(
-        default=0.0, ge=0, description="Of a trial: a share below 1, or a whole number."
-    )
-    custom: dict[str, Annotated[float, AfterValidator(_devices), Field(gt=0)]] = Field(
-        default={},
-        description="Of a trial, of what the cluster's owner named, as in { fast_disk = 1 }: `ray start "
-        "--resources` gives a machine such resources.",
-    )
-    device: Literal["auto", "any", "cpu", "cuda", "mps"] = Field(
-        default="auto",
-        description="auto: cuda when a trial is given a GPU, else cpu. any: some trials with that share of a "
-        "GPU, and more on CPUs alone. mps: Apple's GPU.",
-    )
-    placement: Literal["spread", "pack"] = Field(
-        default="spread",
-        description="On a cluster: trials go to the emptiest machine, or fill one after the other.",
-    )
-    concurrency: int | None = Field(
-        default=None,
-        ge=1,
-        description="Trials at once; as many as the machines hold when left out. A cluster that grows by "
-        "itself is asked for so many places.",
-    )
-    max_failures: int = Field(default=3, ge=0, description="How often a trial whose worker died goes on.")
-    trial_timeout: Duration | None = Field(
-        default=None,
-        description='A trial that ends no epoch for so long hangs: its worker is ended. "10m", or seconds.',
-    )
+    cpus: int = Field(default=1, ge=1)
+    """CPU cores per trial, and its number of threads."""
+    gpus: Annotated[float, AfterValidator(_device_count)] = Field(default=0.0, ge=0)
+    """GPUs per trial: a fraction below 1, or a whole number."""
+    custom: dict[str, Annotated[float, AfterValidator(_device_count), Field(gt=0)]] = Field(default={})
+    """Ray's custom resources per trial, as in { fast_disk = 1 }. `ray start --resources` declares those of a
+    machine."""
+    device: Literal["auto", "any", "cpu", "cuda", "mps"] = "auto"
+    """auto: cuda if a trial has a GPU, else cpu. any: some trials on a share of a GPU, and others on CPUs.
+    mps: an Apple GPU."""
+    placement: Literal["spread", "pack"] = "spread"
+    """On a cluster: start trials on the least loaded machine, or fill one machine after the other."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """Maximum number of concurrent trials; as many as the machines hold if left out. A cluster with an
+    autoscaler is asked for this many."""
+    max_failures: int = Field(default=3, ge=0)
+    """How often a trial is continued after its worker died."""
+    trial_timeout: Duration | None = None
+    """Time without a finished epoch after which a trial's worker is killed: "10m", or a number of seconds;
+    unlimited if left out."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Resources:
         if self.device == "any" and not self.gpus:
-            raise ValueError('device = "any" must say which share of a GPU a trial is given, but gpus is 0')
+            raise ValueError('device = "any" needs gpus, the share of a GPU per trial, but gpus is 0')
         if "CPU" in self.custom or "GPU" in self.custom:
-            raise ValueError("custom must not name CPU or GPU: cpus and gpus say how many a trial is given")
+            raise ValueError("custom must not contain CPU or GPU; use cpus and gpus")
         return self
 
 
-class Confirming(_Table):
-    """How the best trials are told from the luckiest: each is trained again with fresh seeds, beside
-    the plan's default recipe."""
+class ConfirmationSettings(Table):
+    """The confirmation: the best trials and the default recipe are trained again with fresh seeds, which
+    shows whether a trial is better or was only lucky."""
 
-    candidates: int = Field(
-        default=4, ge=0, le=50, description="Best trials to train again; 0 leaves confirmation out."
-    )
-    seeds: int = Field(
-        default=10, ge=1, le=1000, description="Fresh seeds of each, at most: who falls behind gets fewer."
-    )
-    confidence: float = Field(
-        default=0.95, ge=0.5, lt=1, description="That nothing is called better which is not, in all."
-    )
+    candidates: int = Field(default=4, ge=0, le=50)
+    """Number of best trials to train again; 0 disables the confirmation."""
+    seeds: int = Field(default=10, ge=1, le=1000)
+    """Maximum number of fresh seeds per candidate; candidates that are clearly worse get fewer."""
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    """Probability that the whole confirmation calls no candidate better than an equal one."""

@@ -1,4 +1,4 @@
-"""In what two plans differ, a line for each key."""
+"""The differences between two plans, one line per key."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from search.plan.fault import shown
 
 
-def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What the second table has otherwise: `budget.trials: 40 -> 60`."""
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The changes from one table to the other, such as `budget.trials: 40 -> 60`."""
     lines: list[str] = []
-    for key in dict.fromkeys([*ours, *theirs]):
-        one, other = ours.get(key), theirs.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            lines += differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            before, after = ("left out" if value is None else shown(value) for value in (one, other))
-            lines.append(f"{prefix}{key}: {before} -> {after}")
+    for key in dict.fromkeys([*before, *after]):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            old_text, new_text = ("left out" if value is None else shown(value) for value in (old, new))
+            lines.append(f"{prefix}{key}: {old_text} -> {new_text}")
     return lines

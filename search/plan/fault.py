@@ -1,4 +1,4 @@
-"""A fault in a plan: where it stands, which rule it breaks, and with what value."""
+"""Faults in a plan: where each one is, and which rule the value breaks. Translates pydantic's errors."""
 
 from __future__ import annotations
 
@@ -6,52 +6,54 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 KeyPath = tuple[str, ...]
-TABLES = ("budget", "data", "recipe", "space", "sampler", "pruner", "resources", "cluster")
 M = TypeVar("M", bound=BaseModel)
+
+_NOT_A_TABLE = ("dict_type", "model_type", "model_attributes_type")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to change in a plan.
-
-    path: the keys that lead to it, outermost first; empty when it concerns the whole file.
-    rule: a sentence of the rule and of the value that breaks it.
-    origin: what the user wrote it in, where that is not the file itself.
-    """
+    """One thing to change in a plan."""
 
     path: KeyPath
+    """Keys that lead to the faulty value, outermost first; empty if the fault concerns the whole file."""
     rule: str
+    """The rule and the value that breaks it."""
     origin: str | None = None
+    """Where the value was written, such as `--set budget.trials=x`; None if it was in the file."""
 
-    def sentence(self, origin: str) -> str:
-        """`configs/laptop.toml [space] droput: no such setting …`."""
+    def sentence(self, origin: str, tables: Collection[str] = ()) -> str:
+        """The fault with its place, such as `configs/laptop.toml [space] droput: no such …`.
+
+        origin: the file. tables: keys of a plan that hold tables.
+        """
         place = ".".join(self.path)
-        if self.path and (len(self.path) > 1 or self.path[0] in TABLES):
+        if len(self.path) > 1 or (self.path and self.path[0] in tables):
             place = f"[{self.path[0]}] {'.'.join(self.path[1:])}"
         return f"{self.origin or origin} {place}".rstrip() + f": {self.rule}"
 
 
 def shown(value: object) -> str:
-    """The value as TOML would write it, cut at 80 characters."""
+    """The value as TOML writes it, cut at 80 characters."""
     if isinstance(value, float):
         text = repr(value) if math.isfinite(value) else str(value)
     else:
         try:
             text = json.dumps(value, ensure_ascii=False)
-        except (TypeError, ValueError):  # a date, or a whole number of more digits than Python prints
+        except (TypeError, ValueError):  # a date, or an integer with more digits than Python prints
             text = type(value).__name__ if isinstance(value, int) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """The same as `hint`, after a semicolon; nothing where nothing is known."""
+    """The same as `hint`, after a semicolon; empty without known names."""
     advice = hint(name, known)
     return "" if advice is None else f"; {advice}"
 
@@ -65,8 +67,10 @@ def hint(name: str, known: Iterable[str]) -> str | None:
     return f"there are {', '.join(names)}" if names else None
 
 
-def unknown(table: Mapping[str, Any], known: Sequence[str], path: KeyPath, what: str) -> list[Fault]:
-    """A fault for every key of `table` that is not `known`; `what` is what the known ones are."""
+def unknown(
+    table: Mapping[str, Any], known: Collection[str], path: KeyPath, what: str = "key"
+) -> list[Fault]:
+    """A fault for every key of `table` that is not known. what: the kind of key, for the message."""
     return [Fault((*path, key), f"no such {what}{meant(key, known)}") for key in table if key not in known]
 
 
@@ -81,43 +85,92 @@ def rule(error: Mapping[str, Any]) -> str:
 
 
 def validated(
-    model: type[M], table: object, path: KeyPath, what: str = "setting"
+    model: type[M], table: object, path: KeyPath, what: str = "key"
 ) -> tuple[M | None, list[Fault]]:
-    """`table` as a `model`, or every fault that keeps it from being one.
-
-    A model that is somebody else's may raise anything in its own checks: that is a fault too.
-    """
+    """`table` as a `model`, or None and all its faults. what: the kind of its keys, for the message."""
     if not isinstance(table, Mapping):
         return None, [Fault(path, f"must be a table, but got {shown(table)}")]
     try:
         return model.model_validate(dict(table)), []
     except ValidationError as error:
-        return None, [
-            _fault(one, path, tuple(model.model_fields), what) for one in error.errors(include_url=False)
-        ]
-    except Exception as error:
+        return None, _faults(error, [model], path, what)
+    except Exception as error:  # a model may be the user's own, and its checks may raise anything
         return None, [Fault(path, f"its own check failed: {type(error).__name__}: {error}")]
 
 
-def _fault(error: Mapping[str, Any], path: KeyPath, known: Sequence[str], what: str) -> Fault:
-    keys = tuple(str(key) for key in error["loc"])
-    if error["type"] == "extra_forbidden" and len(keys) == 1:
-        return Fault((*path, *keys), f"no such {what}{meant(keys[0], known)}")
+def validated_by_name(
+    adapter: TypeAdapter[Any], models: Sequence[type[BaseModel]], table: object, path: KeyPath
+) -> tuple[Any, list[Fault]]:
+    """`table` as one of `models`, which its key `name` selects, or None and all its faults.
+
+    adapter: of the union of these models.
+    """
+    try:
+        return adapter.validate_python(dict(table) if isinstance(table, Mapping) else table), []
+    except ValidationError as error:
+        return None, _faults(error, models, path, path[-1])
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The pydantic models that an annotation names: the members of a union, or the one model."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
+def by_name(models: Iterable[type[BaseModel]]) -> dict[str, type[BaseModel]]:
+    """The models that have a key `name`, by its value."""
+    return {model.model_fields["name"].default: model for model in models if "name" in model.model_fields}
+
+
+def _faults(
+    error: ValidationError, models: Sequence[type[BaseModel]], path: KeyPath, what: str
+) -> list[Fault]:
+    return [_fault(entry, models, path, what) for entry in error.errors(include_url=False)]
+
+
+def _fault(error: Any, models: Sequence[type[BaseModel]], path: KeyPath, what: str) -> Fault:
+    """models: those that the value at `path` may be. what: the kind of its keys, or of these models."""
+    *parents, last = error["loc"] or ("",)
+    keys, parent = _walk(parents, models)
+    if error["type"] == "extra_forbidden":
+        known = parent[0].model_fields if len(parent) == 1 else {}
+        if name := next(iter(by_name(parent)), None):
+            what = f"setting of {name}"
+        elif keys:
+            what = "key"
+        return Fault((*path, *keys, str(last)), f"no such {what}{meant(str(last), known)}")
+    keys, possible = _walk(error["loc"], models)
+    names = by_name(possible)
+    if error["type"] == "union_tag_not_found":
+        return Fault((*path, *keys, "name"), f"must be given; there are {', '.join(names)}")
+    if error["type"] == "union_tag_invalid":
+        name = error["input"]["name"]
+        kind = path[0] if keys else what
+        return Fault((*path, *keys, "name"), f"no such {kind}: {shown(name)}{meant(str(name), names)}")
+    if error["type"] in _NOT_A_TABLE and names:
+        example = f'must be a table such as {{ name = "{next(iter(names))}" }}'
+        return Fault((*path, *keys), f"{example}, but got {shown(error['input'])}")
+    if error["type"] in _NOT_A_TABLE and possible:
+        return Fault((*path, *keys), f"must be a table, but got {shown(error['input'])}")
     return Fault((*path, *keys), rule(error))
 
 
-def chosen(
-    kinds: Mapping[str, type[M]], table: object, path: KeyPath, default: M | None
-) -> tuple[M | None, list[Fault]]:
-    """The kind that the table's `name` names, validated; `default` for an empty table."""
-    if not isinstance(table, Mapping):
-        example = f'{{ name = "{next(iter(kinds))}" }}'
-        return None, [Fault(path, f"must be a table such as {example}, but got {shown(table)}")]
-    if not table and default is not None:
-        return default, []
-    name = table.get("name")
-    if name is None:
-        return None, [Fault((*path, "name"), f"must be given; there are {', '.join(kinds)}")]
-    if not isinstance(name, str) or name not in kinds:
-        return None, [Fault((*path, "name"), f"no such {path[-1]}: {shown(name)}{meant(str(name), kinds)}")]
-    return validated(kinds[name], table, path, f"setting of {name}")
+def _walk(
+    location: Sequence[str | int], models: Sequence[type[BaseModel]]
+) -> tuple[KeyPath, Sequence[type[BaseModel]]]:
+    """The keys of a location in pydantic's error, and the models that the value there may be.
+
+    pydantic's location also contains the name of each union's member, which is not a key of the table.
+    """
+    keys: list[str] = []
+    for part in location:
+        names = by_name(models)
+        if len(models) > 1 and part in names:
+            models = [names[str(part)]]
+            continue
+        keys.append(str(part))
+        fields = models[0].model_fields if len(models) == 1 else {}
+        if isinstance(part, str):  # the item of a list is what the list's annotation names
+            models = models_in(fields[part].annotation) if part in fields else []
+    return tuple(keys), models

@@ -1,4 +1,4 @@
-"""The names that a run may have."""
+"""Valid names of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change to a plan from the command line: `space.dropout.high=0.4`."""
+"""Changes to a plan from the command line, such as `space.dropout.high=0.4`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Override:
 
     @classmethod
     def parse(cls, text: str) -> Override | Fault:
-        """`table.key=value`: the value as TOML writes it, anything else is text; none deletes the key."""
+        """Parse `table.key=value`. The value is TOML, otherwise a string; without a value the key is
+        deleted."""
         keys, equals, written = text.partition("=")
         path = tuple(key.strip() for key in keys.split("."))
         if not equals or not all(path):
@@ -33,10 +34,10 @@ class Override:
         return cls(f"--set {text}", path, _value(written.strip()))
 
     def touches(self, fault: Fault) -> bool:
-        """Whether the fault stands where this change was made, or in the setting it is part of."""
-        near = min(len(self.path), len(fault.path))
-        within = near == len(self.path) or near > 1
-        return within and near > 0 and self.path[:near] == fault.path[:near]
+        """Whether the fault is in the changed value, or in the hyperparameter that it is part of."""
+        depth = min(len(self.path), len(fault.path))
+        within = depth == len(self.path) or depth > 1
+        return within and depth > 0 and self.path[:depth] == fault.path[:depth]
 
 
 def _value(written: str) -> Any:
@@ -52,27 +53,27 @@ def _value(written: str) -> Any:
 def overridden(
     table: Mapping[str, Any], changes: Iterable[str | Override]
 ) -> tuple[dict[str, Any], list[Override], list[Fault]]:
-    """A copy of the plan's table with every change made, the changes, and what was wrong with them.
+    """A copy of the plan's table with all changes, the changes, and their faults.
 
-    Another `name` for a sampler or pruner comes first and starts its table afresh: the settings
-    of the one before are not its own.
+    A new `name` of a sampler or pruner is applied first, and clears its table, since another sampler has
+    other settings.
     """
     parsed = [Override.parse(change) if isinstance(change, str) else change for change in changes]
-    faults = [one for one in parsed if isinstance(one, Fault)]
-    overrides = [one for one in parsed if isinstance(one, Override)]
+    faults = [result for result in parsed if isinstance(result, Fault)]
+    overrides = [result for result in parsed if isinstance(result, Override)]
     changed = copy.deepcopy(dict(table))
-    for override in sorted(overrides, key=lambda one: not _renames(one)):
+    for override in sorted(overrides, key=lambda override: not _renames(override)):
         faults += _change(changed, override)
     return changed, overrides, faults
 
 
-def blamed(faults: Sequence[Fault], overrides: Sequence[Override]) -> list[Fault]:
-    """The faults, each with the last change that touches it as its origin."""
-    named = []
+def with_origins(faults: Sequence[Fault], overrides: Sequence[Override]) -> list[Fault]:
+    """The faults, each with the last change that touches it as its origin, if there is one."""
+    attributed = []
     for fault in faults:
         origins = [override.origin for override in overrides if override.touches(fault)]
-        named.append(replace(fault, origin=origins[-1]) if origins and fault.origin is None else fault)
-    return named
+        attributed.append(replace(fault, origin=origins[-1]) if origins and fault.origin is None else fault)
+    return attributed
 
 
 def _renames(override: Override) -> bool:
@@ -83,13 +84,13 @@ def _change(table: dict[str, Any], override: Override) -> list[Fault]:
     for depth, key in enumerate(override.path[:-1], start=1):
         inner = table.setdefault(key, {}) if override.value is not None else table.get(key, {})
         if not isinstance(inner, dict):
-            place = ".".join(override.path[:depth])
-            return [Fault((), f"{place} must be a table, but is {shown(inner)}", override.origin)]
+            parent = ".".join(override.path[:depth])
+            return [Fault((), f"{parent} must be a table, but is {shown(inner)}", override.origin)]
         table = inner
     key = override.path[-1]
     if override.value is None:
         if key not in table:
-            rule = f"there is no {'.'.join(override.path)} to delete{meant(key, table)}"
+            rule = f"{'.'.join(override.path)} must exist to be deleted{meant(key, table)}"
             return [Fault((), rule, override.origin)]
         del table[key]
     elif _renames(override) and table.get(key, override.value) != override.value:

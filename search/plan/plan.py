@@ -1,25 +1,27 @@
-"""The plan of a search: one TOML file, read, checked as a whole, and written back in full."""
+"""The plan of a search: a TOML file, with all faults reported at once and all defaults written back."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from search.plan import pruner, sampler
-from search.plan.budget import Budget, Confirming, Resources
+from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
 from search.plan.fault import Fault, shown, unknown, validated
 from search.plan.naming import NAME
-from search.plan.override import Override, blamed, overridden
-from search.plan.pruner import Nothing, Pruner, parse_pruner
+from search.plan.override import Override, overridden, with_origins
+from search.plan.pruner import NoPruner, Pruner, parse_pruner
 from search.plan.sampler import Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
+from search.plan.table import Table
 from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
 from trainable.errors import InputError
 from trainable.storage.remote import fault_of
@@ -28,12 +30,18 @@ T = TypeVar("T")
 
 
 class PlanError(InputError):
-    """A plan that cannot be used. faults: each thing to change, as a sentence that names the file
-    or the override, the table, the key, the rule and the value. All of them at once."""
+    """A plan that cannot be used."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+        """All things to change, one sentence each, with the file or the override, the table, the key, the
+        rule and the value."""
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault], origin: str) -> PlanError:
+        """The error of these faults, without duplicates. origin: the file."""
+        return cls(list(dict.fromkeys(fault.sentence(origin, TABLES) for fault in faults)))
 
 
 def _folder_name(name: str) -> str:
@@ -47,102 +55,104 @@ def _folder_name(name: str) -> str:
 
 def _storage(url: str | None) -> str | None:
     if url is not None and (rule := fault_of(url)) is not None:
+        # A URL with an @ may contain a password.
         raise ValueError(f"{rule}, but got {shown(url)}" if "@" not in url else rule)
     return url
 
 
-class Plan(BaseModel):
-    """What a search does. Made by `read` or `parse`, which check it against its trainable and
-    spell out every default, so that a plan means the same whatever defaults become.
+class Plan(Table):
+    """The plan of a search. `read` and `parse` check it against its trainable and spell out every default, so
+    that a recorded plan keeps its meaning when a default changes."""
 
-    name: of the run. trainable: the module that is searched. seed: of the sampler.
-    data: its Source's fields. recipe: its Recipe's fields that the space leaves alone.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="A benchsweep plan")
+    model_config = ConfigDict(title="A benchsweep plan")
 
     name: Annotated[str, AfterValidator(_folder_name)] = Field(
-        description="Of the run and its folder; the file's name when left out.",
-        json_schema_extra={"pattern": f"^{NAME.pattern}$"},
+        json_schema_extra={"pattern": f"^{NAME.pattern}$"}
     )
-    trainable: str = Field(default="trainable.mlp", description="The Python module that is searched.")
-    storage: Annotated[str | None, AfterValidator(_storage)] = Field(
-        default=None,
-        description="Where checkpoints lie, where that is not the run's folder: s3://bucket/folder, or "
-        "another address that pyarrow or fsspec knows. Credentials come from the environment.",
-    )
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Of the sampler; a recipe has its own.")
-    budget: Budget = Field(default=Budget(), description="When the search ends: whichever comes first.")
-    data: dict[str, Any] = Field(default={}, description="What is trained on.")
-    recipe: dict[str, Any] = Field(default={}, description="Settings that are the same in every trial.")
-    space: Space = Field(
-        default_factory=lambda: Space({}), description="Settings that the search chooses, by name."
-    )
-    sampler: Sampler = Field(default=Tpe(), description="Which recipe is tried next.")
-    pruner: Pruner = Field(default=Nothing(), description="When a trial is stopped early.")
-    resources: Resources = Field(default=Resources(), description="What a trial is given.")
-    confirmation: Confirming = Field(
-        default=Confirming(), description="How the best trials are confirmed, once the search is over."
-    )
-    cluster: ClusterTable = Field(
-        default=ClusterTable(), description="Of what machines `benchsweep cluster` makes a cluster."
-    )
+    """Name of the run and its folder; the file's name if left out."""
+    trainable: str = "trainable.mlp"
+    """Python module of the model to train."""
+    storage: Annotated[str | None, AfterValidator(_storage)] = None
+    """Where checkpoints are stored: s3://bucket/folder, or another URL that pyarrow or fsspec supports; in
+    the run's folder if left out. Credentials come from the environment."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Seed of the sampler; a recipe has its own."""
+    budget: Budget = Budget()
+    """Limits of the search, which ends at the first one it reaches."""
+    data: dict[str, Any] = Field(default={})
+    """The data set: fields of the trainable's Source."""
+    recipe: dict[str, Any] = Field(default={})
+    """Fixed hyperparameters: fields of the trainable's Recipe that are the same in every trial."""
+    space: Space = Field(default_factory=lambda: Space({}))
+    """Hyperparameters to search, by name."""
+    sampler: Sampler = Tpe()
+    """How the hyperparameters of the next trial are chosen."""
+    pruner: Pruner = NoPruner()
+    """When a trial is stopped early."""
+    resources: Resources = Resources()
+    """Resources of each trial."""
+    confirmation: ConfirmationSettings = ConfirmationSettings()
+    """How the best trials are confirmed after the search."""
+    cluster: ClusterTable = ClusterTable()
+    """Machines for which `benchsweep cluster` writes a file."""
 
     @classmethod
     def read(cls, path: Path | str, overrides: Sequence[str | Override] = ()) -> Plan:
-        """The plan in a TOML file, with changes such as "space.dropout.high=0.4" made to it.
+        """The plan of a TOML file, after changes such as "space.dropout.high=0.4".
 
-        An override's value is read as TOML, else as text; "space.gamma=" deletes the key.
-        Raises PlanError.
+        The value of a change is TOML, otherwise a string; "space.gamma=" deletes the key. Raises PlanError.
         """
-        table = _table(Path(path))
+        table = _read_toml(Path(path))
         table.setdefault("name", Path(path).stem)
         return cls.parse(table, str(path), overrides)
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], origin: str, overrides: Sequence[str | Override] = ()) -> Plan:
-        """The same for a table already read; `origin` is what its faults call it. Raises PlanError."""
+        """The plan of a table. origin: the name of its file, for the faults. Raises PlanError."""
         changed, changes, faults = overridden(table, overrides)
-        draft = _Draft(changed)
-        plan = draft.plan()
-        faults += blamed(draft.faults, changes)
+        parser = PlanParser(changed)
+        plan = parser.plan()
+        faults += with_origins(parser.faults, changes)
         if faults or plan is None:
-            raise PlanError(list(dict.fromkeys(fault.sentence(origin) for fault in faults)))
+            raise PlanError.of(faults, origin)
         return plan
 
     @property
     def trainable_module(self) -> Trainable:
-        """The module that is searched, imported. Raises NotATrainable if it has gone."""
+        """The imported trainable. Raises NotATrainable if it cannot be imported any more."""
         return load_trainable(self.trainable)
 
     @property
     def metric(self) -> Metric:
-        """What its trials are judged by."""
+        """The metric that the search optimizes."""
         return self.trainable_module.METRIC
 
     @property
     def source(self) -> DataSource:
-        """The trainable's Source: what is trained on."""
+        """The data set."""
         return cast(DataSource, self.trainable_module.Source.model_validate(self.data))
 
     @property
     def default_recipe(self) -> RecipeModel:
-        """The trainable's Recipe, with nothing chosen by a sampler."""
+        """The recipe without a sampler: fixed hyperparameters and defaults."""
         return self.recipe_for({})
 
     def recipe_for(self, sampled: Mapping[str, Any]) -> RecipeModel:
-        """The trainable's Recipe with what `space.suggest` drew. Raises ValueError (pydantic's) when
-        the recipe refuses the combination, each value being acceptable by itself."""
-        made = self.trainable_module.Recipe.model_validate({**self.recipe, **sampled})
-        return cast(RecipeModel, made)
+        """The recipe with the values of `space.suggest`.
+
+        Raises ValueError (pydantic's) if the recipe rejects the combination of values.
+        """
+        recipe = self.trainable_module.Recipe.model_validate({**self.recipe, **sampled})
+        return cast(RecipeModel, recipe)
 
     def pinned_otherwise(self, recipe: Mapping[str, Any]) -> list[str]:
-        """The settings that [recipe] fixes and in which this recipe (plain values) differs."""
+        """Names of fixed hyperparameters that have another value in this recipe (its fields as plain
+        values)."""
         return [name for name, value in self.recipe.items() if recipe.get(name) != value]
 
     @property
     def max_epochs(self) -> int:
-        """The most epochs a trial of this plan may train."""
+        """Maximum number of epochs of a trial."""
         fixed, setting = self.default_recipe.epochs, self.space.settings.get("epochs")
         if setting is None:
             return fixed
@@ -155,63 +165,71 @@ class Plan(BaseModel):
         return sampler.max_trials(self.budget, self.sampler, self.space)
 
     def check_searchable(self, origin: str | None = None) -> None:
-        """Raise PlanError unless there is something to search and something that ends it."""
+        """Raise PlanError unless there are hyperparameters to search and a limit that ends the search."""
         faults = []
         if not self.space.settings:
-            rule = "must name at least one setting to search, as in dropout = { low = 0.0, high = 0.4 }"
+            rule = "must contain at least one hyperparameter, as in dropout = { low = 0.0, high = 0.4 }"
             faults.append(Fault(("space",), rule))
         if not self.budget.limited and sampler.grid_size(self.sampler, self.space) is None:
             faults.append(Fault(("budget",), "must set trials, wall_time or epochs, but sets none"))
         if faults:
-            raise PlanError([fault.sentence(origin or f"plan {self.name}") for fault in faults])
+            raise PlanError.of(faults, origin or f"plan {self.name}")
 
     def notes(self) -> list[str]:
-        """What a user should know before searching this, a sentence each."""
+        """Limitations of sampler and pruner with this plan, one sentence each."""
         return sampler.notes(self.sampler, self.space) + pruner.notes(self.pruner)
 
     def to_table(self) -> dict[str, Any]:
-        """Everything, defaults included; what is None is left out, as TOML has no word for it, and so is
-        [cluster] where nothing is said there."""
-        left = {"cluster"} if self.cluster == ClusterTable() else set()
-        return dict(_without_none(self.model_dump(mode="json", exclude=left)))
+        """The table with all defaults, without None, which TOML does not have, and without an empty
+        [cluster]."""
+        excluded = {"cluster"} if self.cluster == ClusterTable() else set()
+        return dict(_without_none(self.model_dump(mode="json", exclude=excluded)))
 
     @property
     def recorded(self) -> Plan:
-        """The same as a run records it: without [cluster], which says nothing of the search, and names
-        machines and users to whoever reads a report."""
+        """The plan as a run records it: without [cluster], which does not affect the search, and would show
+        the names of machines and users to the readers of a report."""
         return self.model_copy(update={"cluster": ClusterTable()})
 
     def to_toml(self) -> str:
-        """The same as a TOML document: parsed again, it is this plan."""
+        """The plan as a TOML document; the inverse of `read`."""
         return tomli_w.dumps(self.to_table())
 
 
-class _Draft:
-    """A plan on its way: every table read by itself, so that no fault hides another."""
+def _is_table(annotation: Any) -> bool:
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return all(
+        get_origin(member) is dict or (isinstance(member, type) and issubclass(member, Table | Space))
+        for member in members
+    )
+
+
+TABLES = frozenset(name for name, field in Plan.model_fields.items() if _is_table(field.annotation))
+"""Keys of a plan that hold tables."""
+
+
+class PlanParser:
+    """Parses every table of a plan by itself, so that no fault hides another."""
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         self.table = table
-        self.faults: list[Fault] = []
-        known = tuple(Plan.model_fields)
-        self.faults += unknown(table, known, (), "part of a plan")
+        self.faults = unknown(table, Plan.model_fields, (), "key of a plan")
+        """Faults so far."""
 
     def plan(self) -> Plan | None:
-        """The plan; None when there are faults."""
-        plain = {
-            key: self.table[key] for key in ("name", "trainable", "seed", "storage") if key in self.table
+        """The plan, or None if there are faults."""
+        scalars = {
+            key: self.table[key] for key in Plan.model_fields if key in self.table and key not in TABLES
         }
-        fields: dict[str, Any] = {}
-        fields["budget"] = self._keep(validated(Budget, self._part("budget"), ("budget",)))
-        fields["resources"] = self._keep(validated(Resources, self._part("resources"), ("resources",)))
-        confirmation = validated(Confirming, self._part("confirmation"), ("confirmation",))
-        fields["confirmation"] = self._keep(confirmation)
-        fields["cluster"] = self._keep(validated(ClusterTable, self._part("cluster"), ("cluster",)))
-        fields["sampler"] = self._keep(parse_sampler(self._part("sampler")))
-        fields["pruner"] = self._keep(parse_pruner(self._part("pruner")))
-        fields |= self._fitted()
-        # A table with faults, told already, must not hide those of the plain values.
-        sound = {key: value for key, value in fields.items() if value is not None}
-        plan = self._keep(validated(Plan, {**plain, **sound}, ()))
+        tables: dict[str, Any] = {
+            name: self._keep(validated(model, self._part(name), (name,))) for name, model in _MODELS.items()
+        }
+        tables["sampler"] = self._keep(parse_sampler(self._part("sampler")))
+        tables["pruner"] = self._keep(parse_pruner(self._part("pruner")))
+        tables |= self._fitted()
+        # Tables with faults are left out here, so that the faults of the scalars are found too.
+        valid = {key: value for key, value in tables.items() if value is not None}
+        plan = self._keep(validated(Plan, {**scalars, **valid}, ()))
         if plan is None or self.faults:
             return None
         self.faults += sampler.check(plan.sampler, plan.space)
@@ -226,13 +244,13 @@ class _Draft:
         return result[0]
 
     def _fitted(self) -> dict[str, Any]:
-        """data, recipe and space, as the trainable takes them; empty when one has a fault."""
+        """data, recipe and space, checked against the trainable; empty if one of them has a fault."""
         module = self._module()
         if module is None:
             self.faults += Space.parse(self._part("space"))[1]
             return {}
-        source = self._keep(_model(module.Source, self._part("data"), "data"))
-        recipe = self._keep(_model(module.Recipe, self._part("recipe"), "recipe"))
+        source = self._keep(_model(module.Source, self._part("data"), "data", "key"))
+        recipe = self._keep(_model(module.Recipe, self._part("recipe"), "recipe", "hyperparameter"))
         space = self._space(module)
         if source is None or recipe is None or space is None:
             return {}
@@ -247,19 +265,19 @@ class _Draft:
     def _module(self) -> Trainable | None:
         name = self.table.get("trainable", Plan.model_fields["trainable"].default)
         if not isinstance(name, str):
-            return None  # its fault is told with those of the other plain values
+            return None  # reported with the faults of the other scalars
         try:
             return load_trainable(name)
-        except (NotATrainable, AttributeError) as error:  # the latter: its Recipe is no pydantic model
+        except (NotATrainable, AttributeError) as error:  # the latter if its Recipe is not a pydantic model
             self.faults.append(Fault(("trainable",), str(error)))
             return None
 
     def _space(self, module: Trainable) -> Space | None:
         written, base = self._part("space"), self._part("recipe")
         if isinstance(written, dict):
-            # Of a misspelt name nothing else is worth telling.
-            fields = tuple(module.Recipe.model_fields)
-            self.faults += unknown(written, fields, ("space",), "setting of a recipe")
+            # A misspelt name is reported once, and its value is not checked.
+            fields = module.Recipe.model_fields
+            self.faults += unknown(written, fields, ("space",), "hyperparameter")
             written = {name: entry for name, entry in written.items() if name in fields}
         space, faults = Space.parse(written)
         faults += space.check(module.Recipe, base if isinstance(base, dict) else {})
@@ -267,47 +285,68 @@ class _Draft:
         return None if faults else space
 
 
+_MODELS: Mapping[str, type[Table]] = {
+    name: field.annotation
+    for name, field in Plan.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Table)
+}
+"""The tables of a plan that are always of the same model."""
+
+
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a plan file, for editors. The recipe, data and space of `trainable.mlp`, the
-    trainable of a plan that names none, are spelled out."""
+    """JSON Schema of a plan file, for editors. It includes the fields of `trainable.mlp`, the default
+    trainable, for recipe, data and space."""
     module = load_trainable("trainable.mlp")
     schema = Plan.model_json_schema()
     schema["required"] = []
-    ours: dict[str, Any] = {"space": {"propertyNames": {"enum": list(module.Recipe.model_fields)}}}
+    properties: dict[str, Any] = {"space": {"propertyNames": {"enum": list(module.Recipe.model_fields)}}}
     for name, model in (("recipe", module.Recipe), ("data", module.Source)):
         part = model.model_json_schema(ref_template="#/$defs/{model}")
         schema.setdefault("$defs", {}).update(part.pop("$defs", {}))
         schema["$defs"][name] = part
-        ours[name] = {"$ref": f"#/$defs/{name}"}
+        properties[name] = {"$ref": f"#/$defs/{name}"}
     schema["if"] = {"properties": {"trainable": {"const": "trainable.mlp"}}}
-    schema["then"] = {"properties": ours}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schema["then"] = {"properties": properties}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_unwrapped(schema)}
 
 
-def _table(path: Path) -> dict[str, Any]:
-    """The TOML table in the file, or PlanError with what to do."""
+def _unwrapped(schema: Any) -> Any:
+    """The schema with each description on one line, however its docstring is wrapped."""
+    if isinstance(schema, dict):
+        return {
+            key: " ".join(value.split())
+            if key == "description" and isinstance(value, str)
+            else _unwrapped(value)
+            for key, value in schema.items()
+        }
+    return [_unwrapped(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """The table of the file. Raises PlanError."""
     try:
         return tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
-        fault = "no such file; the plans that come with benchsweep lie in configs/"
+        fault = "no such file; the plans of benchsweep are in configs/"
     except IsADirectoryError:
-        fault = "must be a TOML file, but is a folder; name the file in it"
+        fault = "must be a TOML file, but is a folder; name a file in it"
     except UnicodeDecodeError as error:
         fault = f"must be UTF-8 text, but byte {error.start} is not; save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
         fault = f"must be valid TOML: {error}"
     except (OSError, ValueError, RecursionError) as error:
-        fault = f"cannot be read: {error}; see that it is a TOML file that you may read"
+        fault = f"cannot be read: {error}; make sure that it is a TOML file that you may read"
     raise PlanError([f"{path}: {fault}"])
 
 
-def _model(model: type[BaseModel], table: object, name: str) -> tuple[BaseModel | None, list[Fault]]:
-    """A trainable's own model of a table; a name it does not know is a fault, even where the
-    model would let it pass."""
-    found, faults = validated(model, table, (name,), f"setting of a {name}")
-    if found is not None and isinstance(table, dict) and model.model_config.get("extra") != "allow":
-        faults = unknown(table, tuple(model.model_fields), (name,), f"setting of a {name}")
-    return found, faults
+def _model(
+    model: type[BaseModel], table: object, name: str, what: str
+) -> tuple[BaseModel | None, list[Fault]]:
+    """`table` as a model of the trainable. An unknown key is a fault even if the model would ignore it."""
+    value, faults = validated(model, table, (name,), what)
+    if value is not None and isinstance(table, dict) and model.model_config.get("extra") != "allow":
+        faults = unknown(table, model.model_fields, (name,), what)
+    return value, faults
 
 
 def _without_none(value: Any) -> Any:

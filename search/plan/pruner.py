@@ -1,84 +1,85 @@
-"""When to stop a trial early: Optuna's pruners, with every argument of theirs a recorded setting.
+"""The [pruner] table: Optuna's pruners, with all of their arguments explicit and recorded.
 
-Steps are epochs, the first is 1.
+Steps are epochs, and the first is 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
-from search.plan.fault import Fault, KeyPath, chosen, shown
-
-if TYPE_CHECKING:
-    pass
+from search.plan.fault import Fault, KeyPath, models_in, shown, validated_by_name
+from search.plan.table import Table
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Nothing(_Settings):
-    """Every trial is trained to its end."""
+class NoPruner(Table):
+    """Every trial is trained to its last epoch."""
 
     name: Literal["none"] = "none"
+    """The pruner."""
 
 
-class SuccessiveHalving(_Settings):
-    """Asynchronous successive halving: of the trials that came as far, the best share goes on."""
+class SuccessiveHalving(Table):
+    """Asynchronous successive halving: of the trials that reach a rung, the best fraction continues."""
 
     name: Literal["successive_halving"] = "successive_halving"
-    min_resource: int = Field(default=1, ge=1, description="Epochs before the first decision.")
-    reduction_factor: int = Field(
-        default=4, ge=2, description="One trial in so many goes on, to as many times the epochs."
-    )
-    min_early_stopping_rate: int = Field(
-        default=0, ge=0, le=64, description="Decisions left out at the start, by factors of reduction_factor."
-    )
-    bootstrap_count: int = Field(
-        default=0, ge=0, description="Trials that must have come as far before one goes on."
-    )
+    """The pruner."""
+    min_resource: int = Field(default=1, ge=1)
+    """Epochs before the first rung."""
+    reduction_factor: int = Field(default=4, ge=2)
+    """Ratio of trials, and of epochs, between one rung and the next."""
+    min_early_stopping_rate: int = Field(default=0, ge=0, le=64)
+    """Number of rungs to leave out at the start."""
+    bootstrap_count: int = Field(default=0, ge=0)
+    """Number of trials that must reach a rung before any of them continues."""
 
 
-class Hyperband(_Settings):
-    """Several successive halvings side by side, from hasty to patient; a trial's number decides
-    which one judges it."""
+class Hyperband(Table):
+    """Several successive halvings in parallel, from aggressive to patient; a trial's number determines which
+    one prunes it."""
 
     name: Literal["hyperband"] = "hyperband"
-    min_resource: int = Field(default=1, ge=1, description="Epochs before the hastiest one's first decision.")
-    max_resource: int | None = Field(default=None, ge=1, description="Epochs; the recipe's when left out.")
-    reduction_factor: int = Field(
-        default=3, ge=2, description="One trial in so many goes on, to as many times the epochs."
-    )
-    bootstrap_count: int = Field(
-        default=0, ge=0, description="Trials that must have come as far before one goes on."
-    )
+    """The pruner."""
+    min_resource: int = Field(default=1, ge=1)
+    """Epochs before the first rung of the most aggressive halving."""
+    max_resource: int | None = Field(default=None, ge=1)
+    """Epochs of a full training; those of the recipe if left out."""
+    reduction_factor: int = Field(default=3, ge=2)
+    """Ratio of trials, and of epochs, between one rung and the next."""
+    bootstrap_count: int = Field(default=0, ge=0)
+    """Number of trials that must reach a rung before any of them continues."""
 
 
-class Median(_Settings):
-    """Stops a trial whose best epoch is worse than the median of complete ones at the same epoch."""
+class Median(Table):
+    """Prunes a trial whose best epoch so far is worse than the median of the complete trials at that
+    epoch."""
 
     name: Literal["median"] = "median"
-    n_startup_trials: int = Field(default=5, ge=0, description="Complete trials before the first decision.")
-    n_warmup_steps: int = Field(
-        default=0, ge=0, description="The first epoch at which a trial may be stopped."
-    )
-    interval_steps: int = Field(default=1, ge=1, description="Epochs between two decisions.")
-    n_min_trials: int = Field(default=1, ge=1, description="Complete trials needed at the same epoch.")
+    """The pruner."""
+    n_startup_trials: int = Field(default=5, ge=0)
+    """Number of complete trials before which it does not prune."""
+    n_warmup_steps: int = Field(default=0, ge=0)
+    """First epoch at which it may prune."""
+    interval_steps: int = Field(default=1, ge=1)
+    """Epochs between two decisions."""
+    n_min_trials: int = Field(default=1, ge=1)
+    """Number of complete trials with a value at the same epoch that a decision needs."""
 
 
-class Threshold(_Settings):
-    """Stops a trial whose metric leaves the bounds."""
+class Threshold(Table):
+    """Prunes a trial whose metric is out of bounds."""
 
     name: Literal["threshold"] = "threshold"
-    lower: float | None = Field(default=None, description="Least value of the metric; none when left out.")
-    upper: float | None = Field(default=None, description="Greatest value of the metric; none when left out.")
-    n_warmup_steps: int = Field(
-        default=0, ge=0, description="The first epoch at which a trial may be stopped."
-    )
-    interval_steps: int = Field(default=1, ge=1, description="Epochs between two decisions.")
+    """The pruner."""
+    lower: float | None = None
+    """Minimum of the metric; unlimited if left out."""
+    upper: float | None = None
+    """Maximum of the metric; unlimited if left out."""
+    n_warmup_steps: int = Field(default=0, ge=0)
+    """First epoch at which it may prune."""
+    interval_steps: int = Field(default=1, ge=1)
+    """Epochs between two decisions."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -92,79 +93,67 @@ class Threshold(_Settings):
 Wrapped = Annotated[SuccessiveHalving | Hyperband | Median | Threshold, Field(discriminator="name")]
 
 
-class Patient(_Settings):
-    """Lets another pruner decide only about trials that no longer improve.
+class Patient(Table):
+    """Lets another pruner decide only about trials that have stopped improving.
 
-    Around median or threshold. A halving records where a trial stood when it was first asked,
-    and compares it to others there: under patience these are not the same epochs.
+    Best with median or threshold. A halving records the value of a trial when it is first asked about it, and
+    compares it with those of others: with patience, they are from different epochs.
     """
 
     name: Literal["patient"] = "patient"
-    patience: int = Field(
-        default=3, ge=0, description="Epochs without improvement before a trial may be stopped."
-    )
-    min_delta: float = Field(default=0.0, ge=0, description="Loss of the metric that still counts as none.")
-    wrapped: Wrapped | None = Field(
-        default=None, description="The pruner that then decides; when left out, the trial is stopped."
-    )
+    """The pruner."""
+    patience: int = Field(default=3, ge=0)
+    """Epochs without an improvement after which a trial may be pruned."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Decrease of the metric that is tolerated as no change."""
+    wrapped: Wrapped | None = None
+    """The pruner that decides; if left out, every trial without an improvement is pruned."""
 
 
 Pruner = Annotated[
-    Nothing | SuccessiveHalving | Hyperband | Median | Threshold | Patient, Field(discriminator="name")
+    NoPruner | SuccessiveHalving | Hyperband | Median | Threshold | Patient, Field(discriminator="name")
 ]
-PrunerType = (
-    type[Nothing] | type[SuccessiveHalving] | type[Hyperband] | type[Median] | type[Threshold] | type[Patient]
-)
-_WRAPPABLE: Mapping[str, PrunerType] = {
-    "successive_halving": SuccessiveHalving,
-    "hyperband": Hyperband,
-    "median": Median,
-    "threshold": Threshold,
-}
-KINDS: Mapping[str, PrunerType] = {"none": Nothing, **_WRAPPABLE, "patient": Patient}
+PRUNERS = models_in(Pruner)
+_ADAPTER: TypeAdapter[Pruner] = TypeAdapter(Pruner)
 
 
 def parse_pruner(table: object, path: KeyPath = ("pruner",)) -> tuple[Pruner | None, list[Fault]]:
-    """The settings written as `table`, or every fault in them; none for an empty one."""
-    inner: list[Fault] = []
-    if isinstance(table, dict) and table.get("name") == "patient" and "wrapped" in table:
-        wrapped, inner = chosen(_WRAPPABLE, table["wrapped"], (*path, "wrapped"), None)
-        table = {**table, "wrapped": wrapped}
-    settings, faults = chosen(KINDS, table, path, Nothing())
-    return settings, faults + inner
+    """The pruner of a table, or None and all its faults; an empty table means none."""
+    return (NoPruner(), []) if table == {} else validated_by_name(_ADAPTER, PRUNERS, table, path)
 
 
-def check(settings: Pruner, epochs: int, path: KeyPath = ("pruner",)) -> list[Fault]:
-    """Why this pruner cannot judge trials of at most so many epochs."""
-    if isinstance(settings, Patient) and settings.wrapped is not None:
-        return check(settings.wrapped, epochs, (*path, "wrapped"))
-    if isinstance(settings, SuccessiveHalving | Hyperband):
+def check(pruner: Pruner, epochs: int, path: KeyPath = ("pruner",)) -> list[Fault]:
+    """The reasons why this pruner cannot decide about trials of at most `epochs` epochs."""
+    if isinstance(pruner, Patient) and pruner.wrapped is not None:
+        return check(pruner.wrapped, epochs, (*path, "wrapped"))
+    if isinstance(pruner, SuccessiveHalving | Hyperband):
         longest = epochs
-        if isinstance(settings, Hyperband) and settings.max_resource is not None:
-            longest = min(epochs, settings.max_resource)
-        if settings.min_resource > longest:
-            rule = f"must be at most the {longest} epochs of a trial, but got {shown(settings.min_resource)}"
+        if isinstance(pruner, Hyperband) and pruner.max_resource is not None:
+            longest = min(epochs, pruner.max_resource)
+        if pruner.min_resource > longest:
+            rule = f"must be at most the {longest} epochs of a trial, but got {shown(pruner.min_resource)}"
             return [Fault((*path, "min_resource"), rule)]
     return []
 
 
-def notes(settings: Pruner) -> list[str]:
-    """What a user should know of this pruner, a sentence each."""
-    if isinstance(settings, Patient) and isinstance(settings.wrapped, SuccessiveHalving | Hyperband):
-        name = settings.wrapped.name
-        return [f"patient around {name} compares trials at different epochs; median is surer."]
+def notes(pruner: Pruner) -> list[str]:
+    """The limitations of this pruner, one sentence each."""
+    if isinstance(pruner, Patient) and isinstance(pruner.wrapped, SuccessiveHalving | Hyperband):
+        name = pruner.wrapped.name
+        return [f"patient with {name} compares trials at different epochs; median is more reliable."]
     return []
 
 
-def rungs(settings: Pruner, epochs: int) -> tuple[int, ...]:
-    """The epochs after which a halving decides on trials of so many epochs, the last of which is never
-    judged; none for a pruner that has no rungs of its own. Of hyperband those of its hastiest halving,
-    which hold the others'."""
-    if not isinstance(settings, SuccessiveHalving | Hyperband):
+def rungs(pruner: Pruner, epochs: int) -> tuple[int, ...]:
+    """The epochs after which a halving decides about trials of `epochs` epochs, without the last epoch.
+
+    Empty for other pruners. For hyperband, those of its most aggressive halving, which include all others.
+    """
+    if not isinstance(pruner, SuccessiveHalving | Hyperband):
         return ()
-    late = settings.min_early_stopping_rate if isinstance(settings, SuccessiveHalving) else 0
-    made, rung = [], settings.min_resource * settings.reduction_factor**late
+    skipped = pruner.min_early_stopping_rate if isinstance(pruner, SuccessiveHalving) else 0
+    found, rung = [], pruner.min_resource * pruner.reduction_factor**skipped
     while rung < epochs:
-        made.append(rung)
-        rung *= settings.reduction_factor
-    return tuple(made)
+        found.append(rung)
+        rung *= pruner.reduction_factor
+    return tuple(found)

@@ -1,45 +1,36 @@
-"""Which recipe to try next: Optuna's samplers, with every argument of theirs a recorded setting."""
+"""The [sampler] table: Optuna's samplers, with all of their arguments explicit and recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from search.plan.budget import Budget
-from search.plan.fault import Fault, KeyPath, chosen
+from search.plan.fault import Fault, KeyPath, models_in, validated_by_name
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space, grid_points
-
-if TYPE_CHECKING:
-    pass
+from search.plan.table import Table
 
 GRID_LIMIT = 100_000
-"""Points of the largest grid; Optuna lists them all anew for each trial."""
+"""Maximum number of points of a grid, since Optuna lists all of them for each trial."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Tpe(_Settings):
-    """Tree-structured Parzen estimator: the default. Learns from pruned trials too."""
+class Tpe(Table):
+    """Tree-structured Parzen estimator, the default. Learns from pruned trials too."""
 
     name: Literal["tpe"] = "tpe"
-    multivariate: bool = Field(default=True, description="Settings are drawn together, not one by one.")
-    group: bool = Field(
-        default=True, description="Settings that are asked together are drawn together; needs multivariate."
-    )
-    constant_liar: bool = Field(
-        default=True, description="Trials in progress count as bad, so that parallel ones spread out."
-    )
-    n_startup_trials: int = Field(
-        default=10, ge=0, description="Ended trials before it stops drawing at random."
-    )
-    n_ei_candidates: int = Field(
-        default=24, ge=1, description="Draws from which the most promising is taken."
-    )
+    """The sampler."""
+    multivariate: bool = True
+    """Sample the hyperparameters jointly, not independently."""
+    group: bool = True
+    """Sample those hyperparameters jointly that occur together in trials; needs multivariate."""
+    constant_liar: bool = True
+    """Treat running trials as bad, so that concurrent trials differ."""
+    n_startup_trials: int = Field(default=10, ge=0)
+    """Number of finished trials before which it samples at random."""
+    n_ei_candidates: int = Field(default=24, ge=1)
+    """Number of candidates from which the one with the best expected improvement is chosen."""
 
     @model_validator(mode="after")
     def _group_is_multivariate(self) -> Self:
@@ -48,36 +39,34 @@ class Tpe(_Settings):
         return self
 
 
-class Gp(_Settings):
-    """Gaussian process with expected improvement: for few, costly trials."""
+class Gp(Table):
+    """Gaussian process with expected improvement, for few and expensive trials."""
 
     name: Literal["gp"] = "gp"
-    n_startup_trials: int = Field(
-        default=10, ge=1, description="Complete trials before it stops drawing at random."
-    )
-    deterministic_objective: bool = Field(
-        default=False, description="Whether the same recipe always gives the same score."
-    )
+    """The sampler."""
+    n_startup_trials: int = Field(default=10, ge=1)
+    """Number of complete trials before which it samples at random."""
+    deterministic_objective: bool = False
+    """Whether the same recipe always gets the same score."""
 
 
-class Cmaes(_Settings):
-    """CMA-ES: for many trials over numbers; a generation of them at a time."""
+class Cmaes(Table):
+    """CMA-ES, for many trials over numerical hyperparameters."""
 
     name: Literal["cmaes"] = "cmaes"
-    n_startup_trials: int = Field(
-        default=1, ge=1, description="Ended trials before it stops drawing at random."
-    )
-    consider_pruned_trials: bool = Field(default=False, description="Learn from a pruned trial's last value.")
-    popsize: int | None = Field(
-        default=None, ge=2, description="Trials in a generation; 4 + 3 ln(numbers searched) when left out."
-    )
-    use_separable_cma: bool = Field(default=False, description="No correlations; for many settings.")
-    with_margin: bool = Field(
-        default=False, description="Keep whole numbers and steps from settling too early."
-    )
-    lr_adapt: bool = Field(
-        default=False, description="Adapt the learning rate; for noisy scores, many trials."
-    )
+    """The sampler."""
+    n_startup_trials: int = Field(default=1, ge=1)
+    """Number of finished trials before which it samples at random."""
+    consider_pruned_trials: bool = False
+    """Learn from the last value of pruned trials."""
+    popsize: int | None = Field(default=None, ge=2)
+    """Number of trials per generation; 4 + 3 ln(number of numerical hyperparameters) if left out."""
+    use_separable_cma: bool = False
+    """Ignore correlations, for many hyperparameters."""
+    with_margin: bool = False
+    """Keep integers and steps from converging too early."""
+    lr_adapt: bool = False
+    """Adapt the learning rate, for noisy scores and many trials."""
 
     @model_validator(mode="after")
     def _one_variant(self) -> Self:
@@ -90,83 +79,80 @@ class Cmaes(_Settings):
         return self
 
 
-class Random(_Settings):
-    """Independent random draws."""
+class Random(Table):
+    """Independent random sampling."""
 
     name: Literal["random"] = "random"
+    """The sampler."""
 
 
-class Qmc(_Settings):
-    """Quasi-random draws: evenly spread, blind to scores."""
+class Qmc(Table):
+    """Quasi-Monte Carlo sampling: evenly distributed, and independent of the scores."""
 
     name: Literal["qmc"] = "qmc"
-    qmc_type: Literal["sobol", "halton"] = Field(default="sobol", description="The sequence.")
-    scramble: bool = Field(
-        default=True, description="Randomised by the plan's seed; without, the first trial is every low."
-    )
+    """The sampler."""
+    qmc_type: Literal["sobol", "halton"] = "sobol"
+    """The sequence."""
+    scramble: bool = True
+    """Randomize the sequence by the plan's seed; otherwise the first trial has the low end of every range."""
 
 
-class Grid(_Settings):
-    """Every combination, in shuffled order; the search ends when there is none left."""
+class Grid(Table):
+    """Every combination in random order; the search ends after the last one."""
 
     name: Literal["grid"] = "grid"
-    points: int = Field(
-        default=5, ge=2, le=10_000, description="Values of each range that has more than these."
-    )
+    """The sampler."""
+    points: int = Field(default=5, ge=2, le=10_000)
+    """Maximum number of values per range."""
 
 
 Sampler = Annotated[Tpe | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
-KINDS: Mapping[str, type[Tpe] | type[Gp] | type[Cmaes] | type[Random] | type[Qmc] | type[Grid]] = {
-    "tpe": Tpe,
-    "gp": Gp,
-    "cmaes": Cmaes,
-    "random": Random,
-    "qmc": Qmc,
-    "grid": Grid,
-}
+SAMPLERS = models_in(Sampler)
+_ADAPTER: TypeAdapter[Sampler] = TypeAdapter(Sampler)
 
 
 def parse_sampler(table: object, path: KeyPath = ("sampler",)) -> tuple[Sampler | None, list[Fault]]:
-    """The settings written as `table`, or every fault in them; tpe's defaults for an empty one."""
-    return chosen(KINDS, table, path, Tpe())
+    """The sampler of a table, or None and all its faults; an empty table means tpe with its defaults."""
+    return (Tpe(), []) if table == {} else validated_by_name(_ADAPTER, SAMPLERS, table, path)
 
 
-def check(settings: Sampler, space: Space, path: KeyPath = ("sampler",)) -> list[Fault]:
-    """Why this sampler cannot search this space."""
-    if isinstance(settings, Grid):
+def check(sampler: Sampler, space: Space, path: KeyPath = ("sampler",)) -> list[Fault]:
+    """The reasons why this sampler cannot search this space."""
+    if isinstance(sampler, Grid):
         if space.conditional:
-            asked = ", ".join(name for name in space.names if name not in space.always)
-            rule = f"grid needs settings that are always asked, but {asked} depend on others; use tpe or qmc"
+            names = ", ".join(name for name in space.names if name not in space.always)
+            rule = f"grid cannot search conditional hyperparameters, but got {names}; use tpe or qmc"
             return [Fault(path, rule)]
-        if (points := grid_size(settings, space) or 0) > GRID_LIMIT:
-            rule = f"a grid has at most {GRID_LIMIT} points, but got {points}; lower points, or use qmc"
+        if (points := grid_size(sampler, space) or 0) > GRID_LIMIT:
+            rule = f"a grid must have at most {GRID_LIMIT} points, but has {points}; lower points, or use qmc"
             return [Fault((*path, "points"), rule)]
-    if isinstance(settings, Cmaes) and space.names and not numbers(space):
-        return [Fault(path, "cmaes needs a number that is always asked, but the space has none; use tpe")]
+    if isinstance(sampler, Cmaes) and space.names and not numbers(space):
+        rule = "cmaes needs a numerical hyperparameter without a condition, but the space has none; use tpe"
+        return [Fault(path, rule)]
     return []
 
 
-def notes(settings: Sampler, space: Space) -> list[str]:
-    """What a user should know of this sampler on this space, a sentence each."""
-    sometimes = ", ".join(name for name in space.names if name not in space.always)
-    if isinstance(settings, Grid):
-        return [f"grid has {grid_size(settings, space)} points and ends the search after them."]
-    if isinstance(settings, Tpe) and sometimes and not settings.group:
-        return [f"tpe without group draws {sometimes} one by one, as they are not always asked."]
-    if isinstance(settings, Gp):
-        learns = "gp learns from complete trials alone: what was pruned early tells it nothing."
-        aside = [f"gp draws {sometimes} at random, as they are not always asked."] if sometimes else []
-        return [learns, *aside]
-    if isinstance(settings, Cmaes):
-        aside = [name for name in space.names if name not in numbers(space)]
-        random = f"cmaes draws {', '.join(aside)} at random: it moves numbers that are always asked."
-        return [random] if aside else []
+def notes(sampler: Sampler, space: Space) -> list[str]:
+    """The limitations of this sampler on this space, one sentence each."""
+    conditional = ", ".join(name for name in space.names if name not in space.always)
+    if isinstance(sampler, Grid):
+        return [f"grid has {grid_size(sampler, space)} points, and the search ends after them."]
+    if isinstance(sampler, Tpe) and conditional and not sampler.group:
+        return [f"tpe without group samples {conditional} independently, since they are conditional."]
+    if isinstance(sampler, Gp):
+        learns = "gp learns from complete trials only, not from pruned ones."
+        random = f"gp samples {conditional} at random, since they are conditional."
+        return [learns, random] if conditional else [learns]
+    if isinstance(sampler, Cmaes):
+        others = [name for name in space.names if name not in numbers(space)]
+        random = f"cmaes samples {', '.join(others)} at random: it optimizes unconditional numbers only."
+        return [random] if others else []
     return []
 
 
-def grid_size(settings: Sampler, space: Space) -> int | None:
-    """After how many trials nothing is left to try; None for samplers that go on for ever."""
-    return grid_points(space.grid(settings.points)) if isinstance(settings, Grid) else None
+def grid_size(sampler: Sampler, space: Space) -> int | None:
+    """Number of trials after which nothing is left to try; None if unlimited."""
+    return grid_points(space.grid(sampler.points)) if isinstance(sampler, Grid) else None
 
 
 def max_trials(budget: Budget, settings: Sampler | None, space: Space) -> int | None:
@@ -176,4 +162,5 @@ def max_trials(budget: Budget, settings: Sampler | None, space: Space) -> int | 
 
 
 def numbers(space: Space) -> list[str]:
+    """Names of the numerical hyperparameters that every trial has."""
     return [name for name in space.always if not isinstance(space.settings[name], ChoiceSetting)]

@@ -1,7 +1,7 @@
-"""One setting of a space: the values it may take, and how Optuna is asked for one of them.
+"""One hyperparameter of a space: its possible values, and how Optuna suggests one.
 
-optuna is imported where a value is drawn and nowhere else: a plan is read, checked and printed
-without the third of a second that loading it costs.
+optuna is imported only where a value is suggested, since its import takes 0.3 s, which reading, checking and
+printing a plan need not spend.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from search.plan.fault import Fault, KeyPath, shown, validated
+from search.plan.table import Table
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
-_WHOLE = 2**53  # Optuna holds whole numbers as floats, which are exact up to here
+_MAX_INTEGER = 2**53  # Optuna stores integers as floats, which are exact up to here
 
 
-def same(one: object, other: object) -> bool:
-    """Equal, where true is not 1."""
-    return one == other and isinstance(one, bool) is isinstance(other, bool)
+def same(first: object, second: object) -> bool:
+    """Whether the values are equal, where true is not 1."""
+    return first == second and isinstance(first, bool) is isinstance(second, bool)
 
 
 def encode(value: Any) -> Any:
-    """The value as Optuna can hold it: a list becomes its JSON text."""
+    """The value as Optuna stores it: a list becomes its JSON text."""
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return value
@@ -40,43 +41,40 @@ def _plain(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"must be finite, but got {shown(value)}")
     if not isinstance(value, bool | int | float | str):
-        raise ValueError(f"must be true, false, a number, text or a list of these, but got {shown(value)}")
+        raise ValueError(f"must be a boolean, a number, a string or a list of these, but got {shown(value)}")
     return value
 
 
-def _listed(value: object) -> object:
+def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-Value = Annotated[Any, BeforeValidator(_plain)]
+PlainValue = Annotated[Any, BeforeValidator(_plain)]
 Condition = Annotated[
-    list[Value],
-    BeforeValidator(_listed, json_schema_input_type=Any),
+    list[PlainValue],
+    BeforeValidator(_as_list, json_schema_input_type=Any),
     Field(min_length=1),
 ]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Whole = Annotated[int, Field(ge=-_WHOLE, le=_WHOLE)]
+Integer = Annotated[int, Field(ge=-_MAX_INTEGER, le=_MAX_INTEGER)]
 
 
-class _Setting(BaseModel):
-    """What every kind has: the condition under which it is asked."""
+class ConditionalSetting(Table):
+    """The base of all hyperparameters: the condition under which a trial has it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    when: dict[str, Condition] = Field(
-        default={}, description="Asked only when each setting named here has the value, or one of the values."
-    )
+    when: dict[str, Condition] = Field(default={})
+    """Conditions: the trial has this hyperparameter only if each one named here has the value, or one of the
+    values. Empty if every trial has it."""
 
     def to_table(self) -> dict[str, Any]:
-        """As the plan writes it; what was left out and means nothing is left out again."""
+        """The table as the plan writes it, without None and without an empty condition."""
         table = self.model_dump(mode="json", exclude_none=True)
         if not self.when:
             del table["when"]
         return table
 
 
-class _Range(_Setting):
-    """What both kinds of numbers have: their order and their grid."""
+class NumberSetting(ConditionalSetting):
+    """The base of both kinds of ranges: their checks and their grid."""
 
     low: float
     high: float
@@ -91,21 +89,21 @@ class _Range(_Setting):
             raise ValueError(f"low > 0 must hold with log, but got low {self.low}")
         if not math.isfinite(self.high - self.low):
             raise ValueError(f"high - low must be finite, but got low {self.low} and high {self.high}")
-        if self.step is not None and (self.high - self.low) / self.step > _WHOLE:
-            raise ValueError(f"there must be at most 2**53 steps, but got step {self.step}")
+        if self.step is not None and (self.high - self.low) / self.step > _MAX_INTEGER:
+            raise ValueError(f"a range must have at most 2**53 steps, but got step {self.step}")
         if self.step is not None and self._offset(self.high) % Decimal(str(self.step)):
             raise ValueError(
-                f"high must lie a whole number of steps above low, but got low {self.low}, "
+                f"high must be a whole number of steps above low, but got low {self.low}, "
                 f"high {self.high} and step {self.step}"
             )
         return self
 
     def _offset(self, value: float) -> Decimal:
-        # In decimal, as written: 0.3 is three steps of 0.1 here, and is not in binary.
+        # In decimal, as written: 0.3 is three steps of 0.1, but not in binary.
         return Decimal(str(value)) - Decimal(str(self.low))
 
     def takes(self, value: object) -> bool:
-        """Whether a draw can be expected to give exactly this value: one of few, not of a continuum."""
+        """Whether this exact value has a positive probability: it is on the step, or the only one."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         if not self.low <= value <= self.high:
@@ -115,29 +113,31 @@ class _Range(_Setting):
         return not self._offset(value) % Decimal(str(self.step))
 
     def holds(self, value: object) -> bool:
-        """Whether this value, drawn from another range perhaps, lies in this one."""
+        """Whether this value, possibly from another range, is in this one."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         if not self.low <= value <= self.high:
             return False
-        # Optuna's draws lie an ulp beside their step at times.
+        # Optuna's values may be off their step by one unit in the last place.
         steps = 0.0 if self.step is None else (value - self.low) / self.step
         return abs(steps - round(steps)) < 1e-8
 
     def _spread(self, points: int) -> list[float]:
-        """`points` values from low to high, both included, evenly or by equal factors."""
+        """`points` values from low to high, both included, at equal distances or, with log, equal ratios."""
         if self.low == self.high:
             return [self.low]
         shares = [index / (points - 1) for index in range(1, points - 1)]
         if self.log:
-            inner = [math.exp(math.log(self.low) * (1 - at) + math.log(self.high) * at) for at in shares]
+            inner = [
+                math.exp(math.log(self.low) * (1 - share) + math.log(self.high) * share) for share in shares
+            ]
         else:
-            inner = [self.low + (self.high - self.low) * at for at in shares]
+            inner = [self.low + (self.high - self.low) * share for share in shares]
         within = (min(max(value, self.low), self.high) for value in inner)
-        return list(dict.fromkeys([self.low, *within, self.high]))  # between near neighbours there are few
+        return list(dict.fromkeys([self.low, *within, self.high]))  # a tiny range has few floats
 
     def _stepped(self, points: int, step: float) -> list[Decimal]:
-        """All values when there are at most `points` of them, `points` of them otherwise."""
+        """All values if there are at most `points`, otherwise `points` of them."""
         first, last = Decimal(str(self.low)), int(self._offset(self.high) / Decimal(str(step)))
         if last < points:
             return [first + Decimal(str(step)) * index for index in range(last + 1)]
@@ -145,15 +145,17 @@ class _Range(_Setting):
         return [first + Decimal(str(step)) * index for index in sorted(set(near))]
 
 
-class FloatSetting(_Range):
+class FloatSetting(NumberSetting):
     """A number from low to high, both included."""
 
-    low: Number
-    high: Number
-    log: bool = Field(default=False, description="Drawn evenly by its logarithm; low must be above 0.")
-    step: Number | None = Field(
-        default=None, gt=0, description="Only low, low + step, low + 2 step, …; not with log."
-    )
+    low: float
+    """Minimum."""
+    high: float
+    """Maximum."""
+    log: bool = False
+    """Sample the logarithm uniformly; low must be above 0."""
+    step: float | None = Field(default=None, gt=0)
+    """Only low, low + step, low + 2 step and so on; any number if left out. Not with log."""
 
     @model_validator(mode="after")
     def _log_or_step(self) -> Self:
@@ -162,43 +164,45 @@ class FloatSetting(_Range):
         return self
 
     def distribution(self) -> BaseDistribution:
-        """As Optuna knows it."""
+        """Optuna's distribution."""
         from optuna.distributions import FloatDistribution
 
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def suggest(self, trial: Trial, name: str) -> float:
-        """A value drawn for `trial`, within low and high."""
+        """Suggest a value for the trial."""
         value = trial.suggest_float(name, self.low, self.high, log=self.log, step=self.step)
         return self.decode(value)
 
     def decode(self, value: Any) -> float:
-        """The value that Optuna holds, as a recipe takes it."""
-        # Optuna draws by logarithm and comes back an ulp outside at times.
+        """The recipe's value for the one that Optuna stores."""
+        # With log, Optuna's values may exceed the range by one unit in the last place.
         return min(max(float(value), self.low), self.high)
 
     def grid(self, points: int) -> list[Any]:
-        """At most `points` (>= 2) values, low and high among them."""
+        """At most `points` (>= 2) values, including low and high."""
         if self.step is None:
             return self._spread(points)
         return [float(value) for value in self._stepped(points, self.step)]
 
     def probes(self) -> list[Any]:
-        """Values that stand for all of them when a recipe is asked whether it accepts them."""
-        # An uneven one inside tells a field of whole numbers from one of any numbers.
+        """Representative values, with which to check that a recipe accepts the range."""
+        # A number inside that is not an integer shows that a field accepts only integers.
         inner = self.low + (self.high - self.low) * 0.6180339887
         return [self.low, self.high] if self.step or self.low == self.high else [self.low, self.high, inner]
 
 
-class IntSetting(_Range):
-    """A whole number from low to high, both included."""
+class IntSetting(NumberSetting):
+    """An integer from low to high, both included."""
 
-    low: Whole
-    high: Whole
-    log: bool = Field(default=False, description="Drawn evenly by its logarithm; low must be above 0.")
-    step: Annotated[int, Field(ge=1, le=_WHOLE)] = Field(
-        default=1, description="Only low, low + step, low + 2 step, …; not with log."
-    )
+    low: Integer
+    """Minimum."""
+    high: Integer
+    """Maximum."""
+    log: bool = False
+    """Sample the logarithm uniformly; low must be above 0."""
+    step: Annotated[int, Field(ge=1, le=_MAX_INTEGER)] = 1
+    """Only low, low + step, low + 2 step and so on. Not with log."""
 
     @model_validator(mode="after")
     def _log_or_step(self) -> Self:
@@ -207,63 +211,64 @@ class IntSetting(_Range):
         return self
 
     def distribution(self) -> BaseDistribution:
-        """As Optuna knows it."""
+        """Optuna's distribution."""
         from optuna.distributions import IntDistribution
 
         return IntDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def suggest(self, trial: Trial, name: str) -> int:
-        """A value drawn for `trial`, within low and high."""
+        """Suggest a value for the trial."""
         return trial.suggest_int(name, self.low, self.high, log=self.log, step=self.step)
 
     def decode(self, value: Any) -> int:
-        """The value that Optuna holds, as a recipe takes it."""
+        """The recipe's value for the one that Optuna stores."""
         return int(value)
 
     def grid(self, points: int) -> list[Any]:
-        """All values when there are at most `points` (>= 2), else `points`, low and high among them."""
+        """All values if there are at most `points` (>= 2), otherwise `points`, including low and high."""
         return [int(value) for value in self._stepped(points, self.step)]
 
     def probes(self) -> list[Any]:
-        """Values that stand for all of them when a recipe is asked whether it accepts them."""
+        """Representative values, with which to check that a recipe accepts the range."""
         return [self.low, self.high]
 
 
-class ChoiceSetting(_Setting):
-    """One of several values, without order between them."""
+class ChoiceSetting(ConditionalSetting):
+    """One of several values without an order."""
 
-    choices: list[Value] = Field(min_length=1, description="true, false, numbers, texts, or lists of these.")
+    choices: list[PlainValue] = Field(min_length=1)
+    """true, false, numbers, strings, or lists of these."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         for index, value in enumerate(self.choices):
-            # Optuna looks a choice up with ==, so true and 1 would be one choice to it.
-            if any(encode(value) == encode(other) for other in self.choices[:index]):
+            # Optuna finds a choice with ==, so it would confuse true and 1.
+            if any(encode(value) == encode(earlier) for earlier in self.choices[:index]):
                 raise ValueError(f"choices must differ from each other, but got {shown(value)} twice")
         return self
 
     def distribution(self) -> BaseDistribution:
-        """As Optuna knows it; lists as their JSON text."""
+        """Optuna's distribution, with lists as their JSON text."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution([encode(value) for value in self.choices])
 
     def suggest(self, trial: Trial, name: str) -> Any:
-        """One of the choices, drawn for `trial`."""
+        """Suggest one of the choices for the trial."""
         return self.decode(trial.suggest_categorical(name, [encode(value) for value in self.choices]))
 
     def decode(self, value: Any) -> Any:
-        """The choice that Optuna holds as `value`."""
+        """The choice that Optuna stores as `value`."""
         return next(choice for choice in self.choices if encode(choice) == value)
 
     def takes(self, value: object) -> bool:
-        """Whether this is one of the choices."""
+        """Whether the value is one of the choices."""
         return any(same(choice, value) for choice in self.choices)
 
     holds = takes
 
     def grid(self, points: int) -> list[Any]:
-        """All choices, as Optuna holds them, however many."""
+        """All choices as Optuna stores them; `points` is ignored."""
         return [encode(value) for value in self.choices]
 
     def probes(self) -> list[Any]:
@@ -275,25 +280,25 @@ Setting = FloatSetting | IntSetting | ChoiceSetting
 
 
 def parse_setting(table: object, path: KeyPath) -> tuple[Setting | None, list[Fault]]:
-    """The setting written as `table`, or its faults.
+    """The hyperparameter of a table, or None and all its faults.
 
-    `{ choices = [...] }` is a choice; a range is one of whole numbers when low, high and step
-    are all written as such, as `{ low = 1, high = 6 }`, and one of any numbers otherwise.
+    `{ choices = [...] }` is a choice. A range is one of integers if low, high and step are all written as
+    integers, as in `{ low = 1, high = 6 }`, and one of floats otherwise.
     """
     if not isinstance(table, dict) or not table.keys() & {"low", "high", "choices"}:
         return None, [
             Fault(
                 path,
-                "must be { low = 0.0, high = 0.4 } or { choices = [64, 128] }, and a fixed value "
-                f"belongs in [recipe], but got {shown(table)}",
+                "must be { low = 0.0, high = 0.4 } or { choices = [64, 128] } (a fixed value belongs in "
+                f"[recipe]), but got {shown(table)}",
             )
         ]
     if "choices" in table and (others := table.keys() & {"low", "high", "log", "step"}):
-        given = ", ".join(key for key in table if key in others)
-        return None, [Fault(path, f"choices exclude low, high, log and step, but got choices and {given}")]
+        keys = ", ".join(key for key in table if key in others)
+        return None, [Fault(path, f"choices exclude low, high, log and step, but got choices and {keys}")]
     kind: type[Setting] = IntSetting
     if "choices" in table:
         kind = ChoiceSetting
     elif any(isinstance(table.get(key), float) for key in ("low", "high", "step")):
         kind = FloatSetting
-    return validated(kind, table, path, "part of a setting")
+    return validated(kind, table, path)

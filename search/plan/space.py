@@ -1,4 +1,4 @@
-"""What a search may change: the [space] table, checked against the recipe whose fields it names."""
+"""The [space] table: the hyperparameters to search, checked against the recipe whose fields they are."""
 
 from __future__ import annotations
 
@@ -20,62 +20,63 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 
-class Outside(ValueError):
-    """A recipe has a value that the space cannot draw. name: of the setting; value: the recipe's."""
+class NotInSpace(ValueError):
+    """A recipe has a value that the space cannot suggest."""
 
     def __init__(self, name: str, value: Any) -> None:
-        super().__init__(f"{name} {shown(value)} lies outside of the space")
+        super().__init__(f"{name} must be in the space, but is {shown(value)}")
         self.name = name
+        """Name of the hyperparameter."""
         self.value = value
+        """Its value in the recipe; None if it is missing."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """The settings a sampler may choose, by the recipe field each one fills.
+    """The hyperparameters to search.
 
-    A setting with `when` is asked only when every setting it names was asked and has one of the
-    values it lists. Two spaces with the same settings ask in the same order, whatever the order
-    in their files.
+    One with a condition (`when`) is suggested only if every hyperparameter named there was suggested and has
+    one of the values listed. The order of the suggestions does not depend on the order in the file.
     """
 
     settings: Mapping[str, Setting]
+    """The hyperparameters by the name of the recipe's field."""
 
     @classmethod
     def parse(cls, table: object, path: KeyPath = ("space",)) -> tuple[Space, list[Fault]]:
-        """The space written as `table`, and every fault in it; with faults, only `check` may be used.
+        """The space of a table, and all its faults; with faults, only `check` may be used.
 
-        A `when` that names no setting of the space is left for `check`, which knows the recipe.
+        A condition on something outside of the space is left to `check`, which knows the recipe.
         """
         if not isinstance(table, dict):
             return cls({}), [Fault(path, f"must be a table, but got {shown(table)}")]
         settings: dict[str, Setting] = {}
         faults: list[Fault] = []
         for name, entry in table.items():
-            setting, found = parse_setting(entry, (*path, name))
-            faults += found
+            setting, own = parse_setting(entry, (*path, name))
+            faults += own
             if setting is not None:
                 settings[name] = setting
         space = cls(settings)
-        found = space._cycle(path) or space._impossible_conditions(path)
-        return space, faults + found
+        return space, faults + (space._cycle(path) or space._impossible_conditions(path))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The settings' names, in the order of the file."""
+        """Names of the hyperparameters, in the order of the file."""
         return tuple(self.settings)
 
     @property
     def conditional(self) -> bool:
-        """Whether some setting is asked only sometimes."""
+        """Whether any hyperparameter has a condition."""
         return any(setting.when for setting in self.settings.values())
 
     @property
     def always(self) -> tuple[str, ...]:
-        """The names of the settings that every trial is asked, in the order of the file."""
+        """Names of the hyperparameters without a condition, in the order of the file."""
         return tuple(name for name, setting in self.settings.items() if not setting.when)
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
-        """Draw a value for every setting that applies; those that do not are not in the answer."""
+        """Suggest a value for every hyperparameter whose condition holds."""
         chosen: dict[str, Any] = {}
         for name in self._order():
             setting = self.settings[name]
@@ -84,34 +85,39 @@ class Space:
         return {name: chosen[name] for name in self.settings if name in chosen}
 
     def params_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        """A recipe (its fields as plain values) as if this space had drawn it, as Optuna holds it.
-        Raises Outside where it never could have: a value lies beyond, or is missing."""
+        """The parameters of an Optuna trial with this recipe (its fields as plain values).
+
+        Raises NotInSpace if this space cannot suggest the recipe: a value is out of range, or missing.
+        """
         chosen: dict[str, Any] = {}
         for name in self._order():
             setting = self.settings[name]
             if _holds(setting.when, chosen):
                 if name not in recipe or not setting.holds(recipe[name]):
-                    raise Outside(name, recipe.get(name))
+                    raise NotInSpace(name, recipe.get(name))
                 chosen[name] = setting.decode(encode(recipe[name]))
         return {name: encode(chosen[name]) for name in self.settings if name in chosen}
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Every setting as Optuna knows it, asked always or not."""
+        """Optuna's distributions of all hyperparameters, conditional or not."""
         return {name: setting.distribution() for name, setting in self.settings.items()}
 
     def grid(self, points: int) -> dict[str, list[Any]]:
-        """The values of each setting on a grid, as Optuna holds them: all choices, all whole
-        numbers or steps when there are at most `points` (>= 2), else `points` from low to high."""
+        """The values of each hyperparameter on a grid, as Optuna stores them.
+
+        All choices, and all integers or steps of a range if there are at most `points` (>= 2), otherwise
+        `points` values from low to high.
+        """
         return {name: setting.grid(points) for name, setting in self.settings.items()}
 
     def to_table(self) -> dict[str, Any]:
-        """As the plan writes it; `Space.parse` reads it back."""
+        """The table as the plan writes it; the inverse of `parse`."""
         return {name: setting.to_table() for name, setting in self.settings.items()}
 
     def given(self, fixed: Mapping[str, Any]) -> Space:
-        """The space with every condition on a field outside it decided by that field's value.
+        """The space after evaluating the conditions on fields outside of it. fixed: values of these fields.
 
-        A setting whose condition fails is gone, and so are those that depend on it.
+        A hyperparameter whose condition fails is left out, and so are those that depend on it.
         """
         kept: dict[str, Setting] = {}
         for name in self._order():
@@ -127,13 +133,13 @@ class Space:
     def check(
         self, recipe_type: type[BaseModel], base: Mapping[str, Any], path: KeyPath = ("space",)
     ) -> list[Fault]:
-        """Every way in which this space does not fit the recipe. `base`: the [recipe] table."""
+        """All faults of this space with this type of recipe. base: the [recipe] table."""
         faults = []
         contexts = self._contexts(recipe_type, base)
         for name, setting in self.settings.items():
             if name not in recipe_type.model_fields:
                 near = meant(name, recipe_type.model_fields)
-                faults.append(Fault((*path, name), f"no such setting of a recipe{near}"))
+                faults.append(Fault((*path, name), f"no such hyperparameter{near}"))
             elif name in base:
                 faults.append(
                     Fault(
@@ -145,12 +151,12 @@ class Space:
                 faults += _refused(recipe_type, contexts, name, setting, (*path, name))
             for parent, values in setting.when.items():
                 if parent not in self.settings:
-                    where = (*path, name, "when", parent)
-                    faults += _unreachable(recipe_type, base, parent, values, where)
+                    condition = (*path, name, "when", parent)
+                    faults += _unreachable(recipe_type, base, parent, values, condition)
         return faults
 
     def _order(self) -> list[str]:
-        # By name, parents first: the order of the file must not change what is drawn.
+        # Sorted by name, parents first, so that the order in the file does not change the suggestions.
         parents = {
             name: sorted(parent for parent in self.settings[name].when if parent in self.settings)
             for name in sorted(self.settings)
@@ -161,10 +167,8 @@ class Space:
         try:
             self._order()
         except CycleError as error:
-            circle = " -> ".join(reversed(error.args[1]))
-            return [
-                Fault((*path, error.args[1][0], "when"), f"must not lead back to itself, but does: {circle}")
-            ]
+            cycle = " -> ".join(reversed(error.args[1]))
+            return [Fault((*path, error.args[1][0], "when"), f"must not form a cycle, but got {cycle}")]
         return []
 
     def _impossible_conditions(self, path: KeyPath) -> list[Fault]:
@@ -180,38 +184,35 @@ class Space:
                 for value in values
                 if not self.settings[parent].takes(value)
             ]
-            if not own and (torn := self._contradiction(name)) is not None:
-                own = [
-                    Fault(
-                        (*path, name, "when"), f"can never hold: it asks {torn} for different values at once"
-                    )
-                ]
+            if not own and (parent := self._contradiction(name)) is not None:
+                rule = f"must be satisfiable, but requires different values of {parent} at once"
+                own = [Fault((*path, name, "when"), rule)]
             faults += own
         return faults
 
     def _contradiction(self, name: str) -> str | None:
-        """The setting that `name` and those it depends on want at values that exclude each other."""
-        wanted: dict[str, list[Any]] = {}
-        waiting = [name]
-        while waiting:
-            setting = self.settings[waiting.pop()]
+        """The hyperparameter of which `name` and its parents require different values; None if there is
+        none."""
+        required: dict[str, list[Any]] = {}
+        queue = [name]
+        while queue:
+            setting = self.settings[queue.pop()]
             for parent, values in setting.when.items():
-                allowed = [
-                    one for one in wanted.get(parent, values) if any(same(one, value) for value in values)
-                ]
+                earlier = required.get(parent, values)
+                allowed = [value for value in earlier if any(same(value, other) for other in values)]
                 if not allowed:
                     return parent
-                wanted[parent] = allowed
+                required[parent] = allowed
                 if parent in self.settings:
-                    waiting.append(parent)
+                    queue.append(parent)
         return None
 
     def _contexts(self, recipe_type: type[BaseModel], base: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Recipes into which a value is put to see whether it can be accepted at all: a rule
-        between two fields may refuse it beside the other's default and not beside a draw."""
+        """Recipes in which to check whether a value is accepted: a rule between two fields may reject it with
+        the other field's default, but not with a suggested value."""
         known = recipe_type.model_fields
         probes = {name: setting.probes() for name, setting in self.settings.items() if name in known}
-        # What is wrong with the recipe itself is told elsewhere, and must not hide what is here.
+        # Faults of [recipe] are reported by its own check, and must not hide those of the space.
         broken = {fault.path[0] for fault in validated(recipe_type, base, ())[1] if fault.path}
         base = {name: value for name, value in base.items() if name not in broken}
         return [
@@ -242,7 +243,7 @@ class Space:
 
 
 def grid_points(grid: Mapping[str, list[Any]]) -> int:
-    """How many points a grid has."""
+    """Number of points of a grid."""
     return math.prod(len(values) for values in grid.values())
 
 
@@ -260,59 +261,59 @@ def _refused(
     setting: Setting,
     path: KeyPath,
 ) -> list[Fault]:
-    """The values of a setting that its recipe's field cannot take."""
+    """Faults of a hyperparameter whose values the recipe's field does not accept."""
     numbers = _numbers(recipe_type.model_fields[name].annotation)
     if isinstance(setting, IntSetting) and numbers == {float}:
-        asked = f"low = {float(setting.low)}, high = {float(setting.high)}"
-        return [Fault(path, f"takes any number, but only whole ones would be tried; write {asked}")]
+        floats = f"low = {float(setting.low)}, high = {float(setting.high)}"
+        return [Fault(path, f"accepts any number, but this range has only integers; write {floats}")]
     if isinstance(setting, FloatSetting) and numbers == {int}:
-        asked = f"low = {math.ceil(setting.low)}, high = {math.floor(setting.high)}"
-        return [Fault(path, f"takes whole numbers, but others would be tried; write {asked}")]
+        integers = f"low = {math.ceil(setting.low)}, high = {math.floor(setting.high)}"
+        return [Fault(path, f"accepts only integers, but this range has other numbers; write {integers}")]
     faults: list[Fault] = []
     for index, value in enumerate(setting.probes()):
         if index == 2 and faults and not isinstance(setting, ChoiceSetting):
-            break  # an end of the range is refused; what lies inside adds nothing
+            break  # an end of the range is rejected, and a fault of a value inside adds nothing
         refusals = [_refusal(recipe_type, {**context, name: value}, name) for context in contexts]
-        told = [refusal for refusal in refusals if refusal != ""]
-        if told and all(told):
-            faults.append(Fault(path, str(told[0])))
+        answers = [refusal for refusal in refusals if refusal != ""]
+        if answers and all(answers):
+            faults.append(Fault(path, str(answers[0])))
     return faults
 
 
 def _unreachable(
     recipe_type: type[BaseModel], base: Mapping[str, Any], parent: str, values: list[Any], path: KeyPath
 ) -> list[Fault]:
-    """The values of a condition that a field outside the space could never have."""
+    """Faults of a condition on a field outside of the space: values that the field cannot have."""
     if parent not in recipe_type.model_fields:
-        return [Fault(path, f"no such setting of a recipe{meant(parent, recipe_type.model_fields)}")]
+        return [Fault(path, f"no such hyperparameter{meant(parent, recipe_type.model_fields)}")]
     refusals = (_refusal(recipe_type, {**base, parent: value}, parent) for value in values)
     return [Fault(path, refusal) for refusal in refusals if refusal]
 
 
 def _refusal(recipe_type: type[BaseModel], values: Mapping[str, Any], name: str) -> str | None:
-    """Why the recipe does not take `values[name]`; None when it does; "" when another field's value
-    kept it from looking."""
+    """Why the recipe rejects `values[name]`; None if it accepts it, "" if another field's fault hides
+    that."""
     value = values[name]
     try:
-        held = recipe_type.model_validate(values).model_dump(mode="json").get(name, value)
+        stored = recipe_type.model_validate(values).model_dump(mode="json").get(name, value)
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            if not one["loc"]:
-                text, written = rule(one), shown(value)
-                return text if written in text else f"{text}, when it is {written}"
-            if one["loc"][0] == name:
-                return rule(one)
+        for entry in error.errors(include_url=False):
+            if not entry["loc"]:
+                text, written = rule(entry), shown(value)
+                return text if written in text else f"{text}, if it is {written}"
+            if entry["loc"][0] == name:
+                return rule(entry)
         return ""
-    except Exception as error:  # a recipe's own checks are somebody else's code
-        return f"the recipe's own check failed on {shown(value)}: {type(error).__name__}: {error}"
-    if not same(held, value):
-        # A text "0.1" would train as 0.1, and be recorded and compared as a text.
-        return f"must be written as the recipe holds it, {shown(held)}, but got {shown(value)}"
+    except Exception as error:  # a recipe may be the user's own, and its checks may raise anything
+        return f"the recipe's own check failed with {shown(value)}: {type(error).__name__}: {error}"
+    if not same(stored, value):
+        # The string "0.1" would be trained as 0.1, but recorded and compared as a string.
+        return f"must be written as the recipe stores it, {shown(stored)}, but got {shown(value)}"
     return None
 
 
 def _numbers(annotation: Any) -> set[type]:
-    """Which kinds of numbers an annotation names: of `float | None`, {float}."""
+    """The types of numbers in an annotation, such as {float} for `float | None`."""
     if isinstance(annotation, type):
         return {annotation} & {int, float}
     return set(itertools.chain.from_iterable(_numbers(part) for part in get_args(annotation)))

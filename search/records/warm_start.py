@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.plan.fault import shown
 from search.plan.plan import Plan
-from search.plan.space import Outside
+from search.plan.space import NotInSpace
 from search.records.history import WarmStartSummary
 from search.records.sweep import State, Sweep
 from search.records.trial import reading
@@ -161,6 +161,6 @@ def _outside(trial: WarmStartTrial, plan: Plan) -> str | None:
     have suggested the recipe."""
     try:
         plan.space.params_of(trial.recipe)
-    except Outside as error:
+    except NotInSpace as error:
         return error.name
     return None

@@ -1,1 +1,1 @@
-"""Optuna's samplers and pruners, and what they are shown of a study's history."""
+"""Optuna's samplers and pruners, and the history of a study that they learn from."""

@@ -1,5 +1,7 @@
-"""Optuna's samplers that assume what a search here does not grant: a space whose settings are
-all asked in every trial, or a loop of Optuna's own. Loads optuna, so imported when one is built."""
+"""Optuna's samplers, adapted to conditional spaces and to a loop that is not Optuna's.
+
+Imports optuna, so it is imported only when a sampler is built.
+"""
 
 from __future__ import annotations
 
@@ -12,46 +14,53 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 
-class AlwaysAskedGP(GPSampler):
-    """Models the settings that every trial is asked, and leaves the others to its independent
-    sampler. Optuna goes by the settings common to the trials so far, which shrink as these come."""
+class UnconditionalGP(GPSampler):
+    """GPSampler for the unconditional hyperparameters; the others are left to its independent sampler.
 
-    def __init__(self, always: Collection[str], **arguments: Any) -> None:
+    Optuna uses the hyperparameters that all trials so far have in common, which become fewer over time.
+    """
+
+    def __init__(self, names: Collection[str], **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._always = always
+        self._names = names
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         common = super().infer_relative_search_space(study, trial)
-        return {name: distribution for name, distribution in common.items() if name in self._always}
+        return {name: distribution for name, distribution in common.items() if name in self._names}
 
 
-class AlwaysAskedCmaEs(CmaEsSampler):
-    """The same for CMA-ES, which draws at random for good once the number of settings changed."""
+class UnconditionalCmaEs(CmaEsSampler):
+    """CmaEsSampler for the unconditional hyperparameters; the others are left to its independent sampler.
 
-    def __init__(self, always: Collection[str], **arguments: Any) -> None:
+    Optuna's samples at random for the rest of the search once the number of common hyperparameters changes.
+    """
+
+    def __init__(self, names: Collection[str], **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._always = always
+        self._names = names
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         common = super().infer_relative_search_space(study, trial)
-        return {name: distribution for name, distribution in common.items() if name in self._always}
+        return {name: distribution for name, distribution in common.items() if name in self._names}
 
 
-class WholeSpaceQMC(QMCSampler):
-    """Draws a coordinate for every setting from the first trial on, asked or not, so that a trial
-    that asks fewer leaves the sequence as even as it was. Optuna goes by the first trial's."""
+class FullSpaceQMC(QMCSampler):
+    """QMCSampler with a coordinate for every hyperparameter, conditional or not, so that a trial without some
+    of them leaves the sequence evenly distributed. Optuna uses the hyperparameters of the first trial."""
 
     def __init__(self, space: Mapping[str, BaseDistribution], **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._space = {name: held for name, held in space.items() if not held.single()}
+        self._space = {
+            name: distribution for name, distribution in space.items() if not distribution.single()
+        }
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self._space
 
 
-class EndlessGrid(GridSampler):
-    """A grid that does not stop the study after its last point: only Optuna's own loop can be
-    stopped, and a trial told outside of it would raise."""
+class NonStoppingGrid(GridSampler):
+    """GridSampler that does not stop the study after its last point: outside of Optuna's own loop, stopping
+    raises."""
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None

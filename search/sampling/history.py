@@ -1,5 +1,5 @@
-"""What a sampler learns from: this search's trials as the present plan would have drawn them, and
-those of another search that it was given to start with."""
+"""The trials that a sampler learns from: those of this search, converted to the current plan, and those of a
+warm start."""
 
 from __future__ import annotations
 
@@ -8,50 +8,48 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial
 
 from search.plan.plan import Plan
-from search.plan.space import Outside
+from search.plan.space import NotInSpace
 from search.records import schema
 
 
 class SamplerHistory:
-    """Shows trials to a sampler.
+    """Converts the trials of a study to those that a sampler sees."""
 
-    before: trials with a smaller number were drawn under an earlier version of the plan. They are
-    shown as if drawn under this one, and left out where it could not have drawn them.
-    aside: trials of another search, shown ahead of all.
-    """
-
-    def __init__(self, plan: Plan, before: int, aside: Sequence[FrozenTrial] = ()) -> None:
+    def __init__(self, plan: Plan, before: int, warm_start: Sequence[FrozenTrial] = ()) -> None:
+        """plan: the current version. before: number of trials that earlier versions suggested; they are
+        converted to the current space, or left out if it cannot suggest them. warm_start: trials of another
+        search, which come first."""
         self._plan = plan
         self._before = before
-        self._aside = list(aside)
+        self._warm_start = list(warm_start)
         self._distributions = plan.space.distributions()
-        self._known: dict[int, FrozenTrial | None] = {}
+        self._converted: dict[int, FrozenTrial | None] = {}
 
     def __call__(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        """The trials, numbered from 0, as the sampler may see them."""
+        """The trials that the sampler sees. trials: all of the study, by number."""
         if not self._before:
-            return self._aside + trials
+            return self._warm_start + trials
         earlier = (self._earlier(trial) for trial in trials[: self._before])
-        return [*self._aside, *(trial for trial in earlier if trial), *trials[self._before :]]
+        return [*self._warm_start, *(trial for trial in earlier if trial), *trials[self._before :]]
 
     def fits(self, trial: FrozenTrial) -> bool:
-        """Whether the present plan could have drawn it."""
+        """Whether the current plan can suggest this trial."""
         return trial.number >= self._before or self._earlier(trial) is not None
 
     def _earlier(self, trial: FrozenTrial) -> FrozenTrial | None:
-        if trial.number not in self._known or not trial.state.is_finished():
-            self._known[trial.number] = self._translated(trial)
-        return self._known[trial.number]
+        if trial.number not in self._converted or not trial.state.is_finished():
+            self._converted[trial.number] = self._convert(trial)
+        return self._converted[trial.number]
 
-    def _translated(self, trial: FrozenTrial) -> FrozenTrial | None:
+    def _convert(self, trial: FrozenTrial) -> FrozenTrial | None:
         recipe = trial.user_attrs.get(schema.RECIPE)
         if recipe is None or self._plan.pinned_otherwise(recipe):
             return None
         try:
             params = self._plan.space.params_of(recipe)
-        except Outside:
+        except NotInSpace:
             return None
-        # What samplers noted in it was for another space.
+        # Without system attributes, since a sampler stored them for another space.
         return FrozenTrial(
             number=trial.number,
             trial_id=trial._trial_id,

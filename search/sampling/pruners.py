@@ -1,38 +1,40 @@
-"""Optuna's pruners, built from a plan's settings."""
+"""Optuna's pruners, built from the [pruner] table of a plan."""
 
 from __future__ import annotations
 
 import warnings
 from typing import TYPE_CHECKING
 
-from search.plan.pruner import Hyperband, Median, Nothing, Patient, Pruner, SuccessiveHalving, Threshold
+from search.plan.pruner import Hyperband, Median, NoPruner, Patient, Pruner, SuccessiveHalving, Threshold
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
 
 def build(settings: Pruner, epochs: int) -> BasePruner:
-    """The pruner for a search whose trials train at most `epochs`. It reads all it knows in the
-    study, so that after a resume it knows what it knew before."""
-    # A third of a second, spent by the process that searches and by no other.
+    """The pruner of a search whose trials have at most `epochs` epochs.
+
+    Its whole state is in the study, so it survives a resume.
+    """
+    # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
     from optuna import pruners
 
-    given = settings.model_dump(exclude={"name", "wrapped"})
+    arguments = settings.model_dump(exclude={"name", "wrapped"})
     match settings:
-        case Nothing():
+        case NoPruner():
             return pruners.NopPruner()
         case SuccessiveHalving():
-            return pruners.SuccessiveHalvingPruner(**given)
+            return pruners.SuccessiveHalvingPruner(**arguments)
         case Hyperband():
-            return pruners.HyperbandPruner(**{**given, "max_resource": settings.max_resource or epochs})
+            return pruners.HyperbandPruner(**{**arguments, "max_resource": settings.max_resource or epochs})
         case Median():
-            return pruners.MedianPruner(**given)
+            return pruners.MedianPruner(**arguments)
         case Threshold():
-            return pruners.ThresholdPruner(**given)
+            return pruners.ThresholdPruner(**arguments)
         case Patient():
             wrapped = None if settings.wrapped is None else build(settings.wrapped, epochs)
             with warnings.catch_warnings():
-                # That it is experimental was weighed when it became a setting.
+                # Its being experimental was considered when it became a setting.
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return pruners.PatientPruner(wrapped, **given)
+                return pruners.PatientPruner(wrapped, **arguments)

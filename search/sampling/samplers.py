@@ -1,4 +1,4 @@
-"""Optuna's samplers, built from a plan's settings."""
+"""Optuna's samplers, built from the [sampler] table of a plan."""
 
 from __future__ import annotations
 
@@ -17,65 +17,70 @@ if TYPE_CHECKING:
 
 
 def stable_seed(*parts: object) -> int:
-    """A seed in 0 .. 2**32 - 1, the same for the same parts on every machine and start."""
+    """A seed in 0 .. 2**32 - 1 that depends on the parts alone."""
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:4], "big")
 
 
 def build(
-    settings: Sampler, space: Space, seed: int, started: int, aside: Sequence[FrozenTrial] = ()
+    settings: Sampler, space: Space, seed: int, started: int, warm_start: Sequence[FrozenTrial] = ()
 ) -> BaseSampler:
-    """The sampler for one ask: made anew for each, so that a resumed search draws what the
-    uninterrupted one would have drawn.
+    """The sampler for one trial.
 
-    seed: the plan's. started: how many trials the study holds, this one not counted. What a
-    sampler has to remember it reads in the study. aside: another search's trials, in this space,
-    which CMA-ES must be given where others find them among the study's.
+    Each trial gets a new one, whose whole state is in the study, so that a resumed search suggests what the
+    uninterrupted one would have suggested.
+
+    seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
+    search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
     """
-    # A third of a second, spent by the process that searches and by no other.
+    # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
     from optuna.samplers import RandomSampler, TPESampler
 
-    from search.sampling.adapted import AlwaysAskedCmaEs, AlwaysAskedGP, EndlessGrid, WholeSpaceQMC
+    from search.sampling.adapted import FullSpaceQMC, NonStoppingGrid, UnconditionalCmaEs, UnconditionalGP
 
-    now = stable_seed(seed, started)
+    trial_seed = stable_seed(seed, started)
     independent = RandomSampler(seed=stable_seed(seed, started, "independent"))
-    given = settings.model_dump(exclude={"name"})
-    # What it would warn of in every trial is said once, by `notes`.
+    arguments = settings.model_dump(exclude={"name"})
+    # It would warn in every trial; `search.plan.sampler.notes` warns once.
     quiet = {"independent_sampler": independent, "warn_independent_sampling": False}
     with warnings.catch_warnings():
-        # That an argument is experimental was weighed when it became a setting.
+        # Being experimental was considered when an argument became a setting.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match settings:
             case Tpe():
-                return TPESampler(seed=now, **given)
+                return TPESampler(seed=trial_seed, **arguments)
             case Random():
-                return RandomSampler(seed=now)
+                return RandomSampler(seed=trial_seed)
             case Gp():
-                return AlwaysAskedGP(space.always, seed=now, **given, **quiet)
+                return UnconditionalGP(space.always, seed=trial_seed, **arguments, **quiet)
             case Cmaes():
-                source = None if settings.use_separable_cma else _moved_by_cmaes(space, aside)
-                return AlwaysAskedCmaEs(space.always, seed=now, source_trials=source, **given, **quiet)
+                source = None if settings.use_separable_cma else _cmaes_source(space, warm_start)
+                return UnconditionalCmaEs(
+                    space.always, seed=trial_seed, source_trials=source, **arguments, **quiet
+                )
             case Qmc():
-                # One sequence for the whole search: its place in it is kept in the study.
-                once = stable_seed(seed)
+                # One sequence for the whole search; the study stores the position in it.
+                sequence_seed = stable_seed(seed)
                 distributions = space.distributions()
-                return WholeSpaceQMC(
-                    distributions, seed=once, warn_asynchronous_seeding=False, **given, **quiet
+                return FullSpaceQMC(
+                    distributions, seed=sequence_seed, warn_asynchronous_seeding=False, **arguments, **quiet
                 )
             case Grid():
-                # One shuffle for the whole search: a trial's number is its place in it.
-                return EndlessGrid(space.grid(settings.points), seed=stable_seed(seed))
+                # One permutation for the whole search; a trial's number is the position in it.
+                return NonStoppingGrid(space.grid(settings.points), seed=stable_seed(seed))
 
 
-def _moved_by_cmaes(space: Space, aside: Sequence[FrozenTrial]) -> list[FrozenTrial] | None:
-    """Complete trials with the parameters that CMA-ES moves and no others: it refuses what has more.
-    None where they are fewer than ten: it would find no best tenth among them."""
-    kept = [name for name in numbers(space) if not space.distributions()[name].single()]
-    made = []
-    for trial in aside:
+def _cmaes_source(space: Space, warm_start: Sequence[FrozenTrial]) -> list[FrozenTrial] | None:
+    """The complete trials, reduced to the parameters that CMA-ES optimizes, since it accepts no others.
+
+    None if there are fewer than ten, since it starts from the best tenth of them.
+    """
+    names = [name for name in numbers(space) if not space.distributions()[name].single()]
+    source = []
+    for trial in warm_start:
         if trial.state.name == "COMPLETE":
-            bare = copy.copy(trial)
-            bare.params = {name: trial.params[name] for name in kept}
-            bare.distributions = {name: trial.distributions[name] for name in kept}
-            made.append(bare)
-    return made if kept and len(made) >= 10 else None
+            reduced = copy.copy(trial)
+            reduced.params = {name: trial.params[name] for name in names}
+            reduced.distributions = {name: trial.distributions[name] for name in names}
+            source.append(reduced)
+    return source if names and len(source) >= 10 else None

@@ -1,4 +1,7 @@
-"""A study as its sampler sees it while it draws a trial. Loads optuna, so imported with the study."""
+"""Views of a study's journal for its sampler and its pruner.
+
+Imports optuna, so it is imported only with the study.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-Seen = Callable[[list[FrozenTrial]], list[FrozenTrial]]
+History = Callable[[list[FrozenTrial]], list[FrozenTrial]]
+"""Converts the trials of a study to those that a sampler sees, as `SamplerHistory` does."""
 
 
 class PrunerStorage(JournalStorage):
-    """The journal without what pruners noted in the first `before` trials: a halving compares trials that
-    stood at its rungs, and those of another halving lay elsewhere."""
+    """The journal without the values that pruners stored in the first `before` trials.
+
+    A halving compares the values of trials at its rungs, and another halving had other rungs.
+    """
 
     def __init__(self, journal: JournalStorage, before: int) -> None:
-        self.__dict__.update(journal.__dict__)  # the same journal, and the same replay of it
+        self.__dict__.update(journal.__dict__)  # share the journal and its replay
         self._before = before
 
     def get_all_trials(
@@ -28,34 +34,37 @@ class PrunerStorage(JournalStorage):
         trials = super().get_all_trials(study_id, deepcopy, states)
         if not self._before:
             return trials
-        return [self._bare(trial) if trial.number < self._before else trial for trial in trials]
+        return [self._without_rungs(trial) if trial.number < self._before else trial for trial in trials]
 
-    def _bare(self, trial: FrozenTrial) -> FrozenTrial:
+    def _without_rungs(self, trial: FrozenTrial) -> FrozenTrial:
         kept = {
             key: value for key, value in trial.system_attrs.items() if not key.startswith("completed_rung")
         }
         if len(kept) == len(trial.system_attrs):
             return trial
-        bare = copy.copy(trial)
-        bare.system_attrs = kept
-        return bare
+        reduced = copy.copy(trial)
+        reduced.system_attrs = kept
+        return reduced
 
 
 class SamplerStorage(JournalStorage):
-    """The journal, but for two things. Earlier trials are shown as `seen` gives them: a journal
-    cannot change under which distributions a trial was drawn, and Optuna refuses to mix them. And
-    the trial that is being drawn is nowhere but here, until the study records it as a whole.
+    """The journal with two differences.
+
+    Its trials are those of `history`: the distributions of a recorded trial cannot be changed, and Optuna
+    does not accept different distributions of one parameter. And the trial for which the sampler suggests
+    values exists only here until the study records it.
     """
 
-    def __init__(self, journal: JournalStorage, seen: Seen) -> None:
-        self.__dict__.update(journal.__dict__)  # the same journal, and the same replay of it
+    def __init__(self, journal: JournalStorage, history: History) -> None:
+        self.__dict__.update(journal.__dict__)  # share the journal and its replay
         self._journal = journal
-        self._seen = seen
-        self.drawn: FrozenTrial | None = None
+        self._history = history
+        self.trial: FrozenTrial | None = None
+        """The trial for which the sampler suggests values; None before it is created."""
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         number = len(self._journal.get_all_trials(study_id, deepcopy=False))
-        self.drawn = FrozenTrial(
+        self.trial = FrozenTrial(
             number=number,
             trial_id=number,
             state=TrialState.RUNNING,
@@ -73,30 +82,30 @@ class SamplerStorage(JournalStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        drawn = self._drawn(trial_id)
-        drawn.params = {**drawn.params, param_name: distribution.to_external_repr(param_value_internal)}
-        drawn.distributions = {**drawn.distributions, param_name: distribution}
+        trial = self._own(trial_id)
+        trial.params = {**trial.params, param_name: distribution.to_external_repr(param_value_internal)}
+        trial.distributions = {**trial.distributions, param_name: distribution}
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        drawn = self._drawn(trial_id)
-        drawn.system_attrs = {**drawn.system_attrs, key: value}
+        trial = self._own(trial_id)
+        trial.system_attrs = {**trial.system_attrs, key: value}
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        # A copy: Optuna's Trial changes what it is given.
-        drawn = copy.copy(self._drawn(trial_id))
-        drawn.params, drawn.distributions = dict(drawn.params), dict(drawn.distributions)
-        return drawn
+        # A copy, since Optuna's Trial modifies it.
+        trial = copy.copy(self._own(trial_id))
+        trial.params, trial.distributions = dict(trial.params), dict(trial.distributions)
+        return trial
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        trials = self._seen(self._journal.get_all_trials(study_id, deepcopy=False))
-        if self.drawn is not None:
-            trials = [*trials, self.drawn]
-        chosen = [trial for trial in trials if states is None or trial.state in states]
-        return copy.deepcopy(chosen) if deepcopy else chosen
+        trials = self._history(self._journal.get_all_trials(study_id, deepcopy=False))
+        if self.trial is not None:
+            trials = [*trials, self.trial]
+        selected = [trial for trial in trials if states is None or trial.state in states]
+        return copy.deepcopy(selected) if deepcopy else selected
 
-    def _drawn(self, trial_id: int) -> FrozenTrial:
-        if self.drawn is None or self.drawn._trial_id != trial_id:
-            raise KeyError(f"only the trial that is being drawn may be touched, but trial {trial_id} was")
-        return self.drawn
+    def _own(self, trial_id: int) -> FrozenTrial:
+        if self.trial is None or self.trial._trial_id != trial_id:
+            raise KeyError(f"only the new trial can be accessed, but got trial {trial_id}")
+        return self.trial

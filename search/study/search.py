@@ -190,8 +190,8 @@ class SearchStudy(Study):
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
         sampled = plan.space.suggest(study.ask())
-        assert storage.drawn is not None
-        return storage.drawn, sampled
+        assert storage.trial is not None
+        return storage.trial, sampled
 
     def _repeat(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> SettledTrial:
         """Give a trial the outcome of an earlier one with the same recipe: training would repeat it to the

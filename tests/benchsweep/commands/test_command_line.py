@@ -297,7 +297,7 @@ def test_every_fault_of_a_plan_is_told_at_once(here: Any, tmp_path: Path) -> Non
     assert told.out == ""
     lines = told.err.splitlines()
     assert all(line.startswith("error: ") for line in lines)
-    for words in ("trails: no such setting; did you mean trials?", "learning_rate: must be greater than 0"):
+    for words in ("trails: no such key; did you mean trials?", "learning_rate: must be greater than 0"):
         assert any(words in line for line in lines)
     assert any("did you mean dropout?" in line for line in lines)
     assert any(line.startswith("error: --set budget.trials=no") for line in lines)

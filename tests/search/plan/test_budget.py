@@ -1,4 +1,4 @@
-"""Budgets: durations as people write them."""
+"""Budgets and durations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.plan.budget import Budget, duration, seconds
+from search.plan.budget import Budget, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -22,23 +22,23 @@ from search.plan.budget import Budget, duration, seconds
         (0.5, 0.5),
     ],
 )
-def test_a_duration_is_read_in_seconds(written, amount):
-    assert seconds(written) == amount
+def test_a_duration_is_parsed_to_seconds(written, amount):
+    assert parse_duration(written) == amount
 
 
 @pytest.mark.parametrize(
     "written", ["", "m", "15 m", "-1m", "1.5.2", "0s", 0, -3, True, float("nan"), 10**400, None]
 )
-def test_what_is_no_duration_is_refused(written):
+def test_an_invalid_duration_is_rejected(written):
     with pytest.raises(ValueError, match=r"must be a duration such as|must be more than 0 seconds"):
-        seconds(written)
+        parse_duration(written)
 
 
 @given(st.floats(1e-3, 1e9) | st.integers(1, 10**9).map(float))
-def test_a_duration_written_and_read_is_the_same(amount):
-    assert seconds(duration(amount)) == amount
+def test_a_duration_survives_formatting_and_parsing(amount):
+    assert parse_duration(format_duration(amount)) == amount
 
 
-def test_a_budget_is_limited_by_any_one_of_the_three():
+def test_each_limit_limits_a_budget():
     assert not Budget().limited
     assert Budget(trials=1).limited and Budget(wall_time="1m").limited and Budget(epochs=1).limited

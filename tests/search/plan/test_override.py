@@ -37,7 +37,7 @@ def faults_of(*overrides: str, **tables: Any) -> tuple[str, ...]:
     return raised.value.faults
 
 
-def test_overrides_change_the_plan_and_leave_the_table_alone():
+def test_overrides_change_the_plan_and_not_the_table():
     before = json.dumps(PLAN)
     plan = parsed(
         "budget.trials=5",
@@ -59,7 +59,7 @@ def test_overrides_change_the_plan_and_leave_the_table_alone():
     assert json.dumps(PLAN) == before
 
 
-def test_another_sampler_starts_without_the_settings_of_the_one_before():
+def test_a_new_sampler_starts_without_the_settings_of_the_old_one():
     table = {"name": "tpe", "n_startup_trials": 3}
     assert parsed("sampler.name=random", sampler=table).sampler == Random()
     flat = {"dropout": {"low": 0.0, "high": 0.4}}
@@ -73,13 +73,13 @@ def test_another_sampler_starts_without_the_settings_of_the_one_before():
     [
         ("space.dropout.high=4.0", "[space] dropout: must be less than 1, but got 4.0"),
         ("space.dropout.low=0.5", "[space] dropout: low <= high must hold, but got low 0.5 and high 0.4"),
-        ("space.droput.high=0.4", "[space] droput: no such setting of a recipe; did you mean dropout?"),
+        ("space.droput.high=0.4", "[space] droput: no such hyperparameter; did you mean dropout?"),
         ("budget.trials=many", '[budget] trials: must be a valid integer, but got "many"'),
-        ("budget.trails=3", "[budget] trails: no such setting; did you mean trials?"),
+        ("budget.trails=3", "[budget] trails: no such key; did you mean trials?"),
         ("sampler=random", '[sampler]: must be a table such as { name = "tpe" }, but got "random"'),
         ("name.first=x", 'name must be a table, but is "small"'),
-        ("space.gama=", "there is no space.gama to delete; did you mean gamma?"),
-        ("sampler.name=", "there is no sampler.name to delete"),
+        ("space.gama=", "space.gama must exist to be deleted; did you mean gamma?"),
+        ("sampler.name=", "sampler.name must exist to be deleted"),
         ("budget.trials", "must be written table.key=value"),
         ("budget..trials=3", "must be written table.key=value"),
         ("=3", "must be written table.key=value"),
@@ -88,11 +88,11 @@ def test_another_sampler_starts_without_the_settings_of_the_one_before():
 )
 def test_a_fault_of_an_override_names_the_override(override, fault):
     faults = faults_of(override)
-    assert all(one.startswith(f"--set {override}") for one in faults)
-    assert any(fault in one for one in faults)
+    assert all(sentence.startswith(f"--set {override}") for sentence in faults)
+    assert any(fault in sentence for sentence in faults)
 
 
-def test_a_fault_of_the_file_is_not_blamed_on_an_override():
+def test_a_fault_of_the_file_does_not_name_an_override():
     assert faults_of("space.dropout.high=0.3", resources={"cpus": 0}) == (
         "plan.toml [resources] cpus: must be greater than or equal to 1, but got 0",
     )
@@ -112,7 +112,7 @@ def test_a_fault_of_the_file_is_not_blamed_on_an_override():
         ("", None),
     ],
 )
-def test_a_value_is_read_as_toml_and_else_as_text(written, value):
+def test_a_value_is_toml_or_else_a_string(written, value):
     override = Override.parse(f"table.key={written}")
     assert isinstance(override, Override) and override.value == value
 

@@ -1,4 +1,4 @@
-"""A plan: read with all its faults at once, written in full, changed from the command line."""
+"""Plans: parsed with all faults at once, written with all defaults, and changed from the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 from search.plan.difference import differences
-from search.plan.plan import Plan, PlanError, json_schema
+from search.plan.plan import TABLES, Plan, PlanError, json_schema
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.toml"))
 PLAN = tomllib.loads(
@@ -30,7 +30,7 @@ PLAN = tomllib.loads(
     gamma = { low = 0.1, high = 0.9, when = { schedule = "step" } }
     """
 )
-FOREIGN = """
+OTHER = """
 from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from trainable.contract import Metric
@@ -68,17 +68,17 @@ def faults_of(*overrides: str, **tables: Any) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A trainable that is not ours, importable by name."""
-    (tmp_path / "foreign_trees.py").write_text(FOREIGN)
-    (tmp_path / "foreign_broken.py").write_text("import nothing_of_that_name\n")
-    (tmp_path / "foreign_partial.py").write_text("Recipe = dict\nMETRIC = Source = Training = None\n")
+def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Another trainable, importable by name."""
+    (tmp_path / "other_trees.py").write_text(OTHER)
+    (tmp_path / "other_broken.py").write_text("import nothing_of_that_name\n")
+    (tmp_path / "other_partial.py").write_text("Recipe = dict\nMETRIC = Source = Training = None\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    return "foreign_trees"
+    return "other_trees"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_is_sound_and_reads_back_as_itself(path: Path):
+def test_every_config_is_valid_and_survives_writing_and_reading(path: Path):
     plan = Plan.read(path)
     assert plan.name == path.stem
     assert Plan.parse(tomllib.loads(plan.to_toml()), "again") == plan
@@ -88,9 +88,9 @@ def test_every_config_is_sound_and_reads_back_as_itself(path: Path):
 
 def test_the_originating_recipes_have_the_originating_numbers():
     baseline, improved = (Plan.read(path) for path in CONFIGS if path.stem in ("baseline", "improved"))
-    same = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 64, "normalisation": "origin"}
+    common = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 64, "normalisation": "origin"}
     for plan in (baseline, improved):
-        assert same.items() <= plan.default_recipe.model_dump().items()
+        assert common.items() <= plan.default_recipe.model_dump().items()
         assert plan.default_recipe.hidden_sizes == (128, 64)
     assert (baseline.recipe["dropout"], baseline.recipe["weight_decay"]) == (0.0, 0.0)
     assert (improved.recipe["dropout"], improved.recipe["weight_decay"]) == (0.2, 1e-4)
@@ -109,7 +109,7 @@ def test_a_plan_spells_out_every_default():
     assert not table["recipe"].keys() & table["space"].keys()
 
 
-def test_a_recipe_is_what_is_fixed_and_what_is_sampled():
+def test_a_recipe_combines_fixed_and_sampled_values():
     plan = parsed()
     recipe = plan.recipe_for({"dropout": 0.3, "schedule": "step", "gamma": 0.2})
     assert (recipe.epochs, recipe.dropout, recipe.gamma) == (4, 0.3, 0.2)
@@ -120,15 +120,15 @@ def test_a_recipe_is_what_is_fixed_and_what_is_sampled():
         plan.recipe_for({"dropout": 1.5})
 
 
-def test_the_most_epochs_a_trial_may_train_are_those_of_the_recipe_or_the_space():
+def test_the_maximum_number_of_epochs_is_that_of_the_recipe_or_the_space():
     assert parsed().max_epochs == 4
     searched = {**PLAN["space"], "epochs": {"choices": [3, 12, 5]}}
     assert parsed(recipe={}, space=searched).max_epochs == 12
-    sometimes = {"epochs": {"low": 2, "high": 6, "when": {"schedule": "step"}}}
-    assert parsed(recipe={}, space={**PLAN["space"], **sometimes}).max_epochs == 10
+    conditional = {"epochs": {"low": 2, "high": 6, "when": {"schedule": "step"}}}
+    assert parsed(recipe={}, space={**PLAN["space"], **conditional}).max_epochs == 10
 
 
-def test_all_faults_of_a_file_are_told_at_once():
+def test_all_faults_of_a_file_are_reported_at_once():
     faults = faults_of(
         seed=-1,
         budgt={"trials": 3},
@@ -141,8 +141,8 @@ def test_all_faults_of_a_file_are_told_at_once():
         resources={"cpus": 0, "gpus": 1.5, "concurrency": "all"},
     )
     expected = [
-        "plan.toml budgt: no such part of a plan; did you mean budget?",
-        "plan.toml [budget] trails: no such setting; did you mean trials?",
+        "plan.toml budgt: no such key of a plan; did you mean budget?",
+        "plan.toml [budget] trails: no such key; did you mean trials?",
         'plan.toml [budget] wall_time: must be a duration such as "15m"',
         "plan.toml [budget] epochs: must be greater than or equal to 1, but got 0",
         "plan.toml [resources] cpus: must be greater than or equal to 1, but got 0",
@@ -153,12 +153,12 @@ def test_all_faults_of_a_file_are_told_at_once():
         "plan.toml [space] gamma: low <= high must hold, but got low 0.9 and high 0.1",
         "plan.toml [data] dataset: must be 'mnist'",
         "plan.toml [recipe] batch_size: must be a valid integer",
-        "plan.toml [recipe] droput: no such setting of a recipe; did you mean dropout?",
-        "plan.toml [space] droput: no such setting of a recipe; did you mean dropout?",
+        "plan.toml [recipe] droput: no such hyperparameter; did you mean dropout?",
+        "plan.toml [space] droput: no such hyperparameter; did you mean dropout?",
         "plan.toml seed: must be greater than or equal to 0, but got -1",
     ]
     for fault in expected:
-        assert any(one.startswith(fault) for one in faults), fault
+        assert any(sentence.startswith(fault) for sentence in faults), fault
     assert len(faults) == len(expected)
 
 
@@ -174,11 +174,14 @@ def test_all_faults_of_a_file_are_told_at_once():
         ({"trainable": "no.such.module"}, "plan.toml trainable: trainable must be an importable module"),
         ({"trainable": ""}, "plan.toml trainable: "),
         ({"trainable": 4}, "plan.toml trainable: must be a valid string, but got 4"),
-        ({"trainable": "foreign_broken"}, "No module named 'nothing_of_that_name'"),
-        ({"trainable": "foreign_partial"}, "plan.toml trainable: "),
+        ({"trainable": "other_broken"}, "No module named 'nothing_of_that_name'"),
+        ({"trainable": "other_partial"}, "plan.toml trainable: "),
         ({"trainable": "json"}, "a trainable offers Recipe, METRIC, Source and Training"),
         ({"recipe": {"dropout": 0.2}}, "[space] dropout: must be either searched or fixed"),
-        ({"sampler": {"name": "grid"}}, "[sampler]: grid needs settings that are always asked, but gamma"),
+        (
+            {"sampler": {"name": "grid"}},
+            "[sampler]: grid cannot search conditional hyperparameters",
+        ),
         (
             {"pruner": {"name": "hyperband", "min_resource": 5}},
             "must be at most the 4 epochs of a trial, but got 5",
@@ -186,12 +189,12 @@ def test_all_faults_of_a_file_are_told_at_once():
         ({"resources": {"gpus": float("inf")}}, "[resources] gpus: must be a finite number, but got inf"),
     ],
 )
-def test_a_fault_names_the_table_the_key_the_rule_and_the_value(tables, fault, foreign):
+def test_a_fault_names_the_table_the_key_the_rule_and_the_value(tables, fault, other):
     faults = faults_of(**tables)
     assert len(faults) == 1 and fault in faults[0]
 
 
-def test_a_table_without_a_name_takes_the_files(tmp_path: Path):
+def test_a_plan_without_a_name_gets_the_name_of_its_file(tmp_path: Path):
     path = tmp_path / "mine.toml"
     path.write_text("[recipe]\nepochs = 2\n")
     assert Plan.read(path).name == "mine"
@@ -209,22 +212,22 @@ def test_a_table_without_a_name_takes_the_files(tmp_path: Path):
         (b"a = " + b"9" * 5000, "cannot be read: "),
     ],
 )
-def test_a_file_that_is_no_toml_is_one_fault(tmp_path: Path, content: bytes, fault: str):
+def test_a_file_that_is_not_toml_has_one_fault(tmp_path: Path, content: bytes, fault: str):
     path = tmp_path / "plan.toml"
     path.write_bytes(content)
     with pytest.raises(PlanError) as raised:
         Plan.read(path)
-    (found,) = raised.value.faults
-    assert found.startswith(f"{path}: ") and fault in found
+    (sentence,) = raised.value.faults
+    assert sentence.startswith(f"{path}: ") and fault in sentence
 
 
-def test_a_missing_file_and_a_folder_are_one_fault_each(tmp_path: Path):
+def test_a_missing_file_and_a_folder_have_one_fault_each(tmp_path: Path):
     for path, fault in ((tmp_path / "no.toml", "no such file"), (tmp_path, "is a folder")):
         with pytest.raises(PlanError, match=fault):
             Plan.read(path)
 
 
-def test_a_condition_on_a_fixed_setting_is_decided_by_it():
+def test_a_condition_on_a_fixed_hyperparameter_is_evaluated():
     space = {name: PLAN["space"][name] for name in ("dropout", "gamma")}
     assert parsed(space=space, recipe={"schedule": "step"}).space.always == ("dropout", "gamma")
     assert parsed(space=space, recipe={"schedule": "cosine"}).space.names == ("dropout",)
@@ -234,7 +237,7 @@ def test_a_condition_on_a_fixed_setting_is_decided_by_it():
     assert Plan.parse(plan.to_table(), "again") == plan
 
 
-def test_a_recipe_alone_is_a_plan_but_not_a_searchable_one():
+def test_a_recipe_alone_is_a_plan_that_cannot_be_searched():
     plan = Plan.parse({"name": "alone", "recipe": {"dropout": 0.1}}, "alone.toml")
     with pytest.raises(PlanError) as raised:
         plan.check_searchable("alone.toml")
@@ -245,14 +248,14 @@ def test_a_recipe_alone_is_a_plan_but_not_a_searchable_one():
     parsed().check_searchable()
 
 
-def test_a_grid_is_budget_enough():
+def test_a_grid_needs_no_budget():
     flat = {"dropout": {"low": 0.0, "high": 0.4}}
     parsed(space=flat, budget={}, sampler={"name": "grid"}).check_searchable()
     with pytest.raises(PlanError, match="must set trials, wall_time or epochs"):
         parsed(budget={}).check_searchable()
 
 
-def test_a_difference_is_a_line_for_each_key():
+def test_differences_have_one_line_per_key():
     assert differences(parsed().to_table(), parsed().to_table()) == []
     changed = parsed("budget.trials=60", "budget.epochs=9", "space.gamma=", "recipe.optimizer=sgd")
     assert differences(parsed().to_table(), changed.to_table()) == [
@@ -264,10 +267,10 @@ def test_a_difference_is_a_line_for_each_key():
     ]
 
 
-def test_a_trainable_that_is_not_ours_is_checked_by_its_own_rules(foreign):
+def test_another_trainable_is_checked_by_its_own_rules(other):
     table = {
         "name": "trees",
-        "trainable": foreign,
+        "trainable": other,
         "data": {"rows": 50},
         "recipe": {"epochs": 3},
         "space": {"depth": {"low": 1, "high": 9}, "shrinkage": {"low": 0.1, "high": 1.0}},
@@ -282,17 +285,17 @@ def test_a_trainable_that_is_not_ours_is_checked_by_its_own_rules(foreign):
         Plan.parse(table, "trees.toml")
     assert raised.value.faults == (
         "trees.toml [data] rows: must be greater than or equal to 10, but got 5",
-        "trees.toml [recipe] epoch: no such setting of a recipe; did you mean epochs?",
+        "trees.toml [recipe] epoch: no such hyperparameter; did you mean epochs?",
         "trees.toml [space] depth: must be less than or equal to 9, but got 10",
     )
 
 
-def test_notes_join_those_of_sampler_and_pruner():
+def test_notes_are_those_of_sampler_and_pruner():
     plan = parsed(sampler={"name": "gp"}, pruner={"name": "patient", "wrapped": {"name": "hyperband"}})
     assert [note.split()[0] for note in plan.notes()] == ["gp", "gp", "patient"]
 
 
-def test_the_schema_knows_the_tables_and_the_fields_of_our_recipe():
+def test_the_schema_has_all_tables_and_the_fields_of_our_recipe():
     schema = json_schema()
     json.dumps(schema, allow_nan=False)
     assert set(schema["properties"]) == set(Plan.model_fields)
@@ -306,7 +309,34 @@ def test_the_schema_knows_the_tables_and_the_fields_of_our_recipe():
             return own.union(*(references(value) for value in node.values()))
         return set().union(*(references(value) for value in node)) if isinstance(node, list) else set()
 
-    assert {one.removeprefix("#/$defs/") for one in references(schema)} <= set(schema["$defs"])
+    assert {reference.removeprefix("#/$defs/") for reference in references(schema)} <= set(schema["$defs"])
+
+
+def test_every_key_of_a_plan_has_a_description_in_the_schema():
+    def undescribed(node: Any, path: str = "") -> list[str]:
+        if isinstance(node, list):
+            return [name for item in node for name in undescribed(item, path)]
+        if not isinstance(node, dict):
+            return []
+        own = [
+            f"{path}.{key}"
+            for key, field in node.get("properties", {}).items()
+            if not (field.get("description") or "$ref" in field)
+        ]
+        return own + [name for key, value in node.items() for name in undescribed(value, f"{path}.{key}")]
+
+    schema = json_schema()
+    del schema["then"], schema["if"], schema["$defs"]["recipe"], schema["$defs"]["data"]
+    assert undescribed(schema) == []
+
+
+def test_the_tables_of_a_plan_are_named_in_brackets_in_every_fault():
+    tables = dict.fromkeys(sorted(TABLES), 3)
+    assert {"budget", "data", "recipe", "space", "sampler", "pruner", "resources", "confirmation"} <= TABLES
+    faults = faults_of(**tables)
+    assert sorted(sentence.partition(":")[0] for sentence in faults) == [
+        f"plan.toml [{name}]" for name in tables
+    ]
 
 
 def test_reading_a_plan_loads_neither_optuna_nor_torch_nor_ray():
@@ -316,11 +346,11 @@ def test_reading_a_plan_loads_neither_optuna_nor_torch_nor_ray():
     )
     path = next(path for path in CONFIGS if path.stem == "laptop")
     root = path.parent.parent
-    told = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, text=True)
-    assert told.stdout.strip() == "[]", told.stderr
+    result = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
 
 
-def test_what_a_plan_draws_its_recipe_accepts():
+def test_the_recipe_accepts_what_its_space_suggests():
     plan = parsed()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(20):

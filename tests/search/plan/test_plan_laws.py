@@ -1,4 +1,4 @@
-"""What holds for every plan, sound or not."""
+"""Properties of every plan, valid or not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_any_table_is_a_plan_or_a_plan_error(table, overrides):
 
 @st.composite
 def plans(draw: st.DrawFn) -> dict[str, Any]:
-    """Tables of sound plans, few of them alike."""
+    """Tables of valid plans."""
     share = st.floats(0.0, 0.9)
     ends = sorted(draw(st.lists(share, min_size=2, max_size=2)))
     space = {"dropout": {"low": ends[0], "high": ends[1]}}
@@ -93,7 +93,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=60, deadline=None)
 @given(plans())
-def test_a_plan_written_and_read_is_the_same_plan(table):
+def test_a_plan_survives_writing_and_parsing(table):
     plan = Plan.parse(table, "plan.toml")
     again = Plan.parse(tomllib.loads(plan.to_toml()), "again")
     assert again == plan

@@ -1,4 +1,4 @@
-"""One setting: its values on a grid, and every way to write it wrongly."""
+"""One hyperparameter of a space: its values on a grid, and its faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
     grid = space.grid(5)
     assert grid["batch_size"] == [64, 128, 256]
     assert grid["step_epochs"] == [1, 2, 3, 4]
-    assert grid["patience"] == [0, 20, 50, 80, 100] and all(type(one) is int for one in grid["patience"])
+    assert grid["patience"] == [0, 20, 50, 80, 100] and all(type(value) is int for value in grid["patience"])
     assert grid["dropout"] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
     assert grid["learning_rate"] == pytest.approx([1e-4, 10**-3.5, 1e-3, 10**-2.5, 1e-2])
     assert grid["momentum"] == [0.1, 0.2, 0.3]
@@ -37,7 +37,7 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
     [
         (
             "droput = { low = 0.0, high = 0.4 }",
-            "[space] droput: no such setting of a recipe; did you mean dropout?",
+            "[space] droput: no such hyperparameter; did you mean dropout?",
         ),
         ("dropout = 0.4", "[space] dropout: must be { low = 0.0, high = 0.4 } or { choices"),
         ("dropout = [0.0, 0.4]", "but got [0.0, 0.4]"),
@@ -45,21 +45,21 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
         ("dropout = { low = 0.0 }", "[space] dropout.high: must be given"),
         (
             "dropout = { low = 0.0, high = 0.4, stp = 0.1 }",
-            "dropout.stp: no such part of a setting; did you mean step?",
+            "dropout.stp: no such key; did you mean step?",
         ),
         ("dropout = { low = 0.4, high = 0.1 }", "low <= high must hold, but got low 0.4 and high 0.1"),
         ("dropout = { low = 0.0, high = 1.0 }", "[space] dropout: must be less than 1, but got 1.0"),
         ("dropout = { low = 0.0, high = nan }", "[space] dropout.high: must be a finite number, but got nan"),
         (
             "dropout = { low = 0, high = 1 }",
-            "takes any number, but only whole ones would be tried; write low = 0.0",
+            "accepts any number, but this range has only integers; write low = 0.0",
         ),
         ("dropout = { low = '0', high = 0.4 }", '[space] dropout.low: must be a valid number, but got "0"'),
         ("dropout = { low = 0.0, high = 0.4, log = true }", "low > 0 must hold with log, but got low 0.0"),
         ("dropout = { low = 0.1, high = 0.4, log = true, step = 0.1 }", "log and step exclude each other"),
         (
             "dropout = { low = 0.0, high = 0.5, step = 0.2 }",
-            "high must lie a whole number of steps above low",
+            "high must be a whole number of steps above low",
         ),
         ("dropout = { low = 0.0, high = 0.5, choices = [0.1] }", "choices exclude low, high, log and step"),
         ("learning_rate = { low = -1e308, high = 1e308 }", "high - low must be finite"),
@@ -67,7 +67,7 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
         ("gradient_clip = { low = 1, high = 2 }", "write low = 1.0, high = 2.0"),
         (
             "batch_size = { low = 8.0, high = 64.0 }",
-            "takes whole numbers, but others would be tried; write low = 8,",
+            "accepts only integers, but this range has other numbers; write low = 8,",
         ),
         (
             "batch_size = { low = 0, high = 64 }",
@@ -82,9 +82,9 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
         ("batch_size = { choices = [1, true] }", "choices must differ from each other, but got true twice"),
         (
             "batch_size = { choices = [64, 2000-01-01] }",
-            "must be true, false, a number, text or a list of these",
+            "must be a boolean, a number, a string or a list of these",
         ),
-        ("batch_size = { choices = ['64'] }", 'must be written as the recipe holds it, 64, but got "64"'),
+        ("batch_size = { choices = ['64'] }", 'must be written as the recipe stores it, 64, but got "64"'),
         ("hidden_sizes = { choices = [[128, 64], [0]] }", "must be greater than or equal to 1, but got 0"),
         ("hidden_sizes = { choices = [[1], '[1]'] }", "choices must differ from each other"),
         (
@@ -104,13 +104,12 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
         ("gamma = { low = 0.1, high = 0.9, when = { schedule = 'stepp' } }", 'but got "stepp"'),
         (
             "gamma = { low = 0.1, high = 0.9, when = { gamma = 0.5 } }",
-            "must not lead back to itself, but does",
+            "must not form a cycle, but got gamma -> gamma",
         ),
     ],
 )
 def test_a_fault_names_the_key_the_rule_and_the_value(entry, fault):
     space, faults = Space.parse(tomllib.loads(entry))
-    found = [fault.sentence("plan") for fault in faults + space.check(Recipe, {})]
-    assert len(found) == 1
-    assert found[0].startswith("plan [space] ")
-    assert fault in found[0]
+    (sentence,) = [fault.sentence("plan") for fault in faults + space.check(Recipe, {})]
+    assert sentence.startswith("plan [space] ")
+    assert fault in sentence

@@ -1,4 +1,4 @@
-"""A space: what it draws, what it refuses, and how it reads and writes itself."""
+"""Spaces: their suggestions, their faults, parsing and writing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search.plan.space import Outside, Space
+from search.plan.space import NotInSpace, Space
 from trainable.mnist.recipe import Recipe
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -37,19 +37,19 @@ def parsed(table: object) -> Space:
 
 
 def rules(table: dict[str, Any], base: dict[str, Any] | None = None) -> list[str]:
-    """Every fault of a table against our own Recipe, as sentences."""
+    """All faults of a table with our own Recipe, as sentences."""
     space, faults = Space.parse(table)
     return [fault.sentence("plan") for fault in faults + space.check(Recipe, base or {})]
 
 
-def drawn(space: Space, seed: int, count: int = 5) -> list[dict[str, Any]]:
+def samples(space: Space, seed: int, count: int = 5) -> list[dict[str, Any]]:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     return [space.suggest(study.ask()) for _ in range(count)]
 
 
 @st.composite
 def spaces(draw: st.DrawFn) -> dict[str, Any]:
-    """Tables of sound spaces over Recipe's fields, conditional ones too."""
+    """Tables of valid spaces over the fields of Recipe, some of them conditional."""
 
     def floats(low: float, high: float, log: bool) -> dict[str, Any]:
         ends = sorted(draw(st.lists(st.floats(low, high), min_size=2, max_size=2)))
@@ -82,10 +82,10 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(0, 99))
-def test_every_suggestion_lies_in_the_space_and_is_accepted_by_the_recipe(table, seed):
+def test_every_suggestion_is_in_the_space_and_accepted_by_the_recipe(table, seed):
     space = parsed(table)
     assert space.check(Recipe, {}) == []
-    for sampled in drawn(space, seed):
+    for sampled in samples(space, seed):
         Recipe.model_validate(sampled)
         for name, value in sampled.items():
             entry = table[name]
@@ -94,9 +94,9 @@ def test_every_suggestion_lies_in_the_space_and_is_accepted_by_the_recipe(table,
 
 @settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(0, 99))
-def test_a_conditional_setting_is_asked_exactly_when_its_parents_have_the_value(table, seed):
+def test_a_conditional_hyperparameter_is_suggested_exactly_if_its_condition_holds(table, seed):
     space = parsed(table)
-    for sampled in drawn(space, seed):
+    for sampled in samples(space, seed):
         for name, entry in table.items():
             when = {
                 parent: values if isinstance(values, list) else [values]
@@ -107,17 +107,17 @@ def test_a_conditional_setting_is_asked_exactly_when_its_parents_have_the_value(
 
 @settings(max_examples=60, deadline=None)
 @given(spaces())
-def test_a_space_written_and_read_is_the_same_space(table):
+def test_a_space_survives_writing_and_parsing(table):
     space = parsed(table)
     assert parsed(space.to_table()) == space
 
 
 @settings(max_examples=30, deadline=None)
 @given(spaces(), st.randoms(use_true_random=False))
-def test_the_order_in_the_file_does_not_change_what_is_drawn(table, random):
+def test_the_order_in_the_file_does_not_change_the_suggestions(table, random):
     shuffled = list(table.items())
     random.shuffle(shuffled)
-    assert drawn(parsed(table), 3) == drawn(parsed(dict(shuffled)), 3)
+    assert samples(parsed(table), 3) == samples(parsed(dict(shuffled)), 3)
 
 
 JUNK = st.recursive(
@@ -145,11 +145,11 @@ def test_any_table_is_a_space_or_a_list_of_faults(table):
     space, faults = Space.parse(table)
     faults += space.check(Recipe, {})
     if not faults:
-        for sampled in drawn(space, 0, count=2):
+        for sampled in samples(space, 0, count=2):
             Recipe.model_validate(sampled)
 
 
-def test_a_list_is_text_to_optuna_and_a_list_to_the_recipe():
+def test_a_list_is_a_string_for_optuna_and_a_list_for_the_recipe():
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     space = parsed({"hidden_sizes": {"choices": [[128, 64], [256, 128]]}})
     trial = study.ask()
@@ -159,7 +159,7 @@ def test_a_list_is_text_to_optuna_and_a_list_to_the_recipe():
     assert space.params_of({"hidden_sizes": sampled["hidden_sizes"]}) == trial.params
 
 
-def test_a_trial_that_was_asked_before_is_given_the_same_values_again():
+def test_a_second_suggestion_for_the_same_trial_gives_the_same_values():
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     space = parsed(EXAMPLE)
     trial = study.ask()
@@ -170,7 +170,7 @@ def test_a_trial_that_was_asked_before_is_given_the_same_values_again():
 
 @settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(0, 2**31))
-def test_a_drawn_recipe_is_known_again_by_the_space_that_drew_it(table, seed):
+def test_the_parameters_of_a_suggested_recipe_are_those_of_its_trial(table, seed):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     space = parsed(table)
     for _ in range(5):
@@ -179,23 +179,27 @@ def test_a_drawn_recipe_is_known_again_by_the_space_that_drew_it(table, seed):
         assert space.params_of({**recipe, "a_fixed_setting": 3}) == trial.params
 
 
-def test_a_recipe_is_unknown_to_a_space_that_could_not_have_drawn_it():
+def test_a_recipe_that_the_space_cannot_suggest_is_not_in_space():
     space = parsed(EXAMPLE)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    recipe = next(one for one in (space.suggest(study.ask()) for _ in range(50)) if one["schedule"] == "step")
+    recipe = next(
+        sampled
+        for sampled in (space.suggest(study.ask()) for _ in range(50))
+        if sampled["schedule"] == "step"
+    )
     assert set(space.params_of(recipe)) == set(recipe)
     changes = ({"dropout": 0.9}, {"step_epochs": 7}, {"hidden_sizes": [1]}, {"dropout": "0.1"})
     for changed in [{**recipe, **change} for change in changes] + [
         {name: value for name, value in recipe.items() if name != "gamma"}
     ]:
-        with pytest.raises(Outside):
+        with pytest.raises(NotInSpace):
             space.params_of(changed)
-    # What is not asked does not matter, nor whether it is there.
+    # A hyperparameter whose condition fails may be missing, or have any value.
     constant = {**recipe, "schedule": "constant", "gamma": -5.0}
     assert "gamma" not in space.params_of(constant)
 
 
-def test_names_follow_the_file_and_always_leaves_out_the_conditional_ones():
+def test_names_are_in_the_order_of_the_file_and_always_excludes_conditional_ones():
     space = parsed(EXAMPLE)
     assert space.names == tuple(EXAMPLE)
     assert space.always == ("dropout", "learning_rate", "batch_size", "hidden_sizes", "schedule")
@@ -203,29 +207,29 @@ def test_names_follow_the_file_and_always_leaves_out_the_conditional_ones():
     assert not parsed({"dropout": {"low": 0.0, "high": 0.4}}).conditional
 
 
-def test_a_chain_of_conditions_is_asked_from_the_top():
+def test_a_chain_of_conditions_is_evaluated_from_its_start():
     table = {
         "momentum": {"low": 0.0, "high": 0.9, "when": {"gamma": [0.5]}},
         "gamma": {"choices": [0.5, 0.6], "when": {"schedule": "step"}},
         "schedule": {"choices": ["step", "constant"]},
     }
-    seen = drawn(parsed(table), 0, count=40)
-    assert all(("momentum" in one) is (one.get("gamma") == 0.5) for one in seen)
-    assert {frozenset(one) for one in seen} == {
+    recipes = samples(parsed(table), 0, count=40)
+    assert all(("momentum" in sampled) is (sampled.get("gamma") == 0.5) for sampled in recipes)
+    assert {frozenset(sampled) for sampled in recipes} == {
         frozenset({"schedule"}),
         frozenset({"schedule", "gamma"}),
         frozenset({"schedule", "gamma", "momentum"}),
     }
 
 
-def test_distributions_hold_every_setting_as_optuna_knows_it():
+def test_distributions_are_optunas():
     distributions = parsed(EXAMPLE).distributions()
     assert distributions["learning_rate"] == optuna.distributions.FloatDistribution(1e-4, 3e-2, log=True)
     assert distributions["step_epochs"] == optuna.distributions.IntDistribution(1, 6)
     assert distributions["hidden_sizes"].choices == ("[128,64]", "[256,128]")
 
 
-def test_a_fixed_parent_decides_its_conditions():
+def test_conditions_on_fixed_fields_are_evaluated():
     table = {name: EXAMPLE[name] for name in ("dropout", "step_epochs", "gamma")}
     table["momentum"] = {"low": 0.1, "high": 0.9, "when": {"gamma": 0.5}}
     table["gamma"] = {"choices": [0.5, 0.7], "when": {"schedule": ["step", "exponential"]}}
@@ -238,7 +242,7 @@ def test_a_fixed_parent_decides_its_conditions():
 @settings(max_examples=60, deadline=None)
 @given(spaces(), st.integers(2, 9))
 @example({"dropout": {"low": 0.01, "high": 0.010000000000000002, "log": False}}, 3)
-def test_every_grid_value_can_be_drawn(table, points):
+def test_every_grid_value_is_in_its_distribution(table, points):
     space = parsed(table)
     for name, values in space.grid(points).items():
         distribution = space.distributions()[name]
@@ -255,11 +259,11 @@ def test_every_grid_value_can_be_drawn(table, points):
         ({"dropout": 0.1}, "must be a value that dropout can take, but got 0.1"),
         (
             {"momentum": 0.5, "schedule": "constant"},
-            "can never hold: it asks schedule for different values at once",
+            "must be satisfiable, but requires different values of schedule at once",
         ),
     ],
 )
-def test_a_condition_that_can_never_hold_is_a_fault(when, fault):
+def test_an_unsatisfiable_condition_is_a_fault(when, fault):
     table = {
         "schedule": {"choices": ["step", "constant"]},
         "batch_size": {"low": 2, "high": 8, "step": 2},
@@ -267,26 +271,26 @@ def test_a_condition_that_can_never_hold_is_a_fault(when, fault):
         "momentum": {"choices": [0.5, 0.9], "when": {"schedule": "step"}},
         "gamma": {"low": 0.1, "high": 0.9, "when": when},
     }
-    (found,) = rules(table)
-    assert found.startswith("plan [space] gamma.when") and fault in found
+    (sentence,) = rules(table)
+    assert sentence.startswith("plan [space] gamma.when") and fault in sentence
 
 
-def test_conditions_that_lead_in_a_circle_are_a_fault():
+def test_cyclic_conditions_are_a_fault():
     table = {
         "gamma": {"choices": [0.5], "when": {"momentum": 0.5}},
         "momentum": {"choices": [0.5], "when": {"warmup": 0.5}},
         "warmup": {"choices": [0.5], "when": {"gamma": 0.5}},
     }
-    (found,) = rules(table)
-    assert "must not lead back to itself" in found and found.count("->") == 3
+    (sentence,) = rules(table)
+    assert "must not form a cycle" in sentence and sentence.count("->") == 3
 
 
-def test_a_setting_is_searched_or_fixed_but_not_both():
-    (found,) = rules({"dropout": {"low": 0.0, "high": 0.4}}, {"dropout": 0.2})
-    assert found == "plan [space] dropout: must be either searched or fixed, but [recipe] fixes it to 0.2"
+def test_a_hyperparameter_is_either_searched_or_fixed():
+    (sentence,) = rules({"dropout": {"low": 0.0, "high": 0.4}}, {"dropout": 0.2})
+    assert sentence == "plan [space] dropout: must be either searched or fixed, but [recipe] fixes it to 0.2"
 
 
-def test_all_faults_are_told_at_once_even_beside_a_broken_recipe():
+def test_all_faults_are_reported_at_once_even_with_an_invalid_recipe():
     table = tomllib.loads(
         """
         droput = { low = 0.0, high = 0.4 }
@@ -313,14 +317,14 @@ class Pair(BaseModel):
         return self
 
 
-def test_a_value_refused_only_beside_another_default_is_no_fault():
+def test_a_value_rejected_only_with_another_default_is_not_a_fault():
     together = parsed({"least": {"low": 0, "high": 5}, "most": {"low": 6, "high": 9}})
     assert together.check(Pair, {}) == []
     alone = parsed({"least": {"low": 0, "high": 5}})
     assert [fault.rule for fault in alone.check(Pair, {})] == ["least <= most must hold, but got 5 and 1"]
 
 
-def test_a_recipe_whose_own_check_breaks_is_a_fault_and_no_traceback():
+def test_a_recipe_whose_check_raises_is_a_fault_without_a_traceback():
     class Breaks(BaseModel):
         share: float = 0.5
 
