@@ -22,6 +22,7 @@ from trainable.epoch import Diverged, Epoch
 from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, latest
 from trainable.storage.claim import Claim, Superseded
 from trainable.storage.durable import write_atomic
+from trainable.storage.epochs import EpochLog
 from trainable.storage.lock import lock_file
 from trainable.storage.remote import RemoteFolder
 
@@ -126,6 +127,7 @@ class _Store:
         self._folder = Path(assignment.folder)
         self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
         self._place: CheckpointLocation = self._remote or self._folder / "checkpoint.safetensors"
+        self._log = EpochLog(self._folder)
         self._claim = Claim(self._remote or self._folder, *assignment.claim)
         self._waited = RemoteFolder.waited
         self.notes: list[str] = []
@@ -154,6 +156,9 @@ class _Store:
         with _storing(f"no checkpoint can be read from {self._place}"):
             found, faults = latest(self._place, self._recipe)
         self.notes += faults
+        if found is not None and self._remote is None:
+            with _storing(f"nothing can be stored in {self._folder}"):
+                self._log.restore(found.epochs)
         return found
 
     def keep(self, training: TrainingRun, epochs: list[Epoch]) -> None:
@@ -164,8 +169,7 @@ class _Store:
             self._claim.check()
             checkpoint.keep(self._place, self._claim.check)
             if self._remote is None:
-                lines = "".join(json.dumps(each.to_json(), allow_nan=False) + "\n" for each in epochs)
-                write_atomic(self._folder / "epochs.jsonl", lines)
+                self._log.append(epochs[-1])
         waited, self._waited = RemoteFolder.waited - self._waited, RemoteFolder.waited
         if waited > 1:
             self.notes.append(f"its storage did not answer for {waited:.0f} s, until epoch {last} was stored")

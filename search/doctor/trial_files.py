@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 from search.doctor.finding import Finding, failed, warned
 from search.records import schema
 from search.records.folder import RunFolder
-from trainable.epoch import Epoch
 from trainable.storage.checkpoint import latest
+from trainable.storage.epochs import EpochLog
 from trainable.storage.remote import RemoteFolder
 
 _REMOTE_TIMEOUT = 5.0
@@ -35,7 +35,7 @@ def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) ->
         yield failed("", message, "restore the journal from a copy")
         return
     try:
-        epochs = [Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+        epochs = EpochLog(path.parent).read()
     except FileNotFoundError:
         if reported:
             yield warned("", f"{path} is missing", "the journal has the score; the other metrics are lost")

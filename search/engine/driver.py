@@ -26,6 +26,7 @@ from search.records.sweep import State
 from search.study.base import SettledTrial, Study, Suggestion
 from trainable.assignment import Assignment, TrialReport
 from trainable.storage.durable import write_atomic
+from trainable.storage.epochs import EpochLog
 
 T = TypeVar("T")
 _PATIENCE = 0.5
@@ -221,9 +222,7 @@ class Driver:
         if report.traceback is not None:
             write_atomic(folder.error, report.traceback)
         if report.epoch is not None:
-            lines = folder.epochs.read_text().splitlines(keepends=True) if folder.epochs.is_file() else []
-            lines = [*lines[: report.epoch.number - 1], json.dumps(report.epoch.to_json()) + "\n"]
-            write_atomic(folder.epochs, "".join(lines))
+            EpochLog(folder.path).append(report.epoch)
 
     def worker_died(self, number: int, death: WorkerDeath) -> None:
         """Record that the worker of a trial died. The trial is asked again, or has FAILED if that happened

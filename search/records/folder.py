@@ -8,6 +8,7 @@ from pathlib import Path
 from search.plan.naming import NAME
 from trainable.errors import InputError
 from trainable.storage.checkpoint import CheckpointLocation, remove
+from trainable.storage.epochs import EpochLog
 from trainable.storage.remote import RemoteFolder
 
 
@@ -43,8 +44,8 @@ class TrialFolder:
 
     @property
     def epochs(self) -> Path:
-        """A line of JSON for each epoch (`trainable.epoch.Epoch`)."""
-        return self.path / "epochs.jsonl"
+        """One line of JSON per epoch (`trainable.epoch.Epoch`)."""
+        return EpochLog(self.path).path
 
     @property
     def error(self) -> Path:

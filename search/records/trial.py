@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from search.records.folder import RunFolder
 from search.records.journal import JournalDamaged
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
+from trainable.storage.epochs import EpochLog
 
 
 class RunDamaged(BenchsweepError, ValueError):
@@ -170,7 +170,7 @@ def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
     if not frozen.intermediate_values or not path.is_file():
         return ()
     with reading(path):
-        stored = [Epoch.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+        stored = EpochLog(path.parent).read()
     return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
 
 
