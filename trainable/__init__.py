@@ -1,1 +1,1 @@
-"""One training run: its recipe, its data, its epochs. Knows nothing of searches."""
+"""One training run: its recipe, its data and its epochs. Does not depend on the search."""

@@ -1,4 +1,4 @@
-"""What passes between a search and its workers: an assignment there, reports back."""
+"""The messages between a search and its workers: an assignment to the worker, reports back."""
 
 from __future__ import annotations
 
@@ -9,66 +9,77 @@ from typing import Any, Literal
 from trainable.epoch import Epoch
 
 Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED", "SUPERSEDED"]
-"""How a trial ended on its worker. UNSTORED: an epoch was trained but could not be stored (a full
-disk, a folder that has gone): no fault of the recipe, so the trial is not over and the search stops.
-SUPERSEDED: another worker has the trial. A driver that is still told so is not the one that sent it."""
+"""How a trial ended on its worker.
+
+UNSTORED: an epoch was trained but could not be stored, because the disk is full or the folder is gone. The
+recipe is not at fault, so the trial is not over and the search stops.
+SUPERSEDED: another worker has claimed the trial. A driver that receives this did not send that worker.
+"""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the driver asks of a worker; travels as a Ray Tune config, so its values are plain.
-
-    number: the trial's. trainable: module name. recipe: JSON. epochs: the recipe's. folder: the
-    trial's, absolute. device: "cpu", "cuda" or "mps". threads: CPU threads to train with. reported: epochs
-    the driver has on record; those are not reported again. announced: whether to tell that training
-    begins, which a driver that watches for hanging trials wants to know. claim: (a number of the process
-    that searches, which of its workers for this trial), see `trainable.storage.claim`. storage: address of
-    the folder for checkpoints, where that is not the trial's own; then nothing is written there, for this
-    machine may not see it.
-    """
+    """What a worker must train. Travels as a Ray Tune config, so its values are plain."""
 
     number: int
+    """Number of the trial."""
     trainable: str
+    """Module name of the trainable."""
     recipe: str
+    """The recipe as JSON."""
     epochs: int
+    """Number of epochs in the recipe."""
     folder: str
+    """Absolute path of the trial's folder."""
     device: str
+    """"cpu", "cuda" or "mps"."""
     threads: int
+    """Number of CPU threads to train with."""
     reported: int
+    """Number of epochs that the driver has on record. They are not reported again."""
     announced: bool = False
+    """Whether to report the start of training, which a driver with a trial timeout needs."""
     claim: tuple[int, int] = (0, 0)
+    """A random number of the driver, and the number of this worker among those it sent for the trial; see
+    `trainable.storage.claim`."""
     storage: str | None = None
+    """URL of the folder for checkpoints; None if they are stored in `folder`. With a URL, the worker writes
+    nothing to `folder`, which its machine may not have."""
 
 
 @dataclass(frozen=True)
 class TrialReport:
-    """What a worker tells the driver: an epoch, or the trial's end, or both at once.
-
-    note: a sentence for the record (a damaged checkpoint that was passed over). traceback: of a FAILED
-    training whose worker may not see the trial's folder. With the outcome
-    COMPLETE come the SHA-256 of the recipe that was trained, and of the weights where the training
-    has some to tell, and how many numbers it learned.
-    """
+    """A message from a worker to the driver: an epoch, the end of the trial, or both at once."""
 
     number: int
+    """Number of the trial."""
     worker: str
+    """The worker's host and process id: "host:4711"."""
     epoch: Epoch | None = None
+    """An epoch that was trained and stored; None if the message is about something else."""
     outcome: Outcome | None = None
+    """How the trial ended; None if it goes on."""
     error: str | None = None
+    """Why the trial ended; None if it goes on or is COMPLETE."""
     note: str | None = None
+    """A sentence to record with the trial, such as that a damaged checkpoint was skipped."""
     recipe_sha256: str | None = None
+    """SHA-256 of the trained recipe; None unless COMPLETE."""
     weights_sha256: str | None = None
+    """SHA-256 of the trained weights; None unless COMPLETE, or if the training does not compute one."""
     parameters: int | None = None
+    """Number of learned parameters; None unless COMPLETE, or if the training does not count them."""
     traceback: str | None = None
+    """Traceback of a FAILED trial whose worker could not write it to the trial's folder."""
 
     def to_result(self) -> dict[str, Any]:
-        """As Ray Tune's result. The epoch travels as text, for Ray flattens what is nested."""
+        """Returns the report as a Ray Tune result. The epoch is a string: Ray flattens nested values."""
         epoch = None if self.epoch is None else json.dumps(self.epoch.to_json(), allow_nan=False)
         return {**vars(self), "epoch": epoch}
 
     @classmethod
     def from_result(cls, result: dict[str, Any]) -> TrialReport:
-        """The report that `to_result` told, among whatever Ray added to it."""
+        """Returns the report in a Ray Tune result, to which Ray has added keys of its own."""
         fields: dict[str, Any] = {name: result.get(name) for name in cls.__dataclass_fields__}
         epoch = None if fields["epoch"] is None else Epoch.from_json(json.loads(fields["epoch"]))
         return cls(**{**fields, "epoch": epoch})

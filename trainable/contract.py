@@ -1,35 +1,47 @@
-"""What a search needs of the thing it searches, and no more.
+"""How to write a trainable: the module that a search trains.
 
-A trainable is an importable module with four names:
+A trainable is an importable Python module that defines four names:
 
-    Recipe     a frozen pydantic model; its fields are what a search space may name. It has at
-               least `epochs` (int >= 1, how long to train) and `seed` (int).
-    METRIC     the Metric by which its trainings are judged.
-    Source     a frozen pydantic model; its fields are the plan's [data] table. Two methods:
-               load(folder) -> what training and validation see; load_test(folder) -> the sealed
-               test split, asked for confirmed winners alone.
-    Training   Training(recipe, data, device, threads), an iterator of Epochs.
+    Recipe     A frozen pydantic model of everything that decides one training run. Its fields are the
+               hyperparameters that the plan's [space] may search. It must have the fields `epochs`
+               (int >= 1, how long to train) and `seed` (int).
+    METRIC     The `Metric` to optimize.
+    Source     A frozen pydantic model of where the data comes from. Its fields are the plan's [data] table.
+               load(folder) returns the training and validation data. load_test(folder) returns the test
+               data, which is loaded for confirmed winners only.
+    Training   Training(recipe, data, device, threads) is one training run. Iterating over it trains, and
+               yields an `Epoch` after each epoch. `TrainingRun` lists its methods.
 
-More is optional. For a final model, trained on all that is not the test split, a Source has
-load_all(folder), which returns what load does. For a search that begins sooner:
+The smallest training loop:
 
-    PRELOAD    names of modules that Training takes long to import: workers do so while Ray starts.
+    class Training:
+        def __init__(self, recipe, data, device, threads): ...
 
-An Evaluation may tell more than its metrics and its count; what it tells is shown and tested. One of a
-classifier is made from probabilities, labels and, where it sees images, those, by
-`trainable.evaluation.evaluation.classification`.
+        def __iter__(self):
+            while self.epoch < self.recipe.epochs:
+                self.epoch += 1
+                ...  # train one epoch
+                yield Epoch(self.epoch, {"validation_accuracy": accuracy}, seconds)
 
-And for whoever wants to use what `Training.save` wrote:
+The following names are optional:
 
-    SavedModel SavedModel.read(path) -> a trained model, from its file or the folder it was saved in.
-               `benchsweep evaluate` calls its evaluate(split) -> Evaluation, with what load_test
-               returns, or with the attribute `validation` of what load returns; ValueError for a split
-               that does not fit. `predict` calls probabilities(images) (uint8 [N, height, width] ->
-               float [N, classes]) and reads height, width and class_names; `export` calls
-               to_safetensors() and to_state_dict(), which give a file's content. Shown where they are
-               there: path, title, parameters, weights_sha256, data_sha256, notes (sentences).
+    PRELOAD            Modules that Training takes long to import. Workers import them while Ray starts.
+    Source.load_all    load_all(folder) returns data like load(folder), but with the validation examples in
+                       the training data too. Needed to train a final model.
+    SavedModel         Lets the commands `evaluate`, `predict` and `export` use the files that Training.save
+                       wrote. SavedModel.read(path) returns a model, given one of its files or their folder.
+                       `evaluate` calls evaluate(split), which returns an Evaluation or raises ValueError if
+                       the split does not fit the model. The split is what load_test returned, or the
+                       attribute `validation` of what load returned. `predict` calls probabilities(images)
+                       (uint8 [N, height, width] -> float [N, classes]) and reads height, width and
+                       class_names. `export` calls to_safetensors() and to_state_dict(), which return a
+                       file's content. These attributes are shown if the model has them: path, title,
+                       parameters, weights_sha256, data_sha256, notes (sentences).
 
-`trainable.mlp` is the first such module, not a privileged one.
+For a classifier, `trainable.evaluation.classification` computes a complete Evaluation from probabilities,
+labels and, if the inputs are images, the images.
+
+`trainable.mlp` is the first trainable. The search treats it like any other.
 """
 
 from __future__ import annotations
@@ -53,10 +65,10 @@ from trainable.errors import InputError
 from trainable.evaluation.evaluation import Evaluation
 
 TrainingState = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
-"""A training's whole state: arrays, and values that JSON can hold. Stored without pickle."""
+"""Everything a training needs to continue: arrays, and values that JSON can hold. Stored without pickle."""
 
 State = TrainingState
-"""The former name of `TrainingState`, for trainables that import it."""
+"""The earlier name of `TrainingState`, for trainables that import it."""
 
 
 Direction = Literal["maximize", "minimize"]
@@ -97,7 +109,7 @@ class Metric:
         return self.sign * (value - reference)
 
     def format(self, value: float | None) -> str:
-        """The value as people read it: 98.21 % for a share, four digits otherwise."""
+        """Returns the value as text: "98.21 %" for a share, else four significant digits and the unit."""
         if value is None:
             return "–"
         if self.unit == "share":
@@ -110,7 +122,9 @@ class RecipeModel(Protocol):
 
     model_fields: ClassVar[dict[str, Any]]
     epochs: int
+    """Number of epochs to train, at least 1."""
     seed: int
+    """Seed of everything random in the training."""
 
     @classmethod
     def model_validate(cls, obj: Any) -> RecipeModel: ...
@@ -121,31 +135,42 @@ class DataSource(Protocol):
     """Where a trainable's data comes from, and how it is split."""
 
     def load(self, folder: Path) -> Any:
-        """Training and validation splits: arrays that Ray can map into every worker."""
+        """Returns the training and validation splits, as arrays that Ray can share between workers.
+
+        A `fingerprint` attribute (str), if the returned object has one, is recorded.
+        """
 
     def load_test(self, folder: Path) -> Any:
-        """The sealed test split."""
+        """Returns the test split."""
 
 
 class TrainingRun(Protocol):
-    """One training, in progress: `for epoch in training` carries it to its recipe's end.
+    """One training run: `for epoch in training` trains it to the last epoch of its recipe.
 
-    `state_dict` after an epoch, given to `load_state_dict` of a new training of the same recipe,
-    data, device and threads, continues to the same bits. `save` writes the model in its field's
-    usual format and returns the files' paths (none, if there is nothing to save). It may have two
-    attributes more, which are recorded where they are there: `parameters`, how many numbers it
-    learns, and `weights_sha256`, equal for equal models. Loaded data may have a `fingerprint`.
+    Two optional attributes are recorded: `parameters`, the number of learned parameters, and
+    `weights_sha256`, which must be equal for equal models.
     """
 
-    def __iter__(self) -> Iterator[Epoch]: ...
-    def state_dict(self) -> TrainingState: ...
-    def load_state_dict(self, state: TrainingState) -> None: ...
-    def evaluate(self, test: Any) -> Evaluation: ...
-    def save(self, folder: Path) -> list[Path]: ...
+    def __iter__(self) -> Iterator[Epoch]:
+        """Trains an epoch per step. Epochs are numbered from 1."""
+
+    def state_dict(self) -> TrainingState:
+        """Returns the state after the last epoch. Stored as a checkpoint after every epoch."""
+
+    def load_state_dict(self, state: TrainingState) -> None:
+        """Continues from the state of a training with the same recipe, data, device and threads. The epochs
+        that follow must be the same to the bit as without the interruption."""
+
+    def evaluate(self, test: Any) -> Evaluation:
+        """Returns the evaluation of the model on the test split."""
+
+    def save(self, folder: Path) -> list[Path]:
+        """Writes the model in the usual format of its field. Returns the paths of the files, which may be
+        none."""
 
 
 class Trainable(Protocol):
-    """The module itself: the four names above."""
+    """The module with the four required names."""
 
     Recipe: type[BaseModel]
     METRIC: Metric
@@ -155,34 +180,36 @@ class Trainable(Protocol):
 
 
 def recipe_sha256(recipe: Mapping[str, Any]) -> str:
-    """Of a recipe as plain JSON values, whatever order they come in: equal for equal recipes."""
+    """Returns the SHA-256 of a recipe given as JSON values. The order of its fields does not matter."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 class NotATrainable(InputError):
-    """The named module cannot be imported, or lacks one of the four names."""
+    """The named module cannot be imported, or does not follow the contract."""
 
 
 def load_trainable(name: str) -> Trainable:
-    """Import the module `name` (as "trainable.mlp") and check that it is a trainable.
+    """Imports the module `name`, such as "trainable.mlp", and checks that it is a trainable.
 
-    The current folder is searched too, so that a user's own module needs no installing.
-    Raises NotATrainable with what is wrong and what to do.
+    The current folder is searched too, so that a user's own module need not be installed. Raises
+    NotATrainable.
     """
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
+    if (current := str(Path.cwd())) not in sys.path:
+        sys.path.append(current)
     try:
         module = importlib.import_module(name)
     except Exception as error:  # a user's module may fail in any way while it is imported
         raise NotATrainable(
-            f"trainable must be an importable module, but {name!r} is not: "
-            f"{type(error).__name__}: {error}. Write it as a dotted name, seen from {here}"
+            f"trainable must be an importable module, but importing {name!r} raised "
+            f"{type(error).__name__}: {error}",
+            f"write a dotted name that can be imported from {current}",
         ) from error
     missing = [part for part in ("Recipe", "METRIC", "Source", "Training") if not hasattr(module, part)]
     if missing:
         raise NotATrainable(
-            f"a trainable offers Recipe, METRIC, Source and Training, but {name} lacks "
-            f"{', '.join(missing)}; trainable/contract.py describes them"
+            f"a trainable must define Recipe, METRIC, Source and Training, but {name} has no "
+            f"{' and no '.join(missing)}",
+            "see trainable/contract.py",
         )
     if not isinstance(module.METRIC, Metric):
         raise NotATrainable(f"{name}.METRIC must be a trainable.contract.Metric, but is {module.METRIC!r}")
@@ -191,24 +218,25 @@ def load_trainable(name: str) -> Trainable:
             raise NotATrainable(f"{name}.{part} must be a pydantic model, but is {model!r}")
     for part in ("load", "load_test"):
         if not callable(getattr(module.Source, part, None)):
-            raise NotATrainable(f"{name}.Source must have the method {part}(folder); add it")
+            raise NotATrainable(f"{name}.Source must have a method {part}(folder), but has none", "add it")
     for part in ("epochs", "seed"):
         if part not in module.Recipe.model_fields:
-            raise NotATrainable(f"{name}.Recipe must have the field {part!r}; add it")
+            raise NotATrainable(f"{name}.Recipe must have a field {part!r}, but has none", "add it")
     return cast(Trainable, module)
 
 
 def import_root(name: str) -> str:
-    """The folder from which the module `name` was imported: another process that appends it to
-    its sys.path finds the module, and what lies beside it, too."""
+    """Returns the folder from which the module `name` was imported. A process that has it in its sys.path
+    can import the module and those beside it."""
     file = sys.modules[name].__file__
     if file is None:
-        raise NotATrainable(f"a trainable must be a module with a file, but {name} is a namespace")
+        raise NotATrainable(f"a trainable must be a module with a file, but {name} is a namespace package")
     path = Path(file)
-    parts = name.count(".") + (path.name == "__init__.py")
-    return str(path.absolute().parents[parts])
+    parents = name.count(".") + (path.name == "__init__.py")
+    return str(path.absolute().parents[parents])
 
 
-def data_folder(given: Path | None = None) -> Path:
-    """Where data sets lie: `given`, else the variable BENCHSWEEP_DATA, else ./data. Absolute."""
-    return Path(given or os.environ.get("BENCHSWEEP_DATA") or "data").absolute()
+def data_folder(folder: Path | None = None) -> Path:
+    """Returns the absolute path of the data sets: `folder`, or else the environment variable
+    BENCHSWEEP_DATA, or else ./data."""
+    return Path(folder or os.environ.get("BENCHSWEEP_DATA") or "data").absolute()

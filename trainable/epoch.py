@@ -1,4 +1,4 @@
-"""What one turn of training tells. Its own file, so that results are read without torch."""
+"""The result of one epoch of training. Has its own file so that results are read without torch."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from trainable.errors import BenchsweepError
 
 
 class Diverged(BenchsweepError):
-    """Training left the finite numbers: its loss or its weights are no longer finite.
+    """The loss or the weights of a training are no longer finite.
 
-    Not a fault of the program: the recipe's answer is "this does not train". A search records
-    it as DIVERGED, with this sentence, and its sampler learns to keep away.
+    This is a property of the recipe, not an error in the program. A search records the trial as DIVERGED,
+    with this message, and its sampler learns to avoid such recipes.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training split, measured.
+    """The measurements of one pass over the training split.
 
-    number: 1 for the first.
-    metrics: name -> finite value. The metric a trainable is judged by is always among them.
-    seconds: wall time of this epoch, its validation included.
-
-    A value that is not finite raises `Diverged`: no NaN enters a record.
+    Raises `Diverged` if a metric is not finite, so that no NaN enters a record.
     """
 
     number: int
+    """1 for the first epoch."""
     metrics: Mapping[str, float]
+    """Finite values by name. The metric that the search optimizes is always among them."""
     seconds: float
+    """Wall time of the epoch in seconds, including its validation."""
 
     def __post_init__(self) -> None:
-        # A trainable may well measure in numpy's numbers, which JSON does not know.
+        # A trainable may measure in NumPy's scalar types, which JSON cannot hold.
         object.__setattr__(self, "metrics", {name: float(value) for name, value in self.metrics.items()})
         for name, value in self.metrics.items():
             if not math.isfinite(value):
                 raise Diverged(f"epoch {self.number}: {name} must stay finite, but became {value}")
 
     def to_json(self) -> dict[str, object]:
-        """Plain values, as stored in a trial's epochs.jsonl."""
+        """Returns plain values, as stored in a trial's epochs.jsonl."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> Epoch:
-        """The epoch that `to_json` stored."""
+        """Returns the epoch that `to_json` stored."""
         return cls(**stored)  # type: ignore[arg-type]

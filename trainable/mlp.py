@@ -1,6 +1,6 @@
-"""The first trainable: the 784-128-64-10 network (and its kin) on images of digits.
+"""The built-in trainable: the 784-128-64-10 network and other networks on images of digits.
 
-Its names are those that `trainable/contract.py` asks for.
+Defines the names that `trainable/contract.py` requires.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PRELOAD = ("trainable.mnist.training",)
 
 
 def Training(recipe: Recipe, data: Dataset, device: str, threads: int) -> TorchTraining:  # noqa: N802
-    """A training of `recipe`; see `trainable.mnist.training.Training`."""
-    # Imported on first use: a driver or a reader that never trains does not wait for torch.
+    """Returns a training of `recipe`; see `trainable.mnist.training.Training`."""
+    # Imported on first use, so that processes that never train do not wait for torch.
     from trainable.mnist.training import Training as TorchTraining
 
     return TorchTraining(recipe, data, device, threads)

@@ -1,7 +1,4 @@
-"""One trial, trained epoch by epoch: claimed, resumed from its newest checkpoint, stored, reported.
-
-Knows no engine. Ray's worker and a search in this process both train this way.
-"""
+"""Trains one trial, from its claim to its last report. Does not depend on Ray."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import json
 import os
 import socket
 import traceback
-from bdb import BdbQuit
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -28,69 +24,71 @@ from trainable.storage.remote import RemoteFolder
 
 
 class NotStored(RuntimeError):
-    """An epoch could not be written to the trial's folder; says where and why."""
+    """An epoch could not be written to the trial's folder."""
 
 
 def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator[TrialReport]:
-    """Train the assignment to its end, from its newest checkpoint if it has one.
+    """Trains an assignment to its end, starting from its latest checkpoint if it has one.
 
-    Each epoch is checkpointed before it is reported, so that what is on record can be continued. An error of
-    the trainable is reported, not raised: the process stays usable for further trials. The trial's folder is
-    locked until the iterator is exhausted or closed. load_data: returns what the trainable's Source loaded.
+    Each epoch is stored before it is reported, so that the search can be resumed from any recorded epoch. An
+    error of the trainable is reported, not raised, so that the process can train further trials. The trial's
+    folder is locked until the iterator is exhausted or closed.
+
+    load_data: returns what the trainable's `Source.load` returned.
     """
-    store = _Store(assignment)
+    store = _TrialStore(assignment)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     try:
-        with store.held():
+        with store.claimed():
             if assignment.announced:
                 yield TrialReport(assignment.number, worker)
-            yield from _reports(assignment, store, worker, load_data())
+            yield from _train(assignment, store, worker, load_data())
     except Superseded as error:
         yield TrialReport(assignment.number, worker, outcome="SUPERSEDED", error=str(error))
     except Diverged as error:
         yield TrialReport(assignment.number, worker, outcome="DIVERGED", error=str(error))
     except NotStored as error:
         yield TrialReport(assignment.number, worker, outcome="UNSTORED", error=str(error))
-    except BdbQuit:  # the user left the debugger, which is no error of the trainable
-        raise
-    except Exception as error:  # whatever a recipe or a user's trainable may raise
+    except Exception as error:  # a user's trainable may raise anything
         yield TrialReport(
             assignment.number,
             worker,
             outcome="FAILED",
             error=f"{type(error).__name__}: {error}",
-            traceback=store.explain(traceback.format_exc()),
+            traceback=store.write_traceback(traceback.format_exc()),
         )
 
 
-def _reports(assignment: Assignment, store: _Store, worker: str, data: Any) -> Iterator[TrialReport]:
-    """What there is to tell: epochs the driver has not on record, and the end, once."""
+def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -> Iterator[TrialReport]:
+    """Reports the epochs that the driver does not have on record, and the end of the trial once."""
     trainable = load_trainable(assignment.trainable)
     recipe = trainable.Recipe.model_validate_json(assignment.recipe)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
     stored: tuple[Epoch, ...] = ()
-    checkpoint = store.newest()
+    checkpoint = store.load_checkpoint()
     if checkpoint is not None:
         training.load_state_dict(checkpoint.state)
         stored = checkpoint.epochs
     outcome: Outcome | None = None
-    for epoch in chain(stored, _trained(training, stored, store, trainable.METRIC)):
+    for epoch in chain(stored, _train_and_store(training, stored, store, trainable.METRIC)):
         if store.notes:
             yield TrialReport(assignment.number, worker, note="; ".join(store.notes))
             store.notes.clear()
         if epoch.number > assignment.reported:
-            # The end rides on the last epoch's report: one message less for every trial.
+            # The last epoch's report includes the end, which saves one message per trial.
             if epoch.number < assignment.epochs:
                 yield TrialReport(assignment.number, worker, epoch)
             else:
                 outcome = "COMPLETE"
-                yield TrialReport(assignment.number, worker, epoch, outcome, **_made(assignment, training))
+                yield TrialReport(
+                    assignment.number, worker, epoch, outcome, **_identity(assignment, training)
+                )
     if outcome is None:
-        yield TrialReport(assignment.number, worker, outcome="COMPLETE", **_made(assignment, training))
+        yield TrialReport(assignment.number, worker, outcome="COMPLETE", **_identity(assignment, training))
 
 
-def _made(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
-    """By what the training is known again, once it has come to its end."""
+def _identity(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
+    """The fields of a report that identify a completed training."""
     return {
         "recipe_sha256": recipe_sha256(json.loads(assignment.recipe)),
         "weights_sha256": getattr(training, "weights_sha256", None),
@@ -98,95 +96,122 @@ def _made(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
     }
 
 
-def _trained(
-    training: TrainingRun, stored: tuple[Epoch, ...], store: _Store, metric: Metric
+def _train_and_store(
+    training: TrainingRun, stored: tuple[Epoch, ...], store: _TrialStore, metric: Metric
 ) -> Iterator[Epoch]:
-    """The epochs still to train, each stored before it is handed on. Raises NotStored, Superseded, and
-    TypeError where the trainable breaks its contract."""
+    """Trains the remaining epochs and stores each before it is yielded.
+
+    Raises NotStored, Superseded, and TypeError if the trainable does not follow its contract.
+    """
     epochs = list(stored)
     for epoch in training:
         if epoch.number != len(epochs) + 1:
             raise TypeError(
-                f"epochs are numbered from 1 without a gap, but {epoch.number} follows {len(epochs)}"
+                f"Training must number its epochs from 1 without a gap, but yielded epoch {epoch.number} "
+                f"after {len(epochs)}"
             )
         if metric.name not in epoch.metrics:
             raise TypeError(
-                f"an epoch's metrics must hold {metric.name!r} (METRIC), but hold {list(epoch.metrics)}"
+                f"Training must yield epochs with the metric {metric.name!r} (METRIC), but yielded "
+                f"{list(epoch.metrics)}"
             )
         epochs.append(epoch)
-        store.keep(training, epochs)
+        store.save(training, epochs)
         yield epoch
 
 
-class _Store:
-    """Where a trial's state is kept: in its folder, or on remote storage, beside which nothing is written.
-    notes: what there is to tell of it."""
+class _TrialStore:
+    """Stores the state of a trial, in the trial's folder or in remote storage."""
+
+    notes: list[str]
+    """Sentences to record with the trial."""
 
     def __init__(self, assignment: Assignment) -> None:
         self._recipe = assignment.recipe
         self._folder = Path(assignment.folder)
         self._remote = None if assignment.storage is None else RemoteFolder(assignment.storage)
-        self._place: CheckpointLocation = self._remote or self._folder / "checkpoint.safetensors"
-        self._log = EpochLog(self._folder)
+        self._checkpoints: CheckpointLocation = self._remote or self._folder / "checkpoint.safetensors"
+        self._epochs = EpochLog(self._folder)
         self._claim = Claim(self._remote or self._folder, *assignment.claim)
-        self._waited = RemoteFolder.waited
-        self.notes: list[str] = []
+        self._seconds_waited = RemoteFolder.seconds_waited
+        self.notes = []
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Claim the trial, and hold its folder's lock, which a worker that outlives its killed driver by an
-        epoch may hold still; the kernel drops it when that process ends. One that is cut off keeps it for
-        longer, and is not waited for: it finds the claim. Raises NotStored, Superseded."""
-        with _storing(f"nothing can be stored in {self._remote or self._folder}"):
+    def claimed(self) -> Iterator[None]:
+        """Claims the trial and locks its folder.
+
+        A worker whose driver was killed may hold the lock until its epoch ends; the kernel releases it with
+        the process. A worker that lost its driver but lives on is not waited for: it notices the new claim.
+        Raises NotStored, Superseded.
+        """
+        with _as_not_stored(f"cannot write to {self._remote or self._folder}"):
             if self._remote is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-            self._claim.make()
+            self._claim.acquire()
         if self._remote is not None:
             yield
             return
-        with _storing(f"nothing can be stored in {self._folder}"):
+        with _as_not_stored(f"cannot write to {self._folder}"):
             file = (self._folder / "lock").open("w")
         with file:
-            with _storing(f"{self._folder / 'lock'} cannot be locked"):
+            with _as_not_stored(f"cannot lock {self._folder / 'lock'}"):
                 lock_file(file, patience=10.0)
             yield
 
-    def newest(self) -> Checkpoint | None:
-        """The last whole checkpoint. Raises NotStored where remote storage does not answer."""
-        with _storing(f"no checkpoint can be read from {self._place}"):
-            found, faults = latest(self._place, self._recipe)
-        self.notes += faults
-        if found is not None and self._remote is None:
-            with _storing(f"nothing can be stored in {self._folder}"):
-                self._log.restore(found.epochs)
-        return found
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Returns the latest checkpoint, or None if there is none.
 
-    def keep(self, training: TrainingRun, epochs: list[Epoch]) -> None:
-        """Store what the training is after these epochs. Raises NotStored, Superseded."""
+        Raises NotStored if remote storage does not answer.
+        """
+        with _as_not_stored(f"cannot read a checkpoint from {self._checkpoints}"):
+            checkpoint, errors = latest(self._checkpoints, self._recipe)
+        self.notes += errors
+        if checkpoint is not None and self._remote is None:
+            with _as_not_stored(f"cannot write to {self._folder}"):
+                self._epochs.restore(checkpoint.epochs)
+        return checkpoint
+
+    def save(self, training: TrainingRun, epochs: list[Epoch]) -> None:
+        """Stores the training's state after `epochs`. Raises NotStored, Superseded."""
         checkpoint = Checkpoint(training.state_dict(), tuple(epochs), self._recipe)
-        last = epochs[-1].number
-        with _storing(f"epoch {last} cannot be stored in {self._remote or self._folder}"):
+        number = epochs[-1].number
+        with _as_not_stored(f"cannot store epoch {number} in {self._remote or self._folder}"):
             self._claim.check()
-            checkpoint.keep(self._place, self._claim.check)
+            checkpoint.save(self._checkpoints, before_retry=self._claim.check)
             if self._remote is None:
-                self._log.append(epochs[-1])
-        waited, self._waited = RemoteFolder.waited - self._waited, RemoteFolder.waited
+                self._epochs.append(epochs[-1])
+        waited = RemoteFolder.seconds_waited - self._seconds_waited
+        self._seconds_waited = RemoteFolder.seconds_waited
         if waited > 1:
-            self.notes.append(f"its storage did not answer for {waited:.0f} s, until epoch {last} was stored")
+            self.notes.append(f"storage did not answer for {waited:.0f} s, until epoch {number} was stored")
 
-    def explain(self, told: str) -> str | None:
-        """Write down a traceback; None where that was done, else the driver is to do it."""
+    def write_traceback(self, text: str) -> str | None:
+        """Writes a traceback to the trial's folder. Returns it instead if the driver must write it."""
         if self._remote is not None:
-            return told
-        with suppress(OSError):  # the sentence, which the journal keeps, matters more
-            write_atomic(self._folder / "error.txt", told)
+            return text
+        with suppress(OSError):  # the error message is in the journal anyway
+            write_atomic(self._folder / "error.txt", text)
         return None
 
 
+def _lock(file: IO[str], timeout: float = 10.0) -> None:
+    """Locks a file. After `timeout` seconds, goes on without the lock."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
+        else:
+            return
+
+
 @contextmanager
-def _storing(what: str) -> Iterator[None]:
-    """Turn the system's refusal into NotStored."""
+def _as_not_stored(problem: str) -> Iterator[None]:
+    """Raises an OSError as NotStored."""
     try:
         yield
     except OSError as error:
-        raise NotStored(f"{what}: {error.strerror or error}") from error
+        raise NotStored(f"{problem}: {error.strerror or error}") from error

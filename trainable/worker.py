@@ -1,6 +1,6 @@
-"""The function that Ray Tune runs on its workers: one trial, trained and reported epoch by epoch.
+"""The function that Ray Tune runs on its workers: trains one trial and reports each epoch.
 
-The only file here that imports ray.
+The only file in trainable/ that imports ray.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from trainable.trial_runner import run_trial
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """Where the data lies in Ray's object store, and the folder the trainable is imported from. A
-    reference and not the data itself: a user's classes are unpickled once that folder is known."""
+class SharedData:
+    """The data in Ray's object store.
+
+    A reference instead of the data: a user's classes can be unpickled only after `root` is in sys.path.
+    """
 
     data: ObjectRef[Any]
+    """What the trainable's `Source.load` returned."""
     root: str
+    """The folder from which the trainable is imported."""
 
 
-def train_trial(config: dict[str, Any], mapped: Mapped) -> None:
-    """Train the assignment in `config` to its end, or until Ray ends this thread in `tune.report`."""
-    if mapped.root not in sys.path:
-        sys.path.append(mapped.root)
-    with closing(run_trial(Assignment(**config), lambda: ray.get(mapped.data))) as reports:
+def train_trial(config: dict[str, Any], shared: SharedData) -> None:
+    """Trains the assignment in `config` to its end, or until Ray ends this thread in `tune.report`."""
+    if shared.root not in sys.path:
+        sys.path.append(shared.root)
+    with closing(run_trial(Assignment(**config), lambda: ray.get(shared.data))) as reports:
         for report in reports:
             tune.report(report.to_result())

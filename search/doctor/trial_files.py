@@ -86,7 +86,7 @@ def check_checkpoint(run: RunFolder, trial: FrozenTrial, best: bool) -> Iterator
     recipe = trial.user_attrs.get(schema.RECIPE)
     path = run.trial(trial.number).checkpoint
     if isinstance(path, RemoteFolder):
-        path = path.within(_REMOTE_TIMEOUT)
+        path = path.with_timeout(_REMOTE_TIMEOUT)
     checkpoint, faults = latest(path, None if recipe is None else json.dumps(recipe))
     stored, reported = len(checkpoint.epochs) if checkpoint else 0, len(trial.intermediate_values)
     why = "; ".join(faults) or f"{path} {'has too few epochs' if checkpoint else 'is missing'}"

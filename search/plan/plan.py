@@ -24,7 +24,7 @@ from search.plan.space import Space
 from search.plan.table import Table
 from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
 from trainable.errors import InputError
-from trainable.storage.remote import fault_of
+from trainable.storage.remote import url_error
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def _folder_name(name: str) -> str:
 
 
 def _storage(url: str | None) -> str | None:
-    if url is not None and (rule := fault_of(url)) is not None:
+    if url is not None and (rule := url_error(url)) is not None:
         # A URL with an @ may contain a password.
         raise ValueError(f"{rule}, but got {shown(url)}" if "@" not in url else rule)
     return url

@@ -61,7 +61,7 @@ class TrialFolder:
         """Remove the checkpoint of a trial that will not go on. Raises OSError if remote storage does not
         answer within seconds."""
         checkpoint = self.checkpoint
-        remove(checkpoint.within(5.0) if isinstance(checkpoint, RemoteFolder) else checkpoint)
+        remove(checkpoint.with_timeout(5.0) if isinstance(checkpoint, RemoteFolder) else checkpoint)
 
 
 @dataclass(frozen=True)

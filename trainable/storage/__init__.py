@@ -1,1 +1,1 @@
-"""Where a training's state is stored: atomic file writes, checkpoints, object storage, claims."""
+"""Storage of a training's state: atomic file writes, checkpoints, epoch logs, object storage, claims."""

@@ -1,4 +1,4 @@
-"""A training's state on disk: one safetensors file, whole or absent, with the one before it kept."""
+"""Checkpoints: a training's state in a safetensors file, written atomically. The previous one is kept."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
 
 CheckpointLocation = Path | RemoteFolder
-"""Where a training's checkpoints lie: a file, beside which the one before it lies, or a folder of them."""
+"""Where a training's checkpoints are stored: a file, with the previous one next to it, or a remote folder."""
 _SLOTS = ("checkpoint.0.safetensors", "checkpoint.1.safetensors")
 
 
 class DamagedCheckpoint(ValueError):
-    """The file is not a whole checkpoint; says which and how that was seen."""
+    """A file is not a complete checkpoint."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stands: its state, the epochs that led there, and whose it is: the recipe,
-    as JSON."""
+    """The state of a training after its last epoch."""
 
     state: TrainingState
+    """What `state_dict` of the training returned."""
     epochs: tuple[Epoch, ...]
+    """All epochs so far."""
     recipe: str = ""
+    """The recipe as JSON."""
 
     def to_bytes(self) -> bytes:
-        """As the file holds it."""
+        """Returns the content of the file."""
         arrays = {name: np.asarray(value) for name, value in self.state.items() if _is_array(value)}
         plain = {name: value for name, value in self.state.items() if not _is_array(value)}
         metadata = {
@@ -53,38 +55,42 @@ class Checkpoint:
         return content
 
     def write(self, path: Path) -> None:
-        """Replace the file at `path`, keeping the one it replaces as `previous(path)`.
+        """Writes the file at `path`. Keeps the file that was there as `previous(path)`.
 
-        Raises OSError (full disk) and then leaves a checkpoint behind if there was one.
+        Raises OSError (full disk). A checkpoint that was there is still there then.
         """
         content = self.to_bytes()
         if path.exists():
             path.replace(previous(path))
         write_atomic(path, content)
 
-    def keep(self, place: CheckpointLocation, again: Callable[[], None] | None = None) -> None:
-        """Write it to where a trial's checkpoints lie, keeping the one before. again: called before each
-        further try, where a store did not answer. Raises OSError, and what `again` raises."""
-        if isinstance(place, RemoteFolder):
-            # Nothing is renamed there, so the one before lies under the other name.
-            place.write(_SLOTS[len(self.epochs) % 2], self.to_bytes(), again)
+    def save(self, location: CheckpointLocation, before_retry: Callable[[], None] | None = None) -> None:
+        """Stores the checkpoint and keeps the previous one.
+
+        before_retry: called before each retry if remote storage does not answer. Raises OSError, and what
+        `before_retry` raises.
+        """
+        if isinstance(location, RemoteFolder):
+            # Object storage cannot rename, so the two latest checkpoints alternate between two names.
+            location.write(_SLOTS[len(self.epochs) % 2], self.to_bytes(), before_retry)
         else:
-            self.write(place)
+            self.write(location)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """The checkpoint in the file. Raises DamagedCheckpoint, or FileNotFoundError."""
+        """Returns the checkpoint in a file. Raises DamagedCheckpoint, FileNotFoundError."""
         try:
             with safe_open(path, framework="numpy") as file:
                 return cls._of(file, str(path))
         except (SafetensorError, OSError) as error:
             if not path.exists():
                 raise FileNotFoundError(path) from error
-            raise DamagedCheckpoint(f"{path} is not a whole checkpoint ({error})") from error
+            raise DamagedCheckpoint(f"{path} is not a complete checkpoint ({error})") from error
 
     @classmethod
     def parse(cls, content: bytes, name: str) -> Checkpoint:
-        """The checkpoint that `to_bytes` made. name: what a fault calls it. Raises DamagedCheckpoint."""
+        """Returns the checkpoint that `to_bytes` encoded, called `name` in errors. Raises
+        DamagedCheckpoint."""
         with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
             file.write(content)
             file.flush()
@@ -99,61 +105,63 @@ class Checkpoint:
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         stored = metadata.pop("sha256", "")
         if _digest(arrays, metadata) != stored:
-            raise DamagedCheckpoint(f"{name} is damaged: its content does not have the SHA-256 stored in it")
+            raise DamagedCheckpoint(f"{name} is damaged: its content does not match the SHA-256 stored in it")
         epochs = tuple(Epoch.from_json(epoch) for epoch in json.loads(metadata["epochs"]))
         return cls({**arrays, **json.loads(metadata["state"])}, epochs, metadata["recipe"])
 
 
 def previous(path: Path) -> Path:
-    """Where the checkpoint before the one at `path` lies."""
+    """Returns the path of the checkpoint before the one at `path`."""
     return path.with_stem(f"{path.stem}.previous")
 
 
-def latest(place: CheckpointLocation, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint of a training, or None; and a sentence for each that was passed
-    over: damaged, or of another recipe than the one given (JSON; any, when None). Raises OSError where
-    remote storage does not answer."""
-    faults: list[str] = []
-    whole: list[Checkpoint] = []
-    for name, read in _candidates(place):
+def latest(location: CheckpointLocation, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
+    """Returns the latest valid checkpoint, or None, and a message for each one that was skipped.
+
+    recipe: JSON; checkpoints of another recipe are skipped. None to accept any. Raises OSError if remote
+    storage does not answer.
+    """
+    errors: list[str] = []
+    valid: list[Checkpoint] = []
+    for name, read in _candidates(location):
         try:
-            found = read()
+            checkpoint = read()
         except FileNotFoundError:
             continue
         except DamagedCheckpoint as error:
-            faults.append(str(error))
+            errors.append(str(error))
             continue
-        if recipe is not None and json.loads(found.recipe or "null") != json.loads(recipe):
-            faults.append(f"{name} is of another recipe")
-        elif isinstance(place, Path):
-            return found, faults
+        if recipe is not None and json.loads(checkpoint.recipe or "null") != json.loads(recipe):
+            errors.append(f"{name} is a checkpoint of another recipe")
+        elif isinstance(location, Path):
+            return checkpoint, errors
         else:
-            whole.append(found)
-    return max(whole, key=lambda each: len(each.epochs), default=None), faults
+            valid.append(checkpoint)
+    return max(valid, key=lambda checkpoint: len(checkpoint.epochs), default=None), errors
 
 
-def _candidates(place: CheckpointLocation) -> Iterator[tuple[str, Callable[[], Checkpoint]]]:
-    """What may be a training's checkpoint: its name, and how it is read. Of a local one the newest first."""
-    if isinstance(place, RemoteFolder):
+def _candidates(location: CheckpointLocation) -> Iterator[tuple[str, Callable[[], Checkpoint]]]:
+    """The name of each possible checkpoint, and a function that reads it. Local ones: latest first."""
+    if isinstance(location, RemoteFolder):
         for slot in _SLOTS:
-            name = f"{slot} in {place}"
-            yield name, partial(_fetched, place, slot, name)
+            name = f"{slot} in {location}"
+            yield name, partial(_download, location, slot, name)
     else:
-        for path in (place, previous(place)):
+        for path in (location, previous(location)):
             yield str(path), partial(Checkpoint.read, path)
 
 
-def _fetched(place: RemoteFolder, slot: str, name: str) -> Checkpoint:
-    return Checkpoint.parse(place.read(slot), name)
+def _download(folder: RemoteFolder, slot: str, name: str) -> Checkpoint:
+    return Checkpoint.parse(folder.read(slot), name)
 
 
-def remove(place: CheckpointLocation) -> None:
-    """Remove all checkpoints of a training."""
-    if isinstance(place, RemoteFolder):
+def remove(location: CheckpointLocation) -> None:
+    """Removes all checkpoints of a training."""
+    if isinstance(location, RemoteFolder):
         for slot in _SLOTS:
-            place.remove(slot)
+            location.remove(slot)
     else:
-        for path in (place, previous(place)):
+        for path in (location, previous(location)):
             path.unlink(missing_ok=True)
 
 

@@ -1,6 +1,7 @@
-"""Whose a trial is: the worker that was sent last, whatever became of those before.
+"""A worker's claim to a trial, so that only the worker that was sent last stores anything.
 
-A worker that was cut off goes on until it finds out. It looks before it stores anything.
+A worker that has lost its driver keeps training until it notices that another worker has claimed the trial.
+It checks before every write.
 """
 
 from __future__ import annotations
@@ -16,24 +17,29 @@ _NAME = "claim.json"
 
 
 class Superseded(RuntimeError):
-    """Another worker was sent for the trial since."""
+    """Another worker has claimed the trial."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """On the trial in `folder`. driver: a random number of the process that searches. worker: which one of
-    those that it sent for this trial, later ones larger. Of two processes the one that claims last has it:
-    a run has one owner, and another one searches a copy."""
+    """A worker's claim to the trial in a folder.
+
+    Between the workers of one driver, the one that was sent last owns the trial. Between two drivers, the
+    last to claim it does: a run has one owner, so the other driver searches a copy of the run.
+    """
 
     folder: Path | RemoteFolder
+    """The folder of the trial's checkpoints."""
     driver: int
+    """A random number that identifies the driver."""
     worker: int
+    """Number of this worker among those that the driver sent for the trial."""
 
-    def make(self) -> None:
-        """Take the trial from every worker before. Raises Superseded, and OSError."""
-        held = self._held()
-        if held is not None and held[0] == self.driver and held[1] > self.worker:
-            raise self._lost()
+    def acquire(self) -> None:
+        """Takes the trial from all earlier workers. Raises Superseded, and OSError."""
+        owner = self._owner()
+        if owner is not None and owner[0] == self.driver and owner[1] > self.worker:
+            raise self._superseded()
         content = json.dumps([self.driver, self.worker]).encode()
         if isinstance(self.folder, RemoteFolder):
             self.folder.write(_NAME, content)
@@ -41,14 +47,15 @@ class Claim:
             write_atomic(self.folder / _NAME, content)
 
     def check(self) -> None:
-        """Raise Superseded unless the trial is this worker's, and OSError."""
-        held = self._held()
-        if held is None:
-            self.make()
-        elif held != (self.driver, self.worker):
-            raise self._lost()
+        """Raises Superseded if another worker has claimed the trial, and OSError."""
+        owner = self._owner()
+        if owner is None:
+            self.acquire()
+        elif owner != (self.driver, self.worker):
+            raise self._superseded()
 
-    def _held(self) -> tuple[int, int] | None:
+    def _owner(self) -> tuple[int, int] | None:
+        """Returns the driver and the worker of the stored claim, or None if there is none."""
         try:
             if isinstance(self.folder, RemoteFolder):
                 content = self.folder.read(_NAME)
@@ -59,8 +66,8 @@ class Claim:
         driver, worker = json.loads(content)
         return driver, worker
 
-    def _lost(self) -> Superseded:
+    def _superseded(self) -> Superseded:
         return Superseded(
-            f"the trial in {self.folder} is another worker's now: where this search sent no other one, a "
-            f"copy of the run is searched elsewhere; go on with that one"
+            f"another worker has claimed the trial in {self.folder}; if this search did not send it, a copy "
+            f"of the run is being searched elsewhere: continue with that copy"
         )

@@ -1,4 +1,4 @@
-"""Writing a file, or a folder, so that, if it exists, it is complete."""
+"""Atomic writes of files and folders (temporary file, fsync, rename)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is either as it was or complete, whatever dies meanwhile.
+    """Writes a file atomically: after a crash it has either its old or its new content.
 
-    Raises OSError (full disk, read-only folder), which names the file, and then leaves the old one as it was.
+    Raises OSError (full disk, read-only folder), which names the file and leaves it as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     data = content.encode() if isinstance(content, str) else content
@@ -25,39 +25,39 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         if error.errno is not None and error.filename is None:
-            error.filename = str(path)  # a full disk does not say where
+            error.filename = str(path)  # a full disk does not name the file
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Put a folder with these files (path inside it -> content) at `path`, in place of the one that is
-    there: at every moment there is the old one, the new one or none, and never a part of one.
+    """Replaces a folder. At every moment `path` is the old folder, the new one or absent.
 
-    Raises OSError (full disk, read-only folder) and then leaves the old folder as it was.
+    files: content by path in the folder. Raises OSError (full disk, read-only folder), which leaves the old
+    folder as it was.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    new = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
-        beside.mkdir()
+        new.mkdir()
         for name, content in files.items():
-            (beside / name).parent.mkdir(parents=True, exist_ok=True)
-            (beside / name).write_bytes(content)
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(content)
         if path.exists():
             path.rename(old)
         try:
-            beside.rename(path)
+            new.rename(path)
         except OSError:
             if old.exists():
                 old.rename(path)
             raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         if path.exists():
             shutil.rmtree(old, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_atomic` of a JSON document that a person can read; NaN is refused."""
+    """Writes a JSON file atomically, indented. Raises ValueError for NaN."""
     write_atomic(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -13,43 +13,44 @@ from trainable.errors import BenchsweepError
 from trainable.storage.durable import write_atomic
 
 _TAIL = 65536
-"""Bytes at the end of the file in which its last line is looked for."""
+"""Bytes at the end of the file that are searched for the last line."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochLog:
-    """The epochs that one trial has trained. It has one writer at a time and any number of readers."""
+    """The epochs that one trial has trained. Allows one writer at a time and any number of readers."""
 
     folder: Path
     """The trial's folder."""
 
     @property
     def path(self) -> Path:
-        """The file, whether or not it exists."""
+        """Path of the file, which may not exist."""
         return self.folder / "epochs.jsonl"
 
     def append(self, epoch: Epoch) -> None:
-        """Store an epoch after those before it, in place of any with its number or a later one.
+        """Stores an epoch. Replaces the epochs with the same or a higher number.
 
         Raises OSError, which names the file.
         """
         line = _line(epoch)
         if self._last_number() != epoch.number - 1:
-            # The folder is new, the epoch is trained again, or the last write was cut short. Never truncated
-            # in place, since a reader could then see the beginning of one line and the end of another.
+            # The file is new, the epoch was trained again, or the last write was cut short. Truncating the
+            # file in place would let a reader see the beginning of one line and the end of another.
             lines = _lines(self.path.read_text(errors="replace")) if self.path.exists() else []
             write_atomic(self.path, "".join(f"{kept}\n" for kept in lines[: epoch.number - 1]) + line)
             return
         try:
-            with self.path.open("ab", buffering=0) as file:
-                file.write(line.encode())
+            with self.path.open("a") as file:
+                file.write(line)
+                file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            error.filename = error.filename or str(self.path)  # a full disk does not say where
+            error.filename = error.filename or str(self.path)  # a full disk does not name the file
             raise
 
     def restore(self, epochs: Sequence[Epoch]) -> None:
-        """Make the log begin with `epochs`, those of the checkpoint from which the trial is resumed.
+        """Makes the log begin with the epochs of the checkpoint from which the trial is resumed.
 
         Raises OSError, which names the file.
         """
@@ -61,7 +62,7 @@ class EpochLog:
             write_atomic(self.path, "".join(map(_line, epochs)))
 
     def read(self) -> tuple[Epoch, ...]:
-        """Returns the epochs, in order. A last line that is cut short does not count.
+        """Returns the epochs in order. A last line that was cut short is ignored.
 
         Raises FileNotFoundError, and ValueError if another line is not an epoch.
         """
@@ -74,7 +75,7 @@ class EpochLog:
         return tuple(epochs)
 
     def _last_number(self) -> int | None:
-        """The number of the last epoch; None if there is no complete last line to tell."""
+        """Returns the number of the last epoch, or None if there is no complete last line."""
         try:
             with self.path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
@@ -91,7 +92,7 @@ def _line(epoch: Epoch) -> str:
 
 
 def _lines(content: str) -> list[str]:
-    """The lines, without a last one that is cut short: it has no line break, and is not JSON."""
+    """Returns the lines, without a last one that was cut short: it has no line break and is not JSON."""
     lines = content.splitlines()
     if lines and not content.endswith("\n"):
         try:

@@ -24,7 +24,7 @@ from search.engine.ray_tune.deaths import worker_death
 from search.engine.ray_tune.reuse import Controller
 from trainable.assignment import TrialReport
 from trainable.contract import import_root
-from trainable.worker import Mapped, train_trial
+from trainable.worker import SharedData, train_trial
 
 
 def tuner(driver: Driver, data: Any, connection: Connection, alone: bool) -> tune.Tuner:
@@ -37,9 +37,9 @@ def tuner(driver: Driver, data: Any, connection: Connection, alone: bool) -> tun
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
     tune.tune.TuneController = Controller  # for which Ray has no setting
     study = driver.study
-    mapped = Mapped(ray.put(data), import_root(study.plan.trainable))
+    shared = SharedData(ray.put(data), import_root(study.plan.trainable))
     return tune.Tuner(
-        tune.with_parameters(train_trial, mapped=mapped),
+        tune.with_parameters(train_trial, shared=shared),
         tune_config=tune.TuneConfig(
             search_alg=_Searcher(driver),
             scheduler=_Scheduler(driver, None if alone else connection),

@@ -331,7 +331,7 @@ def test_a_disk_that_fills_up_stops_the_search_with_a_sentence_and_room_lets_it_
         for event in search_:
             if ballast is None and isinstance(event, EpochReported) and event.epoch.number == 3:
                 ballast = _fill(small_disk)
-    assert ("cannot be stored in" in str(raised.value)) is (full == "under the checkpoints")
+    assert ("cannot store epoch" in str(raised.value)) is (full == "under the checkpoints")
     assert ballast is not None
     whole = survey(run.journal)
     assert whole.size == whole.whole

@@ -1,4 +1,4 @@
-"""A checkpoint is whole, or it is not taken for one."""
+"""A checkpoint is complete, or it is not accepted as one."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60)
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_one_flipped_bit_anywhere_is_seen(
-    place: float, bit: int, tmp_path_factory: pytest.TempPathFactory
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_one_flipped_bit_anywhere_is_detected(
+    position: float, bit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("flip") / "checkpoint.safetensors"
     Checkpoint(STATE, EPOCHS).write(path)
     content = bytearray(path.read_bytes())
-    content[int(place * len(content))] ^= 1 << bit
+    content[int(position * len(content))] ^= 1 << bit
     path.write_bytes(content)
     try:
         found = Checkpoint.read(path)
@@ -46,29 +46,29 @@ def test_one_flipped_bit_anywhere_is_seen(
     np.testing.assert_array_equal(found.state["weights"], STATE["weights"])
 
 
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_named(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_skipped_for_the_previous_one_and_named(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     Checkpoint({"epoch": 1}, EPOCHS[:1]).write(path)
     Checkpoint({"epoch": 2}, EPOCHS).write(path)
     path.write_bytes(path.read_bytes()[:-3])
-    found, faults = latest(path)
+    found, errors = latest(path)
     assert found is not None
     assert found.state["epoch"] == 1
-    assert len(faults) == 1
-    assert str(path) in faults[0]
+    assert len(errors) == 1
+    assert str(path) in errors[0]
 
 
-def test_no_checkpoint_is_no_fault(tmp_path: Path) -> None:
+def test_no_checkpoint_is_not_an_error(tmp_path: Path) -> None:
     assert latest(tmp_path / "checkpoint.safetensors") == (None, [])
 
 
-def test_both_damaged_leaves_none_and_two_sentences(tmp_path: Path) -> None:
+def test_two_damaged_checkpoints_give_none_and_two_errors(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(b"")
     previous(path).write_bytes(b"nonsense")
-    found, faults = latest(path)
+    found, errors = latest(path)
     assert found is None
-    assert len(faults) == 2
+    assert len(errors) == 2
 
 
 def test_a_value_that_is_not_finite_never_becomes_an_epoch() -> None:

@@ -1,4 +1,4 @@
-"""A file that exists is complete."""
+"""A file or folder has its old or its new content, never a part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
-    """/dev/full takes nothing: the temporary file is a link to it."""
+    """The temporary file is a link to /dev/full, which accepts no bytes."""
     path = tmp_path / "file"
     write_atomic(path, "old")
     (tmp_path / f".file.{os.getpid()}.tmp").symlink_to("/dev/full")
@@ -34,7 +34,7 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     write_folder(path, {"a/old": b"old", "b": b"old"})
     write_folder(path, {"a/new": b"new"})
-    assert [each.relative_to(path) for each in path.rglob("*") if each.is_file()] == [Path("a", "new")]
+    assert [file.relative_to(path) for file in path.rglob("*") if file.is_file()] == [Path("a", "new")]
     assert list(tmp_path.iterdir()) == [path]
 
 
