@@ -67,8 +67,8 @@ def scores(
         "class_names": list(evaluation.class_names),
         "class_accuracy": None if classes is None else classes.tolist(),
         "confusion": None if evaluation.confusion is None else evaluation.confusion.tolist(),
-        "calibration": calibration and calibration.told(),
-        "mistakes": mistakes and [each.told(evaluation.class_names) for each in mistakes],
+        "calibration": calibration and calibration.summary(),
+        "mistakes": mistakes and [each.summary(evaluation.class_names) for each in mistakes],
         "notes": notes,
     }
 

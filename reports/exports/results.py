@@ -152,8 +152,8 @@ def _winner(winner: Winner | None) -> dict[str, Any] | None:
         "recipe": dict(winner.recipe),
         "model_seed": winner.model.seed,
         "parameters": winner.parameters,
-        "mistakes": mistakes and [each.told(evaluation.class_names) for each in mistakes],
-        "calibration": calibration and calibration.told(),
+        "mistakes": mistakes and [each.summary(evaluation.class_names) for each in mistakes],
+        "calibration": calibration and calibration.summary(),
     }
 
 

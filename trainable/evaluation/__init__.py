@@ -1,4 +1,4 @@
-"""How good a trained model is on a split: figures, classes, calibration, worst mistakes."""
+"""The evaluation of a trained model on a split: metrics, confusion, calibration, worst mistakes."""
 
 from trainable.evaluation.evaluation import Evaluation, classification
 

@@ -1,4 +1,4 @@
-"""What a trained model does on a split it has not seen. Read without torch."""
+"""The evaluation of a trained model on a split that it was not trained on. Does not import torch."""
 
 from __future__ import annotations
 
@@ -16,32 +16,30 @@ from trainable.evaluation.mistakes import Mistake, worst_mistakes
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one model on one split.
-
-    metrics: name -> value; ours are "accuracy" (share in 0..1) and "loss" (nats, mean).
-    count: how many examples the split holds.
-    confusion: int64 [classes, classes], rows the true class, columns the predicted one;
-        None where the task has no classes.
-    correct: bool [count], one per example in the split's order; None where right and wrong
-        mean nothing. Stored at 1 bit an example, it is what paired tests need.
-    class_names: the classes' labels, in the order of `confusion`.
-    mistakes: the worst ones, the surest first; () where it made none, None where they are not kept or
-        the task has no images.
-    calibration: how often it is right for how sure it is; None where it gives no probabilities.
-    """
+    """The metrics of one model on one split, and what the report shows of its predictions."""
 
     metrics: Mapping[str, float]
+    """Values by name. The built-in trainable has "accuracy" (0..1) and "loss" (mean, in nats)."""
     count: int
+    """Number of examples in the split."""
     confusion: NDArray[np.int64] | None = None
+    """int64 [classes, classes], with true classes as rows and predicted classes as columns; None if the task
+    has no classes."""
     correct: NDArray[np.bool_] | None = None
+    """bool [count]: whether each example was predicted correctly, in the order of the split; None if the task
+    has no correct answers. Paired tests need it. Stored as 1 bit per example."""
     class_names: Sequence[str] = field(default=())
+    """Names of the classes, in the order of `confusion`."""
     mistakes: tuple[Mistake, ...] | None = None
+    """The worst mistakes, highest confidence first; None if they are not stored or the inputs are not
+    images."""
     calibration: Calibration | None = None
+    """Predictions by confidence; None if the model predicts no probabilities."""
 
     @property
     def class_accuracy(self) -> NDArray[np.float64] | None:
-        """Share of each true class that was predicted right, float [classes]; NaN for a class
-        without examples; None where the task has no classes."""
+        """Accuracy on the examples of each class, float [classes]; NaN for a class without examples. None if
+        the task has no classes."""
         if self.confusion is None:
             return None
         totals = self.confusion.sum(axis=1).astype(np.float64)
@@ -50,8 +48,8 @@ class Evaluation:
         return np.divide(right, totals, out=shares, where=totals > 0)  # type: ignore[no-any-return]
 
     def to_json(self) -> dict[str, object]:
-        """Plain values: confusion as lists, correctness as base64 of its packed bits, images as base64
-        of PNG files."""
+        """Returns plain values: `confusion` as lists, `correct` as base64 of packed bits, images as base64 of
+        PNG files."""
         bits = None if self.correct is None else np.packbits(self.correct).tobytes()
         return {
             "metrics": dict(self.metrics),
@@ -59,13 +57,13 @@ class Evaluation:
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "correct": None if bits is None else base64.b64encode(bits).decode(),
             "class_names": list(self.class_names),
-            "mistakes": None if self.mistakes is None else [each.to_json() for each in self.mistakes],
+            "mistakes": None if self.mistakes is None else [mistake.to_json() for mistake in self.mistakes],
             "calibration": None if self.calibration is None else self.calibration.to_json(),
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Evaluation:
-        """The evaluation that `to_json` stored, an earlier version's too."""
+        """Returns the evaluation that `to_json` stored, in this or an earlier version."""
         count = int(stored["count"])
         bits, confusion = stored["correct"], stored["confusion"]
         mistakes, calibration = stored.get("mistakes"), stored.get("calibration")
@@ -79,7 +77,7 @@ class Evaluation:
             confusion=None if confusion is None else np.asarray(confusion, dtype=np.int64),
             correct=correct,
             class_names=tuple(stored["class_names"]),
-            mistakes=None if mistakes is None else tuple(Mistake.from_json(each) for each in mistakes),
+            mistakes=None if mistakes is None else tuple(map(Mistake.from_json, mistakes)),
             calibration=None if calibration is None else Calibration.from_json(calibration),
         )
 
@@ -91,18 +89,18 @@ def classification(
     images: NDArray[np.uint8] | None = None,
     **metrics: float,
 ) -> Evaluation:
-    """The evaluation of a classifier, from what it says of a split: accuracy, and `metrics` beside it,
-    confusion, correctness, calibration and, where there are images, its worst mistakes.
+    """Returns the evaluation of a classifier: accuracy and any other `metrics`, confusion, correctness,
+    calibration and, if images are given, the worst mistakes.
 
-    probabilities: [N, classes], N >= 1; the likeliest class is the predicted one, the earlier of equal
-    ones. labels: [N], the true classes, as indices of class_names. images: uint8 [N, height, width].
-    Raises ValueError for images of another shape or type.
+    probabilities: [N, classes], N >= 1. The predicted class is the most probable one, the first of them in a
+    tie. labels: the true classes as indices of class_names, [N]. images: uint8 [N, height, width]. Raises
+    ValueError for images of another shape or type.
     """
     predicted = probabilities.argmax(axis=1)
     correct = predicted == labels
     confusion = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
     np.add.at(confusion, (labels, predicted), 1)
-    # Of a model whose weights overflow nothing of the kind can be said, nor stored.
+    # If the weights have overflowed, the probabilities are NaN, which have no order and cannot be stored.
     finite = bool(np.isfinite(probabilities).all())
     return Evaluation(
         metrics={"accuracy": float(correct.mean()), **metrics},

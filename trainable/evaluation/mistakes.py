@@ -1,4 +1,4 @@
-"""A model's worst mistakes: what it was surest of and wrong. Read without torch."""
+"""A model's worst mistakes: wrong predictions with the highest confidence. Does not import torch."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT = 24
-"""Mistakes of a model that are kept: what one looks through at a glance."""
+"""Maximum number of mistakes that are stored per model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """An example that was taken for another class.
-
-    index: among the split's examples, from 0. true, predicted: classes, as indices of the evaluation's
-    class_names. probability: of the predicted class, 0..1, as the model gave it; true_probability: of the
-    true one. png: the image as the model saw it, a greyscale PNG file.
-    """
+    """An example whose class was predicted wrong."""
 
     index: int
+    """Index of the example in the split, from 0."""
     true: int
+    """True class, as an index of the evaluation's class_names."""
     predicted: int
+    """Predicted class, as an index of the evaluation's class_names."""
     probability: float
+    """Predicted probability of the predicted class, 0..1."""
     true_probability: float
+    """Predicted probability of the true class, 0..1."""
     png: bytes
+    """The image as the model saw it: a greyscale PNG file."""
 
     @property
     def image(self) -> NDArray[np.uint8]:
-        """The image, uint8 [height, width]. Raises OSError where `png` is no whole PNG file."""
-        from PIL import Image  # here, since records are read by commands that show no image
+        """The image, uint8 [height, width]. Raises OSError if `png` is not a complete PNG file."""
+        from PIL import Image  # most commands read records without showing an image
 
         with Image.open(io.BytesIO(self.png), formats=["PNG"]) as picture:
             return np.asarray(picture.convert("L"))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the PNG as base64."""
-        named = {name: getattr(self, name) for name in self.__slots__}
-        return {**named, "png": base64.b64encode(self.png).decode()}
+        """Returns plain values, with the PNG file as base64."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {**values, "png": base64.b64encode(self.png).decode()}
 
-    def told(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Plain values for whoever reads no pixels: classes by name, by index where they have none."""
+    def summary(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Returns plain values without the image. Classes are names, or indices if they have no names."""
         return {
             "index": self.index,
             "true": _name(self.true, class_names),
@@ -56,7 +57,7 @@ class Mistake:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The mistake that `to_json` stored. Raises ValueError where its PNG is no base64."""
+        """Returns the mistake that `to_json` stored. Raises ValueError if its PNG is not valid base64."""
         return cls(**{**stored, "png": base64.b64decode(stored["png"], validate=True)})
 
 
@@ -66,11 +67,11 @@ def worst_mistakes(
     images: NDArray[np.uint8],
     most: int = KEPT,
 ) -> tuple[Mistake, ...]:
-    """The mistakes with the highest probability of the wrong class, that one first; of equal ones the
-    earlier example. At most `most` of them.
+    """Returns at most `most` mistakes, those with the highest probability of the wrong class first. Ties are
+    in the order of the examples.
 
-    probabilities: [N, classes]. labels: [N], the true classes. images: uint8 [N, height, width].
-    Raises ValueError for images of another shape or type.
+    probabilities: [N, classes]. labels: the true classes, [N]. images: uint8 [N, height, width]. Raises
+    ValueError for images of another shape or type.
     """
     if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(labels):
         raise ValueError(
@@ -93,12 +94,12 @@ def worst_mistakes(
     )
 
 
-def _name(place: int, class_names: Sequence[str]) -> str:
-    return str(class_names[place]) if place < len(class_names) else str(place)
+def _name(label: int, class_names: Sequence[str]) -> str:
+    return str(class_names[label]) if label < len(class_names) else str(label)
 
 
 def to_png(image: NDArray[np.uint8]) -> bytes:
-    """A greyscale PNG file of uint8 [height, width]: the same bytes each time."""
+    """Returns a greyscale PNG file of an image, uint8 [height, width]. Always the same bytes."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What an evaluation tells beyond its figures: mistakes with their images, and calibration."""
+"""Evaluations: metrics, the worst mistakes with their images, and calibration."""
 
 from __future__ import annotations
 
@@ -41,57 +41,58 @@ def splits(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 def test_an_evaluation_is_read_as_it_was_written(split: tuple[Any, Any, Any]) -> None:
     probabilities, labels, images = split
     names = tuple(f"class {k}" for k in range(probabilities.shape[1]))
-    made = classification(probabilities, labels, names, images, loss=0.5)
-    read = Evaluation.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False)))
-    assert read.to_json() == made.to_json()
-    assert read.mistakes == made.mistakes
-    assert read.calibration == made.calibration
-    assert made.mistakes is not None
-    assert [each.image.tolist() for each in read.mistakes or ()] == [
-        images[each.index].tolist() for each in made.mistakes
+    evaluation = classification(probabilities, labels, names, images, loss=0.5)
+    read = Evaluation.from_json(json.loads(json.dumps(evaluation.to_json(), allow_nan=False)))
+    assert read.to_json() == evaluation.to_json()
+    assert read.mistakes == evaluation.mistakes
+    assert read.calibration == evaluation.calibration
+    assert evaluation.mistakes is not None
+    assert [mistake.image.tolist() for mistake in read.mistakes or ()] == [
+        images[mistake.index].tolist() for mistake in evaluation.mistakes
     ]
 
 
 @given(splits(), st.integers(0, 30))
-def test_the_worst_mistakes_are_wrong_and_none_that_is_left_out_is_surer(
+def test_the_worst_mistakes_are_those_with_the_highest_confidence(
     split: tuple[Any, Any, Any], most: int
 ) -> None:
     probabilities, labels, images = split
-    found = worst_mistakes(probabilities, labels, images, most)
+    mistakes = worst_mistakes(probabilities, labels, images, most)
     wrong = [k for k in range(len(labels)) if probabilities[k].argmax() != labels[k]]
-    assert len(found) == min(most, len(wrong))
+    assert len(mistakes) == min(most, len(wrong))
     order = sorted(wrong, key=lambda k: (-probabilities[k].max(), k))
-    assert [each.index for each in found] == order[:most]
-    for each in found:
-        assert (each.true, each.predicted) == (labels[each.index], probabilities[each.index].argmax())
-        assert each.probability == probabilities[each.index].max()
-        assert each.true_probability == probabilities[each.index, each.true] <= each.probability
+    assert [mistake.index for mistake in mistakes] == order[:most]
+    for mistake in mistakes:
+        row = probabilities[mistake.index]
+        assert (mistake.true, mistake.predicted) == (labels[mistake.index], row.argmax())
+        assert mistake.probability == row.max()
+        assert mistake.true_probability == row[mistake.true] <= mistake.probability
 
 
 @given(st.lists(st.tuples(SHARES, st.booleans()), min_size=1), st.integers(1, 20))
 def test_calibration_counts_every_example_in_the_bin_of_its_confidence(
-    told: list[tuple[float, bool]], bins: int
+    predictions: list[tuple[float, bool]], bins: int
 ) -> None:
-    confidence, correct = (np.array(each) for each in zip(*told, strict=True))
-    found = calibration_of(confidence, correct.astype(bool), bins)
-    assert sum(found.counts) == len(told)
-    assert sum(found.correct) == correct.sum()
-    assert found.mean_confidence == pytest.approx(confidence.mean(), abs=1e-12)
+    confidence, correct = (np.array(values) for values in zip(*predictions, strict=True))
+    calibration = calibration_of(confidence, correct.astype(bool), bins)
+    assert sum(calibration.counts) == len(predictions)
+    assert sum(calibration.correct) == correct.sum()
+    assert calibration.mean_confidence == pytest.approx(confidence.mean(), abs=1e-12)
     gap = 0.0
     for place in range(bins):
-        if found.counts[place]:
-            assert place / bins - 1e-9 <= found.confidence[place] <= (place + 1) / bins + 1e-9
-            gap += abs(found.correct[place] - found.counts[place] * found.confidence[place])
-    assert found.error == pytest.approx(gap / len(told), abs=1e-12)
-    assert abs(found.mean_confidence - correct.mean()) <= found.error + 1e-12
+        if calibration.counts[place]:
+            assert place / bins - 1e-9 <= calibration.confidence[place] <= (place + 1) / bins + 1e-9
+            gap += abs(calibration.correct[place] - calibration.counts[place] * calibration.confidence[place])
+    assert calibration.error == pytest.approx(gap / len(predictions), abs=1e-12)
+    assert abs(calibration.mean_confidence - correct.mean()) <= calibration.error + 1e-12
 
 
-def test_a_bin_holds_its_upper_bound_and_the_first_one_0_too() -> None:
+def test_a_bin_includes_its_upper_bound_and_the_first_one_includes_0() -> None:
     confidence = np.array([0.0, 0.25, 0.26, 0.5, 0.75, 1.0])
     assert calibration_of(confidence, np.ones(6, dtype=bool), 4).counts == (2, 2, 1, 1)
 
 
-def test_who_is_right_as_often_as_sure_has_no_calibration_error_and_who_is_not_has_the_gap() -> None:
+def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     confidence = np.full(100, 0.75)
     assert calibration_of(confidence, np.arange(100) < 75).error == pytest.approx(0)
     assert calibration_of(confidence, np.arange(100) < 25).error == pytest.approx(0.5)
@@ -106,65 +107,64 @@ def test_an_evaluation_that_an_earlier_version_wrote_is_read() -> None:
     assert read.metrics == {"accuracy": 0.5}
 
 
-def test_probabilities_that_are_no_numbers_are_not_kept() -> None:
+def test_probabilities_that_are_nan_are_not_stored() -> None:
     bad = np.array([[np.nan, np.nan], [0.5, 0.5]])
-    made = classification(bad, np.array([1, 1]), ("a", "b"), np.zeros((2, 3, 3), dtype=np.uint8))
-    assert (made.mistakes, made.calibration) == (None, None)
+    evaluation = classification(bad, np.array([1, 1]), ("a", "b"), np.zeros((2, 3, 3), dtype=np.uint8))
+    assert (evaluation.mistakes, evaluation.calibration) == (None, None)
 
 
-def test_images_that_are_no_bytes_are_refused() -> None:
+def test_images_that_are_not_bytes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"images must be uint8 \[2, height, width\], but are float64"):
         worst_mistakes(np.eye(2), np.array([1, 0]), np.zeros((2, 3, 3)))  # type: ignore[arg-type]
 
 
 @given(IMAGES)
 def test_an_image_survives_its_png_and_is_the_same_file_each_time(image: NDArray[np.uint8]) -> None:
-    found = [
+    stored = [
         worst_mistakes(np.array([[0.0, 1.0]]), np.array([0]), image[None])[0].to_json() for _ in range(2)
     ]
-    assert found[0] == found[1]
-    assert np.array_equal(Mistake.from_json(found[0]).image, image)
+    assert stored[0] == stored[1]
+    assert np.array_equal(Mistake.from_json(stored[0]).image, image)
 
 
 @pytest.fixture(scope="module")
-def unsure(digits: Dataset) -> Training:
-    """A linear model of the small digits that was trained for a moment, and so errs often."""
+def weak(digits: Dataset) -> Training:
+    """A linear model trained for one epoch, which makes many mistakes."""
     training = Training(Recipe.model_validate({"model": "linear", "epochs": 1}), digits, "cpu", 1)
     list(training)
     return training
 
 
-def test_the_mistakes_are_the_test_sets_own_images_as_the_model_sees_them(
-    unsure: Training, tmp_path: Path
-) -> None:
+def test_the_mistakes_show_the_images_of_the_test_set(weak: Training, tmp_path: Path) -> None:
     test = Source(dataset="digits").load_test(tmp_path)
-    evaluation = unsure.evaluate(test)
-    unsure.save(tmp_path)
+    evaluation = weak.evaluate(test)
+    weak.save(tmp_path)
     probabilities = SavedModel.read(tmp_path).probabilities(test.images)
     assert evaluation.correct is not None
     assert evaluation.mistakes is not None
     assert len(evaluation.mistakes) == min(24, int((~evaluation.correct).sum())) > 0
-    for each in evaluation.mistakes:
-        assert np.array_equal(each.image, test.images[each.index])
-        assert each.true == test.labels[each.index]
-        assert each.predicted == probabilities[each.index].argmax() != each.true
-        assert not evaluation.correct[each.index]
-        assert each.probability == pytest.approx(probabilities[each.index].max(), abs=1e-6)
-        assert each.true_probability == pytest.approx(probabilities[each.index, each.true], abs=1e-6)
-    left = np.flatnonzero(~evaluation.correct)
-    left = left[~np.isin(left, [each.index for each in evaluation.mistakes])]
-    assert probabilities[left].max(initial=0) <= evaluation.mistakes[-1].probability + 1e-6
+    for mistake in evaluation.mistakes:
+        row = probabilities[mistake.index]
+        assert np.array_equal(mistake.image, test.images[mistake.index])
+        assert mistake.true == test.labels[mistake.index]
+        assert mistake.predicted == row.argmax() != mistake.true
+        assert not evaluation.correct[mistake.index]
+        assert mistake.probability == pytest.approx(row.max(), abs=1e-6)
+        assert mistake.true_probability == pytest.approx(row[mistake.true], abs=1e-6)
+    others = np.flatnonzero(~evaluation.correct)
+    others = others[~np.isin(others, [mistake.index for mistake in evaluation.mistakes])]
+    assert probabilities[others].max(initial=0) <= evaluation.mistakes[-1].probability + 1e-6
     assert isinstance(evaluation.calibration, Calibration)
     assert sum(evaluation.calibration.counts) == len(test)
     assert evaluation.calibration.mean_confidence == pytest.approx(probabilities.max(axis=1).mean(), abs=1e-6)
 
 
-def test_the_same_model_tells_the_same_bytes(unsure: Training, tmp_path: Path) -> None:
+def test_the_same_model_gives_the_same_evaluation_to_the_byte(weak: Training, tmp_path: Path) -> None:
     test = Source(dataset="digits").load_test(tmp_path)
-    assert json.dumps(unsure.evaluate(test).to_json()) == json.dumps(unsure.evaluate(test).to_json())
+    assert json.dumps(weak.evaluate(test).to_json()) == json.dumps(weak.evaluate(test).to_json())
 
 
-def test_mistakes_are_read_without_torch_and_where_none_is_shown_without_pillow() -> None:
+def test_records_are_read_without_importing_torch_ray_or_pillow() -> None:
     code = (
         "import sys; import search.records.sweep, trainable.evaluation.evaluation\n"
         "print({'torch', 'ray', 'PIL'} & {name.partition('.')[0] for name in sys.modules})"
