@@ -177,7 +177,7 @@ def test_a_plan_file_changed_by_hand_changes_nothing_and_that_is_told(run: RunFo
     run.plan.write_text(_plan(budget={"trials": 3}).to_toml())
     with starting(run, plan_of, NOWHERE, LOCAL) as search_:
         (note,) = search_._notes
-    assert "budget.trials: 12 -> 3" in note and "written anew" in note
+    assert "budget.trials: 12 -> 3" in note and "written again" in note
     assert Plan.read(run.plan).budget.trials == 12
 
 
