@@ -1,4 +1,4 @@
-"""Confirming a search: its best trials and its default recipe, trained again with fresh seeds on Ray."""
+"""Confirming a search: its best trials and its default recipe, trained again with fresh seeds."""
 
 from __future__ import annotations
 

@@ -194,20 +194,6 @@ class _TrialStore:
         return None
 
 
-def _lock(file: IO[str], timeout: float = 10.0) -> None:
-    """Locks a file. After `timeout` seconds, goes on without the lock."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.02)
-        else:
-            return
-
-
 @contextmanager
 def _as_not_stored(problem: str) -> Iterator[None]:
     """Raises an OSError as NotStored."""

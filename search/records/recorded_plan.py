@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.plan.budget import Budget, Confirming
+from search.plan.budget import Budget, ConfirmationSettings
 from search.plan.fault import Fault, KeyPath, validated
 from search.plan.plan import Plan
 from search.plan.pruner import Pruner, parse_pruner
@@ -39,7 +39,7 @@ class RecordedPlan:
     """What proposes trials; None if it is missing or unknown to this version."""
     pruner: Pruner | None
     """What stops trials early; None if it is missing or unknown to this version."""
-    confirmation: Confirming
+    confirmation: ConfirmationSettings
     """How the best trials are confirmed."""
 
     @classmethod
@@ -57,7 +57,7 @@ class RecordedPlan:
             budget=_tolerant(_budget, parts.get("budget")) or Budget(),
             sampler=_tolerant(parse_sampler, parts.get("sampler")),
             pruner=_tolerant(parse_pruner, parts.get("pruner")),
-            confirmation=_tolerant(_confirmation, parts.get("confirmation")) or Confirming(),
+            confirmation=_tolerant(_confirmation, parts.get("confirmation")) or ConfirmationSettings(),
         )
 
     @property
@@ -90,8 +90,8 @@ def _budget(table: object, path: KeyPath) -> tuple[Budget | None, list[Fault]]:
     return validated(Budget, table, path)
 
 
-def _confirmation(table: object, path: KeyPath) -> tuple[Confirming | None, list[Fault]]:
-    return validated(Confirming, table, path)
+def _confirmation(table: object, path: KeyPath) -> tuple[ConfirmationSettings | None, list[Fault]]:
+    return validated(ConfirmationSettings, table, path)
 
 
 def _tolerant(parse: Callable[[object, KeyPath], tuple[Any, list[Fault]]], table: object) -> Any:

@@ -174,8 +174,8 @@ def test_all_faults_of_a_file_are_reported_at_once():
         ({"trainable": "no.such.module"}, "plan.toml trainable: trainable must be an importable module"),
         ({"trainable": ""}, "plan.toml trainable: "),
         ({"trainable": 4}, "plan.toml trainable: must be a valid string, but got 4"),
-        ({"trainable": "foreign_broken"}, "No module named 'nothing_of_that_name'"),
-        ({"trainable": "foreign_partial"}, "plan.toml trainable: "),
+        ({"trainable": "other_broken"}, "No module named 'nothing_of_that_name'"),
+        ({"trainable": "other_partial"}, "plan.toml trainable: "),
         ({"trainable": "json"}, "a trainable must define Recipe, METRIC, Source and Training"),
         ({"recipe": {"dropout": 0.2}}, "[space] dropout: must be either searched or fixed"),
         (
