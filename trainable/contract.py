@@ -28,6 +28,7 @@ The following names are optional:
     PRELOAD            Modules that Training takes long to import. Workers import them while Ray starts.
     Source.load_all    load_all(folder) returns data like load(folder), but with the validation examples in
                        the training data too. Needed to train a final model.
+    Source.at_hand     at_hand(folder) returns whether the data can be loaded without a network, for `doctor`.
     SavedModel         Lets the commands `evaluate`, `predict` and `export` use the files that Training.save
                        wrote. SavedModel.read(path) returns a model, given one of its files or their folder.
                        `evaluate` calls evaluate(split), which returns an Evaluation or raises ValueError if

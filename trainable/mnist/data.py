@@ -1,6 +1,6 @@
-"""Images of digits: where they lie, whether they are whole, and how they are split.
+"""The data sets: download, checks and splits.
 
-The only file that knows folders, downloads, checksums and torchvision.
+The only file that knows their folders, downloads, checksums and torchvision.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +24,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from trainable.errors import BenchsweepError
 
 DatasetName = Literal["mnist", "fashion_mnist", "kmnist", "digits"]
+"""Names of the data sets in a plan."""
 
 
 class DataError(BenchsweepError, RuntimeError):
-    """The data set is missing, damaged or cannot be downloaded; says which file and what to do."""
+    """The data set is missing, damaged or cannot be downloaded."""
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images with their classes.
-
-    images: uint8 [N, height, width], 0 background to 255 ink. labels: uint8 [N], 0 to 9.
-    class_names: what the ten labels stand for.
-    """
+    """Images with their classes."""
 
     images: NDArray[np.uint8]
+    """uint8 [N, height, width], from 0 (background) to 255 (ink)."""
     labels: NDArray[np.uint8]
+    """uint8 [N], indices of class_names."""
     class_names: tuple[str, ...]
+    """Names of the classes."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,38 +48,39 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a search may see: the training and the validation split, never the test set.
-
-    fingerprint: SHA-256 over both splits' images and labels, in order.
-    mean, std: of the training split's pixels, as shares of full ink (0..1).
-    """
+    """The data of a search: the training and validation splits, without the test set."""
 
     train: LabelledImages
+    """The training split."""
     validation: LabelledImages
+    """The validation split."""
     fingerprint: str
+    """SHA-256 of the images and labels of both splits, in order."""
     mean: float
+    """Mean of the pixels of the training split, scaled to 0..1."""
     std: float
+    """Standard deviation of the pixels of the training split, scaled to 0..1."""
 
     def overlap(self, test: LabelledImages) -> int:
-        """How many of the test images are, byte for byte, among the training or validation images
-        too: 0 where a test figure can be believed."""
-        seen = {_sum(image) for split in (self.train, self.validation) for image in split.images}
-        return sum(_sum(image) in seen for image in test.images)
+        """Returns the number of test images that are also training or validation images, byte for byte. A
+        test result can be trusted only if it is 0."""
+        known = {_digest(image) for split in (self.train, self.validation) for image in split.images}
+        return sum(_digest(image) in known for image in test.images)
 
 
 @dataclass(frozen=True)
 class _Collection:
-    """A data set of torchvision's that lies in four files of LeCun's IDX format.
-
-    folder, torchvision: its folder's name below the data folder, and its class in torchvision.
-    md5: of the uncompressed files; None where no sum is published (the compressed download is
-        checked by torchvision then, and the file's shape here).
-    """
+    """A torchvision data set that consists of four files in LeCun's IDX format."""
 
     folder: str
+    """Name of its folder in the data folder."""
     torchvision: str
+    """Name of its class in torchvision."""
     class_names: tuple[str, ...]
+    """Names of its classes."""
     md5: tuple[str, str, str, str] | None = None
+    """MD5 of each uncompressed file; None if none are published. Then only torchvision's check of the
+    download and the sizes of the files protect from damage."""
 
 
 _FILES = (
@@ -115,64 +116,64 @@ _DIGITS_TEST_SEED = 1998
 
 
 class Source(BaseModel):
-    """The plan's [data] table: which data set, and how much of it is held out for validation."""
+    """The plan's [data] table: the data set, and the size of its validation split."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    dataset: DatasetName = Field(
-        "mnist", description="digits is embedded (1,797 images of 8x8) and needs no network."
-    )
-    validation: Annotated[int, Field(ge=10, le=50_000)] = Field(
-        5000, description="Images held out of training to choose by; 297 by default for digits."
-    )
-    split_seed: int = Field(0, ge=0, lt=2**32, description="Which images are held out, and nothing else.")
+    dataset: DatasetName = "mnist"
+    """The data set. digits (1,797 images of 8x8 pixels) comes with the installation and needs no network."""
+    validation: int = Field(5000, ge=10, le=50_000)
+    """Number of images in the validation split. The default for digits is 297."""
+    split_seed: int = Field(0, ge=0, lt=2**32)
+    """Seed of the choice of the validation images. Affects nothing else."""
 
     @model_validator(mode="before")
     @classmethod
-    def _validation_fits(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("dataset") == "digits":
-            given = {"validation": 297, **given}
-            size = given["validation"]
+    def _validation_fits(cls, table: Any) -> Any:
+        if isinstance(table, dict) and table.get("dataset") == "digits":
+            table = {"validation": 297, **table}
+            size = table["validation"]
             if isinstance(size, int) and size > 1000:
                 raise ValueError(
-                    f"validation must be at most 1000 of digits' 1437 training images, but got {size}"
+                    f"validation must be at most 1000 of the 1437 training images of digits, but got {size}"
                 )
-        return given
+        return table
 
     def load(self, folder: Path) -> Dataset:
-        """Training and validation split, downloaded first if need be. The two files they come from are
-        checked against their sums; those of the test set are not opened, unless it is to check what
-        has just been downloaded.
+        """Returns the training and validation splits, after downloading them if necessary.
 
-        Raises DataError with the file and the ways out.
+        Checks the checksums of the two files that contain them. Does not open the files of the test set,
+        except to check a new download. Raises DataError.
         """
-        everything = self._everything(folder)
-        held_out = stratified(everything.labels, self.validation, self.split_seed)
-        return _dataset(_take(everything, ~held_out), _take(everything, held_out))
+        images = self._training_images(folder)
+        held_out = stratified(images.labels, self.validation, self.split_seed)
+        return _dataset(_take(images, ~held_out), _take(images, held_out))
 
     def load_all(self, folder: Path) -> Dataset:
-        """As `load`, but with the validation split's images in the training split too: for a final
-        model, whose recipe has been chosen. Validation figures mean nothing then, for the training
-        has seen those images; only the test split tells what such a model is worth."""
-        everything = self._everything(folder)
-        held_out = stratified(everything.labels, self.validation, self.split_seed)
-        return _dataset(everything, _take(everything, held_out))
+        """Returns data like `load`, but with the validation images in the training split too.
+
+        For a final model, whose recipe has been chosen. Its validation metrics are meaningless, since it was
+        trained on those images; only the test split can evaluate it. Raises DataError.
+        """
+        images = self._training_images(folder)
+        held_out = stratified(images.labels, self.validation, self.split_seed)
+        return _dataset(images, _take(images, held_out))
 
     def load_test(self, folder: Path) -> LabelledImages:
-        """The sealed test split: 10,000 images, 360 of digits. Its two files alone are checked.
-        Raises DataError as `load` does."""
+        """Returns the test split: 10,000 images, or 360 of digits. Checks its two files only. Raises
+        DataError."""
         if self.dataset == "digits":
             return _embedded()[1]
         return _read_pair(_COLLECTIONS[self.dataset], folder, _TEST_FILES)
 
-    def _everything(self, folder: Path) -> LabelledImages:
-        """Training and validation images in the order in which they are published."""
+    def _training_images(self, folder: Path) -> LabelledImages:
+        """Returns the training and validation images, in the order in which they were published."""
         if self.dataset == "digits":
             return _embedded()[0]
         return _read_pair(_COLLECTIONS[self.dataset], folder, _TRAIN_FILES)
 
     def at_hand(self, folder: Path) -> bool:
-        """Whether the data can be had without a network."""
+        """Returns whether the data can be loaded without a network."""
         if self.dataset == "digits":
             return True
         raw = folder / _COLLECTIONS[self.dataset].folder / "raw"
@@ -180,17 +181,17 @@ class Source(BaseModel):
 
 
 def stratified(labels: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.bool_]:
-    """Mark `count` examples so that every class keeps its share to within one example.
+    """Chooses `count` examples such that every class keeps its share, to within one example.
 
-    labels: uint8 [N]. Returns bool [N], `count` of them True, chosen by `seed` alone.
+    labels: uint8 [N]. Returns bool [N], with `count` True. The choice depends on `seed` only.
     """
     classes, totals = np.unique(labels, return_counts=True)
     exact = totals * (count / len(labels))
     quota = np.floor(exact).astype(int)
-    # The places that rounding down leaves go to the classes that lost most by it.
+    # Rounding down leaves some examples over. They go to the classes that lost the most.
     for index in np.argsort(quota - exact, kind="stable")[: count - quota.sum()]:
         quota[index] += 1
-    # RandomState: its stream is frozen for good, so a split outlives numpy's versions.
+    # The stream of RandomState is frozen, so a split does not depend on the version of NumPy.
     random = np.random.RandomState(seed)
     chosen = np.zeros(len(labels), dtype=np.bool_)
     for label, size in zip(classes, quota, strict=True):
@@ -199,21 +200,23 @@ def stratified(labels: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.b
 
 
 def _moments(images: NDArray[np.uint8]) -> tuple[float, float]:
-    """Mean and standard deviation of the pixels, from exact counts of the 256 levels, so that
-    they do not depend on the order in which numbers are added."""
+    """Returns the mean and standard deviation of the pixels, scaled to 0..1.
+
+    Computed from the counts of the 256 levels, so that they do not depend on the order of a summation.
+    """
     counts = sum(np.bincount(part.ravel(), minlength=256) for part in np.array_split(images, 64))
     levels = np.arange(256) / 255
     mean = float(counts @ levels / images.size)
     return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / images.size))
 
 
-def _take(digits: LabelledImages, chosen: NDArray[np.bool_]) -> LabelledImages:
-    return LabelledImages(digits.images[chosen], digits.labels[chosen], digits.class_names)
+def _take(images: LabelledImages, chosen: NDArray[np.bool_]) -> LabelledImages:
+    return LabelledImages(images.images[chosen], images.labels[chosen], images.class_names)
 
 
 def _embedded() -> tuple[LabelledImages, LabelledImages]:
-    """scikit-learn's digits (UCI, Alpaydin and Kaynak 1998) as training and test split."""
-    from sklearn.datasets import load_digits  # half a second that MNIST's users need not wait
+    """Returns a training and a test split of scikit-learn's digits (UCI, Alpaydin and Kaynak 1998)."""
+    from sklearn.datasets import load_digits  # takes half a second, and only this data set needs it
 
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
@@ -229,105 +232,125 @@ def _dataset(train: LabelledImages, validation: LabelledImages) -> Dataset:
     return Dataset(train, validation, digest.hexdigest(), *_moments(train.images))
 
 
-def _sum(image: NDArray[np.uint8]) -> bytes:
+def _digest(image: NDArray[np.uint8]) -> bytes:
     return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def _read_pair(collection: _Collection, folder: Path, names: tuple[str, ...]) -> LabelledImages:
-    """Images and labels out of two of the collection's files, brought and checked before."""
-    raw = _ensure(collection, folder, names)
+    """Returns the images and labels in two of the collection's files, after checking or downloading them."""
+    raw = _ensure_files(collection, folder, names)
     images, labels = (_read_idx(raw / name) for name in names)
     return LabelledImages(images, labels, collection.class_names)
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:
-    """An IDX file of unsigned bytes (LeCun's format): magic, sizes, values."""
+    """Returns the array in an IDX file of unsigned bytes (LeCun's format): magic number, sizes, values."""
     content = path.read_bytes()
     dimensions = content[3]
     shape = struct.unpack_from(f">{dimensions}I", content, 4)
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-def _fault(collection: _Collection, raw: Path, names: tuple[str, ...]) -> str | None:
-    """What is wrong with the four files, or None: one that is missing, or one among `names` whose
-    content is not the published one. The others are not opened."""
+class _Problem(NamedTuple):
+    """What is wrong with one of a collection's files."""
+
+    message: str
+    """The file, and what is wrong with it."""
+    missing: bool
+    """Whether the file is missing, so that it can be downloaded."""
+
+
+def _problem(collection: _Collection, raw: Path, names: tuple[str, ...]) -> _Problem | None:
+    """Returns the first problem with the collection's files, or None.
+
+    All four must exist. Only those in `names` are opened, and compared with what was published.
+    """
     for index, (name, count) in enumerate(zip(_FILES, _COUNTS, strict=True)):
         path = raw / name
         if not path.is_file():
-            return f"{path} is missing"
+            return _Problem(f"{path} is missing", missing=True)
         if name not in names:
             continue
         try:
             content = path.read_bytes()
         except OSError as error:
-            return f"{path} cannot be read ({error.strerror})"
-        images = "images" in name
-        size = 16 + 784 * count if images else 8 + count
-        if len(content) != size:
-            return f"{path} is damaged: it must hold {size:,} bytes, but holds {len(content):,}"
-        magic = struct.pack(">II", 2051 if images else 2049, count)
-        if content[:8] != magic:
-            return f"{path} is damaged: it must begin with {magic.hex()}, but begins with {content[:8].hex()}"
-        if collection.md5:
-            found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-            if found != collection.md5[index]:
-                return f"{path} is damaged: its MD5 must be {collection.md5[index]}, but is {found}"
+            return _Problem(f"{path} cannot be read ({error.strerror})", missing=False)
+        md5 = None if collection.md5 is None else collection.md5[index]
+        if (damage := _damage(content, "images" in name, count, md5)) is not None:
+            return _Problem(f"{path} is damaged: {damage}", missing=False)
     return None
 
 
-def _ensure(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Path:
-    """The folder with the collection's four files, downloaded first if one is missing; those among
-    `names` are whole."""
+def _damage(content: bytes, images: bool, count: int, md5: str | None) -> str | None:
+    """Returns how the content of a file differs from what was published, or None."""
+    size = 16 + 784 * count if images else 8 + count
+    if len(content) != size:
+        return f"its size must be {size:,} bytes, but is {len(content):,}"
+    magic = struct.pack(">II", 2051 if images else 2049, count)
+    if content[:8] != magic:
+        return f"it must begin with {magic.hex()}, but begins with {content[:8].hex()}"
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if md5 is not None and digest != md5:
+        return f"its MD5 must be {md5}, but is {digest}"
+    return None
+
+
+def _ensure_files(collection: _Collection, folder: Path, names: tuple[str, ...]) -> Path:
+    """Returns the folder of the collection's four files, after downloading them if one is missing.
+
+    Checks the files in `names`.
+    """
     raw = folder / collection.folder / "raw"
-    fault = _fault(collection, raw, names)
-    if fault is None:
+    problem = _problem(collection, raw, names)
+    if problem is None:
         return raw
-    if "is missing" not in fault:
-        raise _unusable(collection, fault)
+    if not problem.missing:
+        raise _unusable(collection, problem.message)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / f".{collection.folder}.lock"):
-            if (fault := _fault(collection, raw, names)) is not None:  # another process may have brought it
+        with _locked(folder / f".{collection.folder}.lock"):
+            # Another process may have downloaded them while this one waited for the lock.
+            if _problem(collection, raw, names) is not None:
                 _download(collection, folder, raw)
     except OSError as error:
-        reason = f"{fault}, and {folder} cannot take a download ({error.strerror or error})"
-        raise _unusable(collection, reason) from error
+        message = f"{problem.message}, and cannot be downloaded to {folder} ({error.strerror or error})"
+        raise _unusable(collection, message) from error
     return raw
 
 
-def _unusable(collection: _Collection, fault: str) -> DataError:
+def _unusable(collection: _Collection, problem: str) -> DataError:
     return DataError(
-        f"{collection.folder} cannot be used: {fault}",
-        f"connect to the network (and remove a damaged file, so that it is downloaded again), or pass a "
-        f"folder that contains {collection.folder}/raw with --data-dir or BENCHSWEEP_DATA, or use the "
-        f"embedded data set with --dataset digits",
+        f"{collection.folder} cannot be used: {problem}",
+        f"connect to the network (and remove a damaged file, so that it is downloaded again), or name a "
+        f"folder that contains {collection.folder}/raw with --data-dir or BENCHSWEEP_DATA, or use the data "
+        f"set that needs no download with --dataset digits",
     )
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold `path` locked: one process downloads, the others wait and find the data there."""
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock, so that one process downloads while the others wait."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _download(collection: _Collection, folder: Path, raw: Path) -> None:
-    """torchvision downloads into a folder of its own; only whole, checked files move to `raw`."""
-    import torchvision  # two seconds that users who have the data need not wait
+    """Downloads into a temporary folder, and moves the files to `raw` once they are complete and checked."""
+    import torchvision  # takes two seconds, and is needed for a download only
 
     with tempfile.TemporaryDirectory(prefix=f".{collection.folder}-", dir=folder) as temporary:
-        printed = io.StringIO()
+        output = io.StringIO()
         try:
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 getattr(torchvision.datasets, collection.torchvision)(temporary, download=True)
-        except Exception as error:  # torchvision raises whatever its mirrors and archives raise
-            reason = f"{raw} is missing, and its download failed ({type(error).__name__}: {error})"
-            raise _unusable(collection, " ".join(reason.split())) from error
-        fresh = Path(temporary) / collection.folder / "raw"
-        if (fault := _fault(collection, fresh, _FILES)) is not None:
-            raise _unusable(collection, f"what was downloaded is not whole: {fault}")
+        except Exception as error:  # torchvision may raise anything, depending on mirrors and archives
+            message = f"{raw} is missing, and its download failed ({type(error).__name__}: {error})"
+            raise _unusable(collection, " ".join(message.split())) from error
+        downloaded = Path(temporary) / collection.folder / "raw"
+        if (problem := _problem(collection, downloaded, _FILES)) is not None:
+            raise _unusable(collection, f"the download is incomplete: {problem.message}")
         raw.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
-            shutil.move(fresh / name, raw / f".{name}.tmp")
+            shutil.move(downloaded / name, raw / f".{name}.tmp")
             (raw / f".{name}.tmp").replace(raw / name)

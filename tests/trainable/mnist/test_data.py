@@ -1,4 +1,4 @@
-"""Data is whole, split as asked, and its absence is one clear sentence."""
+"""Data sets are complete, split as the plan says, and explain what is missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EMBEDDED = Source(dataset="digits")
 
 @pytest.fixture
 def copy_of_mnist(mnist_folder: Path, tmp_path: Path) -> Path:
-    """MNIST in a folder of the test's own, by links; a test replaces what it damages."""
+    """A folder with links to MNIST's files, which a test may replace."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in FILES:
@@ -66,7 +66,7 @@ def test_the_split_depends_on_its_own_seed_alone(mnist_folder: Path) -> None:
     share=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_a_stratified_choice_has_the_size_asked_for_and_each_class_to_within_one(
+def test_a_stratified_choice_has_the_requested_size_and_keeps_the_share_of_each_class_to_within_one(
     labels: list[int], share: float, seed: int
 ) -> None:
     array = np.array(labels, dtype=np.uint8)
@@ -79,7 +79,7 @@ def test_a_stratified_choice_has_the_size_asked_for_and_each_class_to_within_one
     np.testing.assert_array_equal(chosen, stratified(array, count, seed))
 
 
-def test_digits_need_no_folder_and_keep_their_test_images_apart() -> None:
+def test_digits_need_no_folder_and_always_have_the_same_test_images() -> None:
     source = Source(dataset="digits")
     loaded, test = source.load(Path("nowhere")), source.load_test(Path("nowhere"))
     assert [len(loaded.train), len(loaded.validation), len(test)] == [1140, 297, 360]
@@ -93,25 +93,25 @@ def test_a_validation_split_larger_than_the_data_is_refused() -> None:
 
 
 def load_that_reads(name: str, folder: Path) -> object:
-    """The split that comes from the file."""
+    """Loads the split that needs the file."""
     return Source().load_test(folder) if name.startswith("t10k") else Source().load(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_truncated_file_is_named_with_its_size_and_the_ways_out(name: str, copy_of_mnist: Path) -> None:
-    whole = (copy_of_mnist / "MNIST" / "raw" / name).read_bytes()
-    path = damage(copy_of_mnist, name, whole[:-1])
-    with pytest.raises(DataError) as fault:
+def test_the_error_for_a_truncated_file_gives_its_size_and_what_to_do(name: str, copy_of_mnist: Path) -> None:
+    content = (copy_of_mnist / "MNIST" / "raw" / name).read_bytes()
+    path = damage(copy_of_mnist, name, content[:-1])
+    with pytest.raises(DataError) as raised:
         load_that_reads(name, copy_of_mnist)
-    message = str(fault.value)
+    message, advice = raised.value.message, raised.value.advice or ""
     assert str(path) in message
-    assert f"{len(whole) - 1:,}" in message
-    assert all(way in message for way in ("network", "--data-dir", "--dataset digits"))
-    assert "\n" not in message
+    assert f"{len(content) - 1:,}" in message
+    assert all(solution in advice for solution in ("network", "--data-dir", "--dataset digits"))
+    assert "\n" not in message + advice
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_one_changed_byte_is_seen_by_the_published_sum(name: str, copy_of_mnist: Path) -> None:
+def test_one_changed_byte_is_detected_by_the_published_checksum(name: str, copy_of_mnist: Path) -> None:
     content = bytearray((copy_of_mnist / "MNIST" / "raw" / name).read_bytes())
     content[-1] ^= 1
     path = damage(copy_of_mnist, name, bytes(content))
@@ -122,17 +122,17 @@ def test_one_changed_byte_is_seen_by_the_published_sum(name: str, copy_of_mnist:
 @pytest.mark.parametrize(
     ("load", "opened"), [("load", FILES[:2]), ("load_all", FILES[:2]), ("load_test", FILES[2:])]
 )
-def test_only_the_files_of_the_split_asked_for_are_opened(
+def test_only_the_files_of_the_requested_split_are_opened(
     load: str, opened: tuple[str, ...], mnist_folder: Path
 ) -> None:
-    """Seen by the interpreter itself: its audit event of every file opened, in a process of its own."""
+    """Uses the interpreter's audit events, in a process of its own."""
     code = (
         "import os, sys; from pathlib import Path; from trainable.mnist.data import Source\n"
-        "seen = set()\n"
-        "name = lambda given: os.path.basename(str(given[0]))\n"
-        "sys.addaudithook(lambda event, given: event == 'open' and seen.add(name(given)))\n"
+        "opened = set()\n"
+        "name = lambda arguments: os.path.basename(str(arguments[0]))\n"
+        "sys.addaudithook(lambda event, arguments: event == 'open' and opened.add(name(arguments)))\n"
         "getattr(Source(), sys.argv[1])(Path(sys.argv[2]))\n"
-        "print(*sorted(name for name in seen if name.endswith('ubyte')))"
+        "print(*sorted(name for name in opened if name.endswith('ubyte')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, load, str(mnist_folder)], capture_output=True, text=True, check=True
@@ -140,12 +140,12 @@ def test_only_the_files_of_the_split_asked_for_are_opened(
     assert done.stdout.split() == sorted(opened)
 
 
-def test_all_four_files_must_be_there_whichever_are_read(copy_of_mnist: Path) -> None:
+def test_all_four_files_must_exist_whichever_are_read(copy_of_mnist: Path) -> None:
     (copy_of_mnist / "MNIST" / "raw" / FILES[2]).unlink()
     assert not Source().at_hand(copy_of_mnist)
 
 
-def test_no_test_image_of_mnist_is_among_those_it_is_trained_on(mnist_folder: Path) -> None:
+def test_no_test_image_of_mnist_is_a_training_image(mnist_folder: Path) -> None:
     assert Source().load(mnist_folder).overlap(Source().load_test(mnist_folder)) == 0
 
 
@@ -154,13 +154,13 @@ def test_no_test_image_of_mnist_is_among_those_it_is_trained_on(mnist_folder: Pa
 def test_the_overlap_counts_the_test_images_that_are_copies(copies: list[int]) -> None:
     loaded, test = EMBEDDED.load(Path("nowhere")), EMBEDDED.load_test(Path("nowhere"))
     known = np.concatenate((loaded.train.images, loaded.validation.images))
-    own = loaded.overlap(test)
+    before = loaded.overlap(test)
     images = np.concatenate((test.images, known[copies]))
     labels = np.zeros(len(images), dtype=np.uint8)
-    assert loaded.overlap(LabelledImages(images, labels, test.class_names)) == own + len(copies)
+    assert loaded.overlap(LabelledImages(images, labels, test.class_names)) == before + len(copies)
 
 
-def test_a_final_models_data_has_every_image_and_the_same_validation_split(
+def test_the_data_of_a_final_model_has_every_image_and_the_same_validation_split(
     digits: data_module.Dataset,
 ) -> None:
     final = EMBEDDED.load_all(Path("nowhere"))
@@ -170,32 +170,31 @@ def test_a_final_models_data_has_every_image_and_the_same_validation_split(
     assert final.fingerprint != digits.fingerprint
 
 
-def test_without_files_and_network_the_sentence_names_the_file_and_the_ways_out(
+def test_the_error_without_files_and_network_names_the_folder_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy that refuses every connection stands for the missing network, wherever this runs."""
+    """A proxy that refuses every connection acts as the missing network."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    with pytest.raises(DataError) as fault:
+    with pytest.raises(DataError) as raised:
         Source().load(tmp_path / "data")
-    message = str(fault.value)
+    message, advice = raised.value.message, raised.value.advice or ""
     assert str(tmp_path / "data" / "MNIST" / "raw") in message
     assert "download failed" in message
-    assert all(way in message for way in ("network", "--data-dir", "--dataset digits"))
-    left = [path.name for path in (tmp_path / "data").iterdir()]
-    assert left == [".MNIST.lock"]
+    assert all(solution in advice for solution in ("network", "--data-dir", "--dataset digits"))
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [".MNIST.lock"]
 
 
-def test_a_folder_that_cannot_be_made_is_a_sentence_too(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot take a download"):
+    with pytest.raises(DataError, match=f"cannot be downloaded to {tmp_path}"):
         Source().load(tmp_path / "file" / "data")
 
 
-def _bring(arguments: tuple[str, str, int]) -> str:
-    """In a process of its own: load MNIST where torchvision's download is a slow copy of real files,
-    file by file, so that two at once would meet half-written ones."""
+def _load_with_slow_download(arguments: tuple[str, str, int]) -> str:
+    """Loads MNIST with a download that copies real files slowly, so that two downloads at once would find
+    incomplete files. Returns the fingerprint."""
     origin, folder, _ = arguments
     import time
 
@@ -219,12 +218,13 @@ def _bring(arguments: tuple[str, str, int]) -> str:
 def test_processes_that_need_the_data_at_once_download_it_once(mnist_folder: Path, tmp_path: Path) -> None:
     expected = Source().load(mnist_folder).fingerprint
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        found = pool.map(_bring, [(str(mnist_folder), str(tmp_path), turn) for turn in range(3)])
-    assert found == [expected] * 3
+        arguments = [(str(mnist_folder), str(tmp_path), process) for process in range(3)]
+        fingerprints = pool.map(_load_with_slow_download, arguments)
+    assert fingerprints == [expected] * 3
     assert (tmp_path / "downloads").read_text() == "once\n"
 
 
-def test_a_partial_download_is_never_taken_for_data(
+def test_a_partial_download_is_never_used(
     mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torchvision
@@ -242,9 +242,11 @@ def test_a_partial_download_is_never_taken_for_data(
     assert not Source().at_hand(tmp_path)
 
 
-def test_the_folder_is_the_one_named_then_the_variables_then_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_folder_is_the_argument_else_the_environment_variable_else_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("BENCHSWEEP_DATA", "/somewhere")
-    assert data_folder(Path("/given")) == Path("/given")
+    assert data_folder(Path("/argument")) == Path("/argument")
     assert data_folder() == Path("/somewhere")
     monkeypatch.delenv("BENCHSWEEP_DATA")
     assert data_folder() == Path("data").absolute()

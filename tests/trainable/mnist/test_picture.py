@@ -215,11 +215,11 @@ def bomb(path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "sentence"),
     [
-        (blank, "shows no digit: nothing stands out from its background by 20 of 255 levels"),
+        (blank, "shows no digit: something must differ from the background by 20 of 255 levels"),
         (grain, "shows no digit"),
         (nothing_on_nothing, "shows no digit"),
-        (cut_off, "damaged or cut off"),
-        (text, "must be a picture that Pillow reads"),
+        (cut_off, "damaged or incomplete"),
+        (text, "must be a picture that Pillow can read"),
         (folder, "Is a directory"),
         (missing, "no such file"),
         (bomb, "must have at most 89,478,485 pixels"),
@@ -230,9 +230,9 @@ def test_what_is_no_picture_of_a_digit_is_said_with_its_file(
 ) -> None:
     path = tmp_path / "seven.png"
     made(path)
-    with pytest.raises(PictureError, match=sentence) as told:
+    with pytest.raises(PictureError, match=sentence) as raised:
         read_digit(path)
-    assert str(told.value).startswith(f"{path}: ")
+    assert str(raised.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 40), (3, 3), (4000, 2)])
