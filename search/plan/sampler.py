@@ -155,9 +155,9 @@ def grid_size(sampler: Sampler, space: Space) -> int | None:
     return grid_points(space.grid(sampler.points)) if isinstance(sampler, Grid) else None
 
 
-def max_trials(budget: Budget, settings: Sampler | None, space: Space) -> int | None:
-    """The most trials that the budget, or a grid, allows; None if unlimited."""
-    grid = None if settings is None else grid_size(settings, space)
+def max_trials(budget: Budget, sampler: Sampler | None, space: Space) -> int | None:
+    """Maximum number of trials by the budget and the grid; None if unlimited."""
+    grid = None if sampler is None else grid_size(sampler, space)
     return min((count for count in (budget.trials, grid) if count is not None), default=None)
 
 
