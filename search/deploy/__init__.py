@@ -1,1 +1,1 @@
-"""Files that bring a Ray cluster up: `ray up`, KubeRay, Slurm."""
+"""Files that start a Ray cluster: `ray up`, KubeRay, Slurm."""

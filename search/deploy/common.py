@@ -1,9 +1,10 @@
-"""What the files of all three kinds of cluster have in common: what is run, and what is missing in a plan."""
+"""What all three kinds of cluster files share: the command to run, the header, and the checks of the plan."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 
 from search.cluster.capacity import Host, InsufficientResources, cluster_of
 from search.plan.cluster_table import ClusterKind, ClusterTable
@@ -11,20 +12,18 @@ from search.plan.fault import Fault, shown
 from search.plan.plan import Plan, PlanError
 
 HEADER = (
-    "Made by `benchsweep cluster {kind}` from the plan {name}. Token authentication is on: whoever has not "
-    "the token reaches neither Ray nor its dashboard, {dashboard}. The token is not encrypted on its way, so "
-    "keep the cluster's ports inside its own network."
+    "Made by `benchsweep cluster {kind}` from the plan {name}. Token authentication is on: without the "
+    "token, nobody can use Ray or its dashboard, {dashboard}. The token is sent unencrypted, so keep the "
+    "cluster's ports inside a private network."
 )
-_LOOPBACK = "which listens on loopback alone"
-_GUARDED = (
-    "to which the network lets the cluster's own Pods and KubeRay's operator, which asks it, and nobody else"
-)
+_LOOPBACK = "which listens on the loopback interface only"
+_GUARDED = "which only the cluster's own Pods and KubeRay's operator can reach"
 PORT = 6379
 
 
 def table_of(plan: Plan, kind: ClusterKind, origin: str) -> ClusterTable:
-    """The plan's [cluster] table. Raises PlanError where something lacks that `kind` needs, or where no
-    machine of it could hold a trial."""
+    """The plan's [cluster] table. Raises PlanError if `kind` needs something that it lacks, or if no machine
+    has the resources of a trial."""
     table, faults = plan.cluster, []
     if kind == "kuberay" and table.kubernetes is None:
         faults.append(
@@ -34,23 +33,25 @@ def table_of(plan: Plan, kind: ClusterKind, origin: str) -> ClusterTable:
         )
     if kind == "ray-up" and (table.ssh is None) == (table.aws is None):
         faults.append(
-            Fault(("cluster",), "must have either ssh or aws for ray-up, to say which machines, but has "
-                  + ("neither" if table.ssh is None else "both"))
-        )  # fmt: skip
+            Fault(
+                ("cluster",),
+                "must have either ssh or aws for ray-up, but has "
+                + ("neither" if table.ssh is None else "both"),
+            )
+        )
     if table.ssh is not None and kind == "ray-up" and len(table.ssh.workers) < table.workers:
         rule = (
             f"must be at most the {len(table.ssh.workers)} machines in ssh.workers, but got {table.workers}"
         )
         faults.append(Fault(("cluster", "workers"), rule))
-    asked = plan.resources
     if kind == "kuberay" and table.shared.startswith("~"):
         rule = (
-            f"must begin with / for kuberay, whose Pods have no home in common, but got {shown(table.shared)}"
+            f"must begin with / for kuberay, whose Pods share no home folder, but got {shown(table.shared)}"
         )
         faults.append(Fault(("cluster", "shared"), rule))
     machine = Host("", "", {"CPU": float(table.cpus), "GPU": float(table.gpus), **table.resources})
     try:
-        cluster_of([machine], asked)
+        cluster_of([machine], plan.resources)
     except InsufficientResources as error:
         faults.append(Fault(("cluster",), f"a machine must hold a trial: {error}"))
     if faults:
@@ -59,12 +60,12 @@ def table_of(plan: Plan, kind: ClusterKind, origin: str) -> ClusterTable:
 
 
 def resources_of(table: ClusterTable) -> str:
-    """What a machine has besides CPUs and GPUs, as `ray start --resources` takes it; "" for nothing."""
+    """The custom resources of a machine for `ray start --resources`; "" if there are none."""
     return json.dumps(table.resources) if table.resources else ""
 
 
 def command(table: ClusterTable, plan: str) -> list[str]:
-    """What is run on the head, once the cluster is up. plan: the path of the plan's file there."""
+    """The command to run on the head once the cluster is up. plan: path of the plan's file there."""
     shared = table.shared.rstrip("/")
     return [
         "benchsweep", "run", plan, "--address", "auto",
@@ -73,17 +74,15 @@ def command(table: ClusterTable, plan: str) -> list[str]:
 
 
 def line(words: list[str]) -> str:
-    """Words as a shell reads them; a home folder's ~ stays open to it."""
+    """The words quoted for a shell, which still expands ~/ at the start of a word."""
     return " ".join(word if word.startswith("~/") else shlex.quote(word) for word in words)
 
 
 def header(kind: ClusterKind, plan: Plan) -> str:
-    """The comment that a file begins with."""
+    """The comment at the top of a file."""
     dashboard = _GUARDED if kind == "kuberay" else _LOOPBACK
-    lines, current = [], "#"
-    for word in HEADER.format(kind=kind, name=plan.name, dashboard=dashboard).split():
-        if len(current) + len(word) > 100:
-            lines.append(current)
-            current = "#"
-        current += f" {word}"
-    return "\n".join([*lines, current]) + "\n"
+    text = HEADER.format(kind=kind, name=plan.name, dashboard=dashboard)
+    lines = textwrap.wrap(
+        text, 101, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines) + "\n"

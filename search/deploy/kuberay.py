@@ -15,12 +15,14 @@ from search.plan.plan import Plan
 DASHBOARD = 8265
 _FOLDER = "/etc/benchsweep"
 _OPERATOR = {"app.kubernetes.io/component": "kuberay-operator"}
-"""What KubeRay's operator is labelled with, by its chart and its manifests alike."""
+"""Labels of KubeRay's operator in its Helm chart and in its manifests."""
 
 
 def kuberay(plan: Plan, origin: str) -> str:
-    """The manifest: a ConfigMap with the plan, a NetworkPolicy that lets in nobody but the cluster's own
-    Pods and, to the dashboard, KubeRay's operator, and the RayJob. Raises PlanError."""
+    """The manifest: a ConfigMap with the plan, a NetworkPolicy, and the RayJob. Raises PlanError.
+
+    The policy admits the cluster's own Pods and, to the dashboard, KubeRay's operator.
+    """
     table = table_of(plan, "kuberay", origin)
     assert table.kubernetes is not None
     name = _label(plan.name)
@@ -56,19 +58,20 @@ def kuberay(plan: Plan, origin: str) -> str:
 
 
 def _label(name: str) -> str:
-    """A run's name as KubeRay takes it: at most 47 letters, digits and dashes, of which a letter is first."""
+    """The run's name as a valid name of a RayJob: at most 47 letters, digits and dashes, the first a
+    letter."""
     label = name.lower().replace(".", "-").replace("_", "-")[:40].strip("-")
     return label if label[0].isalpha() else f"run-{label}"
 
 
 def _operator(kubernetes: Kubernetes) -> dict[str, Any]:
-    """The Pods of KubeRay's operator, wherever it runs."""
+    """Selector of the Pods of KubeRay's operator."""
     namespace = kubernetes.operator and {"matchLabels": {"kubernetes.io/metadata.name": kubernetes.operator}}
     return {"namespaceSelector": namespace or {}, "podSelector": {"matchLabels": _OPERATOR}}
 
 
 class _Readable(yaml.SafeDumper):
-    """Text of several lines stays that."""
+    """Writes strings of several lines as block scalars."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -81,21 +84,21 @@ _Readable.add_representer(str, _text)
 def _job(table: ClusterTable, name: str) -> dict[str, Any]:
     params = {"num-cpus": str(table.cpus)}
     if table.resources:
-        params["resources"] = json.dumps(resources_of(table))  # KubeRay's shell takes one pair of quotes off
+        params["resources"] = json.dumps(resources_of(table))  # KubeRay's shell removes one pair of quotes
     return {
-        # The submitter is a container of the head's Pod: no other one need be let in for it.
+        # The submitter is a container of the head's Pod, so the policy need not admit another Pod.
         "submissionMode": "SidecarMode",
         "entrypoint": line(command(table, f"{_FOLDER}/plan.toml")),
         "shutdownAfterJobFinishes": True,
         "ttlSecondsAfterFinished": 60,
-        "backoffLimit": 3,  # a new cluster each time, on which the run goes on
+        "backoffLimit": 3,  # each retry is a new cluster, which resumes the run
         "rayClusterSpec": {
             "rayVersion": version("ray"),
             "authOptions": {"mode": "token"},
             "enableInTreeAutoscaling": table.least < table.workers,
             "headGroupSpec": {
-                # The operator asks the dashboard whether the job has ended. Were it not let in there, it
-                # would take a finished job for a failed one, and start it again.
+                # The operator asks the dashboard whether the job has finished. Without access to it, it would
+                # treat a finished job as failed, and start it again.
                 "rayStartParams": {"dashboard-host": "0.0.0.0", **params},
                 "template": _pod(table, name, "ray-head", head=True),
             },
@@ -144,15 +147,15 @@ def _pod(table: ClusterTable, name: str, container: str, head: bool) -> dict[str
             }
         ],
         "volumes": volumes,
-        "automountServiceAccountToken": table.least < table.workers and head,  # the autoscaler needs it
+        "automountServiceAccountToken": table.least < table.workers and head,  # for the autoscaler
     }
     if head:
-        spec["restartPolicy"] = "Never"  # as a submitter in the same Pod asks for
+        spec["restartPolicy"] = "Never"  # required by SidecarMode
     return {"metadata": {"labels": {"benchsweep/run": name}}, "spec": spec}
 
 
 def after(table: ClusterTable, name: str) -> list[str]:
-    """What to type then. name: of the file."""
+    """The shell commands that use the file `name`."""
     assert table.kubernetes is not None
-    space = table.kubernetes.namespace
-    return [f"kubectl apply -f {name}", f"kubectl get rayjobs -n {space} --watch"]
+    namespace = table.kubernetes.namespace
+    return [f"kubectl apply -f {name}", f"kubectl get rayjobs -n {namespace} --watch"]

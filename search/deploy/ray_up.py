@@ -1,4 +1,4 @@
-"""A plan's cluster as the YAML file of `ray up`: machines reached by ssh, or Amazon's."""
+"""A plan's cluster as the YAML file of `ray up`: your own machines by ssh, or Amazon EC2 instances."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ PLAN = "~/plan.toml"
 
 
 def ray_up(plan: Plan, origin: str, path: str) -> str:
-    """The file's text. path: of the plan's file here, which `ray up` takes to every machine. Raises
-    PlanError."""
+    """The text of the file. Raises PlanError.
+
+    path: of the plan's file on this machine, which `ray up` copies to every machine.
+    """
     table = table_of(plan, "ray-up", origin)
     provider, auth, types = _aws(table) if table.aws is not None else _ssh(table)
     setup = "; ".join(["export RAY_AUTH_MODE=token", *table.setup])
     custom = f" --resources={shlex.quote(declared)}" if (declared := resources_of(table)) else ""
     sizes = f"--num-cpus={table.cpus} --num-gpus={table.gpus}{custom}"
-    # Amazon's head may be a small machine: it carries the search, and trains nothing.
+    # The head of an EC2 cluster may be small: it runs the driver and no trials.
     head = sizes if table.aws is None else "--num-cpus=0 --num-gpus=0"
     mount = _mount(table)
     content: dict[str, Any] = {
@@ -32,7 +34,7 @@ def ray_up(plan: Plan, origin: str, path: str) -> str:
         "provider": provider,
         "auth": auth,
         **types,
-        # A file, and not an environment variable: it is not in any process's command line.
+        # A file, since a variable set in a command line would be visible in the list of processes.
         "file_mounts": {TOKEN: TOKEN, PLAN: path},
         "setup_commands": [f"chmod 600 {TOKEN}", *mount, f"mkdir -p {table.shared}/runs {table.shared}/data"],
         "head_start_ray_commands": [
@@ -50,24 +52,24 @@ def ray_up(plan: Plan, origin: str, path: str) -> str:
 
 def _ssh(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     assert table.ssh is not None
-    own = table.ssh
-    provider = {"type": "local", "head_ip": own.head, "worker_ips": own.workers[: table.workers]}
-    return provider, {"ssh_user": own.user, "ssh_private_key": own.key}, {"min_workers": table.least}
+    ssh = table.ssh
+    provider = {"type": "local", "head_ip": ssh.head, "worker_ips": ssh.workers[: table.workers]}
+    return provider, {"ssh_user": ssh.user, "ssh_private_key": ssh.key}, {"min_workers": table.least}
 
 
 def _aws(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     assert table.aws is not None
-    own = table.aws
+    aws = table.aws
     sizes = {"CPU": table.cpus, **({"GPU": table.gpus} if table.gpus else {}), **table.resources}
     types = {
         "available_node_types": {
             "head": {
-                "node_config": {"InstanceType": own.head_type},
+                "node_config": {"InstanceType": aws.head_type},
                 "resources": {"CPU": 0},
                 "max_workers": 0,
             },
             "worker": {
-                "node_config": {"InstanceType": own.worker_type},
+                "node_config": {"InstanceType": aws.worker_type},
                 "resources": sizes,
                 "min_workers": table.least,
                 "max_workers": table.workers,
@@ -75,13 +77,13 @@ def _aws(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str,
         },
         "head_node_type": "head",
     }
-    # Ray's own security group lets ssh in, and the machines reach each other; nothing else.
-    return {"type": "aws", "region": own.region}, {"ssh_user": "ubuntu"}, types
+    # Ray's default security group allows ssh, and connections among the machines.
+    return {"type": "aws", "region": aws.region}, {"ssh_user": "ubuntu"}, types
 
 
 def _mount(table: ClusterTable) -> list[str]:
     if table.aws is None:
-        # What is not shared would be written to each machine's own disk, and lost.
+        # Without a shared folder, each machine would write to its own disk.
         return [f"mountpoint -q {table.shared} || test -d {table.shared}"]
     return [
         "command -v mount.nfs4 || sudo apt-get install -y nfs-common",
@@ -93,7 +95,7 @@ def _mount(table: ClusterTable) -> list[str]:
 
 
 def after(table: ClusterTable, name: str, command: list[str]) -> list[str]:
-    """What to type then. name: of the file."""
-    first = "; ".join(["export RAY_AUTH_MODE=token", *table.setup])
-    inside = shlex.quote(f"{first}; {line(command)}")
+    """The shell commands that use the file `name`."""
+    setup = "; ".join(["export RAY_AUTH_MODE=token", *table.setup])
+    inside = shlex.quote(f"{setup}; {line(command)}")
     return ["ray get-auth-token --generate", f"ray up {name}", f"ray exec {name} {inside}"]

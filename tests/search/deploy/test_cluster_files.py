@@ -1,5 +1,5 @@
-"""The files that bring clusters up, held against what reads them: Ray's own validation, Kubernetes' and
-KubeRay's schemas, bash, shellcheck, and a batch system played by two small programs."""
+"""Cluster files, checked by what reads them: Ray's validation, the schemas of Kubernetes and KubeRay, bash,
+shellcheck, and a batch system simulated by two small programs."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from search.deploy.slurm import slurm
 from search.plan.naming import NAME
 from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
+from search.records.recorded_plan import RecordedPlan
 from search.records.sweep import State, Sweep
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +46,7 @@ def plan_of(*sets: str) -> Plan:
     return Plan.read(EXAMPLE, sets)
 
 
-def test_the_file_for_ray_up_passes_rays_own_validation_with_machines_of_ones_own() -> None:
+def test_the_file_for_ray_up_with_ssh_passes_rays_validation() -> None:
     told = yaml.safe_load(ray_up(plan_of(), "test", "/plans/cluster.toml"))
     whole = prepare_config(told)
     validate_config(whole)
@@ -55,7 +56,7 @@ def test_the_file_for_ray_up_passes_rays_own_validation_with_machines_of_ones_ow
     assert whole["file_mounts"]["~/plan.toml"] == "/plans/cluster.toml"
 
 
-def test_the_file_for_ray_up_passes_rays_own_validation_with_amazons_machines() -> None:
+def test_the_file_for_ray_up_with_aws_passes_rays_validation() -> None:
     plan = plan_of("cluster.ssh=", AWS, "cluster.workers=8", "cluster.min_workers=0", "cluster.gpus=1")
     told = yaml.safe_load(ray_up(plan, "test", "/plans/cluster.toml"))
     validate_config(prepare_config(told))
@@ -69,7 +70,7 @@ def test_the_file_for_ray_up_passes_rays_own_validation_with_amazons_machines() 
 
 
 @pytest.mark.parametrize("sets", [(), ("cluster.ssh=", AWS)])
-def test_with_ray_up_every_start_has_the_token_on_and_the_dashboard_on_loopback(
+def test_ray_up_starts_ray_with_the_token_and_the_dashboard_on_loopback(
     sets: tuple[str, ...],
 ) -> None:
     told = yaml.safe_load(ray_up(plan_of(*sets), "test", "/plan.toml"))
@@ -249,7 +250,7 @@ def test_with_kuberay_the_token_is_on_and_beside_its_own_pods_the_operator_alone
 @given(st.from_regex(NAME, fullmatch=True))
 @example("2026-11-29_lenet.5")
 @example("9" * 100)
-def test_a_run_of_any_name_has_a_name_that_kuberay_takes(name: str) -> None:
+def test_every_run_name_gives_a_valid_name_for_kuberay(name: str) -> None:
     text = kuberay(Plan.read(EXAMPLE, [f'name="{name}"']), "test")
     for document in yaml.safe_load_all(text):
         label = document["metadata"]["name"]
@@ -259,30 +260,49 @@ def test_a_run_of_any_name_has_a_name_that_kuberay_takes(name: str) -> None:
             assert len(label) <= 47  # KubeRay's MaxRayJobNameLength
 
 
-def test_with_kuberay_the_submitter_is_in_the_heads_pod_and_the_plan_is_the_plan() -> None:
+def test_kuberays_submitter_is_in_the_heads_pod_and_the_config_map_has_the_plan() -> None:
     told = manifest()
     spec = told["RayJob"]["spec"]
     assert spec["submissionMode"] == "SidecarMode"
     assert spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["restartPolicy"] == "Never"
     embedded = Plan.parse(tomllib.loads(told["ConfigMap"]["data"]["plan.toml"]), "embedded")
     assert embedded == plan_of().recorded
-    assert "10.0.0.10" not in told["ConfigMap"]["data"]["plan.toml"]  # of [cluster], which says nothing of it
+    assert "10.0.0.10" not in told["ConfigMap"]["data"]["plan.toml"]  # [cluster] is left out
 
 
-def test_the_script_for_slurm_passes_bash_and_shellcheck(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sets",
+    [
+        (),
+        ("cluster.gpus=4", 'cluster.slurm.account="lab"'),
+        ("cluster.slurm=", "cluster.setup=[]", 'cluster.shared="~/lab"'),
+        (
+            'cluster.resources={"licence"=4}',
+            "cluster.setup=[\"echo '{{ name }} {% if %} {# c #}'\"]",
+        ),
+    ],
+)
+def test_the_rendered_slurm_script_passes_bash_and_shellcheck(tmp_path: Path, sets: tuple[str, ...]) -> None:
     script = tmp_path / "cluster.sh"
-    script.write_text(
-        slurm(plan_of("cluster.gpus=4", 'cluster.slurm.account="lab"'), "test", "/plans/a b.toml")
-    )
+    script.write_text(slurm(plan_of(*sets), "test", "/plans/a b.toml"))
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert shellcheck is not None
-    done = subprocess.run([shellcheck, str(script)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    text = script.read_text()
-    for each in ("--nodes=3", "--gpus-per-node=4", "--account=lab", "--mem=16G", "--time=08:00:00"):
-        assert f"#SBATCH {each}\n" in text
-    assert "'/plans/a b.toml'" in text
+    result = subprocess.run([shellcheck, str(script)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert "'/plans/a b.toml'" in script.read_text()
+    for command in plan_of(*sets).cluster.setup:  # what looks like a template in it is not rendered
+        assert command in script.read_text().splitlines()
+
+
+def test_the_slurm_script_requests_the_resources_of_the_plan() -> None:
+    text = slurm(plan_of("cluster.gpus=4", 'cluster.slurm.account="lab"'), "test", "/plan.toml")
+    requested = {line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH")}
+    assert requested == {
+        *("--job-name=cluster", "--output=cluster-%j.log", "--nodes=3", "--ntasks-per-node=1"),
+        *("--cpus-per-task=8", "--gpus-per-node=4", "--mem=16G", "--time=08:00:00", "--exclusive"),
+        *("--signal=B:TERM@120", "--partition=cpu", "--account=lab"),
+    }
 
 
 SRUN = """#!/usr/bin/env bash
@@ -293,10 +313,10 @@ exec "$@"
 SCONTROL = '#!/usr/bin/env bash\necho "$SLURM_JOB_NODELIST"\n'
 
 
-def test_the_script_for_slurm_searches_ends_in_order_before_its_limit_goes_on_and_leaves_no_token(
+def test_the_slurm_script_stops_before_its_limit_resumes_and_deletes_its_token(
     network: Network,
 ) -> None:
-    """As a job of one node, on a host of its own, whose processes `ray stop` alone can see."""
+    """As a job of one node in its own process namespace, so that `ray stop` sees only its processes."""
     (node,), shared = network("node")
     for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():
         (shared / name).write_text(text)
@@ -334,7 +354,7 @@ def test_the_script_for_slurm_searches_ends_in_order_before_its_limit_goes_on_an
         time.sleep(0.3)
     for pid in node.pids:
         if Path(f"/proc/{pid}/cmdline").read_bytes() == f"bash\0{script}\0".encode():
-            os.kill(pid, signal.SIGTERM)  # as the batch system does before its limit
+            os.kill(pid, signal.SIGTERM)  # as the batch system does before the time limit
     out, errors = process.communicate(timeout=60)
     sweep = Sweep.read(folder)
     assert sweep.sessions[-1].ended == "interrupted", out[-2000:] + errors[-2000:]
@@ -346,7 +366,7 @@ def test_the_script_for_slurm_searches_ends_in_order_before_its_limit_goes_on_an
     assert not list((shared / "lab").glob(".secrets*"))
 
 
-def test_what_a_machine_has_besides_is_declared_in_all_three_files() -> None:
+def test_custom_resources_are_declared_in_all_three_files() -> None:
     plan = plan_of('cluster.resources={"licence"=4}', "resources.custom={licence=1}")
     option = """--resources='{"licence": 4.0}'"""
     assert option in slurm(plan, "test", "/plan.toml")
@@ -363,7 +383,7 @@ def test_what_a_machine_has_besides_is_declared_in_all_three_files() -> None:
         assert json.loads(shell.stdout) == {"licence": 4.0}
 
 
-def test_with_kuberay_the_keys_of_a_storage_come_from_a_secret() -> None:
+def test_kuberay_takes_the_credentials_of_a_storage_from_a_secret() -> None:
     spec = manifest('cluster.kubernetes.secret="store"')["RayJob"]["spec"]["rayClusterSpec"]
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
         (container,) = group["template"]["spec"]["containers"]
@@ -383,7 +403,7 @@ def test_with_kuberay_the_keys_of_a_storage_come_from_a_secret() -> None:
         ("slurm", ("resources.gpus=1",), r"a machine must hold a trial: .* gpus = 1"),
     ],
 )
-def test_what_is_missing_in_a_plan_is_told_before_a_file_is_made(
+def test_a_plan_that_lacks_something_is_rejected_before_a_file_is_written(
     kind: Any, sets: tuple[str, ...], told: str
 ) -> None:
     with pytest.raises(PlanError, match=told):
@@ -404,13 +424,13 @@ def test_what_is_missing_in_a_plan_is_told_before_a_file_is_made(
         'cluster.setup=["export RAY_AUTH_TOKEN=x"]',
     ],
 )
-def test_what_a_shell_would_read_otherwise_is_refused(wrong: str) -> None:
+def test_values_that_a_shell_would_interpret_are_rejected(wrong: str) -> None:
     with pytest.raises(PlanError, match=r"\[cluster\]"):
         plan_of(wrong)
 
 
 @pytest.mark.parametrize("kind", ["ray-up", "kuberay", "slurm"])
-def test_the_command_writes_the_file_whole_and_tells_what_to_type_next(kind: str, tmp_path: Path) -> None:
+def test_the_command_writes_the_file_and_prints_the_next_commands(kind: str, tmp_path: Path) -> None:
     out = tmp_path / "made"
     done = CliRunner().invoke(app, ["cluster", kind, str(EXAMPLE), "--out", str(out)])
     assert done.exit_code == 0, done.output
@@ -420,12 +440,12 @@ def test_the_command_writes_the_file_whole_and_tells_what_to_type_next(kind: str
     assert printed.stdout == out.read_text()
 
 
-def test_another_cluster_makes_no_other_run(tmp_path: Path) -> None:
+def test_another_cluster_does_not_make_another_run(tmp_path: Path) -> None:
     from search.start import _check_same
 
     run = RunFolder.named("cluster", tmp_path)
     table = json.loads(json.dumps(plan_of().to_table()))
     before = Sweep(
-        run.path, "cluster", table, plan_of().metric, {}, (), (), (), False,
+        run.path, "cluster", RecordedPlan.of(table), plan_of().metric, {}, (), (), (), False,
     )  # fmt: skip
     _check_same(run, before, plan_of("cluster.workers=1"), extend=False)
