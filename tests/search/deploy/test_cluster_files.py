@@ -47,41 +47,41 @@ def plan_of(*sets: str) -> Plan:
 
 
 def test_the_file_for_ray_up_with_ssh_passes_rays_validation() -> None:
-    told = yaml.safe_load(ray_up(plan_of(), "test", "/plans/cluster.toml"))
-    whole = prepare_config(told)
-    validate_config(whole)
-    (node,) = whole["available_node_types"].values()
-    assert whole["max_workers"] == node["max_workers"] == node["min_workers"] == 2
-    assert whole["provider"]["worker_ips"] == ["10.0.0.11", "10.0.0.12"]
-    assert whole["file_mounts"]["~/plan.toml"] == "/plans/cluster.toml"
+    config = yaml.safe_load(ray_up(plan_of(), "test", "/plans/cluster.toml"))
+    prepared = prepare_config(config)
+    validate_config(prepared)
+    (node,) = prepared["available_node_types"].values()
+    assert prepared["max_workers"] == node["max_workers"] == node["min_workers"] == 2
+    assert prepared["provider"]["worker_ips"] == ["10.0.0.11", "10.0.0.12"]
+    assert prepared["file_mounts"]["~/plan.toml"] == "/plans/cluster.toml"
 
 
 def test_the_file_for_ray_up_with_aws_passes_rays_validation() -> None:
     plan = plan_of("cluster.ssh=", AWS, "cluster.workers=8", "cluster.min_workers=0", "cluster.gpus=1")
-    told = yaml.safe_load(ray_up(plan, "test", "/plans/cluster.toml"))
-    validate_config(prepare_config(told))
-    worker = told["available_node_types"]["worker"]
+    config = yaml.safe_load(ray_up(plan, "test", "/plans/cluster.toml"))
+    validate_config(prepare_config(config))
+    worker = config["available_node_types"]["worker"]
     assert (worker["min_workers"], worker["max_workers"]) == (0, 8)
-    assert told["available_node_types"]["head"]["resources"] == {"CPU": 0}  # it may have no GPU
-    (head,) = [each for each in told["head_start_ray_commands"] if "--head" in each]
+    assert config["available_node_types"]["head"]["resources"] == {"CPU": 0}  # it may have no GPU
+    (head,) = [command for command in config["head_start_ray_commands"] if "--head" in command]
     assert "--num-cpus=0 --num-gpus=0 " in head
     assert worker["resources"] == {"CPU": 8, "GPU": 1}
-    assert any("fs-1.efs.us-west-2.amazonaws.com:/" in each for each in told["setup_commands"])
+    assert any("fs-1.efs.us-west-2.amazonaws.com:/" in command for command in config["setup_commands"])
 
 
 @pytest.mark.parametrize("sets", [(), ("cluster.ssh=", AWS)])
 def test_ray_up_starts_ray_with_the_token_and_the_dashboard_on_loopback(
     sets: tuple[str, ...],
 ) -> None:
-    told = yaml.safe_load(ray_up(plan_of(*sets), "test", "/plan.toml"))
-    starts = [*told["head_start_ray_commands"], *told["worker_start_ray_commands"]]
-    assert all(each.startswith("export RAY_AUTH_MODE=token; ") for each in starts)
-    (head,) = [each for each in starts if "--head" in each]
+    config = yaml.safe_load(ray_up(plan_of(*sets), "test", "/plan.toml"))
+    starts = [*config["head_start_ray_commands"], *config["worker_start_ray_commands"]]
+    assert all(command.startswith("export RAY_AUTH_MODE=token; ") for command in starts)
+    (head,) = [command for command in starts if "--head" in command]
     assert "--dashboard-host=127.0.0.1" in head
-    assert all("--num-cpus=8 " in each for each in starts if "--address" in each)
-    assert "chmod 600 ~/.ray/auth_token" in told["setup_commands"]
-    for each in [*starts, *told["setup_commands"]]:
-        assert subprocess.run(["bash", "-n", "-c", each]).returncode == 0
+    assert all("--num-cpus=8 " in command for command in starts if "--address" in command)
+    assert "chmod 600 ~/.ray/auth_token" in config["setup_commands"]
+    for command in [*starts, *config["setup_commands"]]:
+        assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0
 
 
 STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -185,11 +185,14 @@ def manifest(*sets: str) -> dict[str, dict[str, Any]]:
 def test_the_manifest_for_kuberay_passes_kubernetes_schemas_and_what_is_known_of_a_rayjob(
     sets: tuple[str, ...],
 ) -> None:
-    told = manifest(*sets)
-    assert told.keys() == {"ConfigMap", "NetworkPolicy", "RayJob"}
-    jsonschema.validate(told["RayJob"], RAYJOB)
-    spec = told["RayJob"]["spec"]["rayClusterSpec"]
-    templates = [spec["headGroupSpec"]["template"], *(each["template"] for each in spec["workerGroupSpecs"])]
+    documents = manifest(*sets)
+    assert documents.keys() == {"ConfigMap", "NetworkPolicy", "RayJob"}
+    jsonschema.validate(documents["RayJob"], RAYJOB)
+    spec = documents["RayJob"]["spec"]["rayClusterSpec"]
+    templates = [
+        spec["headGroupSpec"]["template"],
+        *(group["template"] for group in spec["workerGroupSpecs"]),
+    ]
     pods = [
         {
             "apiVersion": "v1",
@@ -199,7 +202,7 @@ def test_the_manifest_for_kuberay_passes_kubernetes_schemas_and_what_is_known_of
         }
         for template in templates
     ]
-    for document in (told["ConfigMap"], told["NetworkPolicy"], *pods):
+    for document in (documents["ConfigMap"], documents["NetworkPolicy"], *pods):
         kubernetes_validate.validate(document, "1.33", strict=True)
     for pod in pods:
         (container,) = pod["spec"]["containers"]
@@ -209,10 +212,10 @@ def test_the_manifest_for_kuberay_passes_kubernetes_schemas_and_what_is_known_of
 
 
 def test_a_rayjob_with_a_misspelt_key_does_not_pass() -> None:
-    told = manifest()["RayJob"]
-    told["spec"]["rayClusterSpec"]["authOption"] = {"mode": "token"}
+    documents = manifest()["RayJob"]
+    documents["spec"]["rayClusterSpec"]["authOption"] = {"mode": "token"}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(told, RAYJOB)
+        jsonschema.validate(documents, RAYJOB)
 
 
 @pytest.mark.parametrize(
@@ -228,22 +231,22 @@ def test_a_rayjob_with_a_misspelt_key_does_not_pass() -> None:
 def test_with_kuberay_the_token_is_on_and_beside_its_own_pods_the_operator_alone_reaches_the_dashboard(
     sets: tuple[str, ...], namespace: dict[str, Any]
 ) -> None:
-    told = manifest(*sets)
+    documents = manifest(*sets)
     own = {"podSelector": {"matchLabels": {"benchsweep/run": "cluster"}}}
     operator = {
         "namespaceSelector": namespace,
         "podSelector": {"matchLabels": {"app.kubernetes.io/component": "kuberay-operator"}},
     }
-    policy = told["NetworkPolicy"]["spec"]
+    policy = documents["NetworkPolicy"]["spec"]
     assert {key: policy[key] for key in own} == own
     assert policy["ingress"] == [
         {"from": [own]},
         {"from": [operator], "ports": [{"protocol": "TCP", "port": 8265}]},
     ]
-    cluster = told["RayJob"]["spec"]["rayClusterSpec"]
+    cluster = documents["RayJob"]["spec"]["rayClusterSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
     pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    assert all(each["template"]["metadata"]["labels"] == {"benchsweep/run": "cluster"} for each in pods)
+    assert all(group["template"]["metadata"]["labels"] == {"benchsweep/run": "cluster"} for group in pods)
 
 
 @settings(max_examples=200, deadline=None)
@@ -261,13 +264,13 @@ def test_every_run_name_gives_a_valid_name_for_kuberay(name: str) -> None:
 
 
 def test_kuberays_submitter_is_in_the_heads_pod_and_the_config_map_has_the_plan() -> None:
-    told = manifest()
-    spec = told["RayJob"]["spec"]
+    documents = manifest()
+    spec = documents["RayJob"]["spec"]
     assert spec["submissionMode"] == "SidecarMode"
     assert spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["restartPolicy"] == "Never"
-    embedded = Plan.parse(tomllib.loads(told["ConfigMap"]["data"]["plan.toml"]), "embedded")
+    embedded = Plan.parse(tomllib.loads(documents["ConfigMap"]["data"]["plan.toml"]), "embedded")
     assert embedded == plan_of().recorded
-    assert "10.0.0.10" not in told["ConfigMap"]["data"]["plan.toml"]  # [cluster] is left out
+    assert "10.0.0.10" not in documents["ConfigMap"]["data"]["plan.toml"]  # [cluster] is left out
 
 
 @pytest.mark.parametrize(
@@ -348,7 +351,7 @@ def test_the_slurm_script_stops_before_its_limit_resumes_and_deletes_its_token(
     process = node.start(job, environment, subprocess.PIPE)
     until = time.monotonic() + 90
     while not (folder / "study.journal").exists() or not any(
-        each.epochs for each in Sweep.read(folder).trials
+        trial.epochs for trial in Sweep.read(folder).trials
     ):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.3)
@@ -370,8 +373,8 @@ def test_custom_resources_are_declared_in_all_three_files() -> None:
     plan = plan_of('cluster.resources={"licence"=4}', "resources.custom={licence=1}")
     option = """--resources='{"licence": 4.0}'"""
     assert option in slurm(plan, "test", "/plan.toml")
-    told = yaml.safe_load(ray_up(plan, "test", "/plan.toml"))
-    assert all(option in each for each in told["worker_start_ray_commands"] if "ray start" in each)
+    config = yaml.safe_load(ray_up(plan, "test", "/plan.toml"))
+    assert all(option in command for command in config["worker_start_ray_commands"] if "ray start" in command)
     (_, _, job) = yaml.safe_load_all(kuberay(plan, "test"))
     spec = job["spec"]["rayClusterSpec"]
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
@@ -391,7 +394,7 @@ def test_kuberay_takes_the_credentials_of_a_storage_from_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, sets, told",
+    "kind, sets, message",
     [
         ("slurm", ("resources.custom={licence=1}",), r"a machine must hold a trial: .* licence = 1"),
         ("kuberay", ('cluster.shared="~/lab"',), r"shared: must begin with / for kuberay"),
@@ -404,9 +407,9 @@ def test_kuberay_takes_the_credentials_of_a_storage_from_a_secret() -> None:
     ],
 )
 def test_a_plan_that_lacks_something_is_rejected_before_a_file_is_written(
-    kind: Any, sets: tuple[str, ...], told: str
+    kind: Any, sets: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(PlanError, match=told):
+    with pytest.raises(PlanError, match=message):
         table_of(plan_of(*sets), kind, "test")
 
 
