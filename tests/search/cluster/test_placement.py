@@ -62,8 +62,8 @@ def test_what_a_clusters_owner_named_bounds_the_trials_too() -> None:
 @pytest.mark.parametrize(
     "resources, told",
     [
-        ({"device": "any"}, "must say which share of a GPU"),
-        ({"custom": {"CPU": 2}}, "must not name CPU or GPU"),
+        ({"device": "any"}, "needs gpus, the share of a GPU"),
+        ({"custom": {"CPU": 2}}, "must not contain CPU or GPU"),
         ({"custom": {"disk": 0}}, "greater than 0"),
         ({"placement": "wide"}, "'spread' or 'pack'"),
     ],

@@ -175,7 +175,7 @@ def test_missing_data_warns_and_damaged_data_fails(tmp_path: Path) -> None:
     damaged = checked("data", lambda: machine.data_set(source, "mnist", folder))
     assert damaged.verdict is CheckStatus.FAIL
     assert str(raw) in damaged.message
-    assert "it must hold 47,040,016 bytes, but holds 9" in damaged.message
+    assert "its size must be 47,040,016 bytes, but is 9" in damaged.message
     assert damaged.advice.startswith("connect to the network")
     assert machine.data_set(Source(dataset="digits"), "digits", tmp_path).verdict is CheckStatus.PASS
 

@@ -23,7 +23,7 @@ from search.engine.events import Ended, EpochReported
 from search.engine.processes import descendants
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
-from search.records.journal import survey
+from search.records.journal import check_journal
 from search.records.sweep import RunDamaged, State, Sweep
 from search.start import starting
 
@@ -333,8 +333,8 @@ def test_a_disk_that_fills_up_stops_the_search_with_a_sentence_and_room_lets_it_
                 ballast = _fill(small_disk)
     assert ("cannot store epoch" in str(raised.value)) is (full == "under the checkpoints")
     assert ballast is not None
-    whole = survey(run.journal)
-    assert whole.size == whole.whole
+    checked = check_journal(run.journal)
+    assert checked.size == checked.complete
     before = Sweep.read(run.path)
     assert before.count(State.INTERRUPTED) == len(before.trials) == 2
 
