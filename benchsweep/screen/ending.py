@@ -17,7 +17,7 @@ from benchsweep.screen.lines import settings
 from benchsweep.summary import summary
 from benchsweep.terminal import say
 from reports.analysis.benchmarks import read_benchmarks
-from reports.analysis.confirmed import confirmed
+from reports.analysis.confirmation import confirmation_summary
 from reports.analysis.failures import failures
 from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence
 from reports.analysis.trials_frame import sampled_settings, states_sentence
@@ -115,7 +115,7 @@ def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:
 
 def print_confirmation(console: Console, sweep: Sweep) -> None:
     """Each candidate of the confirmation, and what it means; nothing where there is none."""
-    told = confirmed(sweep)
+    told = confirmation_summary(sweep)
     if told is None:
         return
     console.print()

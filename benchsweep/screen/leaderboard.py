@@ -6,7 +6,8 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
-from reports.analysis.confirmed import CandidateRow, ConfirmationSummary
+from reports.analysis.candidates import CandidateRow
+from reports.analysis.confirmation import ConfirmationSummary
 from reports.formatting.estimates import difference, mean_with_deviation
 from reports.formatting.wording import shorten
 
@@ -61,14 +62,14 @@ def confirmation_table(told: ConfirmationSummary) -> Table:
 
 
 def _tested_cells(told: ConfirmationSummary, row: CandidateRow) -> list[str]:
-    if row.tested is None or told.figure is None:
+    if row.tested is None or told.test_metric is None:
         return ["–", ""]
     gain = row.tested.gain
     word = ""
     if gain is not None:
-        size = difference(told.figure, gain.difference).removesuffix(" points")
+        size = difference(told.test_metric, gain.difference).removesuffix(" points")
         word = "tied" if row.tested.standing == "tied" else f"{row.tested.standing} by {size}"
-    return [mean_with_deviation(told.figure, row.tested.mean, row.tested.deviation), word]
+    return [mean_with_deviation(told.test_metric, row.tested.mean, row.tested.deviation), word]
 
 
 def _add(table: Table, row: pd.Series[str]) -> None:

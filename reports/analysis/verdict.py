@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.confirmed import ConfirmationSummary, confirmed
+from reports.analysis.confirmation import ConfirmationSummary, confirmation_summary
 from reports.analysis.ranking import benchmark_applies, published_comparison, trained
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.winner import Winner, chosen_trial, winner_of
@@ -57,7 +57,7 @@ def run_argument(sweep: Sweep) -> str:
 
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
     """The verdict. leaderboard: of this sweep, as `reports.analysis.ranking.leaderboard` makes it."""
-    best, winner, told = sweep.best(), winner_of(sweep), confirmed(sweep)
+    best, winner, told = sweep.best(), winner_of(sweep), confirmation_summary(sweep)
     figure, caption = _figure(sweep, best, winner)
     sampled, recipe = _recipe(sweep, best, winner)
     return Verdict(

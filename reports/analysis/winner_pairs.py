@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.analysis.confirmed import test_metric
+from reports.analysis.finalists import test_metric
 from reports.analysis.runs import ComparedRun, data_identity, same_data
 from reports.analysis.winner import correct_bits, winner_of
 from reports.formatting.wording import listing

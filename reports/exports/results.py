@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.confirmed import confirmed
+from reports.analysis.confirmation import confirmation_summary
 from reports.analysis.ranking import benchmark_applies, leaderboard
 from reports.analysis.winner import Winner, winner_of
 from reports.figures.all import FIGURES
@@ -172,7 +172,7 @@ def _opening(opening: TestSetOpening) -> dict[str, Any]:
 
 
 def _confirmation(sweep: Sweep) -> dict[str, Any] | None:
-    told = confirmed(sweep)
+    told = confirmation_summary(sweep)
     if told is None:
         return None
     return {
@@ -180,7 +180,7 @@ def _confirmation(sweep: Sweep) -> dict[str, Any] | None:
         "level": told.level,
         "compared": told.compared,
         "sentences": told.sentences,
-        "figure": told.figure and told.figure.name,
+        "figure": told.test_metric and told.test_metric.name,
         "rows": [
             {
                 **row._asdict(),

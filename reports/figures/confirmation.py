@@ -10,7 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy import special
 
-from reports.analysis.confirmed import CandidateRow, ConfirmationSummary, confirmed
+from reports.analysis.candidates import CandidateRow
+from reports.analysis.confirmation import ConfirmationSummary, confirmation_summary
 from reports.figures.differences import ends_words
 from reports.figures.figure import Figure
 from reports.figures.style import AMBER, BLUE, GREY, drawing, plain, value_axis
@@ -143,22 +144,20 @@ def table(numbers: ConfirmationIntervals) -> pd.DataFrame:
 
 
 def _validation_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, object]:
-    metric = confirmed.metric
+    metric, bias = confirmed.metric, row.selection_bias
     return {
         "candidate": row.name,
         "state": row.state,
         "seeds": row.seeds,
         "in the search": metric.format(row.selected_on),
         "fresh seeds": NOTHING if row.mean is None else mean_with_deviation(metric, row.mean, row.deviation),
-        "selection bias": NOTHING
-        if row.luck is None
-        else f"{'-' * (row.luck < 0)}{difference(metric, row.luck)}",
+        "selection bias": NOTHING if bias is None else f"{'-' * (bias < 0)}{difference(metric, bias)}",
     }
 
 
 def _test_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, str]:
     """Empty before the test set was opened."""
-    metric, tested = confirmed.figure, row.tested
+    metric, tested = confirmed.test_metric, row.tested
     if metric is None:
         return {}
     columns = ("test set", "95 % interval", "chance of best", "winner is", "by", _gain_column(confirmed), "p")
@@ -169,7 +168,7 @@ def _test_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, 
     values = (
         mean_with_deviation(metric, tested.mean, tested.deviation),
         interval_text(metric, tested.low, tested.high),
-        "" if tested.best is None else f"{tested.best:.0%}",
+        "" if tested.best_share is None else f"{tested.best_share:.0%}",
         tested.standing or "",
         "" if gain is None else _signed(metric.unit, gain.difference),
         gain_interval,
@@ -189,7 +188,7 @@ def _signed(unit: str, value: float) -> str:
 FIGURE = Figure[Sweep, ConfirmationIntervals](
     key="confirmation",
     title="Confirmation",
-    numbers=lambda sweep: confirmation(confirmed(sweep)),
+    numbers=lambda sweep: confirmation(confirmation_summary(sweep)),
     sentence=sentence,
     draw=draw,
     table=table,

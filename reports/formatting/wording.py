@@ -100,6 +100,11 @@ def listing(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 2 else words)
 
 
+def capitalized(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def plain_json(value: Any) -> Any:
     """The value as plain JSON: NaN and infinities become null, dates and paths text, tuples and sets
     lists."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports.analysis.confirmed import confirmed
+from reports.analysis.confirmation import confirmation_summary
 from reports.analysis.ranking import trained
 from reports.analysis.reference import FEWEST, outcomes, random_trials, sampler_ignores_scores
 from reports.analysis.verdict import run_argument
@@ -21,7 +21,7 @@ LEVEL = 0.05
 def beyond_noise(sweep: Sweep) -> Finding:
     """Whether the gain over the default recipe is larger than the seeds' noise."""
     name = "Gain beyond seed noise"
-    summary = confirmed(sweep)
+    summary = confirmation_summary(sweep)
     if summary is None or not summary.decided:
         return unknown(
             name,

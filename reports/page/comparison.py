@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.confirmed import confirmed, test_metric
+from reports.analysis.confirmation import confirmation_summary
 from reports.analysis.contrast import Contrast, environment_contrasts, plan_contrasts, space_contrasts
+from reports.analysis.finalists import test_metric
 from reports.analysis.ranking import trained
 from reports.analysis.runs import ComparableRuns, ComparedRun, comparable_runs, compared_runs, data_identity
 from reports.analysis.trials_frame import states_sentence
@@ -385,7 +386,7 @@ def _overview(runs: Sequence[ComparedRun]) -> pd.DataFrame:
 
 def fresh_words(sweep: Sweep) -> str:
     """What the confirmation's winner scored with fresh seeds; "–" where there is none."""
-    told = confirmed(sweep)
+    told = confirmation_summary(sweep)
     if told is None or not told.decided or not told.rows or told.rows[0].mean is None:
         return NOTHING
     first = told.rows[0]

@@ -473,7 +473,7 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
     assert (bare["plans"], bare["warm_start"]) == ([], None)
 
 
-def test_a_confirmed_winner_is_told_by_its_mean_over_seeds_and_its_luck() -> None:
+def test_a_confirmed_winner_has_its_mean_over_seeds_and_its_selection_bias() -> None:
     sweep = confirmed_sweep()
     report = Report.of(sweep, PUBLISHED)
     stored = json.loads(json.dumps(dict(report.results), allow_nan=False))
@@ -486,7 +486,7 @@ def test_a_confirmed_winner_is_told_by_its_mean_over_seeds_and_its_luck() -> Non
     assert report.verdict.command == f"benchsweep reproduce laptop {rows[0]['trial']}"
     for told in (" ".join(page_of(sweep).text), as_markdown(report)):
         assert f"Trial {rows[0]['trial']} was confirmed with 10 fresh seeds" in told
-        assert "of it were luck" in told
+        assert "of that was selection bias" in told
 
 
 def test_a_sweep_without_a_confirmation_says_that_its_winner_is_the_luckiest() -> None:

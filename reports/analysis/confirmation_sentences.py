@@ -1,0 +1,104 @@
+"""The result of a confirmation in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from reports.analysis.candidates import CandidateRow
+from reports.analysis.finalists import FinalistResult
+from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text, recipe_name
+from reports.formatting.wording import capitalized, listing, plural
+from search.records.confirmation import Confirmation
+from trainable.contract import Metric
+
+
+def confirmation_sentences(
+    confirmation: Confirmation, rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | None
+) -> list[str]:
+    """The result, in reading order.
+
+    rows: the winner first. metric: of the search. test_metric: None before the test set was opened.
+    """
+    if not confirmation.decided:
+        return [f"The confirmation is not finished: {confirmation.sentence}."]
+    if confirmation.winner is None or rows[0].mean is None:
+        return [f"The confirmation found no winner: {confirmation.sentence}."]
+    return [
+        _winner(rows, metric, test_metric),
+        *_selection_bias(rows[0], metric),
+        *_ties(confirmation, rows),
+    ]
+
+
+def _winner(rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | None) -> str:
+    winner = rows[0]
+    name, seeds = capitalized(recipe_name(winner.trial)), plural(winner.seeds, "fresh seed")
+    if winner.tested is None or test_metric is None:
+        assert winner.mean is not None
+        score = mean_with_deviation(metric, winner.mean, winner.deviation)
+        return f"{name} was confirmed with {seeds}: {score} on validation. The test set is still sealed."
+    tested = winner.tested
+    score = mean_with_deviation(test_metric, tested.mean, tested.deviation)
+    sentence = f"{name} was confirmed with {seeds}: {score} on the test set"
+    if interval := interval_text(test_metric, tested.low, tested.high):
+        sentence += f" (95 % interval {interval})"
+    default = next((row.tested for row in rows[1:] if row.trial is None), None)
+    if default is None or default.gain is None:
+        return f"{sentence}."
+    return f"{sentence}, {_gain(default, test_metric)} the default recipe{_evidence(default, test_metric)}."
+
+
+def _gain(tested: FinalistResult, metric: Metric) -> str:
+    """ "0.62 points above", or "statistically indistinguishable from"."""
+    assert tested.gain is not None
+    if tested.standing == "tied":
+        return "statistically indistinguishable from"
+    side = "above" if tested.gain.difference > 0 else "below"
+    return f"{difference(metric, tested.gain.difference)} {side}"
+
+
+def _evidence(tested: FinalistResult, metric: Metric) -> str:
+    """ " (97.5 % interval 0.50 to 0.74 points, p < 0.001)"."""
+    gain = tested.gain
+    assert gain is not None and tested.p is not None
+    if math.isinf(gain.low) or math.isinf(gain.high):
+        return f" ({p_text(tested.p)})"
+    confidence = f"{100 * (1 - gain.level):g} % interval"
+    if tested.standing == "tied":
+        low, high = _signed(metric, gain.low), _signed(metric, gain.high)
+        estimate = f"difference {_signed(metric, gain.difference)}"
+        return f" ({estimate}, {confidence} {low} to {high}, {p_text(tested.p)})"
+    least, most = sorted(abs(end) for end in (gain.low, gain.high))
+    if metric.unit == "share":
+        return f" ({confidence} {100 * least:.2f} to {100 * most:.2f} points, {p_text(tested.p)})"
+    return f" ({confidence} {least:.3g} to {most:.3g}, {p_text(tested.p)})"
+
+
+def _signed(metric: Metric, value: float) -> str:
+    """ "+0.12" points of a share, otherwise in the metric's unit."""
+    return f"{100 * value:+.2f}" if metric.unit == "share" else f"{value:+.3g}"
+
+
+def _selection_bias(winner: CandidateRow, metric: Metric) -> list[str]:
+    if winner.selected_on is None or winner.mean is None or winner.selection_bias is None:
+        return []
+    before, after = metric.format(winner.selected_on), metric.format(winner.mean)
+    scores = f"It scored {before} in the search and {after} with fresh seeds, both on validation"
+    if winner.selection_bias > 0:
+        return [f"{scores}: {difference(metric, winner.selection_bias)} of that was selection bias."]
+    return [f"{scores}: no selection bias."]
+
+
+def _ties(confirmation: Confirmation, rows: Sequence[CandidateRow]) -> list[str]:
+    tied = [row for row in rows if row.state in ("winner", "tied")]
+    if len(tied) == 1:
+        others = len(rows) - 1
+        return [f"It is better than all {plural(others, 'other candidate')}."] if others else []
+    names = listing([recipe_name(row.trial) for row in tied])
+    seeds = plural(max(confirmation.compared, 1), "seed")
+    reason = "the best mean" if len({row.parameters for row in tied}) == 1 else "the fewest parameters"
+    return [
+        f"{capitalized(names)} are tied: they are statistically indistinguishable over {seeds} on "
+        f"validation. {capitalized(recipe_name(tied[0].trial))} was chosen because it has {reason}."
+    ]
