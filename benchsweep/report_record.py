@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchsweep.errors import UsageError
-from search.records.sweep import Placement, Session, State, Sweep, Trial
+from search.records.sweep import Placement, RecordedPlan, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 
@@ -40,7 +40,7 @@ def _sweep(path: Path, told: dict[str, Any]) -> Sweep:
     return Sweep(
         folder=path.absolute().parent,
         name=told["name"],
-        plan=told["plan"],
+        plan=RecordedPlan.of(told["plan"]),
         metric=Metric(**told["metric"]),
         environment=sessions[-1].environment if sessions else {},
         trials=tuple(_trial(each) for each in told["trials"]),

@@ -24,7 +24,7 @@ def show(
 ) -> None:
     """Show a run: its plan, its best trials and the leaderboard. With TRIAL, that trial in full.
 
-    --json prints one object: the same as results.json of the report (name, status, metric, best,
+    --json prints one object: the same as results.json of the report (name, state, metric, best,
     test, trials, leaderboard, openings, sessions, plan, plans, warm_start, environment), or with
     TRIAL that trial: number, state, score, recipe, sampled, epochs, error, notes, resumed_from,
     worker, session, started, ended, seconds and same_as.

@@ -35,7 +35,7 @@ def test_a_report_is_written_while_the_run_is_owned_and_tells_it_as_running(tmp_
     carry_on(run, Plan.parse({**PLAN, "budget": {"trials": 3}}, "test"))
     with owning(run.lock), live_report(run, every=0.1):
         until(run.path / "results.json")
-    assert json.loads((run.path / "results.json").read_text())["status"] == "running"
+    assert json.loads((run.path / "results.json").read_text())["state"] == "running"
     assert b"report.html" in run.log.read_bytes()
 
 

@@ -103,7 +103,7 @@ def test_a_sweep_in_any_state_has_all_four_files(name: str, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(made)
     assert all(path.stat().st_size > 50 for path in made.values())
     stored = json.loads(made["results.json"].read_text())
-    assert stored["schema"] == 2
+    assert stored["schema"] == 3
     assert len(stored["trials"]) == len(STATES[name].trials)
 
 
@@ -181,7 +181,7 @@ def test_results_json_holds_what_was_measured() -> None:
     stored = json.loads(json.dumps(dict(Report.of(sweep, PUBLISHED).results), allow_nan=False))
     best = sweep.best()
     assert best is not None
-    assert stored["best"] == best.number
+    assert stored["best"] == {"trial": best.number, "score": best.score, "sampled": best.sampled}
     assert (stored["test"]["mean"], stored["test"]["seeds"], stored["test"]["deviation"]) == (0.9838, 1, None)
     assert stored["trials"][best.number]["score"] == best.score
     assert stored["trials"][best.number]["sampled"] == best.sampled
@@ -417,7 +417,7 @@ def test_a_plan_that_never_changed_adds_nothing_to_the_report() -> None:
     plain, versioned = (Report.of(make_sweep(plans=plans), PUBLISHED) for plans in ((), make_plans()))
     assert html(versioned) == html(plain)
     assert as_markdown(versioned) == as_markdown(plain)
-    for words in ("Version", "Warm start", "same recipe", "same_as", "repeat"):
+    for words in ("Version", "Warm start", "same recipe", "same_as", "repeat a recipe", "repeats a recipe"):
         assert words not in " ".join(page_of(plain.sweep).text)
         assert words not in as_markdown(plain)
 
@@ -457,7 +457,7 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
     origin = WarmStartSummary("first", 3, "3 of 4 finished trials of first seed the sampler")
     sweep = sweep_of(repeating_sweep().trials, plans=make_plans(*CHANGES), warm_start=origin)
     stored = json.loads(json.dumps(dict(Report.of(sweep, PUBLISHED).results), allow_nan=False))
-    assert stored["schema"] == 2
+    assert stored["schema"] == 3
     assert [trial["same_as"] for trial in stored["trials"]] == [None] * 4 + [0, 1, 2, 3]
     assert stored["warm_start"] == {"run": "first", "taken": 3, "sentence": origin.sentence}
     assert [version["number"] for version in stored["plans"]] == [0, 1, 2, 3]

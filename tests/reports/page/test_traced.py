@@ -78,7 +78,7 @@ def of_every_sweep(sweep: Sweep) -> set[str]:
 
 
 def published() -> list[dict[str, str]]:
-    with (files("reports") / "benchmarks.csv").open() as file:
+    with (files("reports.analysis") / "benchmarks.csv").open() as file:
         return list(csv.DictReader(file))
 
 
