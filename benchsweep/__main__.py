@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from benchsweep.commands import cluster
-from benchsweep.commands.check import check
-from benchsweep.commands.compare import compare
-from benchsweep.commands.confirm import confirm
-from benchsweep.commands.doctor import doctor
-from benchsweep.commands.evaluate import evaluate
-from benchsweep.commands.export import export
-from benchsweep.commands.list_runs import runs
-from benchsweep.commands.predict import predict
-from benchsweep.commands.quickstart import quickstart
-from benchsweep.commands.report import report
-from benchsweep.commands.reproduce import reproduce
-from benchsweep.commands.run import extend, resume, run
-from benchsweep.commands.schema import schema
-from benchsweep.commands.show import show
-from benchsweep.commands.status import status
-from benchsweep.commands.stop import stop
-from benchsweep.commands.train import train
+from benchsweep.commands import COMMANDS, CommandEntry
 from benchsweep.errors import exiting_on_error
 
-app = typer.Typer(
-    name="benchsweep",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",  # paragraphs flow, and brackets are brackets
-    pretty_exceptions_enable=False,  # a bug's traceback is Python's own, with its notes
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(quickstart)
-app.command()(run)
-app.command()(resume)
-app.command()(extend)
-app.command()(confirm)
-app.command("list")(runs)
-app.command()(show)
-app.command()(status)
-app.command()(stop)
-app.command()(report)
-app.command()(compare)
-app.command()(reproduce)
-app.command()(check)
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(export)
-app.command()(doctor)
-app.add_typer(cluster.app, name="cluster")
-app.command()(schema)
+SETTINGS: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,  # importing what draws boxes takes longer than everything else in --help
+    "pretty_exceptions_enable": False,  # a bug keeps Python's own traceback, with its notes
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
-def _version(wanted: bool) -> None:
+class DeferredCommand(TyperCommand):
+    """A command whose file is imported only when it is called."""
+
+    def __init__(self, name: str, entry: CommandEntry) -> None:
+        super().__init__(name, short_help=entry.summary, rich_markup_mode=None)
+        self._entry = entry
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        """The context of the real command, which is invoked in place of this one."""
+        return self.load().make_context(info_name, args, *rest, **extra)
+
+    def load(self) -> Any:
+        """The real command."""
+        module = import_module(f"benchsweep.commands.{self._entry.module}")
+        command = getattr(module, self._entry.attribute)
+        if not isinstance(command, typer.Typer):
+            function, command = command, typer.Typer(**SETTINGS)
+            command.command(self.name)(function)
+        return typer.main.get_command(command)
+
+
+class CommandGroup(TyperGroup):
+    """All commands of the table."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.add_command(DeferredCommand(name, entry))
+
+
+app = typer.Typer(name="benchsweep", cls=CommandGroup, no_args_is_help=True, **SETTINGS)
+
+
+def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import version  # takes as long as half of --help
 
         typer.echo(f"benchsweep {version('benchsweep')}")
         raise typer.Exit
@@ -67,19 +63,19 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def benchsweep(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Distributed hyperparameter search that keeps its results, and says which to believe.
+    """Distributed hyperparameter search that keeps its results, and says which of them to believe.
 
-    Begin with `benchsweep quickstart`.
+    Start with `benchsweep quickstart`.
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line, and tell a user's errors in sentences. Ends in SystemExit.
+    """Runs the command line and ends in SystemExit.
 
-    arguments: those after the command's name; this process's own when None.
+    arguments: those after the command's name; None for the arguments of this process.
     """
     with exiting_on_error():
         app(arguments, prog_name="benchsweep")

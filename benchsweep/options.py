@@ -7,32 +7,46 @@ from typing import Annotated
 
 import typer
 
+RUNS = Path("runs")
+"""The folder of all runs unless --runs names another one."""
+
 PlanArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The plan: a TOML file such as configs/laptop.toml.")
 ]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's name below --runs, or the path of its folder.")
+    str, typer.Argument(metavar="RUN", help="The name of a run below --runs, or the path of its folder.")
 ]
-RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that holds all runs.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="The name of a run below --runs, or the path of a saved model: model.safetensors, "
+        "mnist_model.pth, or a folder that contains one.",
+    ),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder that contains all runs.")]
 SetOption = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change the plan, as in space.dropout.high=0.4 or budget.wall_time=1h; "
-        "nothing after = deletes the key. May be given more than once.",
+        help="Change the plan, for example space.dropout.high=0.4 or budget.wall_time=1h. An empty value "
+        "deletes the key. May be repeated.",
     ),
 ]
 NameOption = Annotated[
     str | None,
-    typer.Option("--name", metavar="N", help="Another name for the run than the plan's.", show_default=False),
+    typer.Option(
+        "--name", metavar="N", help="Name of the run, in place of the plan's name.", show_default=False
+    ),
 ]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="Where data sets lie, or are downloaded to: else BENCHSWEEP_DATA, else ./data.",
+        help="The folder that data sets are read from and downloaded to. Default: BENCHSWEEP_DATA if set, "
+        "else ./data.",
         show_default=False,
     ),
 ]
@@ -41,7 +55,7 @@ DatasetOption = Annotated[
     typer.Option(
         "--dataset",
         metavar="D",
-        help="Use this data set, with its own defaults, in place of the plan's data table.",
+        help="Use this data set with its defaults, in place of the plan's [data] table.",
         show_default=False,
     ),
 ]
@@ -51,7 +65,7 @@ AddressOption = Annotated[
         "--address",
         metavar="A",
         envvar="RAY_ADDRESS",
-        help='A Ray cluster to run on, "auto" or host:port; this machine alone when left out.',
+        help='The Ray cluster to run on, "auto" or host:port. Default: this machine alone.',
         show_default=False,
         show_envvar=False,
     ),
@@ -60,8 +74,8 @@ ShipCodeOption = Annotated[
     bool,
     typer.Option(
         "--ship-code",
-        help="Send this benchsweep and the plan's trainable to the cluster's machines, in place of what is "
-        "installed there.",
+        help="Send this benchsweep and the plan's trainable to the machines of the cluster, in place of "
+        "what is installed there.",
     ),
 ]
 LocalOption = Annotated[
@@ -76,8 +90,8 @@ TrialTimeoutOption = Annotated[
     typer.Option(
         "--trial-timeout",
         metavar="TIME",
-        help="A trial that ends no epoch for so long, as 90s or 10m, hangs: its worker is ended and "
-        "replaced once, then the trial fails. The same as resources.trial_timeout.",
+        help="Time without a finished epoch, such as 90s or 10m, after which a trial counts as hung: its "
+        "worker is replaced once, then the trial fails. Same as resources.trial_timeout.",
         show_default=False,
     ),
 ]
@@ -86,17 +100,14 @@ WarmStartOption = Annotated[
     typer.Option(
         "--warm-start",
         metavar="RUN",
-        help="Let the sampler of a new run begin with what another run's trials told. They are not ranked "
-        "among its own.",
+        help="Start the sampler of a new run with the trials of another run. They are not ranked with "
+        "the new run's own trials.",
         show_default=False,
     ),
 ]
 LiveReportOption = Annotated[
     bool,
-    typer.Option("--live-report", help="Write the report every minute while the search runs, too."),
+    typer.Option("--live-report", help="Also write the report every minute while the search runs."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the final lines.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, as described above, and nothing else.")]
-
-RUNS = Path("runs")
-"""Where runs lie unless --runs names another folder."""
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON, as described above.")]

@@ -1,4 +1,4 @@
-"""A run as its report tells it, where its folder is not at hand: results.json, or the page itself."""
+"""A run as its report records it, for when its folder is not available: results.json, or the page itself."""
 
 from __future__ import annotations
 
@@ -9,67 +9,67 @@ from pathlib import Path
 from typing import Any
 
 from benchsweep.errors import UsageError
-from search.records.sweep import Placement, RecordedPlan, Session, State, Sweep, Trial
+from search.records.recorded_plan import RecordedPlan
+from search.records.sweep import Placement, Session, State, Sweep, Trial
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 
 _RECORD = re.compile(r'<script type="application/json" id="record">(.*?)</script>', re.DOTALL)
 
 
-def reported(path: Path) -> Sweep:
-    """The sweep that a results.json or report.html tells of, as far as it does: its plan, its starts, and
-    the trials it holds in full. Raises Mistake for a file that is neither."""
+def read_report(path: Path) -> Sweep:
+    """The sweep recorded in a results.json or report.html: its plan, its sessions, and the trials that are
+    stored in full there. Raises UsageError for a file that is neither."""
     try:
         text = path.read_text(encoding="utf-8")
-        found = _RECORD.search(text)
-        told = json.loads(found[1] if found else text)
-        return _sweep(path, told)
+        embedded = _RECORD.search(text)
+        return _sweep(path, json.loads(embedded[1] if embedded else text))
     except OSError as error:
         raise UsageError(
             f"--from must name a report.html or results.json, but {path}: {error.strerror}"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"--from must name a report.html or results.json of this version of benchsweep, but {path} holds "
-            f"no such record ({type(error).__name__}: {error})"
+            f"--from must name a report.html or results.json of benchsweep, but {path} has no such record "
+            f"({type(error).__name__}: {error})"
         ) from None
 
 
-def _sweep(path: Path, told: dict[str, Any]) -> Sweep:
-    sessions = tuple(_session(each) for each in told["sessions"])
+def _sweep(path: Path, record: dict[str, Any]) -> Sweep:
+    sessions = tuple(_session(session) for session in record["sessions"])
     return Sweep(
         folder=path.absolute().parent,
-        name=told["name"],
-        plan=RecordedPlan.of(told["plan"]),
-        metric=Metric(**told["metric"]),
+        name=record["name"],
+        plan=RecordedPlan.of(record["plan"]),
+        metric=Metric(**record["metric"]),
         environment=sessions[-1].environment if sessions else {},
-        trials=tuple(_trial(each) for each in told["trials"]),
+        trials=tuple(_trial(trial) for trial in record["trials"]),
         openings=(),
         sessions=sessions,
         alive=False,
     )
 
 
-def _session(told: dict[str, Any]) -> Session:
-    sizes = tuple((seconds, workers) for seconds, workers in told.get("sizes", ()))
-    return Session(**{**told, "started": datetime.fromisoformat(told["started"]), "sizes": sizes})
+def _session(record: dict[str, Any]) -> Session:
+    sizes = tuple((seconds, workers) for seconds, workers in record.get("sizes", ()))
+    return Session(**{**record, "started": datetime.fromisoformat(record["started"]), "sizes": sizes})
 
 
-def _trial(told: dict[str, Any]) -> Trial:
-    fields = {name: told[name] for name in Trial.__dataclass_fields__ if name in told}
+def _trial(record: dict[str, Any]) -> Trial:
+    fields = {name: record[name] for name in Trial.__dataclass_fields__ if name in record}
     for name in ("started", "ended"):
-        fields[name] = None if told[name] is None else datetime.fromisoformat(told[name])
+        fields[name] = None if record[name] is None else datetime.fromisoformat(record[name])
     for name in ("notes", "resumed_from"):
-        fields[name] = tuple(told[name])
+        fields[name] = tuple(record[name])
     return Trial(
         **{
             **fields,
-            "state": State(told["state"]),
-            "epochs": tuple(Epoch.from_json(each) for each in told["epochs"]),
-            "placements": tuple(_placement(each) for each in told.get("placements", ())),
+            "state": State(record["state"]),
+            "epochs": tuple(Epoch.from_json(epoch) for epoch in record["epochs"]),
+            "placements": tuple(_placement(placement) for placement in record.get("placements", ())),
         }
     )
 
 
-def _placement(told: dict[str, Any]) -> Placement:
-    return Placement(**{**told, "since": datetime.fromisoformat(told["since"])})
+def _placement(record: dict[str, Any]) -> Placement:
+    return Placement(**{**record, "since": datetime.fromisoformat(record["since"])})

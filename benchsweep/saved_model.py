@@ -1,4 +1,4 @@
-"""From what a user typed to the saved model that is meant, and to what is known of it."""
+"""Finds the saved model that a user named, and what is known about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,80 +20,78 @@ from search.records.sweep import Sweep
 from trainable.contract import load_trainable
 from trainable.errors import InputError
 
-OURS = "trainable.mlp"
-_READERS = {OURS: "trainable.mnist.saved"}
-"""Where the saved models of a trainable are read whose own module must not load torch to be read."""
+DEFAULT_TRAINABLE = "trainable.mlp"
+_READERS = {DEFAULT_TRAINABLE: "trainable.mnist.saved"}
+"""The module with SavedModel, for a trainable that does not import it itself because it loads torch."""
 
 
 class NoSavedModel(InputError):
-    """The trainable offers no way to read its saved models, or not for this; says which and for what."""
+    """The trainable has no SavedModel, or one that cannot do what the command needs."""
 
 
 @dataclass(frozen=True)
-class FoundModel:
-    """A saved model, not yet read.
-
-    path: its file or its folder. run: in whose folder it lies; None elsewhere. trainable: its module's
-    name. data: the [data] table it was trained by, None where nothing tells; told_by: what does.
-    """
+class ModelLocation:
+    """A saved model that has not been read yet."""
 
     path: Path
+    """Its file or its folder."""
     run: RunFolder | None
+    """The run whose folder contains it; None if there is none."""
     trainable: str
+    """The trainable's module."""
     data: Mapping[str, Any] | None
-    told_by: str
+    """The [data] table it was trained with; None if that is unknown."""
+    data_from: str
+    """Where that table was found; empty if it is unknown."""
 
     @property
     def name(self) -> str:
-        """What a file made of it is called: as the run, the folder or the file."""
+        """The name of a file made from it: that of the run, the folder or the file."""
         return self.path.name if self.path.is_dir() else self.folder.name or self.path.stem
 
     @property
     def folder(self) -> Path:
-        """The folder it lies in."""
+        """The folder that contains it."""
         return self.path if self.path.is_dir() else self.path.absolute().parent
 
     def reader(self) -> Any:
         """The trainable's SavedModel. Raises NoSavedModel, NotATrainable."""
-        import importlib
-
-        module = load_trainable(self.trainable)
-        offered = getattr(module, "SavedModel", None)
-        if offered is None and self.trainable in _READERS:
-            offered = importlib.import_module(_READERS[self.trainable]).SavedModel
-        if offered is None:
+        reader = getattr(load_trainable(self.trainable), "SavedModel", None)
+        if reader is None and self.trainable in _READERS:
+            reader = import_module(_READERS[self.trainable]).SavedModel
+        if reader is None:
             raise NoSavedModel(
-                f"{self.path} is a model of {self.trainable}, whose module has no SavedModel to read it",
+                f"{self.path} is a model of {self.trainable}, whose module has no SavedModel to read it with",
                 "trainable/contract.py describes what to add",
             )
-        return offered
+        return reader
 
     def read(self, *needed: str) -> Any:
-        """The model. needed: what a command asks of it beyond `evaluate`. Raises NoSavedModel, and what
-        the trainable's SavedModel raises (SavedModelError)."""
+        """The model. needed: the methods that the command calls besides `evaluate`. Raises NoSavedModel, and
+        what the trainable's SavedModel raises (SavedModelError)."""
         reader = self.reader()
         if missing := [name for name in needed if not hasattr(reader, name)]:
             raise NoSavedModel(
-                f"this command needs {', '.join(missing)} of a saved model, but the SavedModel of "
-                f"{self.trainable} does not have it",
+                f"this command needs a SavedModel with {', '.join(missing)}, but that of {self.trainable} "
+                f"has none",
                 "trainable/contract.py describes what to add",
             )
         return reader.read(self.path)
 
 
-def find_model(given: str, runs: Path) -> FoundModel:
+def find_model(name: str, runs: Path) -> ModelLocation:
     """The model in the file or folder of that path, or of the run of that name below `runs`.
 
-    Raises Mistake and NotARun when there is none, and RunDamaged.
+    Raises UsageError and NotARun if there is none, and RunDamaged.
     """
-    path = Path(given)
+    path = Path(name)
     if not path.exists():
-        if os.sep in given or path.suffix in (".safetensors", ".pth", ".pt"):
+        if os.sep in name or path.suffix in (".safetensors", ".pth", ".pt"):
             raise UsageError(
-                f"MODEL must be a saved model's file or folder, or a run, but there is no {given}"
+                f"MODEL must be a saved model's file or folder, or a run, but there is no {name}"
             )
         try:
-            path = run_folder(given, runs).path
+            path = run_folder(name, runs).path
         except NotARun as error:
             also = "MODEL may also be the path of a saved model"
             separator = "" if (error.advice or "").endswith("?") else ";"
@@ -102,50 +101,55 @@ def find_model(given: str, runs: Path) -> FoundModel:
     run = RunFolder(folder.absolute())
     if run.begun:
         plan = Sweep.read(run.path).plan
-        return FoundModel(path, run, plan.trainable, plan.data, f"the plan of {run.name}")
-    record = folder / "train.json"
-    told = _record(record) if record.is_file() else {}
-    trainable = _trainable_in(path) or told.get("trainable", OURS)
-    return FoundModel(path, None, trainable, told.get("data"), str(record) if "data" in told else "")
+        return ModelLocation(path, run, plan.trainable, plan.data, f"the plan of {run.name}")
+    record_path = folder / "train.json"
+    record = _read_record(record_path) if record_path.is_file() else {}
+    trainable = _recorded_trainable(path) or record.get("trainable", DEFAULT_TRAINABLE)
+    data_from = str(record_path) if "data" in record else ""
+    return ModelLocation(path, None, trainable, record.get("data"), data_from)
 
 
-def source_of(found: FoundModel, model: Any, dataset: str | None) -> tuple[Any, str]:
-    """The Source of a model's data, and where that is known from, in words.
+def source_of(location: ModelLocation, model: Any, dataset: str | None) -> tuple[Any, str]:
+    """The Source of a model's data, and in words where it is known from.
 
-    dataset: given in place of what is known. Raises Mistake.
+    dataset: replaces what is known; None keeps it. Raises UsageError.
     """
-    kind = load_trainable(found.trainable).Source
+    kind = load_trainable(location.trainable).Source
     if dataset is not None:
         if "dataset" not in kind.model_fields:
-            raise UsageError(f"--dataset cannot be used: the data of {found.trainable} have no such setting")
+            raise UsageError(
+                f"--dataset cannot be used: the data of {location.trainable} has no key `dataset`"
+            )
         table: Mapping[str, Any] = {"dataset": dataset}
-        told_by = f"--dataset {dataset}"
-    elif found.data is not None:
-        table, told_by = found.data, found.told_by
-    elif found.trainable == OURS and (model.height, model.width) == (8, 8):
-        table, told_by = {"dataset": "digits"}, "its images' size"
+        data_from = f"--dataset {dataset}"
+    elif location.data is not None:
+        table, data_from = location.data, location.data_from
+    elif location.trainable == DEFAULT_TRAINABLE and (model.height, model.width) == (8, 8):
+        table, data_from = {"dataset": "digits"}, "the size of its images"
     else:
-        table, told_by = {}, "the default, for nothing beside the model tells"
+        table, data_from = {}, "the default, because no record lies beside the model"
     try:
-        return kind.model_validate(table), told_by
+        return kind.model_validate(table), data_from
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise UsageError(f"{told_by} must name data of {found.trainable}, but does not: {faults}") from error
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise UsageError(
+            f"{data_from} must describe data of {location.trainable}, but does not: {faults}"
+        ) from error
 
 
-def _record(path: Path) -> dict[str, Any]:
-    """What `train` wrote beside its model; nothing where that is not readable, for it is only a help."""
+def _read_record(path: Path) -> dict[str, Any]:
+    """What `train` wrote beside its model; empty if it cannot be read, as it is optional."""
     try:
-        told = json.loads(path.read_text())
+        record = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
-def _trainable_in(path: Path) -> str | None:
+def _recorded_trainable(path: Path) -> str | None:
     file = path / "model.safetensors" if path.is_dir() else path
     try:
         with safe_open(file, framework="numpy") as opened:
             return (opened.metadata() or {}).get("trainable")
     except (SafetensorError, OSError):
-        return None  # whoever reads the model says what is wrong with it
+        return None  # reading the model will report what is wrong with it

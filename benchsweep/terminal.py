@@ -1,4 +1,4 @@
-"""The user's terminal: kept clean while Ray runs, and written to in one way."""
+"""The user's terminal: Ray's output is kept out of it, and everything is written in one way."""
 
 from __future__ import annotations
 
@@ -10,52 +10,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from rich.console import Console
+from rich.text import Text
+
+from reports.formatting.wording import plain_json
 
 
-def typed(*words: str) -> str:
-    """A command of ours as this user types it: behind `uv run`, where that is how this one began."""
+def typed_command(*words: str) -> str:
+    """A benchsweep command as this user types it: with `uv run` in front if this one was started that way."""
     before = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []
     return shlex.join([*before, "benchsweep", *words])
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Where the user reads: out is for results, err for what goes on."""
+    """The user's own streams, while descriptors 1 and 2 are redirected."""
 
     out: TextIO
+    """For results."""
     err: TextIO
+    """For notices and errors."""
 
 
 def own() -> Streams:
-    """Python's own, which everything else in this process prints to as well."""
+    """Python's own streams, which everything else in this process prints to as well."""
     return Streams(sys.stdout, sys.stderr)
 
 
 @contextmanager
-def diverted(log: Path) -> Iterator[Streams]:
-    """Point file descriptors 1 and 2 at `log`, which is appended to, and give the user's own streams.
+def redirected(log: Path) -> Iterator[Streams]:
+    """Appends everything that is written to file descriptors 1 and 2 to `log`, and yields the user's streams.
 
-    Ray, its daemons and its workers print to the descriptors they inherit, past anything that
-    Python could catch. Both are restored in any case.
+    Ray, its daemons and its workers write to the descriptors they inherit, where Python cannot intercept
+    them. Both descriptors are always restored.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    # Copies that children do not inherit: a pipe's reader would wait for the last of them.
+    # Copies that children do not inherit: a pipe's reader would wait until the last copy is closed.
     with log.open("ab") as file, _copy(1, sys.stdout) as out, _copy(2, sys.stderr) as err:
         try:
             for descriptor in (1, 2):
                 os.dup2(file.fileno(), descriptor)
             yield Streams(out, err)
         finally:
-            for stream, descriptor, own in ((sys.stdout, 1, out), (sys.stderr, 2, err)):
-                with suppress(OSError):  # a full disk must not keep the descriptors from coming back
+            for stream, descriptor, copy in ((sys.stdout, 1, out), (sys.stderr, 2, err)):
+                with suppress(OSError):  # even on a full disk the descriptors must be restored
                     stream.flush()
-                os.dup2(own.fileno(), descriptor)
+                os.dup2(copy.fileno(), descriptor)
 
 
 def _copy(descriptor: int, like: TextIO) -> TextIO:
@@ -63,44 +66,39 @@ def _copy(descriptor: int, like: TextIO) -> TextIO:
 
 
 def console_on(stream: TextIO) -> Console:
-    """A console that writes what it is given: no markup, no highlighting of its own."""
-    from rich.console import Console
-
+    """A console that prints text as it is: no markup, no highlighting."""
     console = Console(file=stream, markup=False, highlight=False, emoji=False)
     fit(console)
     return console
 
 
 def fit(console: Console) -> None:
-    """Take the terminal's present size. rich asks descriptors 0 to 2, and two are diverted."""
-    with suppress(OSError, ValueError):  # not a terminal: rich's own guess will do
+    """Set the console to the current size of its terminal. rich would ask descriptors 0 to 2, of which two
+    are redirected."""
+    with suppress(OSError, ValueError):  # not a terminal: rich's own default remains
         console.size = os.get_terminal_size(console.file.fileno())
 
 
 def out() -> Console:
-    """The console on stdout."""
+    """A console on stdout."""
     return console_on(sys.stdout)
 
 
 def err() -> Console:
-    """The console on stderr."""
+    """A console on stderr."""
     return console_on(sys.stderr)
 
 
 def say(console: Console, text: str | Text) -> None:
-    """A sentence: broken between words on a terminal, on one line elsewhere."""
+    """Print a sentence: wrapped between words on a terminal, on one line elsewhere."""
     console.print(text, soft_wrap=not console.is_terminal)
 
 
 def print_json(value: Any) -> None:
-    """A JSON document on stdout. NaN and infinities become null, dates text."""
-    from reports.formatting.wording import plain_json
-
+    """Print a JSON document on stdout. NaN and infinities become null, dates text."""
     sys.stdout.write(json.dumps(plain_json(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def json_line(value: Any) -> str:
-    """The same in one line, its end included."""
-    from reports.formatting.wording import plain_json
-
+    """The same as one line, with its newline."""
     return json.dumps(plain_json(value), allow_nan=False, ensure_ascii=False) + "\n"

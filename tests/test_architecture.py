@@ -35,8 +35,8 @@ ROOMS = {
         *("ranking", "benchmarks"),
     ),
     "benchsweep": (
-        *("terminal", "errors", "options", "summary", "find", "saved_model", "evaluation", "report_record"),
-        *("progress", "screen", "formats", "session", "commands", "__main__"),
+        *("terminal", "errors", "options", "plain", "summary", "find", "saved_model", "report_record"),
+        *("progress", "screen", "formats", "session", "actions", "commands", "__main__"),
     ),
 }
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))

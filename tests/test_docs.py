@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 import pytest
@@ -59,8 +59,8 @@ def test_every_chapter_is_linked_from_the_readme() -> None:
 
 def commands() -> dict[str, set[str]]:
     """The options of each command, by its name."""
-    group = cast(typer.core.TyperGroup, typer.main.get_command(app))
-    return {name: options(command) for name, command in group.commands.items()}
+    group = cast(Any, typer.main.get_command(app))
+    return {name: options(command.load()) for name, command in group.commands.items()}
 
 
 def options(command: click.Command) -> set[str]:

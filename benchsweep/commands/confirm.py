@@ -1,4 +1,4 @@
-"""`benchsweep confirm`: a search's best trials, trained again with fresh seeds."""
+"""`benchsweep confirm`: trains a search's best trials again with fresh seeds."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ def confirm(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Fresh seeds of each, at most.", show_default="the plan's"),
+        typer.Option(
+            min=1, metavar="N", help="Maximum number of fresh seeds for each.", show_default="the plan's"
+        ),
     ] = None,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Also train a final model, with the validation images too.")
+        bool,
+        typer.Option(
+            "--retrain", help="Also train a final model on training and validation images together."
+        ),
     ] = False,
     runs: RunsOption = RUNS,
     data_dir: DataDirOption = None,
@@ -42,29 +47,23 @@ def confirm(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Find out which of a run's best trials are good, and which were lucky.
+    """Train a run's best trials again with fresh seeds.
 
-    The best trials and the plan's default recipe are trained again with fresh seeds, in parallel on Ray,
-    and compared on the validation images until they are told apart, or all seeds are used up: then they
-    are tied. Those that are left, and the default recipe, are evaluated on the test set, once. `run` does
-    this at its end by itself, as its plan's [confirmation] asks.
+    This shows which of the best trials are good and which were lucky. They and the plan's default recipe
+    are trained in parallel on Ray and compared on the validation images, until they differ significantly or
+    all seeds are used; then they are tied. The remaining trials and the default recipe are then evaluated
+    on the test set, once. `run` does the same at its end, as the plan's [confirmation] table says.
 
-    Given again, it goes on where it was; what was trained is not trained again, with more --seeds either.
-    --retrain then trains the winner's recipe once more, in this process, on training and validation images
-    together, looks at the test set with it, which is recorded, and saves it in the run's folder final.
+    A second call continues where the first one stopped. Nothing is trained twice, not even with more
+    --seeds. --retrain then trains the winner's recipe once more, in this process, on training and
+    validation images together, evaluates it on the test set, which is recorded, and saves it in the folder
+    `final` of the run.
 
-    --json is as in `run`, each line with "stage": "confirmation".
+    --json is as for `run`, each line with "stage": "confirmation".
 
-    Exit codes: as of `run`.
+    Exit codes: as for `run`.
     """
-    from benchsweep.find import run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_confirmation, site_of
+    from benchsweep.actions.search import RunOptions, confirm_run, site_of
 
-    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json)
-    folder = run_folder(run, runs)
-    carry_confirmation(folder, wish, candidates, seeds)
-    if retrain:
-        from benchsweep.session.final_model import retrain_winner
-        from trainable.contract import data_folder
-
-        retrain_winner(folder, data_folder(data_dir), wish.form)
+    options = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json)
+    confirm_run(run, runs, options, candidates, seeds, retrain)

@@ -1,8 +1,8 @@
-"""`benchsweep run`, `resume` and `extend`: carry a search out, or on."""
+"""`benchsweep run`, `resume` and `extend`: start or continue a search."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,9 +25,6 @@ from benchsweep.options import (
     WarmStartOption,
 )
 
-if TYPE_CHECKING:
-    from search.plan.plan import Plan
-
 
 def run(
     config: PlanArgument,
@@ -45,32 +42,26 @@ def run(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Search what a plan asks for, and rank the winner.
+    """Search as a plan describes, confirm the winner, write the report.
 
-    The run is kept in runs/NAME. A run that exists is continued: nothing that is finished is done
-    again. Since then the plan's resources may have changed, and its budget may have grown; for anything
-    else the difference is shown, and `extend` or another --name is needed. Ctrl-C stops it so that it can
-    be resumed; twice, at once.
+    The run is stored in runs/NAME. An existing run of that name is continued: finished trials are not
+    trained again. Its plan may have other resources and a larger budget now; for any other change the
+    command shows the difference, and `extend` or another --name is needed. Ctrl-C stops the search so that
+    it can be resumed; a second Ctrl-C quits at once.
 
-    At the end the best trial, chosen on validation alone, is evaluated on the test set once.
+    At the end the best trial, chosen by validation data only, is evaluated on the test set once.
 
-    --json prints one object a line for each event: "event" is noted, started, resized,
-    trial_started, epoch_reported, trial_ended or ended, and at last summary, with the run's state,
-    best trial, test figures, files and the command to go on with.
+    --json prints one object a line for each event: "event" is noted, started, resized, trial_started,
+    epoch_reported, trial_ended or ended. The last line has event summary: what `list --json` prints of a
+    run, and reason, detail, epochs_saved, files, and next (the command to continue with).
 
-    Exit codes: 0 finished, 2 a fault in the plan or the command, 1 something went wrong,
-    130 Ctrl-C or `benchsweep stop`, 143 SIGTERM.
+    Exit codes: 0 finished, 2 a fault in the plan or the command, 1 any other error, 130 Ctrl-C or
+    `benchsweep stop`, 143 SIGTERM.
     """
-    # What needs ray, torch, optuna or pandas is imported in commands, so that --help is instant.
-    from benchsweep.find import read_plan, run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_out, site_of
-    from search.records.folder import RunFolder
+    from benchsweep.actions.search import RunOptions, site_of, start_run
 
-    plan = read_plan(config, sets, dataset, name, trial_timeout)
-    plan.check_searchable(str(config))
-    origin = None if warm_start is None else run_folder(warm_start, runs).path
-    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
-    carry_out(RunFolder.named(plan.name, runs), plan, wish, warm_start=origin)
+    options = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
+    start_run(config, sets, name, runs, dataset, warm_start, trial_timeout, options)
 
 
 def resume(
@@ -85,35 +76,39 @@ def resume(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Continue a run to the end of its budget, by its own plan.
+    """Continue a run until its budget is spent.
 
-    Interrupted trials go on from their last finished epoch, under their own numbers. On a run that
-    is finished, this shows its end again and writes its report anew. --json is as in `run`.
+    The run's own plan is used. Interrupted trials continue from their last finished epoch, under their own
+    numbers. For a finished run, the command prints its results and writes its report again. --json is as
+    for `run`.
     """
-    from benchsweep.find import changed_plan, run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_out, site_of
-    from search.records.sweep import Sweep
-    from search.start import plan_of
+    from benchsweep.actions.search import RunOptions, resume_run, site_of
 
-    def plan(sweep: Sweep) -> Plan:
-        return changed_plan(plan_of(sweep), trial_timeout)
-
-    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
-    carry_out(run_folder(run, runs), plan, wish)
+    options = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
+    resume_run(run, runs, trial_timeout, options)
 
 
 def extend(
     run: RunArgument,
     sets: SetOption = [],  # noqa: B006  typer copies it
     trials: Annotated[
-        int | None, typer.Option("--trials", metavar="N", min=1, help="So many more.", show_default=False)
+        int | None,
+        typer.Option("--trials", metavar="N", min=1, help="Add N trials to the budget.", show_default=False),
     ] = None,
     time: Annotated[
         str | None,
-        typer.Option("--time", metavar="TIME", help="So much longer, as 30m or 1h.", show_default=False),
+        typer.Option(
+            "--time",
+            metavar="TIME",
+            help="Add wall time to the budget, for example 30m or 1h.",
+            show_default=False,
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", min=1, help="So many more.", show_default=False)
+        int | None,
+        typer.Option(
+            "--epochs", metavar="N", min=1, help="Add N epochs, of all trials together.", show_default=False
+        ),
     ] = None,
     runs: RunsOption = RUNS,
     data_dir: DataDirOption = None,
@@ -125,30 +120,15 @@ def extend(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Give a run more budget or another space, and go on with it.
+    """Give a run more budget or another space, and continue it.
 
-    --trials, --time and --epochs add to the budget; a limit that is spent already, and is not named,
-    is lifted. --set changes the space, the sampler, the pruner, the resources, or what the recipe
-    fixes: every trial is kept, and those that the new plan could have drawn are learned from. What
-    changed is recorded as a version of the plan, and shown in the report. --json is as in `run`.
+    --trials, --time and --epochs add to the budget. A limit that is already spent and that nothing is added
+    to is removed. --set changes the space, the sampler, the pruner, the resources, or the fixed
+    hyperparameters: every trial is kept, and the sampler learns from those that the new plan could have
+    suggested. The change is recorded as a version of the plan and shown in the report. --json is as for
+    `run`.
     """
-    from benchsweep.errors import UsageError
-    from benchsweep.find import changed_plan, run_folder
-    from benchsweep.session.carry_out import RunOptions, carry_out, site_of
-    from search.extend import More, extended
-    from search.plan.budget import parse_duration
-    from search.records.sweep import Sweep
-    from search.start import plan_of
+    from benchsweep.actions.search import RunOptions, extend_run, site_of
 
-    try:
-        longer = None if time is None else parse_duration(time)
-    except ValueError as error:
-        raise UsageError(f"--time {error}") from None
-    more = More(trials, longer, epochs)
-
-    def plan(sweep: Sweep) -> Plan:
-        recorded = plan_of(sweep)
-        return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
-
-    wish = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
-    carry_out(run_folder(run, runs), plan, wish, extend=True)
+    options = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
+    extend_run(run, runs, sets, trials, time, epochs, trial_timeout, options)

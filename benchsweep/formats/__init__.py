@@ -1,1 +1,1 @@
-"""What `benchsweep export` writes."""
+"""The formats of `benchsweep export`."""

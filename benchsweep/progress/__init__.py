@@ -1,1 +1,1 @@
-"""A running search or confirmation, as its events tell, for the screen and --json."""
+"""The progress of a search or a confirmation, computed from its events, for the terminal and --json."""

@@ -1,6 +1,6 @@
-"""How far a search is: fed with its events, asked for what a watcher wants to know.
+"""The progress of a search: updated with its events, read by whatever shows it.
 
-Knows no terminal. `view.py` and `lines.py` draw it.
+It knows no terminal: `benchsweep.screen` draws it.
 """
 
 from __future__ import annotations
@@ -27,264 +27,279 @@ from trainable.contract import Metric
 
 
 class Limits(NamedTuple):
-    """What ends the search: trials, seconds of wall time, epochs of all trials. None sets no limit."""
+    """What ends a search: whichever limit is reached first."""
 
     trials: int | None = None
+    """Maximum number of trials; None if unlimited."""
     wall_time: float | None = None
+    """Seconds over all starts; None if unlimited."""
     epochs: int | None = None
+    """Epochs of all trials together; None if unlimited."""
 
     @classmethod
     def of(cls, plan: Plan | RecordedPlan) -> Limits:
-        """The plan's budget; a grid that is smaller than it ends the search as well."""
+        """The plan's budget, or the size of its grid if that is smaller."""
         return cls(plan.max_trials, plan.budget.wall_time, plan.budget.epochs)
 
 
-class Leading(NamedTuple):
-    """What leads: its score, what it is called, and what was chosen of it."""
+class Leader(NamedTuple):
+    """The best so far."""
 
     score: float
+    """In the unit of the metric."""
     name: str
+    """As it is shown: "trial 12"."""
     sampled: Mapping[str, Any]
+    """The hyperparameters that the search chose for it; empty for a candidate of a confirmation."""
 
 
 @dataclass
-class Row:
-    """A trial as a watcher sees it. planned, trained: epochs. resumed_from: as `TrialStarted` has it."""
+class TrialProgress:
+    """How far one trial is."""
 
     number: int
     sampled: Mapping[str, Any]
-    planned: int
+    """The hyperparameters that the search chose, by name."""
+    epochs_planned: int
+    epochs_trained: int = 0
     state: State = State.RUNNING
-    trained: int = 0
     score: float | None = None
+    """After the last epoch, in the unit of the metric; None before the first."""
     error: str | None = None
-    resumed_from: int = 0
+    """Why it failed or diverged; None otherwise."""
     same_as: int | None = None
+    """The earlier trial with the same recipe, whose result this one got; None if it was trained."""
 
     @property
-    def saved(self) -> int:
-        """Epochs that the pruner spared."""
+    def epochs_saved(self) -> int:
+        """Epochs that were not trained because the trial was pruned."""
         pruned = self.state is State.PRUNED and self.same_as is None
-        return self.planned - self.trained if pruned else 0
+        return self.epochs_planned - self.epochs_trained if pruned else 0
 
 
 @dataclass
-class _Pace:
-    """What an epoch takes: the epochs' own times, and when they were reported (by our clock)."""
+class _EpochRate:
+    """How long epochs take, and how often they are reported."""
 
     count: int = 0
     seconds: float = 0.0
+    """Sum of the epochs' own durations."""
     first: float | None = None
+    """When the first was reported, by the clock of the progress; None before."""
     last: float = 0.0
 
-    def take(self, seconds: float, now: float) -> None:
+    def add(self, seconds: float, now: float) -> None:
         self.count, self.seconds, self.last = self.count + 1, self.seconds + seconds, now
         self.first = now if self.first is None else self.first
 
     def per_epoch(self, workers: int) -> float | None:
         """Seconds from one epoch of the search to the next; None before the first.
 
-        The mean epoch over the workers that share the work, or what was seen between reports
-        where that is more: with short epochs, starting trials takes longer than training them.
+        This is the mean duration divided by the number of workers, or the mean interval between reports if
+        that is longer: with short epochs, starting trials takes longer than training them.
         """
         if self.first is None:
             return None
-        seen = (self.last - self.first) / (self.count - 1) if self.count > 1 else 0.0
-        return max(self.seconds / self.count / workers, seen)
+        interval = (self.last - self.first) / (self.count - 1) if self.count > 1 else 0.0
+        return max(self.seconds / self.count / workers, interval)
 
 
 @dataclass
 class Progress:
-    """One search, as told so far: first what earlier starts left (`recall`), then each event (`take`).
-
-    metric: what trials are judged by. epochs: of a trial that runs to its end, as the plan has it.
-    clock: seconds, from any beginning.
-    """
+    """The progress of one search. First `add_earlier` what earlier starts left, then `update` with each
+    event."""
 
     name: str
     metric: Metric
+    """What trials are ranked by."""
     limits: Limits
     epochs: int
+    """Epochs of a trial that is not stopped early, by the plan."""
     clock: Callable[[], float] = time.monotonic
-    rows: dict[int, Row] = field(default_factory=dict)
+    """Seconds since any fixed moment."""
+    trials: dict[int, TrialProgress] = field(default_factory=dict)
+    """By number. Interrupted trials of earlier starts are missing until they are started again."""
     started: Started | None = None
+    """The event of this start; None before it."""
     ended: Ended | None = None
+    """The event of its end; None before it."""
     notice: str = ""
-    """A sentence about what happens now, other than training."""
+    """A sentence about something other than training; empty if there is none."""
 
     stage: ClassVar[Literal["search", "confirmation"]] = "search"
     noun: ClassVar[str] = "trial"
-    """What its trainings are called."""
+    """What one of its trainings is called."""
 
     def __post_init__(self) -> None:
-        self._began = self.clock()
-        self._up: float | None = None
-        self._before = 0.0
-        self._ended_now = 0
-        self._trained = 0
-        self._pace = _Pace()
-        self._finished: dict[int, Row] = {}
+        self._created = self.clock()
+        self._workers_up: float | None = None
+        self._earlier_seconds = 0.0
+        self._ended_count = 0
+        self._epochs_trained = 0
+        self._rate = _EpochRate()
+        self._finished: dict[int, TrialProgress] = {}
 
     @classmethod
     def of(cls, plan: Plan, clock: Callable[[], float] = time.monotonic) -> Self:
-        """The progress of a search that has not begun."""
+        """The progress of a search that has not started."""
         epochs = plan.default_recipe.epochs
         return cls(plan.name, plan.metric, Limits.of(plan), epochs, clock)
 
-    def recall(self, sweep: Sweep) -> None:
-        """Learn what earlier starts of this run left."""
-        self._before = sweep.seconds
+    def add_earlier(self, sweep: Sweep) -> None:
+        """Add the trials and the time of earlier starts of this run."""
+        self._earlier_seconds = sweep.seconds
         for trial in sweep.trials:
-            row = _row_of(trial, self.epochs)
-            self._trained += row.trained
+            progress = _progress_of(trial, self.epochs)
+            self._epochs_trained += progress.epochs_trained
             if trial.state in (State.RUNNING, State.INTERRUPTED):
-                continue  # known again once it is started again
-            self.rows[row.number] = self._finished[row.number] = row
+                continue  # added when it is started again
+            self.trials[trial.number] = self._finished[trial.number] = progress
 
-    def know(self, trial: Trial, sampled: Mapping[str, Any]) -> None:
-        """Learn of one trial that was over before. sampled: what it is told apart by."""
-        row = replace(_row_of(trial, self.epochs), sampled=sampled)
-        self._trained += row.trained
-        self.rows[row.number] = self._finished[row.number] = row
+    def add_finished(self, trial: Trial, sampled: Mapping[str, Any]) -> None:
+        """Add one trial that finished earlier. sampled: what distinguishes it from the others."""
+        progress = replace(_progress_of(trial, self.epochs), sampled=sampled)
+        self._epochs_trained += progress.epochs_trained
+        self.trials[trial.number] = self._finished[trial.number] = progress
 
-    def take(self, event: Event) -> None:
-        """Learn one event."""
+    def update(self, event: Event) -> None:
+        """Take one event into account."""
         match event:
             case Note():
                 self.notice = event.sentence
             case Started():
-                self.started, self._up = event, self.clock()
-                self._trained = event.epochs
+                self.started, self._workers_up = event, self.clock()
+                self._epochs_trained = event.epochs
             case ClusterResized() if self.started is not None:
                 self.started = replace(self.started, workers=event.workers, hosts=event.hosts)
-                self.notice = f"the cluster changed: from now on {event.workers} trials at once"
+                self.notice = f"the cluster changed: now {event.workers} trials at once"
             case TrialStarted():
-                row = Row(event.number, event.sampled, event.epochs, resumed_from=event.resumed_from)
-                row.trained = event.resumed_from
-                self.rows[event.number] = row
+                self.trials[event.number] = TrialProgress(
+                    event.number, event.sampled, event.epochs, epochs_trained=event.resumed_from
+                )
             case EpochReported():
-                self._trained += 1
-                self._pace.take(event.epoch.seconds, self.clock())
-                row = self.rows[event.number]
-                row.trained, row.score = event.epoch.number, event.score
+                self._epochs_trained += 1
+                self._rate.add(event.epoch.seconds, self.clock())
+                trial = self.trials[event.number]
+                trial.epochs_trained, trial.score = event.epoch.number, event.score
             case TrialEnded():
-                row = self.rows.setdefault(event.number, Row(event.number, {}, self.epochs))
-                row.state, row.trained = event.state, event.epochs
-                row.score, row.error, row.same_as = event.score, event.error, event.same_as
-                self._finished[event.number] = row
-                self._ended_now += 1
+                trial = self.trials.setdefault(event.number, TrialProgress(event.number, {}, self.epochs))
+                trial.state, trial.epochs_trained = event.state, event.epochs
+                trial.score, trial.error, trial.same_as = event.score, event.error, event.same_as
+                self._finished[event.number] = trial
+                self._ended_count += 1
             case Ended():
                 self.ended = event
 
     @property
-    def running(self) -> list[Row]:
-        """Trials that train now, by number."""
-        return [row for number, row in sorted(self.rows.items()) if number not in self._finished]
+    def running(self) -> list[TrialProgress]:
+        """The trials in training, by number."""
+        return [trial for number, trial in sorted(self.trials.items()) if number not in self._finished]
 
     @property
-    def finished(self) -> list[Row]:
-        """Trials that are over, as they ended."""
+    def finished(self) -> list[TrialProgress]:
+        """The trials that have ended, in the order of their ends."""
         return list(self._finished.values())
 
     @property
-    def best(self) -> Row | None:
-        """The best COMPLETE trial, the earliest in a tie: as `search.records.sweep.Sweep.best` has it."""
-        best: Row | None = None
-        for row in sorted(self._finished.values(), key=lambda each: each.number):
-            if row.state is not State.COMPLETE or row.score is None or row.same_as is not None:
+    def best(self) -> TrialProgress | None:
+        """The best COMPLETE trial, in a tie the earliest, like `search.records.sweep.Sweep.best`; None before
+        there is one."""
+        best: TrialProgress | None = None
+        for trial in sorted(self._finished.values(), key=lambda finished: finished.number):
+            if trial.state is not State.COMPLETE or trial.score is None or trial.same_as is not None:
                 continue
-            if best is None or best.score is None or self.metric.better(row.score, best.score):
-                best = row
+            if best is None or best.score is None or self.metric.better(trial.score, best.score):
+                best = trial
         return best
 
     @property
-    def leading(self) -> Leading | None:
-        """What is told as the best so far; None before there is one."""
+    def leader(self) -> Leader | None:
+        """What is shown as the best so far; None before there is one."""
         best = self.best
         if best is None or best.score is None:
             return None
-        return Leading(best.score, f"trial {best.number}", best.sampled)
+        return Leader(best.score, f"trial {best.number}", best.sampled)
 
     @property
-    def saved(self) -> int:
-        """Epochs that pruning spared: of each pruned trial, its recipe's epochs less those trained."""
-        return sum(row.saved for row in self._finished.values())
+    def epochs_saved(self) -> int:
+        """Epochs that pruning saved, over all trials."""
+        return sum(trial.epochs_saved for trial in self._finished.values())
 
     @property
     def elapsed(self) -> float:
         """Seconds since this start."""
-        return self.clock() - self._began
+        return self.clock() - self._created
 
     @property
     def spent(self) -> float:
-        """Seconds of wall time over all starts, this one included."""
-        return self._before + self.elapsed
+        """Seconds of wall time over all starts, including this one."""
+        return self._earlier_seconds + self.elapsed
 
     @property
-    def per_hour(self) -> float | None:
-        """Trials that end in an hour, measured since the workers are up; None before the first."""
-        if self._up is None or not self._ended_now or (lasted := self.clock() - self._up) <= 0:
+    def trials_per_hour(self) -> float | None:
+        """Measured since the workers are up; None before the first trial has ended."""
+        if self._workers_up is None or not self._ended_count:
             return None
-        return 3600 * self._ended_now / lasted
+        seconds = self.clock() - self._workers_up
+        return 3600 * self._ended_count / seconds if seconds > 0 else None
 
     @property
-    def share(self) -> float:
-        """How much of the budget is spent, 0..1, by the limit that is nearest."""
-        parts = [
-            done / limit
-            for done, limit in zip((len(self._finished), self.spent, self._trained), self.limits, strict=True)
-            if limit
-        ]
-        return min(1.0, max(parts, default=0.0))
+    def share_spent(self) -> float:
+        """How much of the budget is spent, 0 to 1, by the limit that is closest."""
+        spent = (len(self._finished), self.spent, self._epochs_trained)
+        shares = [amount / limit for amount, limit in zip(spent, self.limits, strict=True) if limit]
+        return min(1.0, max(shares, default=0.0))
 
     @property
     def epochs_trained(self) -> int:
         """Of all trials, over all starts."""
-        return self._trained
+        return self._epochs_trained
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the first limit is reached, from the epochs measured; None while unknown."""
+        """Seconds until the first limit is reached, estimated from the epochs so far; None while unknown."""
         workers = max(1, self.started.workers) if self.started else 1
-        pace = self._pace.per_epoch(workers)
-        left = []
+        per_epoch = self._rate.per_epoch(workers)
+        estimates = []
         if self.limits.wall_time is not None:
-            left.append(self.limits.wall_time - self.spent)
-        if self.limits.epochs is not None and pace is not None:
-            left.append(pace * (self.limits.epochs - self._trained))
-        if self.limits.trials is not None and pace is not None:
-            # The last trials are fewer than the workers, and then a worker more is no help.
-            waiting = max(0, self.limits.trials - len(self.rows))
-            idle = max(1.0, workers / max(1, waiting + len(self.running)))
-            left.append(pace * idle * self._epochs_to_go(waiting))
-        # While nothing is measured, only the wall time is known, and it seldom is what ends a search.
-        known = len(left) == sum(limit is not None for limit in self.limits)
-        return max(0.0, min(left)) if left and known else None
+            estimates.append(self.limits.wall_time - self.spent)
+        if self.limits.epochs is not None and per_epoch is not None:
+            estimates.append(per_epoch * (self.limits.epochs - self._epochs_trained))
+        if self.limits.trials is not None and per_epoch is not None:
+            # When fewer trials than workers are left, some workers are idle.
+            waiting = max(0, self.limits.trials - len(self.trials))
+            slowdown = max(1.0, workers / max(1, waiting + len(self.running)))
+            estimates.append(per_epoch * slowdown * self._epochs_to_go(waiting))
+        # Before the first epoch only the wall time is known, and it is rarely the limit that ends a search.
+        all_known = len(estimates) == sum(limit is not None for limit in self.limits)
+        return max(0.0, min(estimates)) if estimates and all_known else None
 
     def _epochs_to_go(self, waiting: int) -> float:
-        """Epochs that running and waiting trials are likely to take, by the mean of those that ended."""
-        ended = [row.trained for row in self._finished.values()]
+        """Epochs that the running and waiting trials are expected to train, from the mean of those that
+        ended."""
+        ended = [trial.epochs_trained for trial in self._finished.values()]
         usual = sum(ended) / len(ended) if ended else float(self.epochs)
-        return waiting * usual + sum(_to_go(row, usual) for row in self.running)
+        return waiting * usual + sum(_to_go(trial, usual) for trial in self.running)
 
 
-def _to_go(row: Row, usual: float) -> float:
-    """A running trial's likely rest. One that passed the usual length has survived its pruner."""
-    if row.trained < usual:
-        return min(usual, row.planned) - row.trained
-    return row.planned - row.trained
+def _to_go(trial: TrialProgress, usual: float) -> float:
+    """Epochs that a running trial is expected to train. Beyond the usual number it has survived its
+    pruner."""
+    if trial.epochs_trained < usual:
+        return min(usual, trial.epochs_planned) - trial.epochs_trained
+    return trial.epochs_planned - trial.epochs_trained
 
 
-def _row_of(trial: Trial, planned: int) -> Row:
-    # Of a trial that a new plan did not ask for any more nothing was saved by pruning.
+def _progress_of(trial: Trial, planned: int) -> TrialProgress:
+    # A trial that was abandoned because the plan changed saved nothing by pruning.
     epochs = len(trial.epochs) if trial.abandoned else trial.recipe.get("epochs", planned)
-    return Row(
+    return TrialProgress(
         trial.number,
         trial.sampled,
         int(epochs),
-        trial.state,
         len(trial.epochs),
+        trial.state,
         trial.score,
         trial.error,
-        same_as=trial.same_as,
+        trial.same_as,
     )

@@ -1,1 +1,1 @@
-"""What is printed on a terminal."""
+"""What the commands print: everything fits a terminal of 80 columns."""

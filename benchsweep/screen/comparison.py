@@ -1,4 +1,4 @@
-"""A comparison of runs as people read it in a terminal of 80 columns."""
+"""A comparison of runs for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -14,64 +14,66 @@ from reports.analysis.runs import ComparedRun
 from reports.formatting.wording import NOTHING, duration, shorten
 from reports.page.comparison import RunComparison, fresh_words, test_words
 
-_WIDE = 3
-"""Runs up to which a difference is one row of a table; more have a line each."""
+_MAX_COLUMNS = 3
+"""Up to this number of runs, a difference is one row of a table; with more, each value has its own line."""
 
 
-def print_comparison(console: Console, told: RunComparison) -> None:
-    """Each run in a row, the verdict, and what differs."""
-    console.print(_overview(told.runs))
+def print_comparison(console: Console, comparison: RunComparison) -> None:
+    """Prints a row for each run, the verdict, and the differences."""
+    console.print(_overview(comparison.runs))
     console.print()
-    for sentence in (*told.sentences, *told.cautions):
+    for sentence in (*comparison.sentences, *comparison.cautions):
         say(console, sentence)
-    for title, rows in (
-        ("plan", told.plan),
-        ("search space", told.space),
-        ("environment", told.environment),
+    for title, contrasts in (
+        ("plan", comparison.plan),
+        ("search space", comparison.space),
+        ("environment", comparison.environment),
     ):
-        if rows:
+        if contrasts:
             console.print()
-            _print_contrasts(console, told.runs, title, rows)
+            _print_contrasts(console, comparison.runs, title, contrasts)
 
 
 def _overview(runs: Sequence[ComparedRun]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("run", "state", "trials>", "time>", "best>", "fresh seeds>", "test set>"):
-        table.add_column(head.rstrip(">"), justify="right" if head.endswith(">") else "left")
+    table.add_column("run")
+    table.add_column("state")
+    for name in ("trials", "time", "best", "fresh seeds", "test set"):
+        table.add_column(name, justify="right")
     for run in runs:
         sweep = run.sweep
         best = sweep.best()
         cells = [
-            run.short,
             sweep.status,
             f"{len(sweep.trials):,}",
             duration(sweep.seconds),
             NOTHING if best is None else sweep.metric.format(best.score),
-            fresh_words(sweep).partition(",")[0],
+            fresh_words(sweep),
             test_words(sweep),
         ]
-        table.add_row(Text(cells[0], overflow="fold"), *(Text(cell, no_wrap=True) for cell in cells[1:]))
+        table.add_row(Text(run.short, overflow="fold"), *(Text(cell, no_wrap=True) for cell in cells))
     return table
 
 
 def _print_contrasts(
-    console: Console, runs: Sequence[ComparedRun], title: str, rows: Sequence[Contrast]
+    console: Console, runs: Sequence[ComparedRun], title: str, contrasts: Sequence[Contrast]
 ) -> None:
-    if len(runs) <= _WIDE:
+    if len(runs) <= _MAX_COLUMNS:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column(title, overflow="fold")
         for run in runs:
             table.add_column(Text(run.short), overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(shorten(cell, 120), overflow="fold") for cell in (row.key, *row.values)))
+        for contrast in contrasts:
+            cells = (contrast.key, *contrast.values)
+            table.add_row(*(Text(shorten(cell, 120), overflow="fold") for cell in cells))
         console.print(table)
         return
     console.print(Text(title, style="bold"))
-    for row in rows:
-        console.print(Text(row.key))
-        alike: dict[str, list[str]] = {}
-        for run, value in zip(runs, row.values, strict=True):
-            alike.setdefault(value, []).append(run.short)
-        for value, names in alike.items():
+    for contrast in contrasts:
+        console.print(Text(contrast.key))
+        runs_by_value: dict[str, list[str]] = {}
+        for run, value in zip(runs, contrast.values, strict=True):
+            runs_by_value.setdefault(value, []).append(run.short)
+        for value, names in runs_by_value.items():
             line = Text.assemble(f"  {shorten(value, 120)}  ", (", ".join(names), "dim"))
             console.print(line, soft_wrap=not console.is_terminal)

@@ -1,4 +1,4 @@
-"""The leaderboard as a person reads it in a terminal of 80 columns."""
+"""The leaderboard and the confirmation as tables of 80 columns."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from reports.analysis.confirmation import ConfirmationSummary
 from reports.formatting.estimates import difference, mean_with_deviation
 from reports.formatting.wording import shorten
 
-WORDS = {"better": "ours is better", "tied": "tied", "worse": "ours is worse", "": ""}
+_VERDICTS = {"better": "ours is better", "tied": "tied", "worse": "ours is worse", "": ""}
 
 
 def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
-    """A `reports.analysis.ranking.leaderboard` as a rich table, each row with its tie group: our row
-    highlighted, `neighbours` rows above and below it, and the first and the last; without our row, all of
-    them.
-
-    Nothing in it is read as rich markup.
-    """
+    """A `reports.analysis.ranking.leaderboard` as a table: our row, highlighted, `neighbours` rows above and
+    below it, and the first and the last row; all rows if ours is not among them. Text is never read as
+    markup."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    # Where room is short it is the model's name that gives way, never a figure.
+    # If there is too little room, the model's name is shortened, never a figure.
     table.add_column("tie", justify="right", no_wrap=True, min_width=3)
     table.add_column("model")
     table.add_column("accuracy", justify="right", no_wrap=True, min_width=8)
@@ -38,45 +35,40 @@ def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
     return table
 
 
-def confirmation_table(told: ConfirmationSummary) -> Table:
-    """The candidates of a confirmation, the winner highlighted: what each scored in the search, with fresh
-    seeds and on the test set, and whether the winner is better there."""
+def confirmation_table(summary: ConfirmationSummary) -> Table:
+    """The candidates of a confirmation, the winner highlighted: their scores in the search, with fresh seeds
+    and on the test set, and whether the winner is better there."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (
-        ("candidate", "left"),
-        ("", "left"),
-        ("in search", "right"),
-        ("fresh seeds", "right"),
-        ("test set", "right"),
-        ("winner", "left"),
-    ):
-        table.add_column(name, justify="right" if justify == "right" else "left")
-    for row in told.rows:
-        cells = [row.name, row.state, told.metric.format(row.selected_on)]
-        fresh = "–" if row.mean is None else mean_with_deviation(told.metric, row.mean, row.deviation)
+    table.add_column("candidate")
+    table.add_column("")
+    for name in ("in search", "fresh seeds", "test set"):
+        table.add_column(name, justify="right")
+    table.add_column("winner")
+    for row in summary.rows:
+        cells = [row.name, row.state, summary.metric.format(row.selected_on)]
+        fresh = "–" if row.mean is None else mean_with_deviation(summary.metric, row.mean, row.deviation)
         table.add_row(
-            *(Text(cell, no_wrap=True) for cell in [*cells, fresh, *_tested_cells(told, row)]),
+            *(Text(cell, no_wrap=True) for cell in [*cells, fresh, *_test_cells(summary, row)]),
             style="bold cyan" if row.state == "winner" else "",
         )
     return table
 
 
-def _tested_cells(told: ConfirmationSummary, row: CandidateRow) -> list[str]:
-    if row.tested is None or told.test_metric is None:
+def _test_cells(summary: ConfirmationSummary, row: CandidateRow) -> list[str]:
+    if row.tested is None or summary.test_metric is None:
         return ["–", ""]
     gain = row.tested.gain
     word = ""
     if gain is not None:
-        size = difference(told.test_metric, gain.difference).removesuffix(" points")
+        size = difference(summary.test_metric, gain.difference).removesuffix(" points")
         word = "tied" if row.tested.standing == "tied" else f"{row.tested.standing} by {size}"
-    return [mean_with_deviation(told.test_metric, row.tested.mean, row.tested.deviation), word]
+    return [mean_with_deviation(summary.test_metric, row.tested.mean, row.tested.deviation), word]
 
 
 def _add(table: Table, row: pd.Series[str]) -> None:
-    """One row; the style is ours or plain, the strings are taken literally."""
     ours = bool(row["ours"])
     accuracy = f"{row['test_accuracy_percent']:.2f} %"
-    verdict = f"{row['low']:.2f} to {row['high']:.2f} %" if ours else WORDS[row["against"]]
+    verdict = f"{row['low']:.2f} to {row['high']:.2f} %" if ours else _VERDICTS[row["against"]]
     parameters = "" if pd.isna(row["parameters"]) else f"{row['parameters']:,}"
     cells = [str(row["group"]), _model(row), accuracy, parameters, verdict]
     table.add_row(
@@ -85,7 +77,7 @@ def _add(table: Table, row: pd.Series[str]) -> None:
 
 
 def _model(row: pd.Series[str]) -> str:
-    """What distinguishes the row: the model, what was done to its images, how many vote, when."""
+    """The model, with its augmentation and year."""
     details = [] if row["augmentation"] == "none" else [str(row["augmentation"])]
     details += [] if pd.isna(row["year"]) else [str(row["year"])]
     mark = "▶ " if row["ours"] else ""
@@ -93,8 +85,8 @@ def _model(row: pd.Series[str]) -> str:
 
 
 def _shown(frame: pd.DataFrame, neighbours: int) -> list[int]:
-    """Which rows are shown, in order."""
-    ours = [index for index, own in enumerate(frame["ours"]) if own]
+    """The indices of the rows to show, in order."""
+    ours = [index for index, is_ours in enumerate(frame["ours"]) if is_ours]
     if not ours:
         return list(range(len(frame)))
     near = range(max(0, ours[0] - neighbours), min(len(frame), ours[0] + neighbours + 1))

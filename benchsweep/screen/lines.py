@@ -1,4 +1,4 @@
-"""A running search in plain lines: for pipes and logs, for scripts (JSON), and for nobody (quiet)."""
+"""A running search as lines: text for pipes and logs, JSON for scripts, or nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from benchsweep.progress.search import Progress, Row
+from benchsweep.progress.search import Progress, TrialProgress
 from benchsweep.terminal import Streams, json_line
 from reports.formatting.wording import duration, plural, setting
 from search.engine.events import ClusterResized, Event, Note, Started, TrialEnded
 from search.records.sweep import State
 
 
-class Watcher:
-    """Who shows a search while it runs. This one shows nothing but what the user must know at once."""
+class Display:
+    """Shows a search while it runs. This base class shows only what the user must know at once."""
 
     def __init__(self, progress: Progress, streams: Streams) -> None:
         self.progress = progress
@@ -30,25 +30,25 @@ class Watcher:
         return None
 
     def take(self, event: Event) -> None:
-        """Learn an event, and show it."""
-        self.progress.take(event)
+        """Update the progress with an event, and show it."""
+        self.progress.update(event)
         self.show(event)
 
     def show(self, event: Event) -> None:
-        """What an event changes on the screen."""
+        """Show what an event changed."""
 
     def say(self, sentence: str) -> None:
-        """Tell the user something at once; called from another thread."""
+        """Tell the user something at once. Called from another thread."""
         self.progress.notice = sentence
         _write(self.streams.err, f"{sentence}\n")
 
     def restore(self) -> None:
-        """Leave the terminal as it was; called before the process ends on the spot."""
+        """Restore the terminal. Called before the process ends at once."""
 
 
-class Lines(Watcher):
-    """One line when the search starts and one when a trial ends; the end has lines of its own
-    (`closing.py`). No control characters: what is written can be kept as a log."""
+class LineDisplay(Display):
+    """Prints one line when the search starts and one when a trial ends, without control characters, so that
+    the output can be kept as a log."""
 
     def show(self, event: Event) -> None:
         line = line_for(event, self.progress)
@@ -56,8 +56,8 @@ class Lines(Watcher):
             _write(self.streams.out, f"{line}\n")
 
 
-class JsonLines(Watcher):
-    """Each event as a JSON object on a line of its own."""
+class JsonDisplay(Display):
+    """Prints each event as a JSON object on one line."""
 
     def show(self, event: Event) -> None:
         _write(self.streams.out, json_line({**as_json(event), "stage": self.progress.stage}))
@@ -69,12 +69,12 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """The event as plain values; "event" names its kind, as in trial_started."""
+    """The event as plain values; "event" is its kind, such as trial_started."""
     return {"event": event.kind, **asdict(event)}
 
 
 def line_for(event: Event, progress: Progress) -> str | None:
-    """What an event is worth saying in plain text; None for the small ones."""
+    """The event as a line of text; None for an event that is too frequent to print."""
     match event:
         case Note():
             return event.sentence
@@ -82,9 +82,9 @@ def line_for(event: Event, progress: Progress) -> str | None:
             return started_line(progress, event)
         case ClusterResized():
             hosts = plural(event.hosts, "machine")
-            return f"the cluster changed: from now on {event.workers} at once on {hosts}"
+            return f"the cluster changed: now {event.workers} at once on {hosts}"
         case TrialEnded():
-            return trial_line(progress, progress.rows[event.number])
+            return trial_line(progress, progress.trials[event.number])
         case _:
             return None
 
@@ -97,41 +97,41 @@ def started_line(progress: Progress, event: Started) -> str:
         *([duration(limits.wall_time)] if limits.wall_time else []),
         *([plural(limits.epochs, "epoch")] if limits.epochs else []),
     ]
-    line = f"{progress.name}: up to {' or '.join(budget)}, {on_what(event)}"
+    line = f"{progress.name}: up to {' or '.join(budget)}, {concurrency(event)}"
     if event.session and event.finished:
         line += f"; {event.finished} were finished before"
     return line
 
 
-def on_what(event: Started) -> str:
-    """ "2 at once on cpu", and on how many machines where they are several."""
+def concurrency(event: Started) -> str:
+    """ "2 at once on cpu", with the number of machines if there are several."""
     hosts = f" on {plural(event.hosts, 'machine')}" if event.hosts > 1 else ""
     return f"{event.workers} at once on {event.device}{hosts}"
 
 
-def trial_line(progress: Progress, row: Row) -> str:
-    """One ended trial, what it tried, and how far the search is with it."""
-    epochs = "" if row.same_as is not None else f"{row.trained}/{row.planned} epochs  "
-    figures = f"{epochs}{progress.metric.format(row.score)}"
-    best = "  best so far" if row is progress.best and row.state is State.COMPLETE else ""
-    why = f"  {' '.join(row.error.split())}" if row.error else ""
-    if row.same_as is not None:
-        why += f"  the same recipe as trial {row.same_as}, not trained again"
+def trial_line(progress: Progress, trial: TrialProgress) -> str:
+    """A trial that has ended: its result, its hyperparameters, and how far the search is."""
+    epochs = "" if trial.same_as is not None else f"{trial.epochs_trained}/{trial.epochs_planned} epochs  "
+    score = progress.metric.format(trial.score)
+    best = "  best so far" if trial is progress.best and trial.state is State.COMPLETE else ""
+    reason = f"  {' '.join(trial.error.split())}" if trial.error else ""
+    if trial.same_as is not None:
+        reason += f"  the same recipe as trial {trial.same_as}, not trained again"
     return (
-        f"[{where(progress)}] {progress.noun} {row.number} {row.state.lower()}  {figures}{best}{why}"
-        f"  ({settings(row.sampled)})"
+        f"[{position(progress)}] {progress.noun} {trial.number} {trial.state.lower()}  {epochs}{score}{best}"
+        f"{reason}  ({hyperparameters(trial.sampled)})"
     )
 
 
-def where(progress: Progress) -> str:
+def position(progress: Progress) -> str:
     """ "7/12 trials, 41 s left": how far the search is."""
     done, total = len(progress.finished), progress.limits.trials
     count = f"{done:,}/{total:,} {progress.noun}s" if total else plural(done, progress.noun)
-    left = progress.remaining
-    return count if left is None else f"{count}, {duration(left)} left"
+    remaining = progress.remaining
+    return count if remaining is None else f"{count}, {duration(remaining)} left"
 
 
-def settings(sampled: Mapping[str, Any], order: Sequence[str] = ()) -> str:
-    """ "learning_rate 0.0041, schedule step"; those named in `order` first, and so ordered."""
+def hyperparameters(sampled: Mapping[str, Any], order: Sequence[str] = ()) -> str:
+    """ "learning_rate 0.0041, schedule step": first those in `order`, then the others."""
     names = [*(name for name in order if name in sampled), *(name for name in sampled if name not in order)]
     return ", ".join(f"{name} {setting(sampled[name])}" for name in names)

@@ -1,4 +1,4 @@
-"""A running search on a terminal: what is known, drawn anew a few times a second."""
+"""A running search on a terminal, redrawn a few times a second."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchsweep.progress.search import Progress, Row
-from benchsweep.screen.lines import JsonLines, Lines, Watcher, on_what, settings, where
+from benchsweep.progress.search import Progress, TrialProgress
+from benchsweep.screen.lines import (
+    Display,
+    JsonDisplay,
+    LineDisplay,
+    concurrency,
+    hyperparameters,
+    position,
+)
 from benchsweep.terminal import Streams, console_on, fit
 from reports.formatting.wording import duration, plural
 from search.engine.events import Event
 from search.records.sweep import State
 
-Form = Literal["view", "json", "quiet"]
+OutputMode = Literal["live", "json", "quiet"]
+"""live: for people. json: a line for each event. quiet: only the end."""
 
 STYLES = {
     State.RUNNING: "cyan",
@@ -30,32 +38,34 @@ STYLES = {
     State.INTERRUPTED: "dim",
 }
 _BAR = 10
-"""Characters of a trial's own bar."""
+"""Columns of a trial's progress bar."""
 
 
-def watcher(form: Form, progress: Progress, streams: Streams, drawn: bool = True) -> Watcher:
-    """What shows the search: a picture if stdout is a terminal and `drawn` is true, else plain lines."""
-    if form == "json":
-        return JsonLines(progress, streams)
-    if form == "quiet":
-        return Watcher(progress, streams)
-    return View(progress, streams) if drawn and streams.out.isatty() else Lines(progress, streams)
+def display_for(output: OutputMode, progress: Progress, streams: Streams, *, live: bool = True) -> Display:
+    """For people, a live display if stdout is a terminal and `live` is true, else lines of text."""
+    if output == "json":
+        return JsonDisplay(progress, streams)
+    if output == "quiet":
+        return Display(progress, streams)
+    if live and streams.out.isatty():
+        return LiveDisplay(progress, streams)
+    return LineDisplay(progress, streams)
 
 
-class View(Watcher):
-    """The picture, while it is entered; gone without a trace afterwards."""
+class LiveDisplay(Display):
+    """Draws the progress while it is entered, and removes the drawing afterwards."""
 
     def __init__(self, progress: Progress, streams: Streams) -> None:
         super().__init__(progress, streams)
         self._console = console_on(streams.out)
-        # The drawing thread must not read the rows while an event changes them.
-        self._changing = threading.Lock()
+        # The drawing thread must not read the progress while an event changes it.
+        self._lock = threading.Lock()
         self._live = Live(
             console=self._console,
             get_renderable=self._draw,
             refresh_per_second=5,
             transient=True,
-            redirect_stdout=False,  # both are diverted already
+            redirect_stdout=False,  # both are redirected already
             redirect_stderr=False,
         )
 
@@ -69,40 +79,40 @@ class View(Watcher):
         self._live.stop()
 
     def take(self, event: Event) -> None:
-        with self._changing:
-            self.progress.take(event)
+        with self._lock:
+            self.progress.update(event)
 
     def say(self, sentence: str) -> None:
         self.progress.notice = sentence  # drawn within a fifth of a second
 
     def restore(self) -> None:
-        self._live.stop()  # the cursor comes back, and nothing is drawn over what follows
+        self._live.stop()  # shows the cursor again, and stops drawing
 
     def _draw(self) -> RenderableType:
-        with self._changing:
+        with self._lock:
             fit(self._console)
             return picture(self.progress, self._console.height)
 
 
 def picture(progress: Progress, height: int) -> RenderableType:
-    """The whole view in at most `height` lines, at any width from 60 columns on."""
+    """The progress in at most `height` lines, for a width of 60 columns or more."""
     parts: list[RenderableType] = [_header(progress), _bar(progress), _best(progress), _figures(progress)]
     if progress.notice:
         parts.append(Text(progress.notice, "bold yellow", no_wrap=True, overflow="ellipsis"))
-    # One line is the table's head, one is the last and empty one.
+    # Two lines are the table's header and the empty last line.
     room = height - len(parts) - 2
-    if progress.rows and room > 0:
+    if progress.trials and room > 0:
         parts.append(_trials(progress, room))
-    # An empty last line takes the ^C that a terminal echoes; on a full one it would wrap.
+    # The empty last line receives the ^C that a terminal echoes; on a full line it would wrap.
     return Group(*parts, Text())
 
 
 def _header(progress: Progress) -> RenderableType:
-    told = progress.started
-    what = "starting Ray, which takes some seconds" if told is None else on_what(told)
-    header = Text.assemble((progress.name, "bold"), f"  {what}", no_wrap=True, overflow="ellipsis")
-    if told is not None and told.session and told.finished:
-        header.append(f"; {told.finished:,} finished before", style="dim")
+    started = progress.started
+    words = "starting Ray, which takes a few seconds" if started is None else concurrency(started)
+    header = Text.assemble((progress.name, "bold"), f"  {words}", no_wrap=True, overflow="ellipsis")
+    if started is not None and started.session and started.finished:
+        header.append(f"; {started.finished:,} finished before", style="dim")
     return header
 
 
@@ -112,63 +122,63 @@ def _bar(progress: Progress) -> RenderableType:
     line.add_column(no_wrap=True)
     limit = progress.limits.wall_time
     time = duration(progress.spent) + (f" of {duration(limit)}" if limit else "")
-    line.add_row(ProgressBar(total=1.0, completed=progress.share), f"{where(progress)} · {time}")
+    line.add_row(ProgressBar(total=1.0, completed=progress.share_spent), f"{position(progress)} · {time}")
     return line
 
 
 def _best(progress: Progress) -> RenderableType:
-    leading = progress.leading
-    if leading is None:
-        return Text(f"best   no {progress.noun} has trained to its end yet", style="dim", no_wrap=True)
-    told = f": {settings(leading.sampled)}" if leading.sampled else ""
+    leader = progress.leader
+    if leader is None:
+        return Text(f"best   no {progress.noun} is complete yet", style="dim", no_wrap=True)
+    sampled = f": {hyperparameters(leader.sampled)}" if leader.sampled else ""
     return Text.assemble(
         "best   ",
-        (progress.metric.format(leading.score), "bold green"),
-        f"  {leading.name}{told}",
+        (progress.metric.format(leader.score), "bold green"),
+        f"  {leader.name}{sampled}",
         no_wrap=True,
         overflow="ellipsis",
     )
 
 
 def _figures(progress: Progress) -> RenderableType:
-    parts = [] if progress.per_hour is None else [f"{progress.per_hour:,.0f} {progress.noun}s an hour"]
+    rate = progress.trials_per_hour
+    parts = [] if rate is None else [f"{rate:,.0f} {progress.noun}s per hour"]
     epochs = f"{plural(progress.epochs_trained, 'epoch')} trained"
     if progress.limits.epochs:
         epochs = f"{progress.epochs_trained:,} of {plural(progress.limits.epochs, 'epoch')} trained"
-    parts += [epochs, f"{progress.saved:,} saved by pruning"]
+    parts += [epochs, f"{progress.epochs_saved:,} saved by pruning"]
     return Text("       " + " · ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _trials(progress: Progress, room: int) -> RenderableType:
-    """As many trials as fit in `room` lines: those that run, then the last that ended."""
+    """As many trials as fit in `room` lines: the running ones, then those that ended last."""
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column(progress.noun, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("epochs", no_wrap=True)
-    table.add_column(_short(progress.metric.name), justify="right", no_wrap=True)
-    table.add_column("settings", ratio=1, no_wrap=True, overflow="ellipsis")
-    shown = [*progress.running, *reversed(progress.finished)][:room]
+    table.add_column(short_metric(progress.metric.name), justify="right", no_wrap=True)
+    table.add_column("hyperparameters", ratio=1, no_wrap=True, overflow="ellipsis")
     best = progress.best
-    for row in shown:
-        table.add_row(*_cells(progress, row), style="bold" if row is best else "")
+    for trial in [*progress.running, *reversed(progress.finished)][:room]:
+        table.add_row(*_cells(progress, trial), style="bold" if trial is best else "")
     return table
 
 
-def _short(metric: str) -> str:
-    """A metric's name in a column's head: its last word, "accuracy" of validation_accuracy."""
-    return metric.rpartition("_")[2] or metric
+def short_metric(name: str) -> str:
+    """A metric's name for a column's header: its last word, "accuracy" of validation_accuracy."""
+    return name.rpartition("_")[2] or name
 
 
-def _cells(progress: Progress, row: Row) -> list[RenderableType]:
-    style = STYLES[row.state]
-    full = round(_BAR * row.trained / max(1, row.planned))
+def _cells(progress: Progress, trial: TrialProgress) -> list[RenderableType]:
+    style = STYLES[trial.state]
+    full = round(_BAR * trial.epochs_trained / max(1, trial.epochs_planned))
     bar = Text.assemble(("━" * full, style), ("━" * (_BAR - full), "bright_black"))
-    bar.append(f" {row.trained}/{row.planned}")
-    told = " ".join(row.error.split()) if row.error else settings(row.sampled)
+    bar.append(f" {trial.epochs_trained}/{trial.epochs_planned}")
+    details = " ".join(trial.error.split()) if trial.error else hyperparameters(trial.sampled)
     return [
-        Text(str(row.number)),
-        Text(row.state.lower(), style=style),
+        Text(str(trial.number)),
+        Text(trial.state.lower(), style=style),
         bar,
-        Text(progress.metric.format(row.score)),
-        Text(told, style="red" if row.error else "dim"),
+        Text(progress.metric.format(trial.score)),
+        Text(details, style="red" if trial.error else "dim"),
     ]

@@ -1,4 +1,4 @@
-"""Runs and trials as people read them in a terminal of 80 columns."""
+"""Runs and trials as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchsweep.screen.ending import print_confirmation, print_leaderboard
-from benchsweep.screen.lines import settings
+from benchsweep.screen.lines import hyperparameters
 from benchsweep.screen.live import STYLES
+from benchsweep.screen.status import RUN_STYLES
 from reports.analysis.provenance import version_of_trial, version_summaries, warm_start_sentence
 from reports.analysis.ranking import trained
 from reports.analysis.trials_frame import sampled_settings, states_sentence
@@ -21,26 +22,27 @@ from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
 
 _TOP = 10
-_STATE_STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "unreadable": "red"}
+"""Ranked trials shown of a run, at most."""
+_ERRORS = 3
+"""Trials whose errors are shown, at most."""
 
 
-def runs_table(found: Sequence[Mapping[str, Any]]) -> Table:
-    """The runs, as `summary` has them; the one that lived last comes first."""
+def runs_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
+    """The runs, each as in `benchsweep.summary`, the most recently active one first."""
     table = _table("run", "state", "trials>", "best score>", "test accuracy>", "age>")
-    rows = sorted(found, key=lambda each: _time(each), reverse=True)
-    for row in rows:
-        style = _STATE_STYLES.get(row["state"], "")
+    for row in sorted(summaries, key=_last_seen, reverse=True):
+        style = RUN_STYLES.get(row["state"], "")
         if "error" in row:
             table.add_row(Text(row["name"]), Text(row["state"], style=style), "", "", "", "")
             continue
         trials, best, test = row["trials"], row["best"], row["test"]
         planned = "" if trials["planned"] is None else f"/{trials['planned']:,}"
-        over = trials["total"] - trials["running"] - trials["interrupted"]
+        ended = trials["total"] - trials["running"] - trials["interrupted"]
         accuracy = None if test is None else test["metrics"].get("accuracy")
         table.add_row(
             Text(row["name"], overflow="fold"),
             Text(row["state"], style=style),
-            f"{over:,}{planned}",
+            f"{ended:,}{planned}",
             "–" if best is None else Metric(**row["metric"]).format(best["score"]),
             "–" if accuracy is None else f"{100 * accuracy:.2f} %",
             age(row["last_seen"], datetime.now(UTC)),
@@ -48,12 +50,12 @@ def runs_table(found: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _time(row: Mapping[str, Any]) -> datetime:
+def _last_seen(row: Mapping[str, Any]) -> datetime:
     return row.get("last_seen") or datetime.min.replace(tzinfo=UTC)
 
 
 def age(then: datetime | None, now: datetime) -> str:
-    """ "now", "5 min", "3 h", "12 d": how long ago, in the unit that says most."""
+    """ "now", "5 min", "3 h", "12 d": the time since `then`, in its largest unit."""
     if then is None:
         return "–"
     seconds = (now - then).total_seconds()
@@ -64,17 +66,17 @@ def age(then: datetime | None, now: datetime) -> str:
 
 
 def print_run(console: Console, sweep: Sweep) -> None:
-    """What was asked, how far it is, the best trials, and the leaderboard."""
-    _pairs(console, _facts(sweep))
+    """Prints the plan, the progress, the best trials and the leaderboard of a run."""
+    _print_pairs(console, _facts(sweep))
     ranked = sweep.ranked()
     if ranked:
         console.print()
-        console.print(_top(sweep, ranked[:_TOP]))
+        console.print(_top_trials(sweep, ranked[:_TOP]))
         if len(ranked) > _TOP:
             console.print(f"and {plural(len(ranked) - _TOP, 'more ranked trial')}: --json lists them all")
-    for trial in [each for each in trained(sweep) if each.error][:3]:
-        told = " ".join((trial.error or "").split())
-        console.print(f"trial {trial.number} {trial.state.lower()}: {told}", soft_wrap=True)
+    for trial in [trial for trial in trained(sweep) if trial.error][:_ERRORS]:
+        error = " ".join((trial.error or "").split())
+        console.print(f"trial {trial.number} {trial.state.lower()}: {error}", soft_wrap=True)
     print_confirmation(console, sweep)
     print_leaderboard(console, sweep)
 
@@ -88,32 +90,33 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
     facts = [
         ("run", f"{sweep.name}, {sweep.status}"),
         ("folder", str(sweep.folder)),
-        ("searches", f"{plan.trainable} on {_words(plan.data)}"),
-        ("budget", _words(budget)),
-        ("chooses", ", ".join(plan.space)),
-        ("by", f"{plan.sampler_name}, pruned by {plan.pruner_name}"),
+        ("trainable", f"{plan.trainable} on {_in_words(plan.data)}"),
+        ("budget", _in_words(budget)),
+        ("space", ", ".join(plan.space)),
+        ("sampler", plan.sampler_name),
+        ("pruner", plan.pruner_name),
         ("trials", states_sentence(sweep)),
         ("epochs", f"{sum(len(trial.epochs) for trial in sweep.trials):,}"),
         ("time", f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}"),
     ]
-    if told := warm_start_sentence(sweep):
-        facts.append(("warm start", shorten(told)))
+    if sentence := warm_start_sentence(sweep):
+        facts.append(("warm start", shorten(sentence)))
     for version in version_summaries(sweep)[1:]:
         since = f"since {moment(version.since)}, {version.drawn}"
         facts.append((f"plan {version.number}", f"{since}: {'; '.join(map(shorten, version.changes))}"))
     if environment:
         workers = plural(environment.get("workers", 1), "worker")
-        facts.append(("on", f"{workers}, {environment.get('device')}, {environment.get('processor')}"))
+        facts.append(("machine", f"{workers}, {environment.get('device')}, {environment.get('processor')}"))
     return facts
 
 
-def _words(table: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {held}" for name, held in flatten(table))
+def _in_words(table: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in flatten(table))
 
 
-def _top(sweep: Sweep, trials: Sequence[Trial]) -> Table:
+def _top_trials(sweep: Sweep, trials: Sequence[Trial]) -> Table:
     metric, order = sweep.metric, sampled_settings(sweep)
-    table = _table("#>", "trial>", "state", "epochs>", f"{metric.name.replace('_', ' ')}>", "settings")
+    table = _table("#>", "trial>", "state", "epochs>", f"{metric.name.replace('_', ' ')}>", "hyperparameters")
     table.columns[-1].overflow = "ellipsis"
     for rank, trial in enumerate(trials, 1):
         table.add_row(
@@ -122,13 +125,13 @@ def _top(sweep: Sweep, trials: Sequence[Trial]) -> Table:
             _state(trial.state),
             str(len(trial.epochs)),
             metric.format(trial.score),
-            Text(settings(trial.sampled, order), style="dim", no_wrap=True, overflow="ellipsis"),
+            Text(hyperparameters(trial.sampled, order), style="dim", no_wrap=True, overflow="ellipsis"),
         )
     return table
 
 
 def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
-    """One trial in full: what became of it, its recipe and its epochs."""
+    """Prints a trial in full: its result, its recipe and its epochs."""
     metric = sweep.metric
     facts = [
         ("trial", f"{trial.number} of {sweep.name}"),
@@ -136,7 +139,7 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
         (metric.name.replace("_", " "), metric.format(trial.score)),
         ("started", moment(trial.started)),
         ("ended", moment(trial.ended)),
-        ("trained", _trained(trial)),
+        ("trained", _training(trial)),
     ]
     if (version := version_of_trial(sweep, trial.number)) is not None:
         facts.append(("plan", f"version {version} of {len(sweep.plans)}"))
@@ -145,21 +148,22 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
     if trial.error:
         facts.append(("error", " ".join(trial.error.split())))
     facts += [("note", note) for note in trial.notes]
-    _pairs(console, facts)
+    _print_pairs(console, facts)
     console.print("\nrecipe (* chosen by the search)")
     recipe = [
-        (f"{'*' if name in trial.sampled else ' '} {name}", value) for name, value in trial.recipe.items()
+        (f"{'*' if name in trial.sampled else ' '} {name}", setting(value))
+        for name, value in trial.recipe.items()
     ]
-    _pairs(console, [(name, setting(value)) for name, value in recipe])
+    _print_pairs(console, recipe)
     if trial.epochs:
         console.print()
         console.print(_epochs(metric, trial))
 
 
-def _trained(trial: Trial) -> str:
+def _training(trial: Trial) -> str:
     if trial.same_as is not None:
-        return f"not again: it has the same recipe as trial {trial.same_as}, and was given its end"
-    return f"{duration(trial.seconds)} by {trial.worker or 'nobody yet'}"
+        return f"not again: it has the recipe of trial {trial.same_as} and got its result"
+    return f"{duration(trial.seconds)} by {trial.worker or 'no worker yet'}"
 
 
 def _epochs(metric: Metric, trial: Trial) -> Table:
@@ -174,11 +178,11 @@ def _epochs(metric: Metric, trial: Trial) -> Table:
     return table
 
 
-def _table(*heads: str) -> Table:
-    """A table without lines; a head that ends in > is of a column aligned right."""
+def _table(*headers: str) -> Table:
+    """A table without lines. A header that ends in > belongs to a right-aligned column."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head.rstrip(">"), justify="right" if head.endswith(">") else "left")
+    for header in headers:
+        table.add_column(header.rstrip(">"), justify="right" if header.endswith(">") else "left")
     return table
 
 
@@ -186,7 +190,7 @@ def _state(state: State) -> Text:
     return Text(state.lower(), style=STYLES[state], no_wrap=True)
 
 
-def _pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
+def _print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         console.print(Text.assemble((f"{name:{width}}", "dim"), f"  {value}"), soft_wrap=True)

@@ -1,1 +1,1 @@
-"""One start of a command that trains: signals, live report, final model."""
+"""Commands that train, in the foreground: signals, the live report, the final model."""

@@ -1,4 +1,4 @@
-"""The end of `benchsweep confirm --retrain`: a final model, trained in front of the user."""
+"""The end of `benchsweep confirm --retrain`: trains and saves a final model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchsweep import terminal
 from benchsweep.screen.ending import write_all
+from benchsweep.screen.live import OutputMode
 from reports.analysis.winner import test_accuracy
 from reports.formatting.wording import percent
 from search.final_model import Final, retrained
@@ -14,22 +15,22 @@ from search.records.folder import RunFolder
 from search.records.lock import owning
 
 
-def retrain_winner(run: RunFolder, data_folder: Path, form: str) -> None:
-    """Train it, tell of it, and write the report anew, which counts its look at the test set. With the
-    form "json" the last line has event "final", name, metrics, count and files."""
+def retrain_winner(run: RunFolder, data_folder: Path, output: OutputMode) -> None:
+    """Train the final model, print its figures, and write the report again, which now counts this opening of
+    the test set. With output "json", the last line has event "final", name, metrics, count and files."""
     out = terminal.out()
     with owning(run.lock):
-        for told in retrained(run, data_folder):
-            if isinstance(told, Final):
-                _tell(told, form)
-            elif form == "view":
-                terminal.say(out, f"final model, epoch {told.number}: {told.seconds:.1f} s")
+        for update in retrained(run, data_folder):
+            if isinstance(update, Final):
+                _print_final(update, output)
+            elif output == "live":
+                terminal.say(out, f"final model, epoch {update.number}: {update.seconds:.1f} s")
     write_all(run)
 
 
-def _tell(final: Final, form: str) -> None:
+def _print_final(final: Final, output: OutputMode) -> None:
     evaluation = final.evaluation
-    if form == "json":
+    if output == "json":
         line = {
             "event": "final",
             "name": final.name,
@@ -47,5 +48,5 @@ def _tell(final: Final, form: str) -> None:
     saved = f"; saved in {final.files[0].parent}" if final.files else ""
     terminal.say(
         terminal.out(),
-        f"final model, {final.name}, trained on the validation images too: test {figures}{saved}",
+        f"final model, {final.name}, trained on training and validation images: test {figures}{saved}",
     )

@@ -1,5 +1,4 @@
-"""The report of a search that runs, written again every minute: by another process, which takes no time from
-the search's own."""
+"""The live report: another process writes it every minute, so that the search loses no time."""
 
 from __future__ import annotations
 
@@ -12,28 +11,28 @@ from pathlib import Path
 
 from search.records.folder import RunFolder
 
-MINUTE = 60.0
-"""Seconds from one writing to the next, at least."""
+INTERVAL = 60.0
+"""Seconds between two reports, at least."""
 
 
 @contextmanager
-def live_report(run: RunFolder, every: float = MINUTE) -> Iterator[None]:
-    """Inside, the run's report is written every so many seconds, at the lowest priority. What goes wrong with
-    it is in the run's log, and stops nothing."""
-    over = threading.Event()
-    writer = threading.Thread(target=_write, args=(run, every, over), name="live report", daemon=True)
+def live_report(run: RunFolder, interval: float = INTERVAL) -> Iterator[None]:
+    """Inside, the run's report is written every `interval` seconds, with the lowest priority. Its errors go
+    to the run's log and stop nothing."""
+    stop = threading.Event()
+    writer = threading.Thread(target=_write, args=(run, interval, stop), name="live report", daemon=True)
     writer.start()
     try:
         yield
     finally:
-        over.set()
+        stop.set()
         writer.join()
 
 
-def _write(run: RunFolder, every: float, over: threading.Event) -> None:
+def _write(run: RunFolder, interval: float, stop: threading.Event) -> None:
     command = ["nice", "-n", "19", sys.executable, "-m", "benchsweep", "report", str(run.path)]
-    while not over.wait(every):
-        # A session of its own: a Ctrl-C that is meant for the search would cut it short.
+    while not stop.wait(interval):
+        # In a session of its own, so that a Ctrl-C for the search does not end it.
         with (
             run.log.open("ab") as log,
             subprocess.Popen(
@@ -43,9 +42,9 @@ def _write(run: RunFolder, every: float, over: threading.Event) -> None:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-            ) as written,
+            ) as process,
         ):
-            while written.poll() is None:
-                if over.wait(0.2):
-                    written.terminate()
-                    written.wait()
+            while process.poll() is None:
+                if stop.wait(0.2):
+                    process.terminate()
+                    process.wait()

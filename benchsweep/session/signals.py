@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a search runs: once to stop it, twice to leave at once."""
+"""Ctrl-C and SIGTERM during a search: the first stops it in order, the second at once."""
 
 from __future__ import annotations
 
@@ -13,82 +13,83 @@ from dataclasses import dataclass
 
 from search.engine.processes import Descendants
 
-AGAIN = "stopping: trials keep their last finished epoch; press Ctrl-C again to quit now"
-_ONE = 0.3
-"""Seconds within which two signals are one: `timeout` and `uv run` pass on what the whole group of
-processes is sent anyway."""
+STOPPING = "stopping: trials keep their last finished epoch; press Ctrl-C again to quit now"
+_SAME_SIGNAL = 0.3
+"""Seconds within which two signals count as one: `timeout` and `uv run` forward a signal that the whole
+process group receives anyway."""
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
-class Stopped:
-    """Whether a signal came, and which one came first."""
+class StopSignal:
+    """The signal that stopped a search."""
 
-    signum: int | None = None
+    number: int | None = None
+    """Of the first signal; None while none has arrived."""
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that a signal ended: 143 for SIGTERM, 130 for Ctrl-C, and
-        as well for a search that another process asked to stop."""
-        return 128 + (self.signum or signal.SIGINT)
+        """What a shell expects after a signal: 143 for SIGTERM, 130 for Ctrl-C. Also 130 if another process
+        asked the search to stop."""
+        return 128 + (self.number or signal.SIGINT)
 
     def catch(self) -> None:
-        """Take the signals again: Ray, when it starts, puts a handler of its own in our place."""
-        for signum in _CAUGHT:
-            signal.signal(signum, _nothing)
+        """Take over the signals again: Ray installs its own handlers when it starts."""
+        for number in _CAUGHT:
+            signal.signal(number, _ignore)
 
 
-def _nothing(signum: int, frame: object) -> None:
-    """Python's default would raise or end the process; the listener does what is to be done."""
+def _ignore(number: int, frame: object) -> None:
+    """Replaces Python's default, which would raise or end the process; the listener thread acts instead."""
 
 
 @contextmanager
 def stopping(
     stop: Callable[[], None], say: Callable[[str], None], leave: Callable[[], None]
-) -> Iterator[Stopped]:
-    """The first signal calls `stop` and `say`s what happens; the second calls `leave`, which
-    restores the terminal, and ends this process and all it started on the spot.
+) -> Iterator[StopSignal]:
+    """Handles signals inside: the first calls `stop` and `say`s so; the second calls `leave`, which restores
+    the terminal, and ends this process and its descendants at once.
 
-    To be entered in the main thread. The handlers there were before come back after it.
+    Must be entered in the main thread. The previous handlers are restored at the end.
     """
-    stopped = Stopped()
-    # Python's own handlers wait until the main thread comes back from C, which takes seconds while
-    # Ray starts. The number of a signal is in the socket at once, and this thread reads it there.
+    stop_signal = StopSignal()
+    # Python's own handlers wait until the main thread returns from C code, which takes seconds while
+    # Ray starts. The wakeup socket has the signal's number immediately, and this thread reads it.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
 
     def listen() -> None:
-        first = 0.0
+        first_time = 0.0
         while received := reader.recv(1):
-            signum = received[0]
-            if signum not in _CAUGHT:
+            number = received[0]
+            if number not in _CAUGHT:
                 continue
-            if stopped.signum is None:
-                stopped.signum, first = signum, time.monotonic()
+            if stop_signal.number is None:
+                stop_signal.number, first_time = number, time.monotonic()
                 stop()
-                say(AGAIN)
-            elif time.monotonic() - first > _ONE:
-                _end(signum, leave)
+                say(STOPPING)
+            elif time.monotonic() - first_time > _SAME_SIGNAL:
+                _end(number, leave)
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)
-    before = {signum: signal.getsignal(signum) for signum in _CAUGHT}
-    stopped.catch()
+    before = {number: signal.getsignal(number) for number in _CAUGHT}
+    stop_signal.catch()
     descriptor = signal.set_wakeup_fd(writer.fileno())
     listener.start()
     try:
-        yield stopped
+        yield stop_signal
     finally:
         signal.set_wakeup_fd(descriptor)
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         writer.close()
         listener.join()
         reader.close()
 
 
-def _end(signum: int, leave: Callable[[], None]) -> None:
+def _end(number: int, leave: Callable[[], None]) -> None:
     try:
         leave()
         Descendants(os.getpid()).kill()
     finally:
-        os._exit(128 + signum)
+        os._exit(128 + number)

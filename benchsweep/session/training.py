@@ -1,4 +1,4 @@
-"""A recipe trained in front of the user: the lines it prints, and the files it leaves."""
+"""`benchsweep train` in the foreground: what it prints, and the files it writes."""
 
 from __future__ import annotations
 
@@ -27,43 +27,46 @@ from trainable.storage.durable import write_json
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How often, with what data, where to, and on what."""
+class TrainingSetup:
+    """How a recipe is trained."""
 
     seeds: int
+    """Number of trainings, each with the next seed."""
     data_dir: Path | None
+    """The value of --data-dir; None if it was not given."""
     folder: Path
+    """Where the files are written."""
     device: str
     threads: int
 
 
-def train_all(plan: Plan, setup: Setup, json: bool) -> None:
-    """Train every seed, tell as it goes, and save the first seed's model and all figures."""
-    teller = _Json() if json else _Text(terminal.out(), plan, setup)
+def train_all(plan: Plan, setup: TrainingSetup, json: bool) -> None:
+    """Train with every seed, print each epoch, and save the first seed's model and all figures."""
+    printer = _JsonPrinter() if json else _TextPrinter(terminal.out(), plan, setup)
     done: list[Repetition] = []
-    for told in _repeated(plan, setup):
-        # At the first epoch, not after the last: a folder that cannot be written to.
+    for update in _updates(plan, setup):
+        # At the first epoch, so that a folder that cannot be written to fails early.
         setup.folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(told, Repetition):
-            done.append(told)
+        if isinstance(update, Repetition):
+            done.append(update)
             if len(done) == 1:
-                saved = told.training.save(setup.folder)
-            teller.seed(told)
+                model_files = update.training.save(setup.folder)
+            printer.print_seed(update)
         else:
-            teller.epoch(*told)
+            printer.print_epoch(*update)
     figures = setup.folder / "train.json"
     write_json(figures, _record(plan, setup, done))
-    teller.end(done, [figures, *saved])
+    printer.print_end(done, [figures, *model_files])
 
 
-def _repeated(plan: Plan, setup: Setup) -> Iterator[tuple[int, Epoch] | Repetition]:
-    """What `repeat` yields. A device that is not there is the user's mistake: torch says so in
-    errors of several types, before the first epoch."""
+def _updates(plan: Plan, setup: TrainingSetup) -> Iterator[tuple[int, Epoch] | Repetition]:
+    """What `repeat` yields. If the device does not exist, torch raises errors of several types before the
+    first epoch: they become a UsageError."""
     began = False
     try:
-        for told in repeat(plan, setup.seeds, data_folder(setup.data_dir), setup.device, setup.threads):
+        for update in repeat(plan, setup.seeds, data_folder(setup.data_dir), setup.device, setup.threads):
             began = True
-            yield told
+            yield update
     except (RuntimeError, AssertionError) as error:
         if began or setup.device == "cpu" or exit_code(error) is not None:
             raise
@@ -72,13 +75,14 @@ def _repeated(plan: Plan, setup: Setup) -> Iterator[tuple[int, Epoch] | Repetiti
 
 
 def spreads(done: list[Repetition]) -> dict[str, Spread]:
-    """Each test metric over the seeds."""
+    """Mean and standard deviation over the seeds, by test metric."""
     return {
-        name: spread([each.evaluation.metrics[name] for each in done]) for name in done[0].evaluation.metrics
+        name: spread([repetition.evaluation.metrics[name] for repetition in done])
+        for name in done[0].evaluation.metrics
     }
 
 
-def _record(plan: Plan, setup: Setup, done: list[Repetition]) -> Any:
+def _record(plan: Plan, setup: TrainingSetup, done: list[Repetition]) -> Any:
     return plain_json(
         {
             "name": plan.name,
@@ -87,8 +91,8 @@ def _record(plan: Plan, setup: Setup, done: list[Repetition]) -> Any:
             "recipe": plan.default_recipe.model_dump(mode="json"),
             "device": setup.device,
             "threads": setup.threads,
-            "metrics": {name: found._asdict() for name, found in spreads(done).items()},
-            "seeds": [_seed_record(each) for each in done],
+            "metrics": {name: values._asdict() for name, values in spreads(done).items()},
+            "seeds": [_seed_record(repetition) for repetition in done],
             "model_of_seed": done[0].seed,
             "environment": environment(done[0].data_sha256, plan.trainable),
         }
@@ -106,21 +110,21 @@ def _seed_record(repetition: Repetition) -> dict[str, Any]:
 
 
 def _interval(evaluation: Evaluation) -> dict[str, float]:
-    """The 95 % Wilson interval of its accuracy, where it has one."""
+    """The 95 % Wilson interval of the accuracy; empty if there is none."""
     accuracy = test_accuracy(evaluation)
     return {} if accuracy is None else accuracy.interval._asdict()
 
 
-class _Json:
-    """Tells a script: an object a line."""
+class _JsonPrinter:
+    """Prints one object a line."""
 
-    def epoch(self, seed: int, epoch: Epoch) -> None:
-        self._write({"event": "epoch", "seed": seed, **epoch.to_json()})
+    def print_epoch(self, seed: int, epoch: Epoch) -> None:
+        self._print({"event": "epoch", "seed": seed, **epoch.to_json()})
 
-    def seed(self, repetition: Repetition) -> None:
+    def print_seed(self, repetition: Repetition) -> None:
         evaluation = repetition.evaluation
         classes = evaluation.class_accuracy
-        self._write(
+        self._print(
             {
                 "event": "seed",
                 "seed": repetition.seed,
@@ -132,22 +136,22 @@ class _Json:
             }
         )
 
-    def end(self, done: list[Repetition], files: list[Path]) -> None:
-        metrics = {name: found._asdict() for name, found in spreads(done).items()}
+    def print_end(self, done: list[Repetition], files: list[Path]) -> None:
+        metrics = {name: values._asdict() for name, values in spreads(done).items()}
         folder = str(files[0].parent)
-        self._write(
+        self._print(
             {"event": "summary", "metrics": metrics, "folder": folder, "files": [str(file) for file in files]}
         )
 
-    def _write(self, value: dict[str, Any]) -> None:
+    def _print(self, value: dict[str, Any]) -> None:
         sys.stdout.write(terminal.json_line(value))
         sys.stdout.flush()
 
 
-class _Text:
-    """Tells a person: a line an epoch, in columns that stay where they are."""
+class _TextPrinter:
+    """Prints one line for each epoch, in fixed columns."""
 
-    def __init__(self, console: Console, plan: Plan, setup: Setup) -> None:
+    def __init__(self, console: Console, plan: Plan, setup: TrainingSetup) -> None:
         self._console = console
         self._metric: Metric = plan.metric
         self._seed: int | None = None
@@ -162,13 +166,13 @@ class _Text:
             soft_wrap=True,
         )
 
-    def epoch(self, seed: int, epoch: Epoch) -> None:
+    def print_epoch(self, seed: int, epoch: Epoch) -> None:
         widths = {name: max(len(name), 8) for name in epoch.metrics}
         if seed != self._seed:
             self._seed = seed
-            heads = "  ".join(f"{name:>{width}}" for name, width in widths.items())
+            columns = "  ".join(f"{name:>{width}}" for name, width in widths.items())
             self._print(f"\nseed {seed}", "bold")
-            self._print(f"epoch  {heads}   time", "dim")
+            self._print(f"epoch  {columns}   time", "dim")
         cells = "  ".join(f"{self._format(name, epoch):>{width}}" for name, width in widths.items())
         self._print(f"{epoch.number:5}  {cells}  {duration(epoch.seconds):>5}")
 
@@ -176,33 +180,33 @@ class _Text:
         value = epoch.metrics[name]
         return self._metric.format(value) if name == self._metric.name else f"{value:.4g}"
 
-    def seed(self, repetition: Repetition) -> None:
+    def print_seed(self, repetition: Repetition) -> None:
         evaluation = repetition.evaluation
         figures = {name: _figure(name, value) for name, value in evaluation.metrics.items()}
         if interval := _interval(evaluation):
             low, high = 100 * interval["low"], 100 * interval["high"]
             figures["accuracy"] += f" (95 % interval {low:.2f} to {high:.2f} %)"
-        told = ", ".join(f"{name} {figure}" for name, figure in figures.items())
-        self._print(f"test: {told}; {duration(repetition.seconds)} of training", "green")
+        metrics = ", ".join(f"{name} {figure}" for name, figure in figures.items())
+        self._print(f"test: {metrics}; trained in {duration(repetition.seconds)}", "green")
 
-    def end(self, done: list[Repetition], files: list[Path]) -> None:
+    def print_end(self, done: list[Repetition], files: list[Path]) -> None:
         first = done[0]
         if len(done) > 1:
             self._print(f"\nover {len(done)} seeds, mean ± sample standard deviation")
-            for name, found in spreads(done).items():
-                self._print(f"  {name:10} {_mean(name, found)}", "bold")
+            for name, values in spreads(done).items():
+                self._print(f"  {name:10} {_mean(name, values)}", "bold")
         classes = first.evaluation.class_accuracy
         if classes is not None:
-            self._print(f"\naccuracy by class, of seed {first.seed}'s model")
+            self._print(f"\naccuracy by class, of the model of seed {first.seed}")
             names = first.evaluation.class_names or [str(index) for index in range(len(classes))]
             width = max(len(name) for name in names)
             cells = [
-                f"{name:>{width}} {_share(share)}"
+                f"{name:>{width}} {_percent(share)}"
                 for name, share in zip(names, classes.tolist(), strict=True)
             ]
             for start in range(0, len(cells), 5):
                 self._print("  " + "   ".join(cells[start : start + 5]).rstrip())
-        self._print(f"\nsaved in {files[0].parent}, the model being seed {first.seed}'s")
+        self._print(f"\nsaved in {files[0].parent}, with the model of seed {first.seed}")
         self._print("  " + "  ".join(file.name for file in files))
 
     def _print(self, line: str, style: str = "") -> None:
@@ -210,16 +214,16 @@ class _Text:
 
 
 def _figure(name: str, value: float) -> str:
-    """An accuracy in percent; any other metric in four digits."""
+    """An accuracy as a percentage; any other metric with four digits."""
     return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"
 
 
-def _share(share: float) -> str:
-    """In percent; a dash for a class without examples."""
+def _percent(share: float) -> str:
+    """A dash for a class without examples."""
     return f"{'–':>8}" if math.isnan(share) else f"{100 * share:6.2f} %"
 
 
-def _mean(name: str, found: Spread) -> str:
+def _mean(name: str, values: Spread) -> str:
     scale, unit, digits = (100, " %", 2) if name == "accuracy" else (1, "", 4)
-    deviation = 0.0 if found.deviation is None else found.deviation
-    return f"{scale * found.mean:.{digits}f} ± {scale * deviation:.{digits}f}{unit}"
+    deviation = 0.0 if values.deviation is None else values.deviation
+    return f"{scale * values.mean:.{digits}f} ± {scale * deviation:.{digits}f}{unit}"

@@ -373,7 +373,7 @@ def _overview(runs: Sequence[ComparedRun]) -> pd.DataFrame:
                 "best of the search": NOTHING
                 if best is None
                 else f"{sweep.metric.format(best.score)}, trial {best.number}",
-                "winner with fresh seeds": fresh_words(sweep),
+                "winner with fresh seeds": fresh_words(sweep, named=True),
                 "winner on the test set": test_words(sweep, interval=True),
                 "trials": states_sentence(sweep),
                 "judged by": f"{sweep.metric.name.replace('_', ' ')}, {_direction(sweep.metric)}",
@@ -384,14 +384,15 @@ def _overview(runs: Sequence[ComparedRun]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fresh_words(sweep: Sweep) -> str:
-    """What the confirmation's winner scored with fresh seeds; "–" where there is none."""
+def fresh_words(sweep: Sweep, named: bool = False) -> str:
+    """The score of the confirmation's winner with fresh seeds; "–" without a winner. named: with its name."""
     told = confirmation_summary(sweep)
     if told is None or not told.decided or not told.rows or told.rows[0].mean is None:
         return NOTHING
     first = told.rows[0]
     assert first.mean is not None
-    return f"{mean_with_deviation(told.metric, first.mean, first.deviation)}, {candidate_name(first.trial)}"
+    score = mean_with_deviation(told.metric, first.mean, first.deviation)
+    return f"{score}, {candidate_name(first.trial)}" if named else score
 
 
 def test_words(sweep: Sweep, interval: bool = False) -> str:

@@ -11,7 +11,7 @@ from searches import LOCAL, NOWHERE
 from sweeps import placed_sweep
 
 from benchsweep.errors import UsageError
-from benchsweep.report_record import reported
+from benchsweep.report_record import read_report
 from reports.analysis.benchmarks import read_benchmarks
 from reports.page.report import write
 from search.plan.plan import Plan
@@ -128,7 +128,7 @@ def test_a_report_alone_is_enough_to_train_its_best_trial_again(
     sweep: Sweep, best: Original, tmp_path: Path, name: str
 ) -> None:
     write(sweep, read_benchmarks(), tmp_path)
-    told = reported(tmp_path / name)
+    told = read_report(tmp_path / name)
     found = told.best()
     assert found is not None
     recorded = original(told, found.number)
@@ -139,7 +139,7 @@ def test_a_report_alone_is_enough_to_train_its_best_trial_again(
 def test_a_report_holds_its_trials_whole(tmp_path: Path) -> None:
     searched = placed_sweep(12)
     write(searched, read_benchmarks(), tmp_path)
-    assert reported(tmp_path / "results.json").trials == searched.trials
+    assert read_report(tmp_path / "results.json").trials == searched.trials
 
 
 def test_a_file_that_is_no_report_is_refused_by_its_name(tmp_path: Path) -> None:
@@ -147,6 +147,6 @@ def test_a_file_that_is_no_report_is_refused_by_its_name(tmp_path: Path) -> None
     for content in ("<html></html>", "{}", "[1]"):
         other.write_text(content)
         with pytest.raises(UsageError, match=r"other\.html"):
-            reported(other)
+            read_report(other)
     with pytest.raises(UsageError, match="No such file"):
-        reported(tmp_path / "gone.json")
+        read_report(tmp_path / "gone.json")

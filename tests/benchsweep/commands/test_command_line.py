@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchsweep.__main__ import main
+from benchsweep.commands import COMMANDS
 from benchsweep.errors import exit_code
-from benchsweep.terminal import typed
+from benchsweep.terminal import typed_command
 from search.engine.processes import descendants
 from search.records.lock import owning
 
@@ -100,7 +101,7 @@ def test_help_loads_none_of_the_heavy_packages() -> None:
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print('LOADED', [p for p in ('torch', 'ray', 'optuna', 'pandas', 'numpy') if p in sys.modules])"
     )
-    for words in ([], ["--help"], ["run", "--help"], ["--version"]):
+    for words in ([], ["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)):
         out = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True).stdout
         assert "LOADED []" in out, words
 
@@ -124,28 +125,24 @@ def test_errors_of_the_input_exit_with_2_others_with_1_and_bugs_keep_their_trace
     assert exit_code(error.__new__(error)) == code
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "quickstart",
-        "run",
-        "resume",
-        "extend",
-        "list",
-        "show",
-        "status",
-        "stop",
-        "report",
-        "reproduce",
-        "train",
-        "doctor",
-        "schema",
-    ],
-)
-def test_every_command_explains_itself(here: Any, name: str) -> None:
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_in_the_words_of_the_list(here: Any, name: str) -> None:
     told = here(name, "--help")
     assert told.code == 0
     assert f"Usage: benchsweep {name}" in told.out
+    paragraph = " ".join(told.out.partition("\n\n")[2].partition("\n\n")[0].split())
+    assert paragraph == COMMANDS[name].summary
+
+
+def test_the_help_of_all_commands_fits_a_terminal_of_80_columns(here: Any) -> None:
+    texts = [here("--help").out, *(here(name, "--help").out for name in COMMANDS)]
+    assert max(len(line) for text in texts for line in text.splitlines()) <= 80
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(here: Any) -> None:
+    told = here("rnu")
+    assert told.code == 2
+    assert "Did you mean 'run'?" in told.err
 
 
 # A whole search.
@@ -428,7 +425,7 @@ def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
     ended, summary = (json.loads(line) for line in out.splitlines()[-2:])
     assert ended["reason"] == "interrupted"
     assert summary["state"] == "interrupted"
-    assert summary["next"] == typed("resume", str(place / "runs" / "long"))
+    assert summary["next"] == typed_command("resume", str(place / "runs" / "long"))
     assert (place / "runs" / "long" / "report.html").is_file()
     assert not alive(ours)
 
@@ -506,7 +503,7 @@ def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any,
     told = here(*words, "--output", tmp_path)
     assert told.code == 0
     assert "over 2 seeds, mean ± sample standard deviation" in told.out
-    assert "accuracy by class, of seed 0's model" in told.out
+    assert "accuracy by class, of the model of seed 0" in told.out
     stored = json.loads((tmp_path / "train.json").read_text())
     assert [each["seed"] for each in stored["seeds"]] == [0, 1]
     assert stored["metrics"]["accuracy"]["deviation"] > 0

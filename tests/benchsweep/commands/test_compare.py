@@ -29,7 +29,7 @@ from sweeps import (
 )
 
 from benchsweep.__main__ import main
-from benchsweep.commands.compare import default_folder
+from benchsweep.actions.compare import default_folder
 from reports.page.comparison import RunComparison
 from reports.page.comparison_page import as_markdown, html, write
 from search.records.folder import RunFolder
@@ -328,7 +328,7 @@ def test_of_many_runs_each_difference_has_its_own_lines(here: Any, runs: Path, t
     [
         (["small"], "compare takes 2 to 12 runs, but got 1: small"),
         (["small"] * 13, "compare takes 2 to 12 runs, but got 13"),
-        (["small", "{runs}/small"], "each run must be named once, but small and {runs}/small are both"),
+        (["small", "{runs}/small"], "each run may be named once, but small and {runs}/small are both"),
         (["small", "bettr"], "there is no run 'bettr'"),
         (["small", "./nowhere"], "does not exist"),
     ],

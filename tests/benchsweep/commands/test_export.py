@@ -18,6 +18,8 @@ from studies import carry_on, folder
 from unfinished import all_failed, confirmed, empty, every_state
 
 from benchsweep.__main__ import main
+from benchsweep.commands.export import ExportFormat
+from benchsweep.formats.models import MODEL_FORMATS
 from benchsweep.formats.runs import RUN_FORMATS
 from search.records.lock import owning
 from search.records.sweep import Sweep
@@ -99,6 +101,10 @@ def test_a_run_in_any_state_is_exported_in_every_format(
     assert {each.name for each in Path.cwd().iterdir()} == {file.name for file in files.values()}
 
 
+def test_the_option_names_every_format_and_no_other() -> None:
+    assert [*ExportFormat] == [*MODEL_FORMATS, *RUN_FORMATS]
+
+
 def test_json_is_what_report_writes_to_the_byte(export: Callable[..., Done], runs: Path) -> None:
     for name in ("mixed", "confirmed", "empty"):
         assert export(name, "--runs", runs, "--format", "json").code == 0
@@ -124,7 +130,7 @@ def test_what_chooses_the_rows_of_a_table(export: Callable[..., Done], runs: Pat
     assert "empty has no epochs yet" in told.err
     told = export("mixed", "--runs", runs, "--format", "mlflow", "--what", "epochs")
     assert told.code == 2
-    assert "--what epochs is of a table, --format csv or parquet, but --format is mlflow" in told.err
+    assert "--what epochs needs --format csv or parquet, but --format is mlflow" in told.err
 
 
 def test_a_second_export_replaces_the_first_as_a_whole(export: Callable[..., Done], runs: Path) -> None:
@@ -146,7 +152,7 @@ def test_a_database_of_somebody_else_is_left_alone(
     optuna.create_study(study_name="theirs", storage="sqlite:///theirs.db")
     told = export("mixed", "--runs", runs, "--format", form, "--output", "theirs.db")
     assert told.code == 2
-    assert "theirs.db is not of that kind; move it away or name another --output" in told.err
+    assert "theirs.db is something else; move it away or name another --output" in told.err
     assert optuna.get_all_study_names("sqlite:///theirs.db") == ["theirs"]
 
 
@@ -158,7 +164,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(export: Callable[..., D
     assert told.out.strip() == str(Path.cwd() / "events" / "mixed.tensorboard")  # as files go into a folder
     assert Path("events", "mine.txt").read_text() == "mine"
     Path("other.tensorboard").write_text("a file")
-    assert "is not of that kind" in export(*options, "other.tensorboard").err
+    assert "is something else; move it away" in export(*options, "other.tensorboard").err
     Path("here", "mixed.tensorboard").mkdir(parents=True)
     Path("here", "mixed.tensorboard", "mine.txt").write_text("mine")
     assert export(*options, "here").code == 2
@@ -172,7 +178,7 @@ def test_no_export_replaces_what_a_run_is_read_from(export: Callable[..., Done],
     for target in (run.journal, run.plan, run.path / "trials" / "x.csv", Path("link", "study.journal")):
         told = export(run.path, "--format", "csv", "--output", target)
         assert told.code == 2
-        assert "must not replace what a run is read from" in told.err
+        assert "must not replace a run's record" in told.err
     assert run.journal.read_bytes() == before
     assert export(run.path, "--format", "csv", "--output", run.path).out.strip() == str(
         run.path / "mixed.csv"
@@ -184,7 +190,7 @@ def test_a_model_is_no_run_and_an_unknown_run_is_named(export: Callable[..., Don
     model.write_bytes(b"")
     told = export(model, "--format", "csv")
     assert told.code == 2
-    assert "--format csv is of a run, so RUN must be its name or its folder" in told.err
+    assert "--format csv exports a run, named or by its folder" in told.err
     told = export("nobody", "--format", "csv")
     assert told.code == 2
     assert "there is no run" in told.err
@@ -207,4 +213,4 @@ def test_json_tells_what_was_written(export: Callable[..., Done], runs: Path) ->
     assert told["file"] == str(Path.cwd() / "mixed.tensorboard")
     files = [each for each in Path(told["file"]).rglob("*") if each.is_file()]
     assert told["bytes"] == sum(each.stat().st_size for each in files)
-    assert told["notes"] == [f"see it with `tensorboard --logdir {told['file']}`"]
+    assert told["notes"] == [f"view it with `tensorboard --logdir {told['file']}`"]

@@ -119,7 +119,7 @@ def test_evaluate_as_json_tells_the_same_in_full(here: Any, small: Path, digits:
     assert told["low"] < told["metrics"]["accuracy"] < told["high"]
     assert np.trace(told["confusion"]) == round(told["metrics"]["accuracy"] * told["count"])
     assert (told["run"], told["trial"], told["data"]["dataset"]) == (None, None, "digits")
-    assert told["data_from"] == "its images' size"
+    assert told["data_from"] == "the size of its images"
 
 
 def test_a_runs_model_is_known_by_its_weights_and_its_split_by_the_runs_plan(here: Any, run: Path) -> None:
@@ -135,7 +135,7 @@ def test_the_test_set_is_opened_on_demand_alone_and_its_openings_are_told(here: 
     assert (told["split"], told["count"]) == ("test", 360)
     recorded = json.loads((run / "test_openings.json").read_text())
     assert told["metrics"] == pytest.approx(recorded[0]["looks"][0]["evaluation"]["metrics"], abs=1e-6)
-    assert any("of the test set on the record of mine" in note for note in told["notes"])
+    assert any("of the test set recorded for mine" in note for note in told["notes"])
 
 
 def test_another_split_than_the_one_it_was_trained_with_is_said_to_flatter(
@@ -146,11 +146,11 @@ def test_another_split_than_the_one_it_was_trained_with_is_said_to_flatter(
     write_json(tmp_path / "train.json", {"data": {"dataset": "digits", "split_seed": 1}})
     told = here("evaluate", tmp_path)
     assert told.code == 0
-    assert "this is another split than the one it was trained with" in told.out
+    assert "this is a different split from the one it was trained with" in told.out
     (tmp_path / "train.json").unlink()
     (tmp_path / "model.safetensors").unlink()
     told = here("evaluate", tmp_path)
-    assert "it is not on record which images it was trained on" in told.out
+    assert "it is not recorded which images the model was trained on" in told.out
     assert "mean 0.5 and std 0.5 are assumed" in told.out
 
 
@@ -202,13 +202,17 @@ def test_more_classes_than_fit_are_told_by_what_was_mixed_up_most() -> None:
     [
         (["evaluate", "nowhere/model.safetensors"], 2, "there is no nowhere/model.safetensors"),
         (["evaluate", "min", "--runs", "{runs}"], 2, "did you mean mine?"),
-        (["evaluate", "{small}", "--dataset", "digitz"], 2, "--dataset digitz must name data of"),
+        (["evaluate", "{small}", "--dataset", "digitz"], 2, "--dataset digitz must describe data of"),
         (["evaluate", "{runs}"], 1, "has neither; a run saves its winner's model when it ends"),
         (["evaluate", "{run}/plan.toml"], 1, "must be a whole safetensors file"),
         (["evaluate", "{small}", "--split", "train"], 2, "Invalid value for '--split'"),
         (["export", "{small}", "--format", "tflite"], 2, "'tflite' is not one"),
-        (["export", "{small}", "--format", "card"], 2, "lies in no run's folder"),
-        (["export", "{small}", "--format", "pth", "--output", "{small}/mnist_model.pth"], 2, "is the model"),
+        (["export", "{small}", "--format", "card"], 2, "is in no run's folder"),
+        (
+            ["export", "{small}", "--format", "pth", "--output", "{small}/mnist_model.pth"],
+            2,
+            "is the model",
+        ),
         (["predict", "{small}"], 2, "Missing argument"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -254,7 +258,7 @@ def test_a_trainable_that_offers_no_saved_model_is_named(
     more = {"evaluate": [], "predict": ["seven.png"], "export": ["--format", "onnx"]}[word]
     told = here(word, tmp_path / "run", *more)
     assert told.code == 2
-    assert f"is of plain_{word}, whose module offers no SavedModel" in told.err
+    assert f"is a model of plain_{word}, whose module has no SavedModel" in told.err
 
 
 def test_a_trainable_that_offers_one_is_evaluated(
@@ -267,7 +271,7 @@ def test_a_trainable_that_offers_one_is_evaluated(
         assert "log_loss  0.25" in told.out
     told = here("predict", tmp_path / "run", "seven.png")
     assert told.code == 2
-    assert "the SavedModel of offering must have probabilities for this, but has not" in told.err
+    assert "this command needs a SavedModel with probabilities, but that of offering has none" in told.err
 
 
 def offered(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
@@ -364,7 +368,7 @@ def test_a_model_of_other_images_than_mnists_says_what_that_means(
     told = here("predict", small, path)
     assert told.code == 0
     assert told.out.split()[1] == str(digits.validation.labels[0])
-    assert "the model sees 8x8 pixels" in told.err
+    assert "the model takes 8x8 pixels" in told.err
 
 
 # export
@@ -382,7 +386,7 @@ def test_export_writes_what_torch_and_we_read_again(
     made = json.loads(here("export", run, "--format", "pth", "--output", "new/net.pth", "--json").out)
     assert made["file"] == str(tmp_path / "new" / "net.pth")
     assert made["bytes"] == (tmp_path / "new" / "net.pth").stat().st_size
-    assert f"with mean {model.mean:.6g}" in made["notes"][0]
+    assert f"use mean {model.mean:.6g}" in made["notes"][0]
     weights = torch.load(made["file"], weights_only=True)
     assert {name: tuple(tensor.shape) for name, tensor in weights.items()}["fc1.weight"] == (128, 64)
 

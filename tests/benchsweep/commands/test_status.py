@@ -22,7 +22,8 @@ from searches import LOCAL, NOWHERE, plan
 from sweeps import ACCURACY, ENVIRONMENT, START, make_trial, sweep_of
 
 from benchsweep.__main__ import main
-from benchsweep.commands import status
+from benchsweep.actions.status import watch_run
+from benchsweep.commands.status import status as status_command
 from benchsweep.progress.replay import replay
 from benchsweep.progress.run_status import RunStatus, next_command
 from benchsweep.progress.search import Progress
@@ -76,7 +77,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progre
     progress, seen = Progress.of(given), None
     with starting(run, given, NOWHERE, LOCAL) as started:
         for event in started:
-            progress.take(event)
+            progress.update(event)
             if isinstance(event, EpochReported) and seen is None and len(progress.finished) == 2:
                 seen = RunStatus.read(run, now())
                 started.stop()
@@ -89,9 +90,9 @@ def test_a_run_that_is_searched_is_told_with_its_owner_and_the_trials_that_run(w
     assert seen.sweep.status == "running"
     assert seen.phase == "searching"
     assert seen.owner.pid == os.getpid()
-    assert seen.works
-    assert all(work.trial.state is State.RUNNING and not work.waiting for work in seen.works)
-    assert all(work.silent < 30 for work in seen.works if work.silent is not None)
+    assert seen.active_trials
+    assert all(active.trial.state is State.RUNNING and not active.waiting for active in seen.active_trials)
+    assert all((active.seconds_since_epoch or 0) < 30 for active in seen.active_trials)
     told = seen.to_json()
     assert told["budget"]["trials"]["limit"] == 9
     assert told["budget"]["wall_time"]["limit"] == 600
@@ -120,7 +121,7 @@ def test_a_run_that_was_stopped_is_told_with_the_command_that_continues_it(
     assert code == 0
     assert "small  interrupted, last seen 20" in told
     assert f"resume {run.path}" in told.replace("\n", "")
-    assert "go on with:" in told
+    assert "Continue with:" in told
     for number in [trial.number for trial in Sweep.read(run.path).trials if trial.state is State.INTERRUPTED]:
         assert f"{number}  interrupted" in told
     assert "left " not in told
@@ -131,14 +132,14 @@ def test_json_holds_what_its_help_names(watched: Any, capsys: pytest.CaptureFixt
     code, printed = command(run.path, "--json", capsys=capsys)
     told = json.loads(printed, parse_constant=pytest.fail)
     assert code == 0
-    document = " ".join((status.status.__doc__ or "").split())
+    document = " ".join((status_command.__doc__ or "").split())
     for name in told:
         assert name in document, name
     assert told["state"] == "interrupted"
     assert told["phase"] is told["owner"] is told["remaining"] is told["warm_start"] is None
     assert told["trials"]["total"] == told["budget"]["trials"]["spent"]
     assert told["next"].endswith(f"resume {run.path}")
-    assert {work["state"] for work in told["works"]} == {"INTERRUPTED"}
+    assert {active["state"] for active in told["active_trials"]} == {"INTERRUPTED"}
     assert [version["number"] for version in told["plans"]] == [0]
 
 
@@ -147,11 +148,11 @@ def test_an_owner_whose_ray_is_not_up_yet_is_starting_and_its_trials_wait(watche
     with owning(run.lock):
         seen = RunStatus.read(run, now() + timedelta(hours=1))
     assert seen.phase == "starting"
-    assert seen.works
-    assert all(work.waiting for work in seen.works)
+    assert seen.active_trials
+    assert all(active.waiting for active in seen.active_trials)
     assert seen.remaining is None
     assert seen.progress.spent == pytest.approx(seen.sweep.seconds)  # the hour is not this search's
-    assert "starting Ray by process" in line_of(seen)
+    assert "starting Ray in process" in line_of(seen)
 
 
 def test_a_run_that_never_began_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +163,7 @@ def test_a_run_that_never_began_is_empty(tmp_path: Path, capsys: pytest.CaptureF
     assert code == 0
     assert "fresh  empty" in told
     assert "no trial has started yet" in told
-    assert "go on with:" in told
+    assert "Continue with:" in told
     assert not run.journal.exists()
 
 
@@ -228,20 +229,20 @@ def test_a_run_that_takes_long_to_read_is_read_seldom(watched: Any, monkeypatch:
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "sleep", slept.append)
-    status._watch(read, lambda standing: None)
+    watch_run(read, lambda status: None)
     assert slept == pytest.approx([1.0, 15.0])
 
 
 # What is drawn.
 
 
-def line_of(standing: RunStatus) -> str:
-    return drawn(standing, 200)
+def line_of(status: RunStatus) -> str:
+    return drawn(status, 200)
 
 
-def drawn(standing: RunStatus, width: int) -> str:
+def drawn(status: RunStatus, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    for part in picture(standing, next_command(standing)):
+    for part in picture(status, next_command(status)):
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -254,14 +255,14 @@ def test_the_picture_fits(watched: Any, width: int) -> None:
     assert any(" of 40 " in each for each in lines)
 
 
-def standing_of(sweep: Sweep, **changes: Any) -> RunStatus:
+def status_of(sweep: Sweep, **changes: Any) -> RunStatus:
     known = {
         "sweep": sweep,
         "owner": None,
         "stop_asked": False,
         "session": None,
         "progress": replay(sweep, None, {}, START),
-        "works": (),
+        "active_trials": (),
         "last_seen": START,
     }
     return RunStatus(**{**known, **changes})
@@ -274,10 +275,10 @@ def test_versions_of_the_plan_repeats_and_requests_are_told() -> None:
     )
     trials = [make_trial(0), make_trial(1, same_as=0, epochs=())]
     sweep = sweep_of(trials, plans=versions, plan={"budget": {"trials": 40}})
-    seen = standing_of(sweep, stop_asked=True)
+    seen = status_of(sweep, stop_asked=True)
     told = drawn(seen, 120)
     assert "version 2 since 2026-11-20 09:30 UTC and trial 12: budget.trials: 12 -> 40" in told
-    assert "1 of them only repeat another one's recipe" in told
+    assert "1 of them only repeat another trial's recipe" in told
     assert "it was asked to stop" in told
     assert seen.to_json()["trials"]["repeated"] == 1
     assert line(seen).startswith("laptop finished: 2 of 40 trials started, 2 complete; best 92.00 %, trial 0")

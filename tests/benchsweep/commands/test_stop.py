@@ -46,14 +46,14 @@ def test_a_run_that_nobody_runs_is_left_alone(fresh: RunFolder, capsys: pytest.C
     assert not fresh.stop_request.exists()
 
 
-def test_an_owner_that_does_not_heed_it_is_named_and_the_request_stays(
+def test_an_owner_that_does_not_stop_is_named_and_the_request_stays(
     fresh: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with owning(fresh.lock):
         code, told = stop(fresh.path, "--wait", "0.5", capsys=capsys)
     assert code == 1
-    assert f"fresh is still held by process {os.getpid()} on " in told
-    assert f"`kill {os.getpid()}` asks likewise" in " ".join(told.split())
+    assert f", in process {os.getpid()} on " in told
+    assert f"`kill {os.getpid()}` requests the same" in " ".join(told.split())
     asked = json.loads(fresh.stop_request.read_text())
     assert set(asked) == {"host", "pid", "time"}
     assert asked["pid"] == os.getpid()
@@ -110,7 +110,7 @@ def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
         for pid in [*descendants(process.pid), process.pid] if process.poll() is None else []:
             os.kill(pid, 9)
     assert code == 0, told
-    assert told.startswith("long has stopped, ")
+    assert told.startswith("long stopped ")
     assert "0 of 6 trials finished" in told
     assert "Traceback" not in err
     run = RunFolder.named("long", tmp_path)

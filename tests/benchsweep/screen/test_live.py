@@ -11,7 +11,7 @@ from rich.console import Console
 from sweeps import make_sweep
 
 from benchsweep.progress.search import Limits, Progress
-from benchsweep.screen.lines import as_json, line_for, settings
+from benchsweep.screen.lines import as_json, hyperparameters, line_for
 from benchsweep.screen.live import picture
 from benchsweep.terminal import json_line
 from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
@@ -37,12 +37,12 @@ class Clock:
 def search(clock: Clock, limits: Limits, metric: Metric = ACCURACY, workers: int = 2) -> Progress:
     """A search of trials of 4 epochs whose workers are up."""
     progress = Progress("try", metric, limits, epochs=4, clock=clock)
-    progress.take(Started(workers, 1, "cpu", session=0, finished=0, epochs=0))
+    progress.update(Started(workers, 1, "cpu", session=0, finished=0, epochs=0))
     return progress
 
 
 def begin(progress: Progress, number: int, **sampled: Any) -> None:
-    progress.take(TrialStarted(number, sampled or {"dropout": 0.1}, epochs=4, resumed_from=0))
+    progress.update(TrialStarted(number, sampled or {"dropout": 0.1}, epochs=4, resumed_from=0))
 
 
 def train(progress: Progress, clock: Clock, number: int, epochs: range, score: float = 0.9) -> None:
@@ -50,18 +50,18 @@ def train(progress: Progress, clock: Clock, number: int, epochs: range, score: f
     for epoch in epochs:
         clock.now += 2
         metrics = {progress.metric.name: score}
-        progress.take(EpochReported(number, Epoch(epoch, metrics, seconds=2.0), score))
+        progress.update(EpochReported(number, Epoch(epoch, metrics, seconds=2.0), score))
 
 
 def end(progress: Progress, number: int, state: State, epochs: int, score: float | None) -> None:
-    progress.take(TrialEnded(number, state, epochs, score, None))
+    progress.update(TrialEnded(number, state, epochs, score, None))
 
 
 def test_nothing_is_promised_before_an_epoch_was_measured() -> None:
     progress = search(Clock(), Limits(trials=4, wall_time=900))
     begin(progress, 0)
     assert progress.remaining is None
-    assert progress.per_hour is None
+    assert progress.trials_per_hour is None
 
 
 def test_time_left_is_what_the_epochs_left_will_take() -> None:
@@ -84,7 +84,7 @@ def test_workers_beside_each_other_halve_the_time_left() -> None:
     for epoch in range(1, 5):
         clock.now += 2
         for number in (0, 1):
-            progress.take(EpochReported(number, Epoch(epoch, {ACCURACY.name: 0.9}, 2.0), 0.9))
+            progress.update(EpochReported(number, Epoch(epoch, {ACCURACY.name: 0.9}, 2.0), 0.9))
     for number in (0, 1):
         end(progress, number, State.COMPLETE, 4, 0.9)
     assert progress.remaining == pytest.approx(8 * 4 * 2.0 / 2)
@@ -105,12 +105,12 @@ def test_the_limit_that_is_nearest_gives_share_and_time_left() -> None:
     progress = search(clock, Limits(trials=100, wall_time=16, epochs=1000), workers=1)
     begin(progress, 0)
     train(progress, clock, 0, range(1, 5))
-    assert progress.share == pytest.approx(8 / 16)
+    assert progress.share_spent == pytest.approx(8 / 16)
     assert progress.remaining == pytest.approx(8)
     epochs = search(clock, Limits(epochs=8), workers=1)
     begin(epochs, 0)
     train(epochs, clock, 0, range(1, 5))
-    assert epochs.share == pytest.approx(0.5)
+    assert epochs.share_spent == pytest.approx(0.5)
     assert epochs.remaining == pytest.approx(8)
 
 
@@ -121,7 +121,7 @@ def test_saved_epochs_are_those_that_pruned_trials_did_not_train() -> None:
     ):
         begin(progress, number)
         end(progress, number, state, epochs, 0.5 if epochs else None)
-    assert progress.saved == 3 + 1
+    assert progress.epochs_saved == 3 + 1
 
 
 @pytest.mark.parametrize(("metric", "best"), [(ACCURACY, 1), (LOSS, 2)])
@@ -143,20 +143,20 @@ def test_trials_an_hour_are_counted_since_the_workers_are_up() -> None:
     begin(progress, 0)
     clock.now += 60
     end(progress, 0, State.COMPLETE, 4, 0.9)
-    assert progress.per_hour == pytest.approx(60)
+    assert progress.trials_per_hour == pytest.approx(60)
 
 
 def test_a_resumed_search_knows_what_earlier_starts_left() -> None:
     sweep = make_sweep(12)
     progress = Progress("laptop", sweep.metric, Limits(trials=40, wall_time=9000), epochs=10)
-    progress.recall(sweep)
+    progress.add_earlier(sweep)
     best = sweep.best()
     assert best is not None and progress.best is not None
     assert progress.best.number == best.number
     assert progress.best.sampled == best.sampled
     assert len(progress.finished) == 12
     assert progress.spent >= sweep.seconds
-    assert progress.saved == sum(
+    assert progress.epochs_saved == sum(
         trial.recipe["epochs"] - len(trial.epochs) for trial in sweep.trials if trial.state is State.PRUNED
     )
 
@@ -185,7 +185,7 @@ def test_plain_lines_tell_the_start_and_every_trials_end() -> None:
     ]
     lines = []
     for event in events:
-        progress.take(event)
+        progress.update(event)
         if (line := line_for(event, progress)) is not None:
             lines.append(line)
     assert len(lines) == 3
@@ -218,8 +218,8 @@ def test_every_event_is_a_line_of_json_without_nan() -> None:
     assert all(line.count("\n") == 1 for line in lines)
 
 
-def test_settings_are_named_in_the_plans_order() -> None:
-    assert settings({"b": 0.123456, "a": "x"}, ["a", "b"]) == "a x, b 0.1235"
+def test_hyperparameters_are_named_in_the_plans_order() -> None:
+    assert hyperparameters({"b": 0.123456, "a": "x"}, ["a", "b"]) == "a x, b 0.1235"
 
 
 @pytest.mark.parametrize("height", [6, 12, 24, 50])

@@ -60,7 +60,7 @@ def test_a_trial_tells_whose_recipe_it_repeats_and_under_which_plan_it_was_drawn
     first = make_trial(0)
     sweep = sweep_of([first, make_repeat(1, first)], plans=make_plans((1, ("budget.trials: 40 -> 60",))))
     lines = trial_of(sweep, 1)
-    assert "trained not again: it has the same recipe as trial 0, and was given its end" in lines
+    assert "trained not again: it has the recipe of trial 0 and got its result" in lines
     assert "plan version 2 of 2" in lines
     assert "plan version 1 of 2" in trial_of(sweep, 0)
     assert "trained 3.0 s by laptop:4711" in trial_of(sweep, 0)

@@ -33,7 +33,7 @@ def until(path: Path, seconds: float = 60.0) -> None:
 def test_a_report_is_written_while_the_run_is_owned_and_tells_it_as_running(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "live")
     carry_on(run, Plan.parse({**PLAN, "budget": {"trials": 3}}, "test"))
-    with owning(run.lock), live_report(run, every=0.1):
+    with owning(run.lock), live_report(run, interval=0.1):
         until(run.path / "results.json")
     assert json.loads((run.path / "results.json").read_text())["state"] == "running"
     assert b"report.html" in run.log.read_bytes()
@@ -43,7 +43,7 @@ def test_what_goes_wrong_with_it_is_in_the_log_and_ends_with_the_search(tmp_path
     run = RunFolder(tmp_path / "nothing")
     run.path.mkdir()
     began = time.monotonic()
-    with live_report(run, every=0.1):
+    with live_report(run, interval=0.1):
         until(run.log)
         while not run.log.stat().st_size:
             assert time.monotonic() - began < 60

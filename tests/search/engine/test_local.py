@@ -311,7 +311,7 @@ def test_a_plan_for_gpus_is_refused_where_there_is_none_and_leaves_no_run(
 
 def test_an_address_and_local_exclude_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchsweep.errors import UsageError
-    from benchsweep.session.carry_out import site_of
+    from benchsweep.session.search import site_of
 
     with pytest.raises(UsageError, match="--address far:6379"):
         site_of("far:6379", False, True)

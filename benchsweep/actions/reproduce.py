@@ -1,0 +1,88 @@
+"""`benchsweep reproduce`: trains a recorded trial again and prints how it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from benchsweep import terminal
+from benchsweep.errors import FAILURE, UsageError
+from benchsweep.find import run_folder, trial_of
+from benchsweep.report_record import read_report
+from search.records.sweep import Sweep
+from search.reproduce import Changes, Original, Reproduction, original, reproduce, reruns
+from search.start import plan_of
+from trainable.contract import data_folder
+
+__all__ = ["Changes", "reproduce_trial"]
+
+_SHOWN = 5
+"""Differences printed for each training, at most."""
+
+
+def reproduce_trial(
+    run: str | None,
+    trial: str,
+    seeds: int,
+    source: Path | None,
+    changes: Changes,
+    runs: Path,
+    data_dir: Path | None,
+    json: bool,
+) -> None:
+    """Trains the trial and, with `seeds`, its reruns. Exits with 1 if one is different."""
+    if (run is None) == (source is None):
+        raise UsageError(
+            "either RUN or --from FILE must be given, not both", "`benchsweep list` shows all runs"
+        )
+    if source is not None:
+        sweep = read_report(source)
+    else:
+        assert run is not None
+        sweep = Sweep.read(run_folder(run, runs).path)
+    plan, out = plan_of(sweep), terminal.out()
+    reproductions: list[Reproduction] = []
+    for training in _originals(sweep, trial, seeds):
+        for update in reproduce(plan, training, data_folder(data_dir), changes):
+            if isinstance(update, Reproduction):
+                reproductions.append(update)
+            elif not json:
+                score = sweep.metric.format(update.metrics[sweep.metric.name])
+                terminal.say(out, f"{training.name}, epoch {update.number}: {score}")
+        if not json:
+            for line in _lines(reproductions[-1], sweep.metric.format):
+                terminal.say(out, line)
+    if json:
+        terminal.print_json(
+            [{**vars(done), "exact": done.exact, "outcome": done.outcome} for done in reproductions]
+        )
+    if any(done.outcome == "different" for done in reproductions):
+        raise typer.Exit(FAILURE)
+
+
+def _originals(sweep: Sweep, trial: str, seeds: int) -> list[Original]:
+    if trial == "default":
+        return reruns(sweep, None, max(1, seeds))
+    number = trial_of(sweep, trial).number
+    return [original(sweep, number), *reruns(sweep, number, seeds)]
+
+
+def _lines(done: Reproduction, score: Callable[[float], str]) -> list[str]:
+    """The outcome in sentences."""
+    if done.outcome == "exact":
+        weights = "all weights" if done.weights_compared else "not the weights, which were not recorded"
+        return [f"reproduced to the bit: {done.name}, {done.epochs} epochs and {weights}"]
+    figures = f"last score {score(done.score)}, recorded {score(done.recorded)}"
+    conditions = [f"different from then: {condition}" for condition in done.conditions]
+    if done.outcome == "close":
+        return [f"reproduced within the tolerance of {done.tolerance:g}: {done.name}, {figures}", *conditions]
+    hidden = len(done.differences) - _SHOWN
+    return [
+        f"not reproduced: {done.name}, {figures} (tolerance {done.tolerance:g})",
+        *(f"because {fault}" for fault in done.faults),
+        *conditions,
+        *(f"  {difference}" for difference in done.differences[:_SHOWN]),
+        *([f"  and {hidden} more"] if hidden > 0 else []),
+    ]

@@ -1,0 +1,80 @@
+"""`benchsweep run`, `resume`, `extend` and `confirm`: find the run and the plan, then search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchsweep.errors import UsageError
+from benchsweep.find import changed_plan, read_plan, run_folder
+from benchsweep.session.final_model import retrain_winner
+from benchsweep.session.search import RunOptions, run_confirmation, run_search, site_of
+from search.extend import More, extended
+from search.plan.budget import parse_duration
+from search.plan.plan import Plan
+from search.records.folder import RunFolder
+from search.records.sweep import Sweep
+from search.start import plan_of
+from trainable.contract import data_folder
+
+__all__ = ["RunOptions", "confirm_run", "extend_run", "resume_run", "site_of", "start_run"]
+
+
+def start_run(
+    config: Path,
+    sets: Sequence[str],
+    name: str | None,
+    runs: Path,
+    dataset: str | None,
+    warm_start: str | None,
+    trial_timeout: str | None,
+    options: RunOptions,
+) -> None:
+    """Starts a run, or continues the run of that name."""
+    plan = read_plan(config, sets, dataset, name, trial_timeout)
+    plan.check_searchable(str(config))
+    origin = None if warm_start is None else run_folder(warm_start, runs).path
+    run_search(RunFolder.named(plan.name, runs), plan, options, warm_start=origin)
+
+
+def resume_run(run: str, runs: Path, trial_timeout: str | None, options: RunOptions) -> None:
+    """Continues a run with its own plan."""
+
+    def plan(sweep: Sweep) -> Plan:
+        return changed_plan(plan_of(sweep), trial_timeout)
+
+    run_search(run_folder(run, runs), plan, options)
+
+
+def extend_run(
+    run: str,
+    runs: Path,
+    sets: Sequence[str],
+    trials: int | None,
+    time: str | None,
+    epochs: int | None,
+    trial_timeout: str | None,
+    options: RunOptions,
+) -> None:
+    """Continues a run with more budget or a changed plan."""
+    try:
+        wall_time = None if time is None else parse_duration(time)
+    except ValueError as error:
+        raise UsageError(f"--time {error}") from None
+    more = More(trials, wall_time, epochs)
+
+    def plan(sweep: Sweep) -> Plan:
+        recorded = plan_of(sweep)
+        return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
+
+    run_search(run_folder(run, runs), plan, options, extend=True)
+
+
+def confirm_run(
+    run: str, runs: Path, options: RunOptions, candidates: int | None, seeds: int | None, retrain: bool
+) -> None:
+    """Confirms a run's best trials, and with `retrain` trains a final model."""
+    folder = run_folder(run, runs)
+    run_confirmation(folder, options, candidates, seeds)
+    if retrain:
+        retrain_winner(folder, data_folder(options.data_dir), options.output)

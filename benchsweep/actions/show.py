@@ -1,0 +1,28 @@
+"""`benchsweep show`: prints a run or a trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchsweep import terminal
+from benchsweep.find import run_folder, trial_of
+from benchsweep.screen.tables import print_run, print_trial
+from reports.analysis.benchmarks import read_benchmarks
+from reports.analysis.verdict import reproduce_command
+from reports.exports.results import results
+from search.records.sweep import Sweep
+
+
+def show_run(run: str, name: str | None, runs: Path, json: bool) -> None:
+    """name: of a trial; None shows the run."""
+    sweep = Sweep.read(run_folder(run, runs).path)
+    trial = None if name is None else trial_of(sweep, name)
+    if json:
+        document = results(sweep, read_benchmarks(), reproduce_command(sweep))
+        if trial is not None:
+            document = next(entry for entry in document["trials"] if entry["number"] == trial.number)
+        terminal.print_json(document)
+    elif trial is not None:
+        print_trial(terminal.out(), sweep, trial)
+    else:
+        print_run(terminal.out(), sweep)
