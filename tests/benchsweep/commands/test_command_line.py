@@ -307,7 +307,7 @@ def test_every_fault_of_a_plan_is_told_at_once(here: Any, tmp_path: Path) -> Non
         (["run", "{plan}", "--name", "a/b"], "--name a/b name: must be 1 to 100 letters"),
         (["run", "{plan}", "--dataset", "digitz"], "--dataset digitz [data] dataset: must be 'mnist'"),
         (["run", "{plan}", "--set", "seed=5"], "seed: 0 -> 5"),
-        (["run", "{plan}", "--set", "space="], "must name at least one setting to search"),
+        (["run", "{plan}", "--set", "space="], "must contain at least one hyperparameter"),
         (["show", "smal"], "did you mean small?"),
         (["resume", "zebra"], "there is no run 'zebra'"),
         (["show", "small", "99"], "TRIAL must be a number or best, but got '99'; small has trials 0 to 3"),
