@@ -19,7 +19,7 @@ CONTROL_FLOW = {
     "Superseded",
     "DamagedCheckpoint",
     "PictureError",
-    "Outside",
+    "NotInSpace",
     "MeasuredError",
 }
 """Raised and caught inside the packages; none reaches a user."""

@@ -340,7 +340,7 @@ def test_a_run_that_another_process_owns_is_refused(here: Any, place: Path, sear
     with owning(place / "runs" / "small" / "lock"):
         told = here("resume", "small", "--runs", place / "runs")
     assert told.code == 1
-    assert f"held by process {os.getpid()}" in told.err
+    assert f"owned by process {os.getpid()}" in told.err
 
 
 def test_a_runs_folder_that_cannot_be_made_is_named(here: Any, place: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from benchsweep.actions.compare import default_folder
 from reports.page.comparison import RunComparison
 from reports.page.comparison_page import as_markdown, html, write
 from search.records.folder import RunFolder
+from search.records.recorded_plan import RecordedPlan
 from search.records.sweep import Sweep
 from tests.reports.page import test_in_browser
 from tests.reports.page.test_comparison import looked_at, named
@@ -50,7 +51,7 @@ def ordinary() -> RunComparison:
     return RunComparison.of(
         [
             confirmed_sweep(),
-            looked_at("better", 100, plan={**PLAN, "seed": 1}),
+            looked_at("better", 100, plan=RecordedPlan.of({**PLAN, "seed": 1})),
             named(make_sweep(20, seed=3, openings=()), "running-" + "x" * 60, alive=True),
             named(boosting_sweep(), "boosting"),
         ]
@@ -299,7 +300,7 @@ def test_json_is_one_object_and_writes_nothing_unless_asked(here: Any, runs: Pat
     again = here(
         "compare", "small", "better", "--runs", runs, "--json", "--output", tmp_path / "new" / "folder"
     )
-    assert json.loads(again.out)["schema"] == 1
+    assert json.loads(again.out)["schema"] == 2
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
         "compare.html",
         "compare.md",

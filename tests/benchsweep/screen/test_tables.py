@@ -14,7 +14,7 @@ from search.records.sweep import State, Sweep, WarmStartSummary
 def run_of(sweep: Sweep) -> list[str]:
     out = io.StringIO()
     print_run(Console(file=out, width=80), sweep)
-    return out.getvalue().splitlines()
+    return [" ".join(line.split()) for line in out.getvalue().splitlines()]
 
 
 def trial_of(sweep: Sweep, number: int) -> list[str]:
@@ -27,10 +27,10 @@ def test_a_run_tells_each_change_of_its_plan() -> None:
     first, second = ("budget.trials: 40 -> 60", "space.x: [red] -> [/red]"), ("budget.trials: 60 -> 80",)
     lines = run_of(make_sweep(plans=make_plans((10, first), (30, second))))
     assert (
-        "plan 2    since 2026-11-20 10:30 UTC, trials 10 to 29: "
+        "plan 2 since 2026-11-20 10:30 UTC, trials 10 to 29: "
         "budget.trials: 40 -> 60; space.x: [red] -> [/red]" in lines
     )
-    assert "plan 3    since 2026-11-20 11:30 UTC, from trial 30 on: budget.trials: 60 -> 80" in lines
+    assert "plan 3 since 2026-11-20 11:30 UTC, from trial 30 on: budget.trials: 60 -> 80" in lines
     assert not any(line.startswith("plan 1") for line in lines)
 
 
@@ -38,7 +38,7 @@ def test_a_run_tells_what_its_sampler_began_with() -> None:
     lines = run_of(
         make_sweep(warm_start=WarmStartSummary("old", 3, "3 of 4 finished trials of old seed the sampler"))
     )
-    assert "warm start  3 of 4 finished trials of old seed the sampler. None of them is ranked here." in lines
+    assert "warm start 3 of 4 finished trials of old seed the sampler. None of them is ranked here." in lines
 
 
 def test_a_run_whose_plan_never_changed_says_nothing_of_versions() -> None:
@@ -49,7 +49,7 @@ def test_a_run_whose_plan_never_changed_says_nothing_of_versions() -> None:
 def test_a_run_ranks_no_repeated_recipe_and_tells_its_error_once() -> None:
     best, lost = make_trial(0), make_trial(1, state=State.DIVERGED, error="the loss became nan")
     lines = run_of(sweep_of([best, lost, make_repeat(2, best), make_repeat(3, lost)]))
-    assert "trials    4 trials: 1 complete, 1 diverged and 2 that repeat a recipe" in lines
+    assert "trials 4 trials: 1 complete, 1 diverged and 2 that repeat a recipe" in lines
     assert sum("the loss became nan" in line for line in lines) == 1
     assert [line.split()[:3] for line in lines if " complete " in line and "%" in line] == [
         ["1", "0", "complete"]
