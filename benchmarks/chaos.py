@@ -144,11 +144,11 @@ def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
 def _make_deadly(seen: str, nth: int, moment: str) -> None:
     """Let this process kill itself at the nth write to the journal (counted from 1); with nth 0, at
     the first write of a kind that is not in the file `seen` yet, which then is."""
-    from search.records.journal import Journal
+    from search.records.journal import JournalFile
 
-    write, count = Journal._write, 0
+    write, count = JournalFile._write, 0
 
-    def deadly(self: Journal, logs: list[dict[str, Any]]) -> int:
+    def deadly(self: JournalFile, logs: list[dict[str, Any]]) -> int:
         nonlocal count, moment
         count += 1
         kind, known = _kind(logs), Path(seen).read_text().splitlines()
@@ -167,7 +167,7 @@ def _make_deadly(seen: str, nth: int, moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("killed")
 
-    Journal._write = deadly  # type: ignore[method-assign]
+    JournalFile._write = deadly  # type: ignore[method-assign]
 
 
 def _kind(logs: list[dict[str, Any]]) -> str:

@@ -268,15 +268,15 @@ class Record:
 
 def read_ours(folder: Path, shape: Shape) -> Record:
     """What our study holds."""
-    from search.records.sweep import Sweep, TrainingState
+    from search.records.sweep import State, Sweep
 
     trials = Sweep.read(folder / "sweep").trials
     finished = [
         ((trial.recipe["x"], trial.recipe["y"]), trial.score)
         for trial in trials
-        if trial.state is TrainingState.COMPLETE and trial.score is not None
+        if trial.state is State.COMPLETE and trial.score is not None
     ]
-    running = sum(trial.state in (TrainingState.RUNNING, TrainingState.INTERRUPTED) for trial in trials)
+    running = sum(trial.state in (State.RUNNING, State.INTERRUPTED) for trial in trials)
     return Record(finished, finished, running)
 
 

@@ -127,7 +127,7 @@ def start(run: RunFolder, seconds: float | None) -> tuple[float, float, bool]:
     """One start, killed so many seconds after its first epoch: its start-up, what came after it
     (seconds), and whether it came to its end."""
     began = time.perf_counter()
-    driver = Driver(run)
+    driver = Driver(run, local=False)
     up: float | None = None
     ended = False
     for event in driver.lines():

@@ -11,7 +11,7 @@ import pytest
 from sweeps import boosting_sweep, confirmed_sweep, make_sweep, sweep_of
 from unfinished import every_state
 
-from benchsweep.report_record import reported
+from benchsweep.report_record import read_report
 from reports.analysis.benchmarks import read_benchmarks
 from reports.exports.results import results
 from reports.exports.results_schema import RunJson
@@ -68,4 +68,4 @@ def test_a_record_of_schema_2_is_still_read(tmp_path: Path) -> None:
     del earlier["state"]
     path = tmp_path / "results.json"
     path.write_text(json.dumps(earlier))
-    assert reported(path).trials == sweep.trials
+    assert read_report(path).trials == sweep.trials
