@@ -16,6 +16,7 @@ from reports.analysis.runs import ComparableRuns, ComparedRun, comparable_runs, 
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.winner import correct_bits, winner_of
 from reports.analysis.winner_pairs import LEVEL, WinnerPair, pairs, plain_pair
+from reports.exports.results import best_result
 from reports.figures import differences, edf
 from reports.figures.all import GROUP_FIGURES
 from reports.figures.figure import Section
@@ -449,7 +450,7 @@ def _plain_run(comparison: RunComparison, run: ComparedRun) -> dict[str, Any]:
         "trials": told.trials,
         "epochs": told.epochs,
         "seconds": sweep.seconds,
-        "best": None if best is None else {"trial": best.number, "score": best.score},
+        "best": None if best is None else best_result(best),
         "winner": None
         if winner is None
         else {"name": winner.name, "metrics": winner.metrics, "seeds": len(winner.looks)},

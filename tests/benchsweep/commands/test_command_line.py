@@ -71,14 +71,14 @@ def here(capsys: pytest.CaptureFixture[str]) -> Any:
     def call(*words: str | Path) -> Done:
         with pytest.raises(SystemExit) as ended:
             main([*map(str, words)])
-        told = capsys.readouterr()
-        return Done(int(ended.value.code or 0), told.out, told.err)
+        result = capsys.readouterr()
+        return Done(int(ended.value.code or 0), result.out, result.err)
 
     return call
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a plan, small.toml, and the runs made of it, runs/."""
     folder = tmp_path_factory.mktemp("place")
     (folder / "small.toml").write_text(PLAN)
@@ -86,9 +86,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def searched(place: Path) -> Done:
+def searched(plan_folder: Path) -> Done:
     """`run`, to the end of its four trials, in its own process."""
-    return command("run", place / "small.toml", "--runs", place / "runs", "--local")
+    return command("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--local")
 
 
 # What is there before anything runs.
@@ -127,10 +127,10 @@ def test_errors_of_the_input_exit_with_2_others_with_1_and_bugs_keep_their_trace
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself_in_the_words_of_the_list(here: Any, name: str) -> None:
-    told = here(name, "--help")
-    assert told.code == 0
-    assert f"Usage: benchsweep {name}" in told.out
-    paragraph = " ".join(told.out.partition("\n\n")[2].partition("\n\n")[0].split())
+    result = here(name, "--help")
+    assert result.code == 0
+    assert f"Usage: benchsweep {name}" in result.out
+    paragraph = " ".join(result.out.partition("\n\n")[2].partition("\n\n")[0].split())
     assert paragraph == COMMANDS[name].summary
 
 
@@ -140,16 +140,18 @@ def test_the_help_of_all_commands_fits_a_terminal_of_80_columns(here: Any) -> No
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest(here: Any) -> None:
-    told = here("rnu")
-    assert told.code == 2
-    assert "Did you mean 'run'?" in told.err
+    result = here("rnu")
+    assert result.code == 2
+    assert "Did you mean 'run'?" in result.err
 
 
 # A whole search.
 
 
-def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(place: Path, searched: Done) -> None:
-    run = place / "runs" / "small"
+def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(
+    plan_folder: Path, searched: Done
+) -> None:
+    run = plan_folder / "runs" / "small"
     assert searched.code == 0, searched.err
     assert "small is finished: all 4 trials of the budget were run" in searched.out
     assert "4 trials, all complete" in searched.out
@@ -161,16 +163,16 @@ def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(place: Pa
 
 
 @pytest.mark.slow
-def test_nothing_of_ray_reaches_the_user_and_all_of_it_the_log(place: Path) -> None:
-    told = command("run", place / "small.toml", "--runs", place / "runs", "--name", "on-ray")
+def test_nothing_of_ray_reaches_the_user_and_all_of_it_the_log(plan_folder: Path) -> None:
+    result = command("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--name", "on-ray")
     try:
-        assert (told.code, told.err) == (0, "")
-        assert "on-ray is finished: all 4 trials of the budget were run" in told.out
+        assert (result.code, result.err) == (0, "")
+        assert "on-ray is finished: all 4 trials of the budget were run" in result.out
         for word in ("Ray", "ray::", "View detailed results", "WARNING", "Search algorithm"):
-            assert word not in told.out
-        assert "View detailed results" in (place / "runs" / "on-ray" / "ray.log").read_text()
+            assert word not in result.out
+        assert "View detailed results" in (plan_folder / "runs" / "on-ray" / "ray.log").read_text()
     finally:
-        shutil.rmtree(place / "runs" / "on-ray")
+        shutil.rmtree(plan_folder / "runs" / "on-ray")
 
 
 def test_without_a_terminal_a_line_is_printed_for_each_trial(searched: Done) -> None:
@@ -181,20 +183,22 @@ def test_without_a_terminal_a_line_is_printed_for_each_trial(searched: Done) -> 
     assert not CONTROL.search(searched.out)
 
 
-def test_a_finished_run_given_again_shows_its_end_and_trains_nothing(place: Path, searched: Done) -> None:
-    journal = place / "runs" / "small" / "study.journal"
+def test_a_finished_run_given_again_shows_its_end_and_trains_nothing(
+    plan_folder: Path, searched: Done
+) -> None:
+    journal = plan_folder / "runs" / "small" / "study.journal"
     before = journal.read_text().count('"op_code":4')
-    again = command("run", place / "small.toml", "--runs", place / "runs", "--quiet")
+    again = command("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--quiet")
     assert again.code == 0
     assert "small is finished already: all 4 trials" in again.out
     assert "Our winner reaches" in again.out
     assert journal.read_text().count('"op_code":4') == before
 
 
-def test_resume_prints_json_lines_and_at_last_a_summary(place: Path, searched: Done) -> None:
-    told = command("resume", "small", "--runs", place / "runs", "--json")
-    lines = [json.loads(line, parse_constant=pytest.fail) for line in told.out.splitlines()]
-    assert told.code == 0
+def test_resume_prints_json_lines_and_at_last_a_summary(plan_folder: Path, searched: Done) -> None:
+    result = command("resume", "small", "--runs", plan_folder / "runs", "--json")
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in result.out.splitlines()]
+    assert result.code == 0
     assert [line["event"] for line in lines] == ["ended", "ended", "summary"]  # the search, its confirmation
     summary = lines[-1]
     assert summary["state"] == "finished"
@@ -207,10 +211,10 @@ def test_resume_prints_json_lines_and_at_last_a_summary(place: Path, searched: D
 # Looking at what is there.
 
 
-def test_list_shows_every_run(here: Any, place: Path, searched: Done) -> None:
-    told = here("list", "--runs", place / "runs")
-    assert re.search(r"small\s+finished\s+4/4\s+\d\d\.\d\d %\s+\d\d\.\d\d %\s+(now|\d+ min)", told.out)
-    (found,) = json.loads(here("list", "--runs", place / "runs", "--json").out)
+def test_list_shows_every_run(here: Any, plan_folder: Path, searched: Done) -> None:
+    result = here("list", "--runs", plan_folder / "runs")
+    assert re.search(r"small\s+finished\s+4/4\s+\d\d\.\d\d %\s+\d\d\.\d\d %\s+(now|\d+ min)", result.out)
+    (found,) = json.loads(here("list", "--runs", plan_folder / "runs", "--json").out)
     assert found["name"] == "small"
     assert set(found["best"]["sampled"]) == {"learning_rate", "dropout"}
 
@@ -223,50 +227,50 @@ def test_list_says_so_where_there_is_no_run(here: Any, tmp_path: Path) -> None:
 def test_a_damaged_run_does_not_hide_the_others(here: Any, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "plan.toml").write_text("= nonsense")
-    told = here("list", "--runs", tmp_path)
-    assert told.code == 0
-    assert re.search(r"broken\s+unreadable", told.out)
+    result = here("list", "--runs", tmp_path)
+    assert result.code == 0
+    assert re.search(r"broken\s+unreadable", result.out)
 
 
-def test_show_tells_a_run_by_name_and_by_path(here: Any, place: Path, searched: Done) -> None:
-    by_name = here("show", "small", "--runs", place / "runs")
-    by_path = here("show", place / "runs" / "small")
+def test_show_tells_a_run_by_name_and_by_path(here: Any, plan_folder: Path, searched: Done) -> None:
+    by_name = here("show", "small", "--runs", plan_folder / "runs")
+    by_path = here("show", plan_folder / "runs" / "small")
     assert by_name == by_path
     assert "small, finished" in by_name.out
     assert "Our winner reaches" in by_name.out
-    told = json.loads(here("show", "small", "--runs", place / "runs", "--json").out)
-    assert len(told["trials"]) == 4
-    assert told["plan"]["budget"]["trials"] == 4
+    result = json.loads(here("show", "small", "--runs", plan_folder / "runs", "--json").out)
+    assert len(result["trials"]) == 4
+    assert result["plan"]["budget"]["trials"] == 4
 
 
-def test_show_tells_a_trial_in_full(here: Any, place: Path, searched: Done) -> None:
-    told = here("show", "small", "2", "--runs", place / "runs").out
-    assert re.search(r"^\* learning_rate +0\.00\d+$", told, re.MULTILINE)
-    assert re.search(r"^ +2 .* \d\d\.\d\d %", told, re.MULTILINE)  # its second epoch
-    trial = json.loads(here("show", "small", "2", "--runs", place / "runs", "--json").out)
+def test_show_tells_a_trial_in_full(here: Any, plan_folder: Path, searched: Done) -> None:
+    result = here("show", "small", "2", "--runs", plan_folder / "runs").out
+    assert re.search(r"^\* learning_rate +0\.00\d+$", result, re.MULTILINE)
+    assert re.search(r"^ +2 .* \d\d\.\d\d %", result, re.MULTILINE)  # its second epoch
+    trial = json.loads(here("show", "small", "2", "--runs", plan_folder / "runs", "--json").out)
     assert trial["number"] == 2
     assert [epoch["number"] for epoch in trial["epochs"]] == [1, 2]
-    assert here("show", "small", "best", "--runs", place / "runs").code == 0
+    assert here("show", "small", "best", "--runs", plan_folder / "runs").code == 0
 
 
 def test_report_writes_the_same_files_elsewhere(
-    here: Any, place: Path, searched: Done, tmp_path: Path
+    here: Any, plan_folder: Path, searched: Done, tmp_path: Path
 ) -> None:
-    told = here("report", "small", "--runs", place / "runs", "--output", tmp_path / "new" / "folder")
-    assert told.code == 0
-    made = [Path(line) for line in told.out.splitlines()]
+    result = here("report", "small", "--runs", plan_folder / "runs", "--output", tmp_path / "new" / "folder")
+    assert result.code == 0
+    made = [Path(line) for line in result.out.splitlines()]
     assert {path.name for path in made} == {"report.html", "report.md", "leaderboard.csv", "results.json"}
     assert all(path.parent == tmp_path / "new" / "folder" and path.is_file() for path in made)
 
 
 def test_report_writes_several_runs_into_a_folder_each(
-    here: Any, place: Path, searched: Done, tmp_path: Path
+    here: Any, plan_folder: Path, searched: Done, tmp_path: Path
 ) -> None:
-    shutil.copytree(place / "runs" / "small", tmp_path / "runs" / "twin")
-    small, twin = place / "runs" / "small", tmp_path / "runs" / "twin"
-    told = here("report", small, twin, "--output", tmp_path / "new", "--plotlyjs", "cdn")
-    assert told.code == 0
-    assert len(told.out.splitlines()) == 8
+    shutil.copytree(plan_folder / "runs" / "small", tmp_path / "runs" / "twin")
+    small, twin = plan_folder / "runs" / "small", tmp_path / "runs" / "twin"
+    result = here("report", small, twin, "--output", tmp_path / "new", "--plotlyjs", "cdn")
+    assert result.code == 0
+    assert len(result.out.splitlines()) == 8
     for name in ("small", "twin"):
         page = tmp_path / "new" / name / "report.html"
         assert page.stat().st_size < 1_000_000
@@ -277,22 +281,22 @@ def test_report_writes_several_runs_into_a_folder_each(
 
 
 def test_schema_is_json_schema_of_plans(here: Any, tmp_path: Path) -> None:
-    told = json.loads(here("schema").out)
-    assert told["$schema"].startswith("https://json-schema.org/")
+    result = json.loads(here("schema").out)
+    assert result["$schema"].startswith("https://json-schema.org/")
     here("schema", "--output", tmp_path / "plan.json")
-    assert json.loads((tmp_path / "plan.json").read_text()) == told
+    assert json.loads((tmp_path / "plan.json").read_text()) == result
 
 
 # What users get wrong.
 
 
-def test_every_fault_of_a_plan_is_told_at_once(here: Any, tmp_path: Path) -> None:
+def test_every_fault_of_a_plan_is_reported_at_once(here: Any, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text("[budget]\ntrails = 3\n[recipe]\nlearning_rate = -1\n[space]\ndroput = { low = 0 }\n")
-    told = here("run", bad, "--set", "budget.trials=no")
-    assert told.code == 2
-    assert told.out == ""
-    lines = told.err.splitlines()
+    result = here("run", bad, "--set", "budget.trials=no")
+    assert result.code == 2
+    assert result.out == ""
+    lines = result.err.splitlines()
     assert all(line.startswith("error: ") for line in lines)
     for words in ("trails: no such key; did you mean trials?", "learning_rate: must be greater than 0"):
         assert any(words in line for line in lines)
@@ -317,73 +321,77 @@ def test_every_fault_of_a_plan_is_told_at_once(here: Any, tmp_path: Path) -> Non
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_told_in_a_sentence(
-    here: Any, place: Path, searched: Done, words: list[str], sentence: str
+def test_a_mistake_is_reported_in_a_sentence(
+    here: Any, plan_folder: Path, searched: Done, words: list[str], sentence: str
 ) -> None:
-    given = [word.format(plan=place / "small.toml") for word in words]
-    runs = [] if given[0] in ("train", "list") else ["--runs", place / "runs"]
-    told = here(*given, *runs)
-    assert told.code == 2
-    assert sentence in " ".join(told.err.split())
-    assert "Traceback" not in told.err
+    given = [word.format(plan=plan_folder / "small.toml") for word in words]
+    runs = [] if given[0] in ("train", "list") else ["--runs", plan_folder / "runs"]
+    result = here(*given, *runs)
+    assert result.code == 2
+    assert sentence in " ".join(result.err.split())
+    assert "Traceback" not in result.err
 
 
-def test_data_that_is_not_there_is_told_with_the_ways_out(here: Any, place: Path, tmp_path: Path) -> None:
-    told = here("run", place / "small.toml", "--dataset", "mnist", "--data-dir", tmp_path, "--runs", tmp_path)
-    assert told.code == 1
-    assert "MNIST cannot be used" in told.err
-    assert "--dataset digits" in told.err
+def test_data_that_is_not_there_is_reported_with_the_ways_out(
+    here: Any, plan_folder: Path, tmp_path: Path
+) -> None:
+    result = here(
+        "run", plan_folder / "small.toml", "--dataset", "mnist", "--data-dir", tmp_path, "--runs", tmp_path
+    )
+    assert result.code == 1
+    assert "MNIST cannot be used" in result.err
+    assert "--dataset digits" in result.err
     assert not (tmp_path / "small").exists()
 
 
-def test_a_run_that_another_process_owns_is_refused(here: Any, place: Path, searched: Done) -> None:
-    with owning(place / "runs" / "small" / "lock"):
-        told = here("resume", "small", "--runs", place / "runs")
-    assert told.code == 1
-    assert f"owned by process {os.getpid()}" in told.err
+def test_a_run_that_another_process_owns_is_refused(here: Any, plan_folder: Path, searched: Done) -> None:
+    with owning(plan_folder / "runs" / "small" / "lock"):
+        result = here("resume", "small", "--runs", plan_folder / "runs")
+    assert result.code == 1
+    assert f"owned by process {os.getpid()}" in result.err
 
 
-def test_a_runs_folder_that_cannot_be_made_is_named(here: Any, place: Path, tmp_path: Path) -> None:
+def test_a_runs_folder_that_cannot_be_made_is_named(here: Any, plan_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told = here("run", place / "small.toml", "--runs", tmp_path / "file")
-    assert told.code == 1
-    assert f"{tmp_path / 'file' / 'small'}: Not a directory" in told.err
+    result = here("run", plan_folder / "small.toml", "--runs", tmp_path / "file")
+    assert result.code == 1
+    assert f"{tmp_path / 'file' / 'small'}: Not a directory" in result.err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write to read-only folders")
-def test_a_runs_folder_that_is_read_only_is_named(here: Any, place: Path, tmp_path: Path) -> None:
+def test_a_runs_folder_that_is_read_only_is_named(here: Any, plan_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir(mode=0o500)
-    told = here("run", place / "small.toml", "--runs", tmp_path / "runs")
-    assert told.code == 1
-    assert "Permission denied" in told.err
+    result = here("run", plan_folder / "small.toml", "--runs", tmp_path / "runs")
+    assert result.code == 1
+    assert "Permission denied" in result.err
 
 
-def test_an_error_of_the_system_is_told_with_its_file_and_the_command_to_go_on(
-    place: Path, searched: Done
+def test_an_error_of_the_system_is_reported_with_its_file_and_the_command_to_go_on(
+    plan_folder: Path, searched: Done
 ) -> None:
-    log = place / "runs" / "small" / "ray.log"
+    log = plan_folder / "runs" / "small" / "ray.log"
     log.unlink(missing_ok=True)
     log.symlink_to("/proc/nowhere/log")
     try:
-        told = command("resume", "small", "--runs", place / "runs")
+        result = command("resume", "small", "--runs", plan_folder / "runs")
     finally:
         log.unlink()
-    assert told.code == 1
-    assert f"{log}: No such file or directory" in told.err
-    assert f"benchsweep resume {place / 'runs' / 'small'}" in told.err
+    assert result.code == 1
+    assert f"{log}: No such file or directory" in result.err
+    assert f"benchsweep resume {plan_folder / 'runs' / 'small'}" in result.err
 
 
 # Interruptions.
 
 
 @pytest.fixture
-def started(place: Path) -> Iterator[Any]:
+def started(plan_folder: Path) -> Iterator[Any]:
     """Start a command and read its JSON lines; what still lives at the end is killed by its id."""
     processes = []
 
     def start(*words: str | Path) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            arguments(*words, "--runs", place / "runs", "--json"),
+            arguments(*words, "--runs", plan_folder / "runs", "--json"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -402,18 +410,18 @@ def started(place: Path) -> Iterator[Any]:
 def until(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
     assert process.stdout is not None
     for line in process.stdout:
-        told: dict[str, Any] = json.loads(line)
-        if told["event"] == event:
-            return told
+        result: dict[str, Any] = json.loads(line)
+        if result["event"] == event:
+            return result
     raise AssertionError(f"no {event}: {process.communicate()[1]}")
 
 
 @pytest.mark.slow
 def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
-    here: Any, place: Path, started: Any
+    here: Any, plan_folder: Path, started: Any
 ) -> None:
     long = ["--name", "long", "--set", "recipe.epochs=5000"]
-    process = started("run", place / "small.toml", *long)
+    process = started("run", plan_folder / "small.toml", *long)
     until(process, "epoch_reported")
     ours = descendants(process.pid)
     process.send_signal(signal.SIGINT)
@@ -425,8 +433,8 @@ def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
     ended, summary = (json.loads(line) for line in out.splitlines()[-2:])
     assert ended["reason"] == "interrupted"
     assert summary["state"] == "interrupted"
-    assert summary["next"] == typed_command("resume", str(place / "runs" / "long"))
-    assert (place / "runs" / "long" / "report.html").is_file()
+    assert summary["next"] == typed_command("resume", str(plan_folder / "runs" / "long"))
+    assert (plan_folder / "runs" / "long" / "report.html").is_file()
     assert not alive(ours)
 
     process = started("resume", "long")
@@ -439,9 +447,9 @@ def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
 
 @pytest.mark.slow
 def test_a_second_signal_leaves_at_once_and_leaves_nothing_behind(
-    here: Any, place: Path, started: Any
+    here: Any, plan_folder: Path, started: Any
 ) -> None:
-    process = started("run", place / "small.toml", "--name", "twice", "--set", "recipe.epochs=5000")
+    process = started("run", plan_folder / "small.toml", "--name", "twice", "--set", "recipe.epochs=5000")
     until(process, "trial_started")
     ours = descendants(process.pid)
     for _ in range(2):  # at once, as `timeout` and `uv run` send them: one
@@ -453,11 +461,11 @@ def test_a_second_signal_leaves_at_once_and_leaves_nothing_behind(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)
     assert process.returncode == 130
-    assert f"benchsweep resume {place / 'runs' / 'twice'}" in err
+    assert f"benchsweep resume {plan_folder / 'runs' / 'twice'}" in err
     assert not alive(ours)
     (found,) = (
         run
-        for run in json.loads(here("list", "--runs", place / "runs", "--json").out)
+        for run in json.loads(here("list", "--runs", plan_folder / "runs", "--json").out)
         if run["name"] == "twice"
     )
     assert found["state"] == "interrupted"
@@ -485,12 +493,12 @@ def runs(pid: int) -> bool:
 
 def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(tmp_path: Path) -> None:
     words = ["quickstart", "--local", "--trials", "2", "--runs", str(tmp_path / "runs")]
-    told = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
-    assert told.code == 0, told.err
-    assert "This is NOT MNIST" in told.err
-    assert "is missing" in " ".join(told.err.split())
-    assert "quickstart-digits is finished: all 2 trials of the budget were run" in told.out
-    assert "this search is on digits" in told.out
+    result = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
+    assert result.code == 0, result.err
+    assert "This is NOT MNIST" in result.err
+    assert "is missing" in " ".join(result.err.split())
+    assert "quickstart-digits is finished: all 2 trials of the budget were run" in result.out
+    assert "this search is on digits" in result.out
     again = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
     assert again.code == 0
     assert "quickstart-digits is finished already" in again.out
@@ -500,10 +508,10 @@ def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(tmp_path: Pa
 def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any, tmp_path: Path) -> None:
     baseline = Path(__file__).parents[3] / "configs" / "baseline.toml"
     words = ["train", baseline, "--dataset", "digits", "--seeds", "2", "--set", "recipe.epochs=2"]
-    told = here(*words, "--output", tmp_path)
-    assert told.code == 0
-    assert "over 2 seeds, mean ± sample standard deviation" in told.out
-    assert "accuracy by class, of the model of seed 0" in told.out
+    result = here(*words, "--output", tmp_path)
+    assert result.code == 0
+    assert "over 2 seeds, mean ± sample standard deviation" in result.out
+    assert "accuracy by class, of the model of seed 0" in result.out
     stored = json.loads((tmp_path / "train.json").read_text())
     assert [each["seed"] for each in stored["seeds"]] == [0, 1]
     assert stored["metrics"]["accuracy"]["deviation"] > 0
@@ -550,12 +558,12 @@ def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Don
 
 def test_a_users_own_trainable_is_shown_reported_and_reproduced(boosted: tuple[Path, Done]) -> None:
     folder, _ = boosted
-    told = json.loads(command_in(folder, "show", "mine", "--json").out)
-    assert told["metric"] == {"name": "log_loss", "direction": "minimize", "unit": "nats"}
-    scores = [trial["score"] for trial in told["trials"] if trial["state"] == "COMPLETE"]
-    assert told["best"]["score"] == min(scores)
-    assert set(told["test"]["metrics"]) == {"log_loss"}
-    shown = command_in(folder, "show", "mine", str(told["best"]["trial"]))
+    result = json.loads(command_in(folder, "show", "mine", "--json").out)
+    assert result["metric"] == {"name": "log_loss", "direction": "minimize", "unit": "nats"}
+    scores = [trial["score"] for trial in result["trials"] if trial["state"] == "COMPLETE"]
+    assert result["best"]["score"] == min(scores)
+    assert set(result["test"]["metrics"]) == {"log_loss"}
+    shown = command_in(folder, "show", "mine", str(result["best"]["trial"]))
     assert "shrinkage" in shown.out
     page = (folder / "runs" / "mine" / "report.html").read_text()
     assert "log loss" in page

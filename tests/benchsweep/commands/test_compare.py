@@ -113,14 +113,14 @@ def test_ids_are_unique_every_link_leads_somewhere_and_every_drawing_has_its_pla
 
 
 def test_behind_every_drawing_lies_a_table_in_the_page_and_in_markdown() -> None:
-    told, markdown = " ".join(page_of(ordinary()).text), as_markdown(ordinary())
+    result, markdown = " ".join(page_of(ordinary()).text), as_markdown(ordinary())
     for section in ordinary().sections:
         assert section.table is not None, section.key
         for name in section.table.columns:
-            assert name in told
+            assert name in result
         assert f"## {section.title}" in markdown
     for words in ("better's winner", "To reach", "judged by different metrics", "running-" + "x" * 60):
-        assert words in told
+        assert words in result
         assert words in markdown
 
 
@@ -188,9 +188,9 @@ def test_axe_finds_no_fault_of_accessibility(browser: Any, opened: Path) -> None
 
 def test_without_javascript_the_verdict_and_the_tables_are_read(browser: Any, opened: Path) -> None:
     reader = Reader(browser, opened, java_script_enabled=False)
-    told = reader.page.inner_text("main")
+    result = reader.page.inner_text("main")
     for words in (ordinary().figure, "better's winner", "The drawing needs JavaScript", "Environments"):
-        assert words in told
+        assert words in result
 
 
 def test_hostile_names_run_nothing(browser: Any, tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def here(capsys: pytest.CaptureFixture[str]) -> Any:
     def call(*words: str | Path) -> Done:
         with pytest.raises(SystemExit) as ended:
             main([*map(str, words)])
-        told = capsys.readouterr()
-        return Done(int(ended.value.code or 0), told.out, told.err)
+        result = capsys.readouterr()
+        return Done(int(ended.value.code or 0), result.out, result.err)
 
     return call
 
@@ -263,11 +263,11 @@ def test_compare_prints_the_verdict_in_80_columns_and_writes_the_page(
     monkeypatch.setenv("COLUMNS", "80")
     done = here("compare", "small", "better", "--runs", runs)
     assert done.code == 0, done.err
-    told = " ".join(done.out.split())
+    result = " ".join(done.out.split())
     assert re.search(
-        r"better's winner \(trial \d\) reaches 98\.38 % ± 0\.02 on the test set, 1\.00 points above", told
+        r"better's winner \(trial \d\) reaches 98\.38 % ± 0\.02 on the test set, 1\.00 points above", result
     )
-    assert "p < 0.001; paired, over seeds and examples" in told
+    assert "p < 0.001; paired, over seeds and examples" in result
     assert re.search(r"^seed +0 +1 *$", done.out, re.MULTILINE)
     table = done.out.split("\n\n")[0].splitlines()
     assert len(table) == 3
@@ -286,17 +286,18 @@ def test_the_folder_of_a_comparison_is_no_run(here: Any, runs: Path) -> None:
 def test_json_is_one_object_and_writes_nothing_unless_asked(here: Any, runs: Path, tmp_path: Path) -> None:
     there = sorted(runs.iterdir())
     done = here("compare", "small", "better", "sealed", "--runs", runs, "--json")
-    told = json.loads(done.out, parse_constant=pytest.fail)
+    result = json.loads(done.out, parse_constant=pytest.fail)
     assert sorted(runs.iterdir()) == there
-    assert told["schema"] == 2
-    assert [run["name"] for run in told["runs"]] == ["small", "better", "sealed"]
-    assert told["groups"] == [["small", "better", "sealed"]]
-    assert [pair["standing"] for pair in told["pairs"]] == ["worse", None, None]
-    assert told["pairs"][0]["comparison"]["difference"] == pytest.approx(-0.01)
-    assert "the test set of sealed is still sealed" in told["pairs"][1]["why"]
-    assert told["differences"]["plan"] == {"seed": {"small": "0", "better": "1", "sealed": "2"}}
-    for run in told["runs"]:
+    assert result["schema"] == 2
+    assert [run["name"] for run in result["runs"]] == ["small", "better", "sealed"]
+    assert result["groups"] == [["small", "better", "sealed"]]
+    assert [pair["standing"] for pair in result["pairs"]] == ["worse", None, None]
+    assert result["pairs"][0]["comparison"]["difference"] == pytest.approx(-0.01)
+    assert "the test set of sealed is still sealed" in result["pairs"][1]["why"]
+    assert result["differences"]["plan"] == {"seed": {"small": "0", "better": "1", "sealed": "2"}}
+    for run in result["runs"]:
         assert run["incumbents"][-1]["score"] == run["best"]["score"]
+        assert set(run["best"]) == {"trial", "score", "sampled"}
     again = here(
         "compare", "small", "better", "--runs", runs, "--json", "--output", tmp_path / "new" / "folder"
     )
@@ -307,7 +308,7 @@ def test_json_is_one_object_and_writes_nothing_unless_asked(here: Any, runs: Pat
     ]
 
 
-def test_runs_of_one_name_are_told_apart_in_the_terminal_too(here: Any, runs: Path, tmp_path: Path) -> None:
+def test_runs_of_one_name_are_shown_apart_in_the_terminal_too(here: Any, runs: Path, tmp_path: Path) -> None:
     other = runs.parent / "others" / "small"
     done = here("compare", "small", other, "--runs", runs, "--output", tmp_path)
     assert done.code == 0
@@ -334,7 +335,7 @@ def test_of_many_runs_each_difference_has_its_own_lines(here: Any, runs: Path, t
         (["small", "./nowhere"], "does not exist"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(here: Any, runs: Path, words: list[str], sentence: str) -> None:
+def test_a_mistake_is_reported_in_a_sentence(here: Any, runs: Path, words: list[str], sentence: str) -> None:
     done = here("compare", *(word.format(runs=runs) for word in words), "--runs", runs)
     assert done.code == 2
     assert sentence.format(runs=runs) in " ".join(done.err.split())
@@ -342,9 +343,9 @@ def test_a_mistake_is_told_in_a_sentence(here: Any, runs: Path, words: list[str]
 
 
 def test_compare_explains_itself(here: Any) -> None:
-    told = here("compare", "--help")
-    assert told.code == 0
-    assert "Usage: benchsweep compare" in told.out
+    result = here("compare", "--help")
+    assert result.code == 0
+    assert "Usage: benchsweep compare" in result.out
 
 
 def test_the_default_folder_is_a_plain_name_of_bounded_length() -> None:

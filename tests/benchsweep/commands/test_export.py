@@ -47,8 +47,8 @@ def export(
             main(["export", *map(str, words)])
         except SystemExit as ended:
             code = ended.code or 0
-        told = capsys.readouterr()
-        return Done(int(code), told.out, " ".join(told.err.split()))
+        result = capsys.readouterr()
+        return Done(int(code), result.out, " ".join(result.err.split()))
 
     return call
 
@@ -86,19 +86,21 @@ def test_a_run_in_any_state_is_exported_in_every_format(
     count = len(sweep.trials)
     files = {}
     for form in RUN_FORMATS:
-        told = export(name, "--runs", runs, "--format", form)
-        assert told.code == 0, told.err
-        files[form] = Path(told.out.strip())
+        result = export(name, "--runs", runs, "--format", form)
+        assert result.code == 0, result.err
+        files[form] = Path(result.out.strip())
         assert files[form].exists()
     assert len(pd.read_csv(files["csv"])) == len(pd.read_parquet(files["parquet"])) == count
     assert len(json.loads(files["json"].read_text())["trials"]) == count
     study = optuna.load_study(study_name=None, storage=f"sqlite:///{files['optuna-sqlite']}")
     assert (study.study_name, len(study.trials)) == (name, count)
     assert len([*files["tensorboard"].glob("trial-*/events.out.tfevents.*")]) == count
-    reruns = sum(len(each.reruns) for each in sweep.confirmation.candidates) if sweep.confirmation else 0
+    reruns = (
+        sum(len(candidate.reruns) for candidate in sweep.confirmation.candidates) if sweep.confirmation else 0
+    )
     with closing(sqlite3.connect(files["mlflow"])) as store:
         assert store.execute("select count(*) from runs").fetchone() == (1 + count + reruns,)
-    assert {each.name for each in Path.cwd().iterdir()} == {file.name for file in files.values()}
+    assert {path.name for path in Path.cwd().iterdir()} == {file.name for file in files.values()}
 
 
 def test_the_option_names_every_format_and_no_other() -> None:
@@ -119,18 +121,18 @@ def test_what_chooses_the_rows_of_a_table(export: Callable[..., Done], runs: Pat
     counts = {
         "trials": len(sweep.trials),
         "epochs": sum(len(trial.epochs) for trial in sweep.trials),
-        "reruns": sum(len(each.reruns) for each in sweep.confirmation.candidates),
+        "reruns": sum(len(candidate.reruns) for candidate in sweep.confirmation.candidates),
     }
     for what, count in counts.items():
-        told = export(runs / "confirmed", "--format", "csv", "--what", what)
+        result = export(runs / "confirmed", "--format", "csv", "--what", what)
         named = "confirmed.csv" if what == "trials" else f"confirmed.{what}.csv"
-        assert told.out.strip() == str(Path.cwd() / named)
+        assert result.out.strip() == str(Path.cwd() / named)
         assert count == len(pd.read_csv(named)) > 0
-    told = export("empty", "--runs", runs, "--format", "parquet", "--what", "epochs")
-    assert "empty has no epochs yet" in told.err
-    told = export("mixed", "--runs", runs, "--format", "mlflow", "--what", "epochs")
-    assert told.code == 2
-    assert "--what epochs needs --format csv or parquet, but --format is mlflow" in told.err
+    result = export("empty", "--runs", runs, "--format", "parquet", "--what", "epochs")
+    assert "empty has no epochs yet" in result.err
+    result = export("mixed", "--runs", runs, "--format", "mlflow", "--what", "epochs")
+    assert result.code == 2
+    assert "--what epochs needs --format csv or parquet, but --format is mlflow" in result.err
 
 
 def test_a_second_export_replaces_the_first_as_a_whole(export: Callable[..., Done], runs: Path) -> None:
@@ -142,7 +144,7 @@ def test_a_second_export_replaces_the_first_as_a_whole(export: Callable[..., Don
     assert export("mixed", "--runs", runs, "--format", "optuna-sqlite", "--output", database).code == 0
     assert export("finished", "--runs", runs, "--format", "optuna-sqlite", "--output", database).code == 0
     assert optuna.get_all_study_names(f"sqlite:///{database}") == ["finished"]
-    assert {each.name for each in Path.cwd().iterdir()} == {"events", "study.db"}
+    assert {path.name for path in Path.cwd().iterdir()} == {"events", "study.db"}
 
 
 @pytest.mark.parametrize("form", ["optuna-sqlite", "mlflow"])
@@ -150,9 +152,9 @@ def test_a_database_of_somebody_else_is_left_alone(
     export: Callable[..., Done], runs: Path, form: str
 ) -> None:
     optuna.create_study(study_name="theirs", storage="sqlite:///theirs.db")
-    told = export("mixed", "--runs", runs, "--format", form, "--output", "theirs.db")
-    assert told.code == 2
-    assert "theirs.db is something else; move it away or name another --output" in told.err
+    result = export("mixed", "--runs", runs, "--format", form, "--output", "theirs.db")
+    assert result.code == 2
+    assert "theirs.db is something else; move it away or name another --output" in result.err
     assert optuna.get_all_study_names("sqlite:///theirs.db") == ["theirs"]
 
 
@@ -160,8 +162,8 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(export: Callable[..., D
     options = ("mixed", "--runs", runs, "--format", "tensorboard", "--output")
     assert export(*options, "events").code == 0
     Path("events", "mine.txt").write_text("mine")
-    told = export(*options, "events")
-    assert told.out.strip() == str(Path.cwd() / "events" / "mixed.tensorboard")  # as files go into a folder
+    result = export(*options, "events")
+    assert result.out.strip() == str(Path.cwd() / "events" / "mixed.tensorboard")  # as files go into a folder
     assert Path("events", "mine.txt").read_text() == "mine"
     Path("other.tensorboard").write_text("a file")
     assert "is something else; move it away" in export(*options, "other.tensorboard").err
@@ -176,9 +178,9 @@ def test_no_export_replaces_what_a_run_is_read_from(export: Callable[..., Done],
     before = run.journal.read_bytes()
     Path("link").symlink_to(run.path)
     for target in (run.journal, run.plan, run.path / "trials" / "x.csv", Path("link", "study.journal")):
-        told = export(run.path, "--format", "csv", "--output", target)
-        assert told.code == 2
-        assert "must not replace a run's record" in told.err
+        result = export(run.path, "--format", "csv", "--output", target)
+        assert result.code == 2
+        assert "must not replace a run's record" in result.err
     assert run.journal.read_bytes() == before
     assert export(run.path, "--format", "csv", "--output", run.path).out.strip() == str(
         run.path / "mixed.csv"
@@ -188,12 +190,12 @@ def test_no_export_replaces_what_a_run_is_read_from(export: Callable[..., Done],
 def test_a_model_is_no_run_and_an_unknown_run_is_named(export: Callable[..., Done], tmp_path: Path) -> None:
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"")
-    told = export(model, "--format", "csv")
-    assert told.code == 2
-    assert "--format csv exports a run, named or by its folder" in told.err
-    told = export("nobody", "--format", "csv")
-    assert told.code == 2
-    assert "there is no run" in told.err
+    result = export(model, "--format", "csv")
+    assert result.code == 2
+    assert "--format csv exports a run, named or by its folder" in result.err
+    result = export("nobody", "--format", "csv")
+    assert result.code == 2
+    assert "there is no run" in result.err
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
@@ -201,16 +203,16 @@ def test_without_its_extra_a_format_is_one_sentence_with_the_command(
     export: Callable[..., Done], runs: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)  # as it is where the package is not installed
-    told = export("mixed", "--runs", runs, "--format", name, "--output", "made")
-    assert told.code == 2
-    assert f"needs the extra benchsweep[{name}]" in told.err
-    assert f"uv sync --extra {name}" in told.err
+    result = export("mixed", "--runs", runs, "--format", name, "--output", "made")
+    assert result.code == 2
+    assert f"needs the extra benchsweep[{name}]" in result.err
+    assert f"uv sync --extra {name}" in result.err
     assert not Path("made").exists()
 
 
 def test_json_tells_what_was_written(export: Callable[..., Done], runs: Path) -> None:
-    told = json.loads(export("mixed", "--runs", runs, "--format", "tensorboard", "--json").out)
-    assert told["file"] == str(Path.cwd() / "mixed.tensorboard")
-    files = [each for each in Path(told["file"]).rglob("*") if each.is_file()]
-    assert told["bytes"] == sum(each.stat().st_size for each in files)
-    assert told["notes"] == [f"view it with `tensorboard --logdir {told['file']}`"]
+    result = json.loads(export("mixed", "--runs", runs, "--format", "tensorboard", "--json").out)
+    assert result["file"] == str(Path.cwd() / "mixed.tensorboard")
+    files = [path for path in Path(result["file"]).rglob("*") if path.is_file()]
+    assert result["bytes"] == sum(path.stat().st_size for path in files)
+    assert result["notes"] == [f"view it with `tensorboard --logdir {result['file']}`"]

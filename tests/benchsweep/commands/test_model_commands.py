@@ -47,8 +47,8 @@ def here(capsys: pytest.CaptureFixture[str]) -> Any:
             main([*map(str, words)])
         except SystemExit as ended:
             code = ended.code or 0
-        told = capsys.readouterr()
-        return Done(int(code), told.out, told.err)
+        result = capsys.readouterr()
+        return Done(int(code), result.out, result.err)
 
     return call
 
@@ -99,43 +99,43 @@ def large(mnist_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_evaluate_tells_what_the_model_does_on_the_images_held_out_of_its_training(
     here: Any, small: Path, digits: Dataset
 ) -> None:
-    told = here("evaluate", small)
+    result = here("evaluate", small)
     accuracy = SavedModel.read(small).evaluate(digits.validation).metrics["accuracy"]
-    assert told.code == 0, told.err
-    assert f"accuracy  {100 * accuracy:.2f} %  95 % interval " in told.out
-    assert "on the validation split, 297 examples: dataset digits" in told.out
-    assert "these images were held out of its training" in told.out
-    assert "mlp 64-128-64-10, 17,226 parameters" in told.out
-    assert max(len(line) for line in told.out.splitlines() if ":" not in line) <= 80
-    assert told.err == ""
+    assert result.code == 0, result.err
+    assert f"accuracy  {100 * accuracy:.2f} %  95 % interval " in result.out
+    assert "on the validation split, 297 examples: dataset digits" in result.out
+    assert "these images were held out of its training" in result.out
+    assert "mlp 64-128-64-10, 17,226 parameters" in result.out
+    assert max(len(line) for line in result.out.splitlines() if ":" not in line) <= 80
+    assert result.err == ""
 
 
 def test_evaluate_as_json_tells_the_same_in_full(here: Any, small: Path, digits: Dataset) -> None:
-    told = json.loads(here("evaluate", small / "mnist_model.pth", "--json").out)
+    result = json.loads(here("evaluate", small / "mnist_model.pth", "--json").out)
     evaluation = SavedModel.read(small).evaluate(digits.validation)
-    assert told["metrics"] == dict(evaluation.metrics)
+    assert result["metrics"] == dict(evaluation.metrics)
     assert evaluation.confusion is not None
-    assert told["confusion"] == evaluation.confusion.tolist()
-    assert told["low"] < told["metrics"]["accuracy"] < told["high"]
-    assert np.trace(told["confusion"]) == round(told["metrics"]["accuracy"] * told["count"])
-    assert (told["run"], told["trial"], told["data"]["dataset"]) == (None, None, "digits")
-    assert told["data_from"] == "the size of its images"
+    assert result["confusion"] == evaluation.confusion.tolist()
+    assert result["low"] < result["metrics"]["accuracy"] < result["high"]
+    assert np.trace(result["confusion"]) == round(result["metrics"]["accuracy"] * result["count"])
+    assert (result["run"], result["trial"], result["data"]["dataset"]) == (None, None, "digits")
+    assert result["data_from"] == "the size of its images"
 
 
 def test_a_runs_model_is_known_by_its_weights_and_its_split_by_the_runs_plan(here: Any, run: Path) -> None:
-    told = json.loads(here("evaluate", "mine", "--runs", run.parent, "--json").out)
-    assert (told["trial"], told["seed"]) == (3, 5)
-    assert told["data_from"] == "the plan of mine"
-    assert "the search chose it by them" in told["notes"][0]
-    assert json.loads(here("evaluate", run / "model.safetensors", "--json").out) == told
+    result = json.loads(here("evaluate", "mine", "--runs", run.parent, "--json").out)
+    assert (result["trial"], result["seed"]) == (3, 5)
+    assert result["data_from"] == "the plan of mine"
+    assert "the search chose it by them" in result["notes"][0]
+    assert json.loads(here("evaluate", run / "model.safetensors", "--json").out) == result
 
 
-def test_the_test_set_is_opened_on_demand_alone_and_its_openings_are_told(here: Any, run: Path) -> None:
-    told = json.loads(here("evaluate", run, "--split", "test", "--json").out)
-    assert (told["split"], told["count"]) == ("test", 360)
+def test_the_test_set_is_opened_on_demand_alone_and_its_openings_are_shown(here: Any, run: Path) -> None:
+    result = json.loads(here("evaluate", run, "--split", "test", "--json").out)
+    assert (result["split"], result["count"]) == ("test", 360)
     recorded = json.loads((run / "test_openings.json").read_text())
-    assert told["metrics"] == pytest.approx(recorded[0]["looks"][0]["evaluation"]["metrics"], abs=1e-6)
-    assert any("of the test set recorded for mine" in note for note in told["notes"])
+    assert result["metrics"] == pytest.approx(recorded[0]["looks"][0]["evaluation"]["metrics"], abs=1e-6)
+    assert any("of the test set recorded for mine" in note for note in result["notes"])
 
 
 def test_another_split_than_the_one_it_was_trained_with_is_said_to_flatter(
@@ -144,20 +144,20 @@ def test_another_split_than_the_one_it_was_trained_with_is_said_to_flatter(
     for name in ("model.safetensors", "mnist_model.pth"):
         (tmp_path / name).write_bytes((small / name).read_bytes())
     write_json(tmp_path / "train.json", {"data": {"dataset": "digits", "split_seed": 1}})
-    told = here("evaluate", tmp_path)
-    assert told.code == 0
-    assert "this is a different split from the one it was trained with" in told.out
+    result = here("evaluate", tmp_path)
+    assert result.code == 0
+    assert "this is a different split from the one it was trained with" in result.out
     (tmp_path / "train.json").unlink()
     (tmp_path / "model.safetensors").unlink()
-    told = here("evaluate", tmp_path)
-    assert "it is not recorded which images the model was trained on" in told.out
-    assert "mean 0.5 and std 0.5 are assumed" in told.out
+    result = here("evaluate", tmp_path)
+    assert "it is not recorded which images the model was trained on" in result.out
+    assert "mean 0.5 and std 0.5 are assumed" in result.out
 
 
 def of_classes(names: Sequence[str], counts: Sequence[Sequence[int]]) -> list[str]:
     """What `lines` makes of a confusion."""
     shares = [row[index] / sum(row) if sum(row) else math.nan for index, row in enumerate(counts)]
-    told = {
+    result = {
         "model": "model.safetensors",
         "title": "mlp",
         "parameters": None,
@@ -174,25 +174,25 @@ def of_classes(names: Sequence[str], counts: Sequence[Sequence[int]]) -> list[st
         "confusion": counts,
         "notes": [],
     }
-    return [line.plain for line in lines(told)]
+    return [line.plain for line in lines(result)]
 
 
 def test_a_confusion_of_long_names_and_large_counts_fits_into_80_columns() -> None:
     names = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot")
     counts = [[1000 if row == column else 0 for column in range(10)] for row in range(10)]
     counts[0] = [0] * 10
-    told = of_classes(names, counts)
-    assert max(map(len, told)) <= 80
-    assert any("9 Boot" in line and "100.00 %" in line for line in told)
-    assert any(line.startswith("0 T-shirt") and "–" in line for line in told)
+    result = of_classes(names, counts)
+    assert max(map(len, result)) <= 80
+    assert any("9 Boot" in line and "100.00 %" in line for line in result)
+    assert any(line.startswith("0 T-shirt") and "–" in line for line in result)
 
 
-def test_more_classes_than_fit_are_told_by_what_was_mixed_up_most() -> None:
+def test_more_classes_than_fit_are_shown_by_what_was_mixed_up_most() -> None:
     counts = [[50 if row == column else int(column == row + 1) for column in range(40)] for row in range(40)]
     counts[3][7] = 30
-    told = of_classes([f"class {index}" for index in range(40)], counts)
-    assert max(map(len, told)) <= 80
-    mixed = [line for line in told if "taken for" in line]
+    result = of_classes([f"class {index}" for index in range(40)], counts)
+    assert max(map(len, result)) <= 80
+    mixed = [line for line in result if "taken for" in line]
     assert mixed[0].strip() == "30x  class 3 taken for class 7"
     assert len(mixed) == 20
 
@@ -217,19 +217,19 @@ def test_more_classes_than_fit_are_told_by_what_was_mixed_up_most() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_told_in_a_sentence(
+def test_a_mistake_is_reported_in_a_sentence(
     here: Any, small: Path, run: Path, words: list[str], code: int, sentence: str
 ) -> None:
-    told = here(*(word.format(small=small, run=run, runs=run.parent) for word in words))
-    assert told.code == code
-    assert sentence in " ".join(told.err.split())
-    assert "Traceback" not in told.err
+    result = here(*(word.format(small=small, run=run, runs=run.parent) for word in words))
+    assert result.code == code
+    assert sentence in " ".join(result.err.split())
+    assert "Traceback" not in result.err
 
 
 def test_a_model_of_8x8_images_is_not_tried_on_mnist(here: Any, small: Path, mnist_folder: Path) -> None:
-    told = here("evaluate", small, "--dataset", "mnist", "--data-dir", mnist_folder)
-    assert told.code == 2
-    assert "images must be [N, 8, 8]" in told.err
+    result = here("evaluate", small, "--dataset", "mnist", "--data-dir", mnist_folder)
+    assert result.code == 2
+    assert "images must be [N, 8, 8]" in result.err
 
 
 PLAIN = """
@@ -256,9 +256,9 @@ def test_a_trainable_that_offers_no_saved_model_is_named(
 ) -> None:
     offered(tmp_path, monkeypatch, f"plain_{word}", PLAIN)
     more = {"evaluate": [], "predict": ["seven.png"], "export": ["--format", "onnx"]}[word]
-    told = here(word, tmp_path / "run", *more)
-    assert told.code == 2
-    assert f"is a model of plain_{word}, whose module has no SavedModel" in told.err
+    result = here(word, tmp_path / "run", *more)
+    assert result.code == 2
+    assert f"is a model of plain_{word}, whose module has no SavedModel" in result.err
 
 
 def test_a_trainable_that_offers_one_is_evaluated(
@@ -266,12 +266,12 @@ def test_a_trainable_that_offers_one_is_evaluated(
 ) -> None:
     offered(tmp_path, monkeypatch, "offering", OFFERING)
     for split in ("validation", "test"):
-        told = here("evaluate", tmp_path / "run", "--split", split)
-        assert told.code == 0, told.err
-        assert "log_loss  0.25" in told.out
-    told = here("predict", tmp_path / "run", "seven.png")
-    assert told.code == 2
-    assert "this command needs a SavedModel with probabilities, but that of offering has none" in told.err
+        result = here("evaluate", tmp_path / "run", "--split", split)
+        assert result.code == 0, result.err
+        assert "log_loss  0.25" in result.out
+    result = here("predict", tmp_path / "run", "seven.png")
+    assert result.code == 2
+    assert "this command needs a SavedModel with probabilities, but that of offering has none" in result.err
 
 
 def offered(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str) -> None:
@@ -333,12 +333,12 @@ def test_predict_answers_what_it_can_and_says_of_each_other_picture_why_not(
     ImageDraw.Draw(seven).line([(40, 60), (140, 55), (80, 230)], fill=0, width=16, joint="curve")
     seven.save("seven.png")
     Image.new("L", (50, 50), 255).save("blank.png")
-    told = here("predict", large, "nowhere.png", "seven.png", "blank.png")
-    assert told.code == 1
-    assert told.out.startswith("seven.png    7 ")
-    assert len(told.out.splitlines()) == 1
-    assert "error: nowhere.png: no such file" in told.err
-    assert "blank.png: shows no digit" in " ".join(told.err.split())
+    result = here("predict", large, "nowhere.png", "seven.png", "blank.png")
+    assert result.code == 1
+    assert result.out.startswith("seven.png    7 ")
+    assert len(result.out.splitlines()) == 1
+    assert "error: nowhere.png: no such file" in result.err
+    assert "blank.png: shows no digit" in " ".join(result.err.split())
     both = json.loads(here("predict", large, "seven.png", "blank.png", "--json").out)
     assert both[0]["class"] == "7"
     assert sum(both[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -365,10 +365,10 @@ def test_a_model_of_other_images_than_mnists_says_what_that_means(
 ) -> None:
     path = tmp_path / "digit.png"
     Image.fromarray(255 - digits.validation.images[0]).resize((160, 160)).save(path)
-    told = here("predict", small, path)
-    assert told.code == 0
-    assert told.out.split()[1] == str(digits.validation.labels[0])
-    assert "the model takes 8x8 pixels" in told.err
+    result = here("predict", small, path)
+    assert result.code == 0
+    assert result.out.split()[1] == str(digits.validation.labels[0])
+    assert "the model takes 8x8 pixels" in result.err
 
 
 # export
@@ -378,9 +378,9 @@ def test_export_writes_what_torch_and_we_read_again(
     here: Any, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = here("export", "mine", "--runs", run.parent, "--format", "safetensors")
-    assert told.code == 0, told.err
-    assert told.out.strip() == str(tmp_path / "mine.safetensors")
+    result = here("export", "mine", "--runs", run.parent, "--format", "safetensors")
+    assert result.code == 0, result.err
+    assert result.out.strip() == str(tmp_path / "mine.safetensors")
     model = SavedModel.read(run)
     assert SavedModel.read(tmp_path / "mine.safetensors").metadata() == model.metadata()
     made = json.loads(here("export", run, "--format", "pth", "--output", "new/net.pth", "--json").out)
@@ -396,9 +396,9 @@ def test_a_state_dict_alone_is_not_exported_as_more_than_it_tells(
 ) -> None:
     alone = tmp_path / "alone.pth"
     alone.write_bytes((small / "mnist_model.pth").read_bytes())
-    told = here("export", alone, "--format", "safetensors", "--output", tmp_path / "made.safetensors")
-    assert told.code == 1
-    assert "does not know them for sure" in told.err
+    result = here("export", alone, "--format", "safetensors", "--output", tmp_path / "made.safetensors")
+    assert result.code == 1
+    assert "does not know them for sure" in result.err
     assert not (tmp_path / "made.safetensors").exists()
 
 
@@ -406,11 +406,11 @@ def test_onnx_without_its_extra_is_one_sentence_with_the_command(
     here: Any, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as it is where the package is not installed
-    told = here("export", small, "--format", "onnx", "--output", tmp_path / "net.onnx")
-    assert told.code == 1
-    assert "needs the extra benchsweep[onnx]" in told.err
-    assert "onnxruntime" in told.err
-    assert "uv sync --extra onnx" in told.err
+    result = here("export", small, "--format", "onnx", "--output", tmp_path / "net.onnx")
+    assert result.code == 1
+    assert "needs the extra benchsweep[onnx]" in result.err
+    assert "onnxruntime" in result.err
+    assert "uv sync --extra onnx" in result.err
     assert not (tmp_path / "net.onnx").exists()
 
 

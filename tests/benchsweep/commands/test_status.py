@@ -85,7 +85,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progre
     return run, progress, seen
 
 
-def test_a_run_that_is_searched_is_told_with_its_owner_and_the_trials_that_run(watched: Any) -> None:
+def test_a_run_that_is_searched_is_reported_with_its_owner_and_the_trials_that_run(watched: Any) -> None:
     _, _, seen = watched
     assert seen.sweep.status == "running"
     assert seen.phase == "searching"
@@ -93,10 +93,10 @@ def test_a_run_that_is_searched_is_told_with_its_owner_and_the_trials_that_run(w
     assert seen.active_trials
     assert all(active.trial.state is State.RUNNING and not active.waiting for active in seen.active_trials)
     assert all((active.seconds_since_epoch or 0) < 30 for active in seen.active_trials)
-    told = seen.to_json()
-    assert told["budget"]["trials"]["limit"] == 9
-    assert told["budget"]["wall_time"]["limit"] == 600
-    assert told["budget"]["epochs"]["limit"] is None
+    result = seen.to_json()
+    assert result["budget"]["trials"]["limit"] == 9
+    assert result["budget"]["wall_time"]["limit"] == 600
+    assert result["budget"]["epochs"]["limit"] is None
 
 
 def test_its_progress_is_reckoned_as_on_its_own_screen(watched: Any) -> None:
@@ -113,34 +113,34 @@ def test_its_progress_is_reckoned_as_on_its_own_screen(watched: Any) -> None:
     assert 0 < read.spent < own.elapsed + 60
 
 
-def test_a_run_that_was_stopped_is_told_with_the_command_that_continues_it(
+def test_a_run_that_was_stopped_is_reported_with_the_command_that_continues_it(
     watched: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, _, _ = watched
-    code, told = command(run.name, "--runs", run.path.parent, capsys=capsys)
+    code, result = command(run.name, "--runs", run.path.parent, capsys=capsys)
     assert code == 0
-    assert "small  interrupted, last seen 20" in told
-    assert f"resume {run.path}" in told.replace("\n", "")
-    assert "Continue with:" in told
+    assert "small  interrupted, last seen 20" in result
+    assert f"resume {run.path}" in result.replace("\n", "")
+    assert "Continue with:" in result
     for number in [trial.number for trial in Sweep.read(run.path).trials if trial.state is State.INTERRUPTED]:
-        assert f"{number}  interrupted" in told
-    assert "left " not in told
+        assert f"{number}  interrupted" in result
+    assert "left " not in result
 
 
 def test_json_holds_what_its_help_names(watched: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run, _, _ = watched
     code, printed = command(run.path, "--json", capsys=capsys)
-    told = json.loads(printed, parse_constant=pytest.fail)
+    result = json.loads(printed, parse_constant=pytest.fail)
     assert code == 0
     document = " ".join((status_command.__doc__ or "").split())
-    for name in told:
+    for name in result:
         assert name in document, name
-    assert told["state"] == "interrupted"
-    assert told["phase"] is told["owner"] is told["remaining"] is told["warm_start"] is None
-    assert told["trials"]["total"] == told["budget"]["trials"]["spent"]
-    assert told["next"].endswith(f"resume {run.path}")
-    assert {active["state"] for active in told["active_trials"]} == {"INTERRUPTED"}
-    assert [version["number"] for version in told["plans"]] == [0]
+    assert result["state"] == "interrupted"
+    assert result["phase"] is result["owner"] is result["remaining"] is result["warm_start"] is None
+    assert result["trials"]["total"] == result["budget"]["trials"]["spent"]
+    assert result["next"].endswith(f"resume {run.path}")
+    assert {active["state"] for active in result["active_trials"]} == {"INTERRUPTED"}
+    assert [version["number"] for version in result["plans"]] == [0]
 
 
 def test_an_owner_whose_ray_is_not_up_yet_is_starting_and_its_trials_wait(watched: Any) -> None:
@@ -159,15 +159,15 @@ def test_a_run_that_never_began_is_empty(tmp_path: Path, capsys: pytest.CaptureF
     run = RunFolder.named("fresh", tmp_path)
     run.path.mkdir()
     run.plan.write_text(plan(name="fresh").to_toml())
-    code, told = command("fresh", "--runs", tmp_path, capsys=capsys)
+    code, result = command("fresh", "--runs", tmp_path, capsys=capsys)
     assert code == 0
-    assert "fresh  empty" in told
-    assert "no trial has started yet" in told
-    assert "Continue with:" in told
+    assert "fresh  empty" in result
+    assert "no trial has started yet" in result
+    assert "Continue with:" in result
     assert not run.journal.exists()
 
 
-def test_a_plan_whose_trainable_is_far_away_is_told_by_its_budget(tmp_path: Path) -> None:
+def test_a_plan_whose_trainable_is_far_away_is_described_by_its_budget(tmp_path: Path) -> None:
     run = RunFolder.named("far", tmp_path)
     run.path.mkdir()
     run.plan.write_text('trainable = "nowhere.mine"\n[budget]\ntrials = 7\nwall_time = "1h30m"\n')
@@ -180,10 +180,10 @@ def test_a_plan_whose_trainable_is_far_away_is_told_by_its_budget(tmp_path: Path
 
 def test_watching_a_run_that_is_over_shows_it_once(watched: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run, _, _ = watched
-    code, told = command(run.path, "--watch", capsys=capsys)
+    code, result = command(run.path, "--watch", capsys=capsys)
     assert code == 0
-    assert told.count("\n") == 1
-    assert told.startswith("small interrupted: ")
+    assert result.count("\n") == 1
+    assert result.startswith("small interrupted: ")
 
 
 def test_watching_prints_a_line_a_change_and_ends_with_the_run(
@@ -191,10 +191,10 @@ def test_watching_prints_a_line_a_change_and_ends_with_the_run(
 ) -> None:
     run, _, _ = watched
     with held(run, 2.5):
-        code, told = command(run.path, "--watch", "--json", capsys=capsys)
-    lines = [json.loads(each) for each in told.splitlines()]
+        code, result = command(run.path, "--watch", "--json", capsys=capsys)
+    lines = [json.loads(text) for text in result.splitlines()]
     assert code == 0
-    assert [each["state"] for each in lines] == ["running", "interrupted"]
+    assert [text["state"] for text in lines] == ["running", "interrupted"]
     assert lines[0]["owner"]["pid"] == os.getpid()
 
 
@@ -252,7 +252,7 @@ def drawn(status: RunStatus, width: int) -> str:
 def test_the_picture_fits(watched: Any, width: int) -> None:
     lines = drawn(watched[2], width).splitlines()
     assert max(map(len, lines)) <= width
-    assert any(" of 40 " in each for each in lines)
+    assert any(" of 40 " in text for text in lines)
 
 
 def status_of(sweep: Sweep, **changes: Any) -> RunStatus:
@@ -268,7 +268,7 @@ def status_of(sweep: Sweep, **changes: Any) -> RunStatus:
     return RunStatus(**{**known, **changes})
 
 
-def test_versions_of_the_plan_repeats_and_requests_are_told() -> None:
+def test_versions_of_the_plan_repeats_and_requests_are_shown() -> None:
     versions = (
         PlanVersion(0, START, 0, {}, ()),
         PlanVersion(1, START, 12, {}, ("budget.trials: 12 -> 40",)),
@@ -276,10 +276,10 @@ def test_versions_of_the_plan_repeats_and_requests_are_told() -> None:
     trials = [make_trial(0), make_trial(1, same_as=0, epochs=())]
     sweep = sweep_of(trials, plans=versions, plan={"budget": {"trials": 40}})
     seen = status_of(sweep, stop_asked=True)
-    told = drawn(seen, 120)
-    assert "version 2 since 2026-11-20 09:30 UTC and trial 12: budget.trials: 12 -> 40" in told
-    assert "1 of them only repeat another trial's recipe" in told
-    assert "it was asked to stop" in told
+    result = drawn(seen, 120)
+    assert "version 2 since 2026-11-20 09:30 UTC and trial 12: budget.trials: 12 -> 40" in result
+    assert "1 of them only repeat another trial's recipe" in result
+    assert "it was asked to stop" in result
     assert seen.to_json()["trials"]["repeated"] == 1
     assert line(seen).startswith("laptop finished: 2 of 40 trials started, 2 complete; best 92.00 %, trial 0")
 

@@ -24,9 +24,9 @@ from search.records.sweep import Sweep
 def stop(*words: str | Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     with pytest.raises(SystemExit) as ended:
         main(["stop", *map(str, words)])
-    told = capsys.readouterr()
-    assert told.err == ""
-    return int(ended.value.code or 0), told.out
+    result = capsys.readouterr()
+    assert result.err == ""
+    return int(ended.value.code or 0), result.out
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def fresh(tmp_path: Path) -> RunFolder:
 
 
 def test_a_run_that_nobody_runs_is_left_alone(fresh: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = stop(fresh.name, "--runs", fresh.path.parent, capsys=capsys)
+    code, result = stop(fresh.name, "--runs", fresh.path.parent, capsys=capsys)
     assert code == 0
-    assert "fresh is not running: it is empty" in told
-    assert f"resume {fresh.path}" in told
+    assert "fresh is not running: it is empty" in result
+    assert f"resume {fresh.path}" in result
     assert not fresh.stop_request.exists()
 
 
@@ -50,14 +50,14 @@ def test_an_owner_that_does_not_stop_is_named_and_the_request_stays(
     fresh: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with owning(fresh.lock):
-        code, told = stop(fresh.path, "--wait", "0.5", capsys=capsys)
+        code, result = stop(fresh.path, "--wait", "0.5", capsys=capsys)
     assert code == 1
-    assert f", in process {os.getpid()} on " in told
-    assert f"`kill {os.getpid()}` requests the same" in " ".join(told.split())
+    assert f", in process {os.getpid()} on " in result
+    assert f"`kill {os.getpid()}` requests the same" in " ".join(result.split())
     asked = json.loads(fresh.stop_request.read_text())
     assert set(asked) == {"host", "pid", "time"}
     assert asked["pid"] == os.getpid()
-    code, told = stop(fresh.path, "--json", capsys=capsys)
+    code, result = stop(fresh.path, "--json", capsys=capsys)
     assert code == 0
     assert not fresh.stop_request.exists()  # nobody is left whom it could concern
 
@@ -80,12 +80,12 @@ def test_an_owner_that_goes_without_seeing_the_request_leaves_none_behind(
     taken.wait()
     code, printed = stop(fresh.path, "--json", capsys=capsys)
     owner.join()
-    told = json.loads(printed)
+    result = json.loads(printed)
     assert saw == [True]
     assert code == 0
-    assert told["stopped"] is True
-    assert told["owner"] is None
-    assert told["next"].endswith(f"resume {fresh.path}")
+    assert result["stopped"] is True
+    assert result["owner"] is None
+    assert result["next"].endswith(f"resume {fresh.path}")
     assert not fresh.stop_request.exists()
 
 
@@ -104,14 +104,14 @@ def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
     )
     try:
         until(process, "epoch_reported")
-        code, told = stop("long", "--runs", tmp_path, capsys=capsys)
+        code, result = stop("long", "--runs", tmp_path, capsys=capsys)
         out, err = process.communicate(timeout=60)
     finally:
         for pid in [*descendants(process.pid), process.pid] if process.poll() is None else []:
             os.kill(pid, 9)
-    assert code == 0, told
-    assert told.startswith("long stopped ")
-    assert "0 of 6 trials finished" in told
+    assert code == 0, result
+    assert result.startswith("long stopped ")
+    assert "0 of 6 trials finished" in result
     assert "Traceback" not in err
     run = RunFolder.named("long", tmp_path)
     assert not run.stop_request.exists()
@@ -119,14 +119,14 @@ def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
     assert sweep.status == "interrupted"
     assert sweep.sessions[-1].ended == "interrupted"
     assert sum(len(trial.epochs) for trial in sweep.trials) > 0
-    ended = next(each for each in map(json.loads, out.splitlines()) if each["event"] == "ended")
+    ended = next(event for event in map(json.loads, out.splitlines()) if event["event"] == "ended")
     assert ended["reason"] == "interrupted"
 
 
 def until(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
     assert process.stdout is not None
     for line in process.stdout:
-        told: dict[str, Any] = json.loads(line)
-        if told["event"] == event:
-            return told
+        result: dict[str, Any] = json.loads(line)
+        if result["event"] == event:
+            return result
     raise AssertionError(f"no {event}: {process.communicate()[1]}")

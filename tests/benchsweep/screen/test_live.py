@@ -1,4 +1,4 @@
-"""What a watcher of a search is told: the state kept, its plain lines and its picture."""
+"""The progress of a search, its plain lines and its live display."""
 
 from __future__ import annotations
 
@@ -206,15 +206,15 @@ def test_every_event_is_a_line_of_json_without_nan() -> None:
         Ended("interrupted", "asked to", 3.0),
     ]
     lines = [json_line(as_json(event)) for event in events]
-    told = [json.loads(line, parse_constant=pytest.fail) for line in lines]
-    assert [each["event"] for each in told] == [
+    result = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [event["event"] for event in result] == [
         "started",
         "trial_started",
         "epoch_reported",
         "trial_ended",
         "ended",
     ]
-    assert told[3]["state"] == "DIVERGED"
+    assert result[3]["state"] == "DIVERGED"
     assert all(line.count("\n") == 1 for line in lines)
 
 
