@@ -81,6 +81,6 @@ def confirming(
         if search is None:
             raise NothingToConfirm(
                 f"a trial must be trained to its end to be confirmed, but none of {run.name}'s "
-                f"{len(sweep.trials)} is; go on with `benchsweep resume {run.reference}`"
+                f"{len(sweep.trials)} is; continue with `benchsweep resume {run.reference}`"
             )
         yield search

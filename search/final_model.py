@@ -43,8 +43,8 @@ def retrained(
     models = finalists(sweep)
     if not models:
         raise CannotRetrain(
-            f"a final model is of the recipe that was chosen, but {run.name} has chosen none yet; go on with "
-            f"`benchsweep resume {run.reference}`"
+            f"a final model needs a chosen recipe, but {run.name} has none yet",
+            f"continue with `benchsweep resume {run.reference}`",
         )
     model, plan = kept(sweep, models), plan_of(sweep)
     source, module = plan.source, plan.trainable_module

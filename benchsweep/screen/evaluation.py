@@ -85,7 +85,7 @@ def _most_confused(
     ]
     yield Text()
     for count, true, predicted in sorted(pairs, reverse=True)[:20]:
-        yield Text(f"{count:6}x  {true} taken for {predicted}")
+        yield Text(f"{count:6}x  {true} predicted as {predicted}")
 
 
 def _percent(share: float) -> str:

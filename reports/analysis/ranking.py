@@ -47,9 +47,10 @@ DISTORTIONS = ("rotation", "scaling", "shear", "shift", "elastic_strength")
 """A recipe's settings that change the training images where they are not 0."""
 
 TIES = (
-    "Rows of one tie group cannot be told from its best one. Two published figures are tied where 10,000 "
-    "images each do not tell them apart at 5 % (the test of two proportions), ours and a published one where "
-    "that lies inside our 95 % interval. Inside a group the fewest parameters come first."
+    "Rows of one tie group do not differ significantly from its best one. Two published figures are tied if "
+    "their difference on 10,000 images each is not significant at 5 % (the test of two proportions), ours "
+    "and a published one if that lies inside our 95 % interval. Inside a group the fewest parameters come "
+    "first."
 )
 """What a group of the leaderboard is."""
 

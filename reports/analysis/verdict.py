@@ -109,12 +109,12 @@ def _sentences(
     sentences = list(told.sentences) if told else []
     if best is not None:
         score = f"{sweep.metric.format(best.score)} after {plural(len(best.epochs), 'epoch')}"
-        of = f"the best of {states_sentence(sweep, brackets=True)}"
+        trials = states_sentence(sweep, brackets=True)
         by = _words(sweep.metric.name)
         sentences.append(
-            f"Trial {best.number} was chosen by its {by} alone: {score}, {of}."
+            f"Trial {best.number} was chosen by its {by} alone: {score}, the best of {trials}."
             if told is None
-            else f"By one training's {by} alone, trial {best.number} was {of}: {score}."
+            else f"Trial {best.number} had the best single-run {by} of {trials}: {score}."
         )
     chosen = chosen_trial(sweep)
     if winner is not None and chosen is not None and winner.trial != chosen[0]:

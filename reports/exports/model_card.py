@@ -117,7 +117,7 @@ def card_of(sweep: Sweep) -> ModelCard:
     if winner is None:
         raise NoWinner(
             f"a model card tells of the model that a run has chosen and saved, but {sweep.name} has none yet "
-            f"({states_sentence(sweep)}); go on with it"
+            f"({states_sentence(sweep)}); resume it"
         )
     return ModelCard(
         name=f"{sweep.name}, {winner.name}",

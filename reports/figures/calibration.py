@@ -72,11 +72,11 @@ def sentence(numbers: Calibration) -> str:
     """How sure it is, how often right, and the error."""
     right = sum(numbers.correct) / sum(numbers.examples)
     gap = numbers.mean - right
-    meaning = "surer than it is right" if gap > 0 else "less sure than it is right"
+    meaning = "overconfident" if gap > 0 else "underconfident"
     if numbers.accuracy.low <= numbers.mean <= numbers.accuracy.high:
-        meaning = "as sure as it is right, within the interval of its accuracy"
+        meaning = "well calibrated, within the interval of its accuracy"
     return (
-        f"The model is {100 * numbers.mean:.2f} % sure on average and right in {100 * right:.2f} %: "
+        f"The model's mean confidence is {100 * numbers.mean:.2f} % and its accuracy {100 * right:.2f} %: "
         f"{meaning}. Its expected calibration error is {100 * numbers.error:.2f} points (Guo et al. 2017, "
         f"{numbers.bins} bins)."
     )

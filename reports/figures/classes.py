@@ -73,7 +73,7 @@ def sentence(numbers: Classes) -> str:
 
 
 def draw(numbers: Classes) -> go.Figure:
-    """Bars of the share that was taken for another class: they start at zero, where bars of an
+    """Bars of the share that was predicted as another class: they start at zero, where bars of an
     accuracy near 100 % would all look alike."""
     wrong = [1 - share for share in numbers.accuracies]
     up = [1 - interval.low - share for interval, share in zip(numbers.intervals, wrong, strict=True)]
@@ -98,7 +98,7 @@ def draw(numbers: Classes) -> go.Figure:
         height=460,
         bargap=0.4,
         xaxis={"type": "category", "title": {"text": "true class"}, "showgrid": False},
-        yaxis={"tickformat": ".1%", "rangemode": "tozero", "title": {"text": "taken for another class"}},
+        yaxis={"tickformat": ".1%", "rangemode": "tozero", "title": {"text": "predicted as another class"}},
     )
 
 

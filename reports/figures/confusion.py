@@ -1,4 +1,4 @@
-"""Confusion matrix: what was taken for what."""
+"""Confusion matrix: true against predicted classes."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def sentence(numbers: Confusion) -> str:
     """How many went wrong, and what was mixed up most."""
     total, wrong = int(numbers.counts.sum()), sum(count for _, _, count in numbers.pairs)
     if not wrong:
-        return f"None of {plural(total, 'example')} was taken for another class."
-    most = [f"{true} taken for {other} ({count})" for true, other, count in numbers.pairs[:3]]
+        return f"None of {plural(total, 'example')} was predicted as another class."
+    most = [f"{true} predicted as {other} ({count})" for true, other, count in numbers.pairs[:3]]
     return f"{wrong:,} of {plural(total, 'example')} went wrong, most often {listing(most)}."
 
 
@@ -70,7 +70,12 @@ def draw(numbers: Confusion) -> go.Figure:
     return drawing(
         traces,
         height=540,
-        xaxis={"title": {"text": "taken for"}, "type": "category", "showgrid": False, "constrain": "domain"},
+        xaxis={
+            "title": {"text": "predicted as"},
+            "type": "category",
+            "showgrid": False,
+            "constrain": "domain",
+        },
         yaxis={
             "title": {"text": "true class"},
             "type": "category",
@@ -110,13 +115,13 @@ def _cells(
         hoverongaps=False,
         xgap=1,
         ygap=1,
-        hovertemplate="true %{y}, taken for %{x}: %{customdata}<extra></extra>",
+        hovertemplate="true %{y}, predicted as %{x}: %{customdata}<extra></extra>",
     )
 
 
 def table(numbers: Confusion) -> pd.DataFrame:
     """What was mixed up, the 30 most frequent pairs."""
-    return pd.DataFrame(numbers.pairs[:30], columns=["true class", "taken for", "examples"])
+    return pd.DataFrame(numbers.pairs[:30], columns=["true class", "predicted as", "examples"])
 
 
 FIGURE = Figure[Sweep, Confusion](

@@ -1,6 +1,6 @@
 """Efficiency: the best score so far against trials, epochs and time, beside random search.
 
-What random search would have found is told from the sweep's own trials that were drawn at random.
+What random search would have found is estimated from the sweep's own random trials.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def sentence(numbers: Efficiency) -> str:
     meaning = "less than this search found" if better else "no less than this search found"
     return (
         f"{told}. The best of {plural(count, 'random trial')} would have {numbers.metric.format(blind)} in "
-        f"the mean, {meaning}: told from the {numbers.reference.drawn} that it drew at random itself, so no "
-        f"better than the best of these."
+        f"the mean, {meaning}. This is estimated from its {numbers.reference.drawn} random trials, and "
+        f"cannot exceed the best of them."
     )
 
 

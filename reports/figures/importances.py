@@ -158,7 +158,7 @@ def sentence(numbers: Importances) -> str:
     share, name = max(effects)
     conditional = [name for name, share in zip(numbers.names, numbers.fanova, strict=True) if share is None]
     left_out = f", which cannot tell of {listing(conditional)}" if conditional else ""
-    alone = f"{name} alone makes {whole_percent(share)} of the variance"
+    alone = f"{name} alone explains {whole_percent(share)} of the variance"
     return f"{told}. Over all trials {alone} (fANOVA{left_out})."
 
 

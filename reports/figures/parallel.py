@@ -24,7 +24,7 @@ NOT_ASKED = -0.12
 """Height at which a line passes a setting that its trial was not asked for."""
 
 
-SKIPPED = (NOT_ASKED, "not asked")
+SKIPPED = (NOT_ASKED, "not used")
 
 
 class Axis(NamedTuple):

@@ -1,4 +1,4 @@
-"""Pruning: what stopping trials early saved, and whether early scores foretell the final ones."""
+"""Pruning: what stopping trials early saved, and whether early scores predict the final ones."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _look(
 
 
 def sentence(numbers: Pruning) -> str:
-    """What was saved, and whether the scores it was saved by foretell the final ones."""
+    """What was saved, and whether the scores it was saved by predict the final ones."""
     if numbers.pruned:
         share = numbers.seconds / (numbers.seconds + numbers.spent) if numbers.spent else 0.0
         told = (
@@ -218,13 +218,13 @@ def _foretold(numbers: Pruning) -> str:
     look = numbers.first or next((each for each in numbers.looks if each.correlation), None)
     if look is None or look.correlation is None:
         complete = plural(numbers.complete, "complete trial")
-        return f"Whether early scores foretell the final ones cannot be told from {complete}"
+        return f"Not enough data yet to say whether early scores predict the final ranking: {complete}"
     found = look.correlation
-    word = "well" if found.low >= WEAK else "hardly" if found.high < WEAK else "partly"
+    verb = "predict" if found.low >= WEAK else "hardly predict" if found.high < WEAK else "partly predict"
     where = f"epoch {look.epoch}" + (", where the first were stopped," if look.stopped else "")
     survivors = ", the only ones with an end to compare" if numbers.pruned else ""
     return (
-        f"Scores after {where} foretell the final order {word} (rank correlation {_figure(found)}, over "
+        f"Scores after {where} {verb} the final ranking (rank correlation {_figure(found)}, over "
         f"{plural(found.pairs, 'complete trial')}{survivors})"
     )
 

@@ -167,13 +167,14 @@ def _choice(name: str, held: list[tuple[Trial, float]], sign: float, resolution:
 
 
 def sentence(numbers: Schedules) -> str:
-    """Which schedules are told from the best one, and that the schedule is not all in which they differ."""
+    """Which schedules differ significantly from the best one, and what that does not show."""
     first, *others = [choice.name for choice in numbers.choices]
     behind = {each.worse for each in numbers.apart if each.better == first}
     worse, tied = [name for name in others if name in behind], [name for name in others if name not in behind]
     told = [f"{first} did better than {listing(worse)}"] if worse else []
     if tied:
-        told.append(f"{listing(tied)} cannot be told from {first if worse else f'the best, {first}'}")
+        verb, best = "is" if len(tied) == 1 else "are", first if worse else f"the best, {first}"
+        told.append(f"{listing(tied)} {verb} not significantly worse than {best}")
     trials = sum(len(choice.scores) for choice in numbers.choices)
     pairs = "the pair" if numbers.pairs == 1 else f"all {numbers.pairs} pairs"
     return (

@@ -360,7 +360,7 @@ def sentence(numbers: Timeline) -> str:
     pauses = f" (pauses between its {starts} starts left out)" if starts > 1 else ""
     told = (
         f"{plural(numbers.workers, 'worker')} trained for {whole_percent(numbers.utilisation)} of the "
-        f"{duration(numbers.seconds)} of search{pauses}; lost were {duration(numbers.startup)} before the "
+        f"{duration(numbers.seconds)} of search{pauses}; {duration(numbers.startup)} passed before the "
         f"first epoch{'s' * (starts > 1)}"
     )
     if numbers.workers > 1:

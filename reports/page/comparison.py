@@ -133,7 +133,7 @@ def _figure(told: Sequence[WinnerPair]) -> tuple[str, str]:
     """The lead of the best winner over the one next to it."""
     lead = leader(told)
     if lead is None:
-        return NOTHING, "it cannot be told whose winner is better"
+        return NOTHING, "not enough data to say whose winner is better"
     run, against = lead
     pair = min(against, key=lambda each: abs(each.comparison.difference) if each.comparison else 0.0)
     comparison, by = pair.comparison, pair.by
@@ -202,7 +202,7 @@ def _pair_sentences(told: Sequence[WinnerPair]) -> list[str]:
         shown = (
             reasons[0] if len(reasons) == 1 else f"{reasons[0]}, and {len(reasons) - 1} more reasons below"
         )
-        return [f"Whose winner is better cannot be told: {shown}."]
+        return [f"Not enough data to say whose winner is better: {shown}."]
     run, against = lead
     if len(told) == 1:
         return [_pair_sentence(run, against[0])]

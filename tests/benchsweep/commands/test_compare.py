@@ -314,7 +314,7 @@ def test_runs_of_one_name_are_shown_apart_in_the_terminal_too(here: Any, runs: P
     assert done.code == 0
     assert "runs/small" in done.out
     assert "others/small" in done.out
-    assert "Whose winner is better cannot be told" in done.out
+    assert "Not enough data to say whose winner is better" in done.out
 
 
 def test_of_many_runs_each_difference_has_its_own_lines(here: Any, runs: Path, tmp_path: Path) -> None:

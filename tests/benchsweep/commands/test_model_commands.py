@@ -192,8 +192,8 @@ def test_more_classes_than_fit_are_shown_by_what_was_mixed_up_most() -> None:
     counts[3][7] = 30
     result = of_classes([f"class {index}" for index in range(40)], counts)
     assert max(map(len, result)) <= 80
-    mixed = [line for line in result if "taken for" in line]
-    assert mixed[0].strip() == "30x  class 3 taken for class 7"
+    mixed = [line for line in result if "predicted as" in line]
+    assert mixed[0].strip() == "30x  class 3 predicted as class 7"
     assert len(mixed) == 20
 
 

@@ -296,13 +296,13 @@ def test_calibration_shows_the_bins_that_hold_examples_with_their_intervals() ->
 
 @pytest.mark.parametrize(
     ("sure", "meaning"),
-    [(0.97, "surer than it is right"), (0.8, "less sure than it is right"), (0.89, "as sure as it is right")],
+    [(0.97, "overconfident"), (0.8, "underconfident"), (0.89, "well calibrated")],
 )
 def test_calibration_says_in_which_direction_a_model_errs_beyond_chance(sure: float, meaning: str) -> None:
     told = calibration.calibration(calibrated((0, 1000), (0, 900), (0.0, sure)))
     assert isinstance(told, calibration.Calibration)
     sentence = calibration.sentence(told)
-    assert f"is {100 * sure:.2f} % sure on average and right in 90.00 %: {meaning}" in sentence
+    assert f"mean confidence is {100 * sure:.2f} % and its accuracy 90.00 %: {meaning}" in sentence
     assert f"error is {100 * abs(sure - 0.9):.2f} points" in sentence
 
 
@@ -317,13 +317,13 @@ def test_confusions_are_listed_most_frequent_first() -> None:
     assert isinstance(told, confusion.Confusion)
     assert told.pairs == (("b", "a", 7), ("a", "b", 3), ("b", "c", 1))
     sentence = confusion.sentence(told)
-    assert sentence.startswith("11 of 110 examples went wrong, most often b taken for a (7)")
+    assert sentence.startswith("11 of 110 examples went wrong, most often b predicted as a (7)")
 
 
 def test_a_model_without_mistakes_is_drawn_and_told() -> None:
     told = confusion.confusion(Evaluation({"accuracy": 1.0}, 5, np.array([[2, 0], [0, 3]])))
     assert isinstance(told, confusion.Confusion)
-    assert confusion.sentence(told) == "None of 5 examples was taken for another class."
+    assert confusion.sentence(told) == "None of 5 examples was predicted as another class."
     confusion.draw(told)
 
 
@@ -389,7 +389,10 @@ def test_schedules_are_told_apart_only_by_more_than_their_trials_scatter() -> No
     assert (told.pairs, len(told.apart)) == (6, 5)
     assert told.choices[1].name not in {pair.worse for pair in told.apart if pair.better == first.name}
     said = schedules.sentence(told)
-    assert f"{first.name} did better than constant and step; {told.choices[1].name} cannot be told" in said
+    assert (
+        f"{first.name} did better than constant and step; {told.choices[1].name} is not significantly worse"
+        in said
+    )
     assert "differ in their other settings too" in said
     strips = schedules.draw(told)["scores"]
     assert len(strips.data[0].x) == 48
@@ -405,7 +408,7 @@ def test_a_schedule_of_one_trial_or_of_equal_scores_is_not_taken_for_certain() -
     assert constant.low is not None and constant.low < 0.97
     assert single.low is None
     assert told.apart == ()
-    assert "cannot be told from the best, cosine" in schedules.sentence(told)
+    assert "not significantly worse than the best, cosine" in schedules.sentence(told)
 
 
 def test_the_rates_of_a_schedule_are_those_of_its_best_trial() -> None:

@@ -1,4 +1,4 @@
-"""Pruning: what it saved, and whether early scores foretell the final ones."""
+"""Pruning: what it saved, and whether early scores predict the final ones."""
 
 from __future__ import annotations
 
@@ -65,22 +65,22 @@ def test_the_correlation_is_of_complete_trials_alone() -> None:
     assert found.first == first
 
 
-def test_early_scores_that_foretell_nothing_are_a_warning() -> None:
+def test_early_scores_that_predict_nothing_are_a_warning() -> None:
     turned = [line(k, 0.9 - k / 100, 0.5 + k / 100) for k in range(20)]
     found = told(sweep_of([*turned, curve(20, [0.3])]))
     assert found.too_early is True
-    assert "foretell the final order hardly (rank correlation -1.00" in sentence(found)
+    assert "hardly predict the final ranking (rank correlation -1.00" in sentence(found)
     steady = [line(k, 0.9 - k / 100, 0.6 - k / 100) for k in range(20)]
     found = told(sweep_of([*steady, curve(20, [0.3])]))
     assert found.too_early is False
-    assert "foretell the final order well" in sentence(found)
+    assert " predict the final ranking" in sentence(found)
 
 
 def test_without_a_stop_or_enough_complete_trials_nothing_is_said_of_too_early() -> None:
     assert told(sweep_of([line(k, 0.9 - k / 100) for k in range(20)])).too_early is None
     few = told(sweep_of([line(0, 0.9), curve(1, [0.3])]))
     assert few.too_early is None
-    assert "cannot be told from 1 complete trial" in sentence(few)
+    assert "Not enough data yet" in sentence(few)
 
 
 def test_a_winner_that_trailed_at_a_rung_was_kept_by_coming_early() -> None:

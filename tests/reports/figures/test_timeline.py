@@ -56,7 +56,7 @@ def test_utilisation_is_the_share_of_all_workers_time_that_was_trained() -> None
     assert found.tail == 50 - 30
     assert found.gap == Gap(5, 20, "a:2", 1, 2)
     assert sentence(found) == (
-        "2 workers trained for 45 % of the 50 s of search; lost were 10 s before the first epoch and 20 s at "
+        "2 workers trained for 45 % of the 50 s of search; 10 s passed before the first epoch and 20 s at "
         "the end, once a worker had run out of trials. Some worker had no trial for 70 % of the time; the "
         "longest gap between two trials of a worker was 5.0 s."
     )

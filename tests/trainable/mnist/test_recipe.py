@@ -61,4 +61,6 @@ def test_a_recipe_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_recipe_of_every_config_is_one(path: Path) -> None:
-    Recipe.model_validate(tomllib.loads(path.read_text()).get("recipe", {}))
+    table = tomllib.loads(path.read_text()).get("recipe", {})
+    recipe = Recipe.model_validate(table)
+    assert {key: recipe.model_dump(mode="json")[key] for key in table} == table
