@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import traceback
+from bdb import BdbQuit
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -31,8 +32,8 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
     """Trains an assignment to its end, starting from its latest checkpoint if it has one.
 
     Each epoch is stored before it is reported, so that the search can be resumed from any recorded epoch. An
-    error of the trainable is reported, not raised, so that the process can train further trials. The trial's
-    folder is locked until the iterator is exhausted or closed.
+    error of the trainable is reported, not raised, so that the process can train further trials; only
+    bdb.BdbQuit is raised. The trial's folder is locked until the iterator is exhausted or closed.
 
     load_data: returns what the trainable's `Source.load` returned.
     """
@@ -49,6 +50,8 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
         yield TrialReport(assignment.number, worker, outcome="DIVERGED", error=str(error))
     except NotStored as error:
         yield TrialReport(assignment.number, worker, outcome="UNSTORED", error=str(error))
+    except BdbQuit:  # the user left the debugger, which is no error of the trainable
+        raise
     except Exception as error:  # a user's trainable may raise anything
         yield TrialReport(
             assignment.number,

@@ -153,7 +153,7 @@ def test_an_interrupted_trial_that_the_new_plan_does_not_ask_for_is_left_with_a_
     carry_on(run, _extended(run, None, f"space.learning_rate.low={high * 1.01}"))
     first, *others = Sweep.read(run.path).trials
     assert first.state is State.PRUNED
-    assert "does not ask for this recipe" in first.notes[0]
+    assert "excludes this recipe" in first.notes[0]
     assert len(others) == 11
     assert Sweep.read(run.path).status == "finished"
 

@@ -215,7 +215,7 @@ def test_a_daemon_of_rays_that_dies_ends_the_search_with_a_sentence(tmp_path: Pa
         _, told = process.communicate(timeout=30)
     assert process.returncode == 1
     assert f"error: Ray needs its process {daemon}, but that ended" in told
-    assert "Continue with:" in told
+    assert "continue with: " in told
     deadline = time.monotonic() + 5
     while (left := [pid for pid in started if _runs(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)
