@@ -25,12 +25,13 @@ class NothingToConfirm(InputError):
 
 
 def confirmation(
-    run: RunFolder, plan: Plan, data_folder: Path, site: Site = THIS_MACHINE, data: Any = None
+    run: RunFolder, plan: Plan, sweep: Sweep, data_folder: Path, site: Site = THIS_MACHINE, data: Any = None
 ) -> Search | None:
     """The race among the run's best trials, to be iterated like a search; it goes on where it was. None
     where the plan asks for none, or no trial is COMPLETE.
 
-    The run must be owned. data: what the trainable's Source loaded, if it was already.
+    The run must be owned. sweep: what is on record of it. data: what the trainable's Source loaded, if it
+    was already.
     """
     from search.engine.search import Search
     from search.study.confirmation import (  # optuna and ray take a second that a refusal need not wait
@@ -38,7 +39,6 @@ def confirmation(
         Entry,
     )
 
-    sweep = Sweep.read(run.path)
     entry = Entry.of(sweep, plan)
     if entry is None:
         return None
@@ -77,7 +77,7 @@ def confirming(
                 f"a confirmation needs at least one candidate, but the plan of {run.name} asks for 0; "
                 f"give --candidates"
             )
-        search = confirmation(run, plan.model_copy(update={"confirmation": asked}), data_folder, site)
+        search = confirmation(run, plan.model_copy(update={"confirmation": asked}), sweep, data_folder, site)
         if search is None:
             raise NothingToConfirm(
                 f"a trial must be trained to its end to be confirmed, but none of {run.name}'s "

@@ -14,7 +14,8 @@ from search.plan.difference import differences
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.history import PlanVersion
-from search.records.journal import repair
+from search.records.journal import StudyStorage, repair
+from search.records.lease import write_guard
 from search.records.lock import owning
 from search.records.sweep import RunDamaged, Sweep
 from search.records.warm_start import CannotWarmStart, WarmStart
@@ -96,7 +97,8 @@ def _opened(
     run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
     repaired = repair(run.journal)
     notes = [] if repaired is None else [repaired]
-    before = Sweep.read(run.path) if run.begun else None
+    journal = StudyStorage(run.journal, write_guard(run.owned)) if run.begun else None
+    before = None if journal is None else Sweep.read(run.path, journal)
     if isinstance(given, Plan):
         plan = given
     else:
@@ -116,6 +118,7 @@ def _opened(
         origin = None if warm_start is None else WarmStart.of(Sweep.read(warm_start), plan)
         if origin is not None or before is None or before.plan.table != plan.to_table():
             run.clear()  # a start that never came to a trial leaves nothing to keep
+            journal = None
         if origin is not None:
             origin.write(run.warm_start)
         stored = WarmStart.read_from(run.warm_start)
@@ -128,7 +131,7 @@ def _opened(
 
     if plan.storage is not None:
         RemoteFolder(plan.storage).check()
-    study = SearchStudy(run, plan)
+    study = SearchStudy(run, plan, journal)
     run = replace(run, storage=study.storage)
     # A run that is finished is shown again without its data, which may be far away.
     data = None if study.spent() else plan.source.load(data_folder)

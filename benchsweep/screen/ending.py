@@ -61,9 +61,9 @@ def write_all(run: RunFolder) -> Sweep:
     return sweep
 
 
-def conclude(run: RunFolder, progress: Progress, output: OutputMode, next_commands: list[str]) -> None:
+def conclude(run: RunFolder, progress: Progress, output: OutputMode, next_commands: list[str]) -> Sweep:
     """Writes the report of a search that has ended and prints the end: a summary as the last JSON line, or
-    text.
+    text. Returns what they describe.
 
     next_commands: what to type next, the most likely first. The run must have been released: a run with an
     owner reads as running.
@@ -82,7 +82,7 @@ def conclude(run: RunFolder, progress: Progress, output: OutputMode, next_comman
             "next": next_commands[0],
         }
         sys.stdout.write(terminal.json_line(line))
-        return
+        return sweep
     console = terminal.out()
     _print_end(console, sweep, progress)
     print_confirmation(console, sweep)
@@ -90,6 +90,7 @@ def conclude(run: RunFolder, progress: Progress, output: OutputMode, next_comman
     print_files(console, run)
     for label, command in zip(("Continue with:", "or with:      "), next_commands, strict=False):
         console.print(Text.assemble(f"{label} ", (command, "bold cyan")), soft_wrap=True)
+    return sweep
 
 
 def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:

@@ -110,7 +110,8 @@ def run_search(
             has_confirmation = search.plan.confirmation.candidates > 0
             yield _Stage(search, progress, is_last=not has_confirmation)
             if has_confirmation:
-                race = confirmation(run, search.plan, folder, options.site, search.data)
+                sweep = Sweep.read(run.path, search.study.journal)
+                race = confirmation(run, search.plan, sweep, folder, options.site, search.data)
                 if race is not None:
                     yield _Stage(race, ConfirmationProgress.of_race(race), is_last=True)
 
@@ -177,7 +178,7 @@ def _run_stages(
             from benchsweep.screen.ending import conclude
 
             with resumable(run, resume_command):
-                conclude(
+                sweep = conclude(
                     run, progress, options.output, _next_commands(run, begun, resume_command, new_run_command)
                 )
     last = begun[-1]
@@ -185,7 +186,6 @@ def _run_stages(
         raise Interrupted(f"no trial had started yet; continue with: {resume_command}", stop_signal.exit_code)
     if not last.complete:
         raise typer.Exit(stop_signal.exit_code)
-    sweep = Sweep.read(run.path)
     if sweep.best() is None and sweep.count(State.FAILED):
         raise typer.Exit(FAILURE)
 

@@ -95,13 +95,13 @@ def _confirmation(table: object, path: KeyPath) -> tuple[ConfirmationSettings | 
 
 
 def _tolerant(parse: Callable[[object, KeyPath], tuple[Any, list[Fault]]], table: object) -> Any:
-    """What `parse` makes of a table without the keys that it refuses; None if it refuses all of it."""
+    """What `parse` makes of a table without the keys that it refuses; None if it refuses all or the name."""
     while isinstance(table, Mapping):
         parsed, faults = parse(dict(table), ("plan",))
         if parsed is not None:
             return parsed
         refused = {fault.path[1] for fault in faults if len(fault.path) > 1}
-        if not refused & table.keys():
+        if "name" in refused or not refused & table.keys():
             return None
         table = {key: value for key, value in table.items() if key not in refused}
     return None

@@ -153,5 +153,5 @@ def test_a_final_model_needs_a_winner(tmp_path: Path) -> None:
     folder = RunFolder.named("begun", tmp_path)
     folder.path.mkdir()
     folder.plan.write_text(plan().to_toml())
-    with pytest.raises(CannotRetrain, match="has chosen none yet"):
+    with pytest.raises(CannotRetrain, match="has none yet"):
         list(retrained(folder, NOWHERE))
