@@ -6,8 +6,8 @@ import numpy as np
 
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
-from reports.figures.pruning import pruning
-from reports.figures.timeline import timeline
+from reports.figures.pruning_numbers import pruning
+from reports.figures.timeline_numbers import timeline
 from reports.formatting.wording import duration, plural, setting, whole_percent
 from reports.statistics.arrays import Floats
 from search.doctor.finding import Finding, passed, unknown, warned
@@ -79,7 +79,7 @@ def pruned_too_early(sweep: Sweep) -> Finding:
         return unknown(name, numbers)
     if not numbers.pruned:
         return passed(name, "No trial was pruned.")
-    first = numbers.first
+    first = numbers.first_stop
     if numbers.too_early is None or first is None or first.correlation is None:
         return unknown(name, "Too few complete trials to say whether early scores predict final ones.")
     value, low, high, _ = first.correlation

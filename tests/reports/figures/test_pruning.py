@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from sweeps import PLAN, boosting_sweep, make_repeat, make_sweep, make_trial, sweep_of
 
-from reports.figures.pruning import Pruning, draw, pruning, sentence, table
+from reports.figures.pruning import draw, sentence, table
+from reports.figures.pruning_numbers import Pruning, pruning
 from search.records.sweep import State, Sweep, Trial
 from trainable.epoch import Epoch
 
 
-def told(sweep: Sweep) -> Pruning:
-    found = pruning(sweep)
-    assert isinstance(found, Pruning)
-    return found
+def pruning_of(sweep: Sweep) -> Pruning:
+    numbers = pruning(sweep)
+    assert isinstance(numbers, Pruning)
+    return numbers
 
 
 def curve(number: int, values: list[float], seconds: float = 2.0, **changes: object) -> Trial:
@@ -33,113 +34,114 @@ def line(number: int, end: float, start: float = 0.5) -> Trial:
     return curve(number, [start + (end - start) * k / 9 for k in range(10)])
 
 
-def test_each_saved_epoch_costs_what_its_own_trial_took_for_one() -> None:
+def test_a_saved_epoch_takes_its_own_trials_mean_time_per_epoch() -> None:
     sweep = sweep_of([line(0, 0.9), curve(1, [0.5], 3.0), curve(2, [0.4] * 3, 1.0)])
-    found = told(sweep)
-    assert (found.pruned, found.planned, found.saved) == (2, 20, 9 + 7)
-    assert found.seconds == 9 * 3.0 + 7 * 1.0
-    assert found.trained == 14
-    assert "saved 16 of the 20 epochs they would have trained, about 34 s or 57 %" in sentence(found)
+    numbers = pruning_of(sweep)
+    assert (numbers.pruned, numbers.planned, numbers.saved) == (2, 20, 9 + 7)
+    assert numbers.saved_seconds == 9 * 3.0 + 7 * 1.0
+    assert numbers.trained == 14
+    assert "saved 16 of the 20 epochs they would have trained, about 34 s or 57 %" in sentence(numbers)
 
 
-def test_what_was_left_or_repeated_or_failed_was_not_saved_by_pruning() -> None:
+def test_abandoned_repeated_and_failed_trials_are_not_counted_as_pruned() -> None:
     kept = [line(0, 0.9), curve(1, [0.5])]
     left = curve(2, [0.4], abandoned=True)
     failed = curve(3, [0.4], state=State.FAILED)
-    found = told(sweep_of([*kept, left, failed, make_repeat(4, kept[1])]))
-    assert (found.pruned, found.saved) == (1, 9)
+    numbers = pruning_of(sweep_of([*kept, left, failed, make_repeat(4, kept[1])]))
+    assert (numbers.pruned, numbers.saved) == (1, 9)
 
 
 def test_the_correlation_is_of_complete_trials_alone() -> None:
     random = np.random.default_rng(0)
     complete = [line(k, float(random.uniform(0.8, 0.9)), float(random.uniform(0.4, 0.6))) for k in range(20)]
     stopped = [curve(20 + k, [0.3]) for k in range(20)]
-    found = told(sweep_of([*complete, *stopped]))
-    first = found.looks[0]
+    numbers = pruning_of(sweep_of([*complete, *stopped]))
+    first = numbers.epochs[0]
     early = [trial.epochs[0].metrics["validation_accuracy"] for trial in complete]
     final = [trial.score for trial in complete]
     assert first.correlation is not None
     assert first.correlation.pairs == 20
     assert first.correlation.value == pytest.approx(float(stats.spearmanr(early, final).statistic))
     assert (first.reached, first.stopped) == (40, 20)
-    assert found.first == first
+    assert numbers.first_stop == first
 
 
-def test_early_scores_that_predict_nothing_are_a_warning() -> None:
+def test_pruning_by_scores_that_do_not_predict_the_final_ones_is_called_too_early() -> None:
     turned = [line(k, 0.9 - k / 100, 0.5 + k / 100) for k in range(20)]
-    found = told(sweep_of([*turned, curve(20, [0.3])]))
-    assert found.too_early is True
-    assert "hardly predict the final ranking (rank correlation -1.00" in sentence(found)
+    numbers = pruning_of(sweep_of([*turned, curve(20, [0.3])]))
+    assert numbers.too_early is True
+    assert "hardly predict the final ranking (rank correlation -1.00" in sentence(numbers)
     steady = [line(k, 0.9 - k / 100, 0.6 - k / 100) for k in range(20)]
-    found = told(sweep_of([*steady, curve(20, [0.3])]))
-    assert found.too_early is False
-    assert " predict the final ranking" in sentence(found)
+    numbers = pruning_of(sweep_of([*steady, curve(20, [0.3])]))
+    assert numbers.too_early is False
+    assert " predict the final ranking" in sentence(numbers)
 
 
-def test_without_a_stop_or_enough_complete_trials_nothing_is_said_of_too_early() -> None:
-    assert told(sweep_of([line(k, 0.9 - k / 100) for k in range(20)])).too_early is None
-    few = told(sweep_of([line(0, 0.9), curve(1, [0.3])]))
+def test_without_a_pruned_trial_or_enough_complete_ones_too_early_is_unknown() -> None:
+    assert pruning_of(sweep_of([line(k, 0.9 - k / 100) for k in range(20)])).too_early is None
+    few = pruning_of(sweep_of([line(0, 0.9), curve(1, [0.3])]))
     assert few.too_early is None
     assert "Not enough data yet" in sentence(few)
 
 
-def test_a_winner_that_trailed_at_a_rung_was_kept_by_coming_early() -> None:
+def test_a_winner_ranked_low_at_a_rung_was_kept_because_it_came_early() -> None:
     late = line(0, 0.99, 0.1)
     others = [line(k, 0.9, 0.5 + k / 100) for k in range(1, 9)]
-    found = told(sweep_of([late, *others]))
-    assert found.best == 0
-    first = found.looks[0]
-    assert (first.epoch, first.winner, first.reached, first.places) == (1, 9, 9, 3)
+    numbers = pruning_of(sweep_of([late, *others]))
+    assert numbers.best == 0
+    first = numbers.epochs[0]
+    assert (first.epoch, first.winner, first.reached, first.promoted) == (1, 9, 9, 3)
     assert first.percentile == 0.0
-    assert first in found.winner_at_risk
-    assert "number 9 of 9 after epoch 1, where 3 would go on: it was kept because it came early" in sentence(
-        found
+    assert first in numbers.winner_at_risk
+    assert (
+        "number 9 of 9 after epoch 1, where 3 of them would be promoted: it was kept because it came early"
+        in sentence(numbers)
     )
 
 
 @pytest.mark.parametrize("name", ["hyperband", "median", "none"])
-def test_only_a_single_halving_says_how_many_go_on(name: str) -> None:
+def test_only_successive_halving_says_how_many_trials_are_promoted(name: str) -> None:
     sweep = make_sweep(plan={**PLAN, "pruner": {"name": name}})
-    found = told(sweep)
-    assert all(look.places is None for look in found.looks)
-    assert [look.epoch for look in found.looks if look.rung] == ([1, 3, 9] if name == "hyperband" else [])
-    assert not found.winner_at_risk
-    assert found.first is not None
+    numbers = pruning_of(sweep)
+    assert all(after.promoted is None for after in numbers.epochs)
+    assert [after.epoch for after in numbers.epochs if after.rung] == (
+        [1, 3, 9] if name == "hyperband" else []
+    )
+    assert not numbers.winner_at_risk
+    assert numbers.first_stop is not None
 
 
-def test_a_pruner_that_cannot_be_read_has_no_rungs() -> None:
+def test_an_unknown_pruner_has_no_rungs() -> None:
     for table_ in ({"name": "new"}, "median", None):
-        assert not any(look.rung for look in told(make_sweep(plan={**PLAN, "pruner": table_})).looks)
+        assert not any(after.rung for after in pruning_of(make_sweep(plan={**PLAN, "pruner": table_})).epochs)
 
 
 def test_a_minimised_metric_ranks_its_winner_from_below() -> None:
-    found = told(boosting_sweep())
-    assert found.looks[-1].winner == 1
-    assert found.looks[0].correlation is not None
-    assert found.looks[0].correlation.value == pytest.approx(1.0)
+    numbers = pruning_of(boosting_sweep())
+    assert numbers.epochs[-1].winner == 1
+    assert numbers.epochs[0].correlation is not None
+    assert numbers.epochs[0].correlation.value == pytest.approx(1.0)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 60))
-def test_saved_and_trained_epochs_are_all_that_complete_and_pruned_trials_would_take(
-    seed: int, trials: int
-) -> None:
+def test_saved_and_trained_epochs_add_up_to_the_planned_ones(seed: int, trials: int) -> None:
     sweep = make_sweep(trials, seed=seed)
     own = [trial for trial in sweep.trials if trial.state in (State.COMPLETE, State.PRUNED)]
-    found = told(replace(sweep, trials=tuple(own)))
-    assert found.trained + found.saved == 10 * len(own)
-    for look in found.looks:
-        assert 1 <= look.epoch <= 9
-        assert look.winner is None or 1 <= look.winner <= look.reached
-        assert look.percentile is None or 0 <= look.percentile <= 1
+    numbers = pruning_of(replace(sweep, trials=tuple(own)))
+    assert numbers.trained + numbers.saved == 10 * len(own)
+    for after in numbers.epochs:
+        assert 1 <= after.epoch <= 9
+        assert after.winner is None or 1 <= after.winner <= after.reached
+        assert after.percentile is None or 0 <= after.percentile <= 1
 
 
-def test_the_table_holds_what_is_drawn_and_a_few_traces_draw_it() -> None:
-    found = told(make_sweep(200))
-    assert list(table(found)["after epoch"]) == [look.epoch for look in found.looks]
-    names = [trace.name for trace in draw(found).data if trace.name]
-    assert names == ["correlation, 95 % interval", "best trial's percentile", "needed to go on", "rung"]
-    assert pruning(make_sweep(200)) == found
+def test_the_table_has_the_drawn_epochs_and_the_drawing_has_few_traces() -> None:
+    numbers = pruning_of(make_sweep(200))
+    assert list(table(numbers)["after epoch"]) == [after.epoch for after in numbers.epochs]
+    names = [trace.name for trace in draw(numbers).data if trace.name]
+    assert names == ["correlation, 95 % interval", "best trial's percentile", "needed for promotion", "rung"]
+    assert pruning(make_sweep(200)) == numbers
 
 
 def test_a_search_of_single_epochs_has_nothing_to_prune() -> None:
