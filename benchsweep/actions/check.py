@@ -10,8 +10,7 @@ from benchsweep import terminal
 from benchsweep.errors import FAILURE
 from benchsweep.find import run_folder
 from reports.analysis.benchmarks import read_benchmarks
-from reports.analysis.gate import Measurement, against_row
-from reports.analysis.gate import against as against_measurement
+from reports.analysis.gate import Measurement, compare_measurements, compare_with_published
 from search.records.sweep import Sweep
 
 
@@ -20,9 +19,9 @@ def check_accuracy(run: str, against: str, level: float, runs: Path, json: bool)
     ours = _measurement(run, runs)
     benchmarks = read_benchmarks()
     if against in set(benchmarks["key"]):
-        gate = against_row(ours, against, benchmarks)
+        gate = compare_with_published(ours, against, benchmarks)
     else:
-        gate = against_measurement(ours, _measurement(against, runs), level)
+        gate = compare_measurements(ours, _measurement(against, runs), level)
     if json:
         comparison = None if gate.comparison is None else gate.comparison._asdict()
         figures = {**vars(gate), "interval": gate.interval._asdict(), "comparison": comparison}

@@ -1,4 +1,4 @@
-"""Published results, read from `benchmarks.csv` beside this file and checked."""
+"""Published results, read from `benchmarks.csv` in this folder and checked."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ class BenchmarksError(BenchsweepError, ValueError):
 def read_benchmarks(path: Path | None = None) -> pd.DataFrame:
     """The published results on MNIST's 10,000 test images, in the file's order.
 
-    path: another file of the same format; the shipped one when None.
+    path: another file of the same format; the shipped one if None.
 
     Columns:
-        key                     str, unique: how the row is named in data
-        model                   str, as its authors describe it
+        key                     str, unique: name of the row
+        model                   str: the model, as its authors describe it
         kind                    str: linear, knn, svm, mlp or cnn
         test_accuracy_percent   float64, 0..100
-        parameters              Int64: learned numbers; NA where the source gives no count
+        parameters              Int64: learned parameters; NA if the source gives no number
         augmentation            str: "none", or what was done to the training images
-        ensemble                Int64: networks that vote (1: a single model); NA where unclear
-        year                    Int64; NA where the source has no date
-        source                  str: where the figure stands
-        note                    str: the figure as printed there, and remarks; may be empty
+        ensemble                Int64: number of networks that vote, 1 for a single model; NA if unclear
+        year                    Int64; NA if the source has no date
+        source                  str: where the result was published
+        note                    str: the result as printed there, and remarks; may be empty
 
-    Raises BenchmarksError naming every fault, and OSError when the file cannot be read.
+    Raises BenchmarksError with every fault, and OSError if the file cannot be read.
     """
     if path is None:
         with as_file(files("reports.analysis") / "benchmarks.csv") as shipped:
             return read_benchmarks(shipped)
     try:
-        # Only an empty cell is missing: pandas would otherwise also drop the word "None".
+        # Only an empty cell is missing; by default pandas also reads the word "None" as missing.
         text = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[], encoding="utf-8").fillna(
             ""
         )
@@ -64,7 +64,7 @@ def read_benchmarks(path: Path | None = None) -> pd.DataFrame:
 
 
 def _number(cells: pd.Series[str]) -> pd.Series[float]:
-    """The cells as numbers: NaN where empty, and where no number stands."""
+    """The cells as numbers; NaN if empty or not a number."""
     return pd.to_numeric(cells, errors="coerce")
 
 
@@ -73,7 +73,7 @@ def _faults(text: pd.DataFrame) -> list[str]:
     if missing:
         return [f"the columns must include {', '.join(missing)}, but are {', '.join(map(str, text))}"]
     faults = [
-        f"key must be unique, but {key!r} stands twice" for key in text["key"][text["key"].duplicated()]
+        f"key must be unique, but {key!r} occurs twice" for key in text["key"][text["key"].duplicated()]
     ]
     for name in (name for name, kind in COLUMNS.items() if kind != "str"):
         numbers = _number(text[name])
@@ -81,7 +81,7 @@ def _faults(text: pd.DataFrame) -> list[str]:
             good, rule = numbers.between(0, 100), "a number in 0..100"
         else:
             good = (text[name] == "") | ((numbers >= 1) & (numbers % 1 == 0))
-            rule = "a whole number above 0, or empty"
+            rule = "an integer above 0, or empty"
         for key, cell in zip(text.loc[~good, "key"], text.loc[~good, name], strict=True):
             faults.append(f"{name} of {key!r} must be {rule}, but is {cell!r}")
     return faults

@@ -24,6 +24,7 @@ class CandidateRow(NamedTuple):
     trial: int | None
     """None for the plan's default recipe."""
     state: CandidateStatus
+    """Where it stands in the confirmation."""
     seeds: int
     """Completed runs with fresh seeds."""
     selected_on: float | None

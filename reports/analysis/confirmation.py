@@ -21,6 +21,7 @@ class ConfirmationSummary:
     test_metric: Metric | None
     """The metric finalists are compared by on the test set; None before it was opened."""
     decided: bool
+    """Whether the confirmation is finished."""
     level: float
     """Significance level, 0..1, of the race, and again of the test set."""
     compared: int

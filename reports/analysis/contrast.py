@@ -1,4 +1,4 @@
-"""What several runs have otherwise: rows of their plans, spaces and environments that are not alike."""
+"""How several runs differ: in their plans, search spaces and environments."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from search.plan.fault import shown
 from search.records.sweep import Sweep
 
 ABSENT = object()
+"""The value of a key that a run does not have."""
+
 _NAMES = ("name",)
 
 
 class Contrast(NamedTuple):
-    """A key, and its value in each run, in the runs' order, as people read it; "–" where it has none."""
+    """A key with different values in different runs."""
 
     key: str
+    """Dotted: "pruner.min_resource"."""
     values: tuple[str, ...]
+    """As text, one per run, in the runs' order; "–" for a run without the key."""
 
 
 def plan_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
-    """The keys of the plans in force that differ, without the space and the runs' names."""
+    """The keys in which the plans in force differ, except the search space and the runs' names."""
     plans = [
         {key: value for key, value in sweep.plan.table.items() if key not in (*_NAMES, "space")}
         for sweep in sweeps
@@ -30,26 +34,26 @@ def plan_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
 
 
 def space_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
-    """The settings that are not searched alike; where one run does not search a setting, the value that its
-    plan's [recipe] gives it."""
+    """The hyperparameters whose search ranges differ; for a run that does not search one, the value in its
+    plan's [recipe]."""
     spaces = [_table(sweep.plan.table.get("space")) for sweep in sweeps]
     recipes = [sweep.plan.recipe for sweep in sweeps]
     names = dict.fromkeys(name for space in spaces for name in space)
-    made = []
+    contrasts = []
     for name in names:
-        told = [space.get(name, ABSENT) for space in spaces]
-        if all(_same(each, told[0]) for each in told):
+        specs = [space.get(name, ABSENT) for space in spaces]
+        if all(_same(spec, specs[0]) for spec in specs):
             continue
         words = [
             _range(spec) if spec is not ABSENT else _fixed(recipe.get(name, ABSENT))
-            for spec, recipe in zip(told, recipes, strict=True)
+            for spec, recipe in zip(specs, recipes, strict=True)
         ]
-        made.append(Contrast(name, tuple(words)))
-    return tuple(made)
+        contrasts.append(Contrast(name, tuple(words)))
+    return tuple(contrasts)
 
 
 def environment_contrasts(sweeps: Sequence[Sweep]) -> tuple[Contrast, ...]:
-    """The rows of the environments of the last starts that differ: versions, commit, machine, threads."""
+    """The keys in which the environments of the last starts differ: versions, commit, machine, threads."""
     return _contrasts([_flat(sweep.environment) for sweep in sweeps], _shown)
 
 
@@ -57,21 +61,21 @@ def _contrasts(
     tables: Sequence[Mapping[str, Any]], words: Callable[[Sequence[Any]], tuple[str, ...]]
 ) -> tuple[Contrast, ...]:
     keys = dict.fromkeys(key for table in tables for key in table)
-    told = [(key, [table.get(key, ABSENT) for table in tables]) for key in keys]
+    rows = [(key, [table.get(key, ABSENT) for table in tables]) for key in keys]
     return tuple(
-        Contrast(key, words(values)) for key, values in told if not all(_same(v, values[0]) for v in values)
+        Contrast(key, words(values)) for key, values in rows if not all(_same(v, values[0]) for v in values)
     )
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested table by dotted keys; a table that is empty is a value."""
-    found: dict[str, Any] = {}
+    """A nested table by dotted keys; an empty table is a value."""
+    flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def _table(value: Any) -> Mapping[str, Any]:
@@ -79,23 +83,23 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, and of one kind: true is not 1. NaN is itself."""
+    """Whether both are equal: true is not 1, and NaN equals NaN."""
     if one is ABSENT or other is ABSENT:
         return one is other
     return isinstance(one, bool) == isinstance(other, bool) and (one == other or shown(one) == shown(other))
 
 
 def _shown(values: Sequence[Any]) -> tuple[str, ...]:
-    """In four digits, or where these would make different values look alike, in all."""
+    """To four significant digits; with all digits if different values would otherwise look alike."""
     short = [NOTHING if value is ABSENT else setting(value) for value in values]
-    kinds = {(word, repr(value)) for word, value in zip(short, values, strict=True)}
-    if len({word for word, _ in kinds}) == len(kinds):
+    distinct = {(text, repr(value)) for text, value in zip(short, values, strict=True)}
+    if len({text for text, _ in distinct}) == len(distinct):
         return tuple(short)
     return tuple(NOTHING if value is ABSENT else shorten(shown(value)) for value in values)
 
 
 def _range(spec: Any) -> str:
-    """ "0.0003 to 0.01, log", "one of constant, step", with what it hangs on."""
+    """ "0.0003 to 0.01, log", "one of constant, step, when optimizer = sgd"."""
     if not isinstance(spec, Mapping):
         return setting(spec)
     rest = {key: value for key, value in spec.items() if key not in ("low", "high", "log", "choices", "when")}
@@ -105,7 +109,7 @@ def _range(spec: Any) -> str:
         listed = choices if isinstance(choices, list | tuple) else [choices]
         parts.append(f"one of {', '.join(setting(choice) for choice in listed)}")
     elif "low" in spec and "high" in spec:
-        parts.append(f"{_number(spec['low'])} to {_number(spec['high'])}")
+        parts.append(f"{shown(spec['low'])} to {shown(spec['high'])}")
     if spec.get("log"):
         parts.append("log")
     parts += [f"{key} {setting(value)}" for key, value in rest.items()]
@@ -113,10 +117,6 @@ def _range(spec: Any) -> str:
     if isinstance(when, Mapping):
         parts.append("when " + " and ".join(f"{key} = {setting(value)}" for key, value in when.items()))
     return shorten(", ".join(parts)) or setting(spec)
-
-
-def _number(value: Any) -> str:
-    return shown(value)
 
 
 def _fixed(value: Any) -> str:

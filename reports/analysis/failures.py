@@ -1,4 +1,4 @@
-"""What went wrong, grouped by cause."""
+"""The trials that failed or diverged, grouped by cause."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from search.records.sweep import State, Sweep
 
 
 class Failure(NamedTuple):
-    """One cause: the state it led to, the sentence on record, and the trials it met."""
+    """One cause and its trials."""
 
     state: State
     error: str
+    """The recorded error; "no reason on record" if there is none."""
     trials: tuple[int, ...]
+    """Their numbers, ascending."""
 
 
 def failures(sweep: Sweep) -> list[Failure]:
-    """Every cause, the most frequent first. A trial that only repeats another one's recipe did not go
-    wrong a second time."""
-    met: dict[tuple[State, str], list[int]] = {}
+    """Every cause, the most frequent first. Trials that reused another trial's result do not count."""
+    by_cause: dict[tuple[State, str], list[int]] = {}
     for trial in trained(sweep):
         if trial.state in (State.FAILED, State.DIVERGED) or trial.error:
-            met.setdefault((trial.state, trial.error or "no reason on record"), []).append(trial.number)
-    found = [Failure(state, error, tuple(trials)) for (state, error), trials in met.items()]
-    return sorted(found, key=lambda failure: (-len(failure.trials), failure.trials))
+            by_cause.setdefault((trial.state, trial.error or "no reason on record"), []).append(trial.number)
+    causes = [Failure(state, error, tuple(trials)) for (state, error), trials in by_cause.items()]
+    return sorted(causes, key=lambda failure: (-len(failure.trials), failure.trials))
 
 
 def failures_sentence(sweep: Sweep) -> str:
-    """How many trials went wrong and for how many causes."""
+    """How many trials failed or diverged, and for how many causes."""
     causes = failures(sweep)
     if not causes:
         return "No trial failed or diverged."

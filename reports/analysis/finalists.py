@@ -22,6 +22,7 @@ class FinalistResult(NamedTuple):
     """A finalist on the test set, in the test metric's unit."""
 
     seeds: int
+    """Number of models, one per seed."""
     mean: float
     """Over the seeds."""
     deviation: float | None
@@ -73,7 +74,8 @@ def finalist_results(
 ) -> dict[str, FinalistResult]:
     """Each finalist's result by name, the winner's first; empty if the winner has no score in this metric.
 
-    looks: by name, the winner's first. level: significance level, 0..1. candidates: how many there were.
+    looks: by name, the winner's first. level: significance level, 0..1. candidates: number of
+    candidates in the confirmation.
     """
     evaluations = {name: [look.evaluation for look in own] for name, own in looks.items()}
     scores = {name: _scores(own, metric) for name, own in evaluations.items()}
@@ -112,9 +114,9 @@ def _scores(evaluations: Sequence[Evaluation], metric: Metric) -> list[float]:
 
 def _bits(evaluations: Sequence[Sequence[Evaluation]]) -> list[Bools] | None:
     """Each finalist's bits, bool [seeds, N], on the same examples; None if one has none."""
-    found = [bits for own in evaluations if (bits := correct_bits(own)) is not None]
-    same = len(found) == len(evaluations) and len({bits.shape[1] for bits in found}) == 1
-    return found if same else None
+    recorded = [bits for own in evaluations if (bits := correct_bits(own)) is not None]
+    same_examples = len(recorded) == len(evaluations) and len({bits.shape[1] for bits in recorded}) == 1
+    return recorded if same_examples else None
 
 
 def _standing(gain: Comparison, p: float, metric: Metric) -> Standing:

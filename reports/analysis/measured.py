@@ -1,5 +1,4 @@
-"""Results on MNIST that were measured with this program, read from `measured.csv` beside this file and
-checked."""
+"""Results on MNIST measured with benchsweep, read from `measured.csv` in this folder and checked."""
 
 from __future__ import annotations
 
@@ -34,25 +33,25 @@ class MeasuredError(ValueError):
 
 
 def read_measured(path: Path | None = None) -> pd.DataFrame:
-    """The measured results, in the file's order; no rows where nothing was measured.
+    """The measured results, in the file's order; no rows if nothing was measured.
 
-    path: another file of the same format; the shipped one when None.
+    path: another file of the same format; the shipped one if None.
 
     Columns:
-        key                 str, unique: how the row is named in data
-        benchmark_key       str: the row of `reports.analysis.benchmarks` whose recipe was repeated, at most
-        once
-                            each; "" for a recipe of our own
-        config              str: the plan's file, as configs/laptop.toml
-        parameters          Int64: learned numbers
-        seeds               Int64: trainings that the mean is over
-        mean_percent        float64, 0..100: test accuracy
-        deviation_percent   float64: of it over the seeds; NaN for one seed
-        low, high           float64, percent: ends of the mean's 95 % interval
-        machine, command    str: what it was measured on, and by
-        date                str: the day, as 2026-11-25
+        key                 str, unique: name of the row
+        benchmark_key       str: key of the published row (`reports.analysis.benchmarks`) whose recipe was
+                            repeated, unique; "" for a recipe of our own
+        config              str: the plan's file, such as configs/laptop.toml
+        parameters          Int64: learned parameters
+        seeds               Int64: number of training runs in the mean
+        mean_percent        float64, 0..100: mean test accuracy
+        deviation_percent   float64, 0..100: standard deviation over the seeds; NaN for one seed
+        low, high           float64, 0..100: ends of the mean's 95 % interval
+        machine             str: the hardware
+        command             str: the command that repeats the measurement
+        date                str: ISO date, such as 2026-11-25
 
-    Raises MeasuredError naming every fault, and OSError when the file cannot be read.
+    Raises MeasuredError with every fault, and OSError if the file cannot be read.
     """
     if path is None:
         with as_file(files("reports.analysis") / "measured.csv") as shipped:
@@ -85,7 +84,7 @@ def _faults(text: pd.DataFrame) -> list[str]:
     faults = []
     for name in ("key", "benchmark_key"):
         known = text[name][text[name] != ""]
-        faults += [f"{name} must be unique, but {key!r} stands twice" for key in known[known.duplicated()]]
+        faults += [f"{name} must be unique, but {key!r} occurs twice" for key in known[known.duplicated()]]
     for row in text.to_dict("records"):
         faults += [f"{fault}, in row {row['key']!r}" for fault in _faults_of_row(row)]
     return faults
@@ -99,7 +98,7 @@ def _faults_of_row(row: Mapping[Any, str]) -> list[str]:
     ]
     for name in ("parameters", "seeds"):
         if not row[name].isascii() or not row[name].isdigit() or int(row[name]) < 1:
-            faults.append(f"{name} must be a whole number above 0, but is {row[name]!r}")
+            faults.append(f"{name} must be an integer above 0, but is {row[name]!r}")
     figures = {}
     for name in PERCENT:
         if name == "deviation_percent" and row[name] == "" and row["seeds"] == "1":
@@ -113,5 +112,5 @@ def _faults_of_row(row: Mapping[Any, str]) -> list[str]:
     try:
         date.fromisoformat(row["date"])
     except ValueError:
-        faults.append(f"date must be a day as 2026-11-25, but is {row['date']!r}")
+        faults.append(f"date must be an ISO date such as 2026-11-25, but is {row['date']!r}")
     return faults

@@ -1,4 +1,4 @@
-"""Where a search's plan came from: its versions, and the run that its sampler began with."""
+"""The versions of a search's plan, and the run it was warm-started from."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from search.records.sweep import Sweep
 
 
 class VersionSummary(NamedTuple):
-    """One version of a plan, as people read it.
-
-    number: 1 for the one that the run began with. since: when it came to hold (UTC). drawn: which
-    trials were drawn under it, in words. changes: what it changed, a line for each key.
-    """
+    """One version of a plan."""
 
     number: int
+    """1 for the first."""
     since: datetime
+    """Since when it is in force (UTC)."""
     drawn: str
+    """The trials that were suggested under it, in words: "trials 0 to 19"."""
     changes: tuple[str, ...]
+    """One line per changed key; empty for the first version."""
 
 
 def version_summaries(sweep: Sweep) -> tuple[VersionSummary, ...]:
-    """Every version, the first one first; none where the plan never changed."""
+    """Every version, the first one first; none if the plan never changed."""
     if len(sweep.plans) < 2:
         return ()
     ends = [*(plan.trials for plan in sweep.plans[1:]), None]
@@ -33,7 +33,7 @@ def version_summaries(sweep: Sweep) -> tuple[VersionSummary, ...]:
 
 
 def _drawn(first: int, end: int | None) -> str:
-    """The trials from `first` to before `end`; None where more may come."""
+    """The trials from `first` up to but not including `end`; end is None if there may be more."""
     if end is None:
         return f"from trial {first} on"
     if end <= first:
@@ -42,14 +42,14 @@ def _drawn(first: int, end: int | None) -> str:
 
 
 def version_of_trial(sweep: Sweep, number: int) -> int | None:
-    """The version (1 for the first) under which a trial was drawn; None where the plan never changed."""
+    """The version (1 for the first) under which a trial was suggested; None if the plan never changed."""
     if len(sweep.plans) < 2:
         return None
     return max(1, sum(plan.trials <= number for plan in sweep.plans))
 
 
 def warm_start_sentence(sweep: Sweep) -> str:
-    """What the sampler knew from another run when this one began; "" where it knew nothing."""
+    """Which run the sampler was warm-started from; "" if from none."""
     if sweep.warm_start is None:
         return ""
     return f"{sweep.warm_start.sentence}. None of them is ranked here."

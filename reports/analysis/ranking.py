@@ -1,4 +1,4 @@
-"""Who is best: a sweep's trials among themselves, its winner among published results."""
+"""The leaderboard: a search's winner among published results."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from reports.analysis.measured import measured_sentence, read_measured
 from reports.analysis.winner import TestAccuracy, Winner, winner_of
 from reports.formatting.wording import percent, plural, setting
 from reports.statistics.comparison import two_proportions
-from reports.statistics.intervals import Interval
-from reports.statistics.intervals import standing as where
+from reports.statistics.intervals import Interval, standing
 from reports.statistics.multiplicity import tie_groups
 from search.records.sweep import Sweep, Trial
 
@@ -38,28 +37,28 @@ COLUMNS = {
 }
 
 IMAGES = 10_000
-"""Test images behind every published figure."""
+"""Number of test images behind every published result."""
 
 LEVEL = 0.05
-"""Two published figures are told apart where chance alone would part them this seldom."""
+"""Significance level of the test between two published results."""
 
 DISTORTIONS = ("rotation", "scaling", "shear", "shift", "elastic_strength")
-"""A recipe's settings that change the training images where they are not 0."""
+"""Fields of a recipe that augment the training images unless they are 0."""
 
 TIES = (
-    "Rows of one tie group do not differ significantly from its best one. Two published figures are tied if "
-    "their difference on 10,000 images each is not significant at 5 % (the test of two proportions), ours "
-    "and a published one if that lies inside our 95 % interval. Inside a group the fewest parameters come "
-    "first."
+    "The rows of a tie group do not differ significantly from its best row. Two published results are tied "
+    "if their difference on 10,000 images each is not significant at 5 % (test of two proportions); ours and "
+    "a published one are tied if that lies inside our 95 % interval. Within a group, the fewest parameters "
+    "come first."
 )
-"""What a group of the leaderboard is."""
+"""What a tie group of the leaderboard is, as the page explains it."""
 
 
 def benchmark_applies(sweep: Sweep) -> tuple[bool, str]:
-    """Whether the published results measure what this sweep measures, and a sentence that says so.
+    """Whether this search can be compared with the published results, and a sentence that says so.
 
-    They are accuracies on MNIST's 10,000 test images, so they apply to `trainable.mlp` on the data
-    set "mnist" and to nothing else.
+    They are accuracies on MNIST's 10,000 test images, so they apply only to `trainable.mlp` on the data set
+    "mnist".
     """
     trainable = sweep.plan.trainable
     if trainable != "trainable.mlp":
@@ -82,78 +81,87 @@ def leaderboard(
     same_rules: bool = False,
     repeated: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Our winner among the published results, in groups of which no row is known to be worse than its best.
+    """Our winner among the published results, in tie groups (see `TIES`), the best group first.
 
-    benchmarks: as `reports.analysis.benchmarks.read_benchmarks` returns them. They are listed only where
-    `benchmark_applies`; our row is there once the test set was opened and an accuracy was seen.
-    same_rules: only single networks without augmentation. repeated: published results that were measured
-    with this program, as `reports.analysis.measured.read_measured` returns them; the shipped ones when None.
+    Within a group the fewest parameters come first, unknown numbers last.
 
-    Groups are in order, best first; inside a group the fewest parameters come first, unknown ones last. See
-    `TIES` for what a group is.
+    benchmarks: as `reports.analysis.benchmarks.read_benchmarks` returns them; listed only if
+    `benchmark_applies`. Our row is listed if the winner has an accuracy on the test set.
+    same_rules: list only single networks trained without augmentation. repeated: published results that were
+    measured with benchsweep, as `reports.analysis.measured.read_measured` returns them; the shipped ones if
+    None.
 
     Columns:
-        group                   Int64: 1 for the best one; of the rows listed
+        group                   Int64: 1 for the best group of the rows listed
         rank                    Int64: 1 + the number of rows listed with a higher accuracy
         model, kind             str
         test_accuracy_percent   float64, 0..100; in our row the mean over the winner's seeds
-        low, high               float64, percent: ends of our row's 95 % interval
-        (`reports.analysis.winner.Measured`);
-                                NaN in published rows, which seldom come with one
-        measured_here_percent   float64: what this program measured of a published recipe; NaN where none
-        measured_here           str: how: seeds, interval and config; "" where none
-        parameters              Int64; NA where unknown
+        low, high               float64, 0..100: ends of our row's 95 % interval
+                                (`reports.analysis.winner.TestAccuracy`); NaN in published rows
+        measured_here_percent   float64, 0..100: accuracy of a published recipe measured with benchsweep; NaN
+                                if not measured
+        measured_here           str: that result with seeds, interval and config; "" if not measured
+        parameters              Int64; NA if unknown
         augmentation            str
-        ensemble                Int64: networks that vote; NA where unknown
-        same_rules              bool: a single network, trained without augmentation
-        year                    Int64; NA where unknown
+        ensemble                Int64: number of networks that vote; NA if unknown
+        same_rules              bool: a single network trained without augmentation
+        year                    Int64; NA if unknown
         source, note            str
         ours                    bool
-        against                 str: our winner compared with this row: "better", "tied" or
-                                "worse" by the rule of `reports.statistics.intervals.standing`; "" in our own
-                                row, and everywhere while there is none
+        against                 str: how our winner compares with this row: "better", "tied" or "worse" (see
+                                `reports.statistics.intervals.standing`); "" in our own row and if there is
+                                none
     """
-    applies, _ = benchmark_applies(sweep)
-    rows = benchmarks if applies else benchmarks.iloc[:0]
-    here = read_measured() if repeated is None else repeated
-    frame = rows.assign(
-        low=float("nan"), high=float("nan"), ours=False, against="", **_measured_here(rows["key"], here)
-    ).drop(columns="key")
-    winner = winner_of(sweep)
-    ours = winner.test_accuracy if winner else None
-    if winner is not None and ours is not None:
-        standings = [where(ours.interval, percent) for percent in frame["test_accuracy_percent"]]
-        row = pd.DataFrame([_our_row(sweep, winner, ours, applies)])
-        frame = pd.concat([frame.assign(against=standings).astype(object), row.astype(object)])
+    frame = _rows(sweep, benchmarks, read_measured() if repeated is None else repeated)
     frame["same_rules"] = [
         bool(networks == 1) and augmentation == "none"
         for networks, augmentation in zip(frame["ensemble"].fillna(0), frame["augmentation"], strict=True)
     ]
     if same_rules:
         frame = frame[frame["same_rules"].astype(bool)]
+    return _in_groups(frame)[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+
+
+def _rows(sweep: Sweep, benchmarks: pd.DataFrame, repeated: pd.DataFrame) -> pd.DataFrame:
+    """The published rows that apply, and ours if there is one; without group, rank and same_rules."""
+    applies, _ = benchmark_applies(sweep)
+    rows = benchmarks if applies else benchmarks.iloc[:0]
+    frame = rows.assign(
+        low=float("nan"), high=float("nan"), ours=False, against="", **_measured_here(rows["key"], repeated)
+    ).drop(columns="key")
+    winner = winner_of(sweep)
+    ours = winner.test_accuracy if winner else None
+    if winner is None or ours is None:
+        return frame
+    standings = [standing(ours.interval, published) for published in frame["test_accuracy_percent"]]
+    row = pd.DataFrame([_our_row(sweep, winner, ours, applies)])
+    return pd.concat([frame.assign(against=standings).astype(object), row.astype(object)])
+
+
+def _in_groups(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their rank and tie group, in the leaderboard's order."""
     ranks = frame["test_accuracy_percent"].astype("float64").rank(method="min", ascending=False)
     frame = frame.assign(rank=ranks).sort_values("rank", kind="stable", ignore_index=True)
     frame = frame.assign(group=_groups(frame))
     order = frame.assign(size=frame["parameters"].astype("Int64").astype("float64").fillna(float("inf")))
-    frame = frame.loc[order.sort_values(["group", "size", "rank"], kind="stable").index]
-    return frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+    return frame.loc[order.sort_values(["group", "size", "rank"], kind="stable").index]
 
 
-def _measured_here(keys: pd.Series[str], here: pd.DataFrame) -> dict[str, list[Any]]:
-    """The columns on what was measured with this program, for the published rows of these keys."""
-    rows = [{str(name): value for name, value in row.items()} for row in here.to_dict("records")]
-    found = {row["benchmark_key"]: row for row in rows if row["benchmark_key"]}
+def _measured_here(keys: pd.Series[str], repeated: pd.DataFrame) -> dict[str, list[Any]]:
+    """The columns measured_here_percent and measured_here for the published rows with these keys."""
+    rows = [{str(name): value for name, value in row.items()} for row in repeated.to_dict("records")]
+    by_key = {row["benchmark_key"]: row for row in rows if row["benchmark_key"]}
     return {
         "measured_here_percent": [
-            found[key]["mean_percent"] if key in found else float("nan") for key in keys
+            by_key[key]["mean_percent"] if key in by_key else float("nan") for key in keys
         ],
-        "measured_here": [measured_sentence(found[key]) if key in found else "" for key in keys],
+        "measured_here": [measured_sentence(by_key[key]) if key in by_key else "" for key in keys],
     }
 
 
 def _groups(frame: pd.DataFrame) -> list[int]:
-    """The tie group of each row of a frame that is sorted best first."""
-    shares = [float(each) / 100 for each in frame["test_accuracy_percent"]]
+    """The tie group of each row of a frame sorted by rank."""
+    shares = [float(accuracy) / 100 for accuracy in frame["test_accuracy_percent"]]
     ours, against = list(frame["ours"]), list(frame["against"])
 
     def tied(one: int, other: int) -> bool:
@@ -188,13 +196,13 @@ def _our_row(sweep: Sweep, winner: Winner, ours: TestAccuracy, applies: bool) ->
 
 
 def augmentation_of(recipe: Mapping[str, Any]) -> str:
-    """What a recipe does to its training images: "rotation 10, shift 0.1", or "none"."""
+    """The recipe's augmentation of training images: "rotation 10, shift 0.1", or "none"."""
     used = [(name, recipe.get(name)) for name in DISTORTIONS]
     return ", ".join(f"{name.split('_')[0]} {setting(value)}" for name, value in used if value) or "none"
 
 
 def _our_model(recipe: Mapping[str, Any]) -> str:
-    """The network as the published rows write theirs: "784-128-64-10 MLP"."""
+    """The network in the style of the published rows: "784-128-64-10 MLP"."""
     if recipe.get("model", "mlp") != "mlp":
         return f"{recipe['model']}, 784 inputs, 10 classes"
     sizes = recipe.get("hidden_sizes") or ()
@@ -202,8 +210,8 @@ def _our_model(recipe: Mapping[str, Any]) -> str:
 
 
 def leaderboard_sentence(frame: pd.DataFrame) -> str:
-    """One sentence on a `leaderboard`: our winner's accuracy and interval, and how many published
-    results it beats, ties with and does not reach."""
+    """A `leaderboard` in one sentence: our winner's accuracy and interval, and how many published results it
+    is better than, tied with and worse than."""
     if frame.empty:
         return "There is nothing to rank yet: no test accuracy was measured."
     if not frame["ours"].any():
@@ -227,11 +235,11 @@ def published_comparison(frame: pd.DataFrame) -> str:
 
 
 def trained(sweep: Sweep) -> list[Trial]:
-    """The trials by number, without those that only repeat another one's recipe: these were given its
-    end and trained nothing, so counting them would count its training twice."""
+    """The trials that were trained, by number: all but those that reused the result of another trial with
+    the same recipe."""
     return [trial for trial in sweep.trials if trial.same_as is None]
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """A `leaderboard` or `trials_table` as CSV with a header, UTF-8 and "\\n" ends; missing is empty."""
+    """A `leaderboard` or `trials_table` as CSV with a header and "\\n" line ends; missing is empty."""
     return frame.to_csv(index=False, lineterminator="\n")

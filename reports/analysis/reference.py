@@ -1,4 +1,4 @@
-"""What random search would have found: the trials of a sweep that were drawn at random, and their best."""
+"""What random search would have found: the random trials of a sweep, and their expected best."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reports.analysis.ranking import trained
 from search.records.sweep import State, Sweep, Trial
 
 UNINFORMED = ("random", "qmc", "grid")
-"""Samplers that never look at a score."""
+"""Samplers that ignore scores."""
 
 FEWEST = 5
-"""Random trials below which they say nothing of random search."""
+"""Minimum number of random trials for a statement about random search."""
 
 
 def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
-    """The trained trials that the sampler drew at random, because too few others had ended by then
-    (`n_startup_trials` of the plan in force), or because it draws no other; by number. None where the search
-    began with what another run had told.
+    """The trained trials that were sampled at random, by number: all if the sampler ignores scores, otherwise
+    those that started before `n_startup_trials` (of the plan in force) others had ended. Empty if the search
+    was warm-started from another run.
     """
     own = trained(sweep)
     if sampler_ignores_scores(sweep):
@@ -37,13 +37,13 @@ def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
 
 
 def sampler_ignores_scores(sweep: Sweep) -> bool:
-    """Whether the plan's sampler never looks at a score."""
+    """Whether the plan's sampler ignores scores."""
     return sweep.plan.sampler_name in UNINFORMED
 
 
 def outcomes(sweep: Sweep, trials: Sequence[Trial]) -> NDArray[np.float64]:
-    """What each trial came to, float64 [N], more is better: its score, of a minimised metric the negative;
-    that of the last epoch where it was stopped early; -inf where it failed, diverged or is not over."""
+    """The score of each trial, float64 [N], higher is better: the negative score if the metric is minimized,
+    the last one for a pruned trial, -inf for a trial that failed, diverged or has not ended."""
     ended = (State.COMPLETE, State.PRUNED)
     return np.array(
         [
@@ -55,9 +55,9 @@ def outcomes(sweep: Sweep, trials: Sequence[Trial]) -> NDArray[np.float64]:
 
 
 def expected_best(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The mean of the best of n draws from these outcomes, with replacement, for each n in `counts` (>= 1).
+    """The expected best of n draws from these outcomes, with replacement, for each n in `counts` (>= 1).
 
-    Given that one of them is finite; NaN where none of the outcomes is. J. Dodge et al., "Show Your Work:
+    It is conditional on a finite best; NaN if no outcome is finite. J. Dodge et al., "Show Your Work:
     Improved Reporting of Experimental Results", EMNLP 2019, section 3.1, equation 2:
     https://arxiv.org/abs/1909.03004
     """
@@ -69,5 +69,5 @@ def expected_best(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDA
     below = np.arange(missing, len(ordered)) / len(ordered)
     upto = np.arange(missing + 1, len(ordered) + 1) / len(ordered)
     weights = upto[None, :] ** counts[:, None] - below[None, :] ** counts[:, None]
-    told: NDArray[np.float64] = (weights @ finite) / weights.sum(axis=1)
-    return told
+    expected: NDArray[np.float64] = (weights @ finite) / weights.sum(axis=1)
+    return expected

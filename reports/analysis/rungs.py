@@ -1,4 +1,4 @@
-"""The rungs of a search: the epochs after which its pruner decides who goes on."""
+"""The rungs of a search: the epochs after which its pruner decides which trials continue."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from search.records.sweep import Sweep, Trial
 
 
 def planned_epochs(trial: Trial) -> int:
-    """Epochs that the trial's recipe asks for; those it trained where the recipe does not tell."""
-    asked = trial.recipe.get("epochs")
-    return asked if isinstance(asked, int) else len(trial.epochs)
+    """Epochs in the trial's recipe; the epochs it trained if the recipe has no such field."""
+    planned = trial.recipe.get("epochs")
+    return planned if isinstance(planned, int) else len(trial.epochs)
 
 
 def pruner_of(sweep: Sweep) -> Pruner:
@@ -19,13 +19,13 @@ def pruner_of(sweep: Sweep) -> Pruner:
 
 
 def rungs_of(sweep: Sweep) -> tuple[int, ...]:
-    """The rungs that a trial of the search's longest recipe passes, in order; none without a halving."""
+    """The rungs of the longest recipe of the search, ascending; none if the pruner has no rungs."""
     longest = max((planned_epochs(trial) for trial in trained(sweep)), default=0)
     return rungs(pruner_of(sweep), longest)
 
 
 def reduction_factor_of(sweep: Sweep) -> int | None:
-    """One trial in so many goes on at a rung; None where that is not a share of all that come there. Of
-    hyperband's halvings each decides on its own trials."""
+    """The pruner's reduction factor: one in this many trials continues after a rung. None if that is not a
+    share of all trials at the rung; each bracket of Hyperband decides about its own trials."""
     settings = pruner_of(sweep)
     return settings.reduction_factor if isinstance(settings, SuccessiveHalving) else None

@@ -1,4 +1,4 @@
-"""The axis of one sampled setting: a range, linear or logarithmic, or a list of choices."""
+"""The axis of one sampled hyperparameter: a linear or logarithmic range, or a list of choices."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from search.records.sweep import Sweep
 
 
 class Scale(NamedTuple):
-    """How a setting is laid out.
-
-    low, high: ends of a numeric setting's range, widened to hold every value that occurred; 0 and
-        the last position for choices.
-    log: sampled on a logarithmic scale (then low > 0).
-    whole: only whole numbers are sampled.
-    choices: labels of a categorical setting, in the plan's order; empty for a number.
-    """
+    """The axis of a hyperparameter."""
 
     name: str
+    """The hyperparameter's."""
     low: float
+    """Lower end of a numeric range, widened to every value that occurred; 0 for choices."""
     high: float
+    """Upper end; the last index for choices."""
     log: bool
-    whole: bool
+    """Whether it is sampled on a logarithmic scale; then low > 0."""
+    integer: bool
+    """Whether only integers are sampled."""
     choices: tuple[str, ...]
+    """Labels of a categorical hyperparameter, in the plan's order; empty for a number."""
 
     @property
     def starts_at_zero(self) -> bool:
-        """Whether the range begins at 0, which is taken for a natural end: few settings go below it."""
+        """Whether the range begins at 0, which is assumed to be a natural limit."""
         return self.low == 0
 
     def position(self, value: Any) -> float:
-        """Where the value lies on the axis: the number itself, or the choice's index."""
+        """The value's position on the axis: the number itself, or the choice's index."""
         return float(self.choices.index(setting(value)) if self.choices else value)
 
     def share(self, value: Any) -> float:
-        """Where the value lies between the axis' ends, 0..1, as it is drawn; 0.5 for a single point."""
+        """The value's position between the ends of the axis, 0..1; 0.5 for an axis of one point."""
         low, high, at = self.low, self.high, self.position(value)
         if self.log:
             low, high, at = math.log(low), math.log(high), math.log(at)
@@ -47,12 +46,12 @@ class Scale(NamedTuple):
 
 
 def scales(sweep: Sweep) -> list[Scale]:
-    """The scale of every setting that any trial sampled, in the plan's order."""
-    made = []
+    """The scale of every hyperparameter that any trial sampled, in the plan's order."""
+    axes = []
     for name in sampled_settings(sweep):
         values = [trial.sampled[name] for trial in sweep.trials if name in trial.sampled]
-        made.append(_scale(name, sweep.plan.space.get(name), values))
-    return made
+        axes.append(_scale(name, sweep.plan.space.get(name), values))
+    return axes
 
 
 def _scale(name: str, planned: Setting | None, values: Sequence[Any]) -> Scale:
@@ -63,8 +62,8 @@ def _scale(name: str, planned: Setting | None, values: Sequence[Any]) -> Scale:
         return Scale(name, 0.0, float(len(labels) - 1), False, False, labels)
     ends = [*values] if planned is None else [planned.low, planned.high, *values]
     log = planned is not None and planned.log and min(ends) > 0
-    whole = all(isinstance(end, int) for end in ends)
-    return Scale(name, float(min(ends)), float(max(ends)), log, whole, ())
+    integer = all(isinstance(end, int) for end in ends)
+    return Scale(name, float(min(ends)), float(max(ends)), log, integer, ())
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The trials table of the page: its columns, as they are shown, sorted and filtered."""
+"""The trials table of the page: its columns with what they show and how they are sorted and filtered."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from search.records.sweep import State, Sweep
 FilterKind = Literal["number", "choice", "text"]
 
 UNFILTERED = ("rank", "number", "seconds")
-"""Columns of numbers that nobody asks a range of."""
+"""Numeric columns without a range filter."""
 
 
 class TableColumn(NamedTuple):
-    """One column, a value for each row.
-
-    key: its name in the page: "score", or "sampled.dropout" for a setting. kind: how it is filtered: a
-    "number" from and to (but for `UNFILTERED`), a "choice" by one of `choices`, a "text" not at all.
-    values: what rows are sorted and filtered by; None where a trial has none. cells: the same as text, as
-    it is shown; an accuracy's values are percent, as its cells are, so that what is read can be typed as a
-    filter.
-    """
+    """One column of the table."""
 
     key: str
+    """Its name in the page: "score", or "sampled.dropout" for a hyperparameter."""
     title: str
+    """The heading."""
     kind: FilterKind
+    """The filter: a "number" has a range (except in `UNFILTERED`), a "choice" one of `choices`, a "text"
+    none."""
     choices: tuple[str, ...]
+    """The values to choose from; empty unless kind is "choice"."""
     values: tuple[float | str | None, ...]
+    """One per row, for sorting and filtering; None if the trial has none. Shares are in percent, as in the
+    cells, so that a filter takes the numbers that are shown."""
     cells: tuple[str, ...]
+    """One per row, the text shown."""
 
     @property
     def ranged(self) -> bool:
-        """Whether it is filtered by a range."""
+        """Whether it has a range filter."""
         return self.kind == "number" and self.key not in UNFILTERED
 
 
 class SortableTrials(NamedTuple):
-    """Rows best first, those without a rank at the end by number.
-
-    rows: of `reports.analysis.ranking.trials_table`. columns: rank, number, state, score, epochs, seconds,
-    the sampled settings in the plan's order, error.
-    """
+    """The trials table of the page."""
 
     rows: tuple[Mapping[Hashable, Any], ...]
+    """Those of `reports.analysis.trials_frame.trials_table`, best first; trials without a rank come last, by
+    number."""
     columns: tuple[TableColumn, ...]
+    """Rank, number, state, score, epochs, seconds, the sampled hyperparameters in the plan's order, error."""
 
     @property
     def numbers(self) -> list[int]:
@@ -59,7 +59,7 @@ class SortableTrials(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the page's script sorts and filters by, as plain JSON values."""
+        """What the page's script needs for sorting and filtering, as plain JSON values."""
         return {
             "trials": self.numbers,
             "columns": {
@@ -69,7 +69,7 @@ class SortableTrials(NamedTuple):
 
 
 def trials(sweep: Sweep) -> SortableTrials:
-    """The table of a sweep; without rows where no trial began."""
+    """The trials table of a sweep; it has no rows before the first trial."""
     frame = trials_table(sweep).sort_values("rank", kind="stable", na_position="last")
     rows = tuple(frame.to_dict("records"))
     metric, factor = sweep.metric, shown_factor(sweep)
@@ -114,12 +114,12 @@ def trials(sweep: Sweep) -> SortableTrials:
 
 
 def shown_factor(sweep: Sweep) -> float:
-    """What a score is multiplied by to be the figure that is shown: 100 for a share."""
+    """The factor from a score to the number shown: 100 for a share, otherwise 1."""
     return 100.0 if sweep.metric.unit == "share" else 1.0
 
 
 def setting_key(name: str) -> str:
-    """The key of a sampled setting's column."""
+    """The key of a hyperparameter's column."""
     return f"sampled.{name}"
 
 
@@ -133,12 +133,12 @@ def _numbers(key: str, title: str, values: list[float | None]) -> TableColumn:
 
 
 def _setting(scale: Scale, values: list[Any]) -> TableColumn:
-    asked = [None if missing(value) else value for value in values]
-    cells = tuple("" if value is None else setting(value) for value in asked)
+    sampled = [None if missing(value) else value for value in values]
+    cells = tuple("" if value is None else setting(value) for value in sampled)
     if scale.choices:
-        told = tuple(cell or None for cell in cells)
-        return TableColumn(setting_key(scale.name), scale.name, "choice", scale.choices, told, cells)
-    numbers = tuple(None if value is None else float(value) for value in asked)
+        labels = tuple(cell or None for cell in cells)
+        return TableColumn(setting_key(scale.name), scale.name, "choice", scale.choices, labels, cells)
+    numbers = tuple(None if value is None else float(value) for value in sampled)
     return TableColumn(setting_key(scale.name), scale.name, "number", (), numbers, cells)
 
 
@@ -147,5 +147,5 @@ def _number(value: Any) -> float | None:
 
 
 def missing(value: Any) -> bool:
-    """Whether a cell of a frame holds nothing: None, NA or NaN."""
+    """Whether a cell of a frame is missing: None, NA or NaN."""
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))

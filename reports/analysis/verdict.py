@@ -1,4 +1,4 @@
-"""What the search found, in a figure and a few sentences."""
+"""The result of a search: one number and a few sentences."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from search.records.sweep import State, Sweep, Trial
 
 @dataclass(frozen=True)
 class Verdict:
-    """The top of the report.
-
-    figure, caption: the one number to remember and what it is; "–" while there is none.
-    sentences: what it means, in reading order.
-    facts: (name, value) of what went into it.
-    settings: (name, value) of what the sampler chose for the winner. recipe: its whole recipe.
-    command: what trains it again; "" while there is none.
-    """
+    """The top of the report. All values are text as it is shown."""
 
     figure: str
+    """The most important number; "–" if there is none yet."""
     caption: str
+    """What that number is."""
     sentences: tuple[str, ...]
+    """The result in words, in reading order."""
     facts: tuple[tuple[str, str], ...]
+    """(name, value) of scores, sizes and times."""
     settings: tuple[tuple[str, str], ...]
+    """(name, value) of the winner's sampled hyperparameters."""
     recipe: tuple[tuple[str, str], ...]
+    """(name, value) of the winner's complete recipe."""
     command: str
+    """The command that trains the winner again; "" if there is none yet."""
 
 
 def reproduce_command(sweep: Sweep) -> str:
-    """The command that trains the winner's recipe again and compares, the best trial's before one is
-    confirmed."""
+    """The command that trains the winner again and compares the results; the best trial if there is no
+    winner yet."""
     winner, best = winner_of(sweep), sweep.best()
     chosen = (winner.trial,) if winner else chosen_trial(sweep)
     number = chosen[0] if chosen else best.number if best else "best"
@@ -50,21 +50,25 @@ def reproduce_command(sweep: Sweep) -> str:
 
 
 def run_argument(sweep: Sweep) -> str:
-    """How the run is named on a command line, quoted: a run in a folder called runs is found by its name from
-    beside it, which is how runs are kept."""
+    """The run as a quoted command-line argument: its name if it is in a folder called runs, where commands
+    find it by name, otherwise its path."""
     return shlex.quote(sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder))
 
 
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
-    """The verdict. leaderboard: of this sweep, as `reports.analysis.ranking.leaderboard` makes it."""
-    best, winner, told = sweep.best(), winner_of(sweep), confirmation_summary(sweep)
+    """The verdict on a sweep.
+
+    leaderboard: the sweep's, as `reports.analysis.ranking.leaderboard` returns it. command: as
+    `reproduce_command` returns it.
+    """
+    best, winner, confirmation = sweep.best(), winner_of(sweep), confirmation_summary(sweep)
     figure, caption = _figure(sweep, best, winner)
     sampled, recipe = _recipe(sweep, best, winner)
     return Verdict(
         figure=figure,
         caption=caption,
-        sentences=tuple(_sentences(sweep, best, winner, told, leaderboard)),
-        facts=tuple(_facts(sweep, best, winner, told)),
+        sentences=tuple(_sentences(sweep, best, winner, confirmation, leaderboard)),
+        facts=tuple(_facts(sweep, best, winner, confirmation)),
         settings=tuple((name, setting(value)) for name, value in sampled.items()),
         recipe=tuple((name, setting(value)) for name, value in recipe.items()),
         command=command if best or winner else "",
@@ -74,10 +78,11 @@ def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
 def _recipe(
     sweep: Sweep, best: Trial | None, winner: Winner | None
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What the sampler chose of the winner's recipe, and the whole; the best trial's before there is one."""
+    """The winner's sampled hyperparameters and its complete recipe; the best trial's if there is no winner
+    yet."""
     if winner is None:
         return (best.sampled, best.recipe) if best else ({}, {})
-    return next((each.sampled for each in sweep.trials if each.number == winner.trial), {}), winner.recipe
+    return next((trial.sampled for trial in sweep.trials if trial.number == winner.trial), {}), winner.recipe
 
 
 def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[str, str]:
@@ -94,26 +99,26 @@ def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[st
         return shown, f"{_words(name)} on {plural(winner.evaluation.count, 'test example')}{over}"
     if best is not None:
         return sweep.metric.format(best.score), f"{_words(sweep.metric.name)}; the test set is still sealed"
-    return sweep.metric.format(None), "no trial has trained to its end yet"
+    return sweep.metric.format(None), "no trial is complete yet"
 
 
 def _sentences(
     sweep: Sweep,
     best: Trial | None,
     winner: Winner | None,
-    told: ConfirmationSummary | None,
+    confirmation: ConfirmationSummary | None,
     leaderboard: pd.DataFrame,
 ) -> list[str]:
     if best is None and winner is None:
         return [_without_best(sweep)]
-    sentences = list(told.sentences) if told else []
+    sentences = list(confirmation.sentences) if confirmation else []
     if best is not None:
         score = f"{sweep.metric.format(best.score)} after {plural(len(best.epochs), 'epoch')}"
         trials = states_sentence(sweep, brackets=True)
         by = _words(sweep.metric.name)
         sentences.append(
-            f"Trial {best.number} was chosen by its {by} alone: {score}, the best of {trials}."
-            if told is None
+            f"Trial {best.number} was chosen by its {by} only: {score}, the best of {trials}."
+            if confirmation is None
             else f"Trial {best.number} had the best single-run {by} of {trials}: {score}."
         )
     chosen = chosen_trial(sweep)
@@ -122,8 +127,9 @@ def _sentences(
             f"The test accuracy is that of {recipe_name(winner.trial)}; the current winner, "
             f"{recipe_name(chosen[0])}, has not been evaluated on the test set."
         )
-    if best is not None and told is not None and best.number not in [row.trial for row in told.rows]:
-        sentences.append(f"Trial {best.number} came after the confirmation, which does not know it.")
+    candidates = None if confirmation is None else [row.trial for row in confirmation.rows]
+    if best is not None and candidates is not None and best.number not in candidates:
+        sentences.append(f"Trial {best.number} is not a candidate of the confirmation, which came before it.")
     if winner is not None and winner.test_accuracy is not None:
         sentences += _against_published(leaderboard)
     applies, why = benchmark_applies(sweep)
@@ -136,28 +142,32 @@ def _without_best(sweep: Sweep) -> str:
     if not sweep.trials:
         return "No trial has started yet."
     if sweep.count(State.FAILED, State.DIVERGED) == sweep.count():
-        return f"Every trial failed: {states_sentence(sweep)}. The failures are listed below, by cause."
-    return f"No trial has trained to its end yet: {states_sentence(sweep)}."
+        return f"Every trial failed: {states_sentence(sweep)}. The failures are listed by cause below."
+    return f"No trial is complete yet: {states_sentence(sweep)}."
 
 
 def _against_published(leaderboard: pd.DataFrame) -> list[str]:
     against = published_comparison(leaderboard)
     if not against:
         return []
-    told = [f"On the test set it is {against}."]
+    sentences = [f"On the test set it is {against}."]
     beaten = leaderboard[leaderboard["against"] == "better"]
     if not beaten.empty:
         row = beaten.sort_values("rank", kind="stable").iloc[0]
-        told.append(f"The strongest result it beats: {row['model']}, {row['test_accuracy_percent']:.2f} %.")
-    return told
+        sentences.append(
+            f"The strongest result it beats: {row['model']}, {row['test_accuracy_percent']:.2f} %."
+        )
+    return sentences
 
 
 def _facts(
-    sweep: Sweep, best: Trial | None, winner: Winner | None, told: ConfirmationSummary | None
+    sweep: Sweep, best: Trial | None, winner: Winner | None, confirmation: ConfirmationSummary | None
 ) -> list[tuple[str, str]]:
     facts = []
-    if told is not None and told.rows and told.rows[0].mean is not None:
-        facts.append((f"{_words(sweep.metric.name)}, fresh seeds", sweep.metric.format(told.rows[0].mean)))
+    if confirmation is not None and confirmation.rows and confirmation.rows[0].mean is not None:
+        facts.append(
+            (f"{_words(sweep.metric.name)}, fresh seeds", sweep.metric.format(confirmation.rows[0].mean))
+        )
     elif best is not None:
         facts.append((_words(sweep.metric.name), sweep.metric.format(best.score)))
     if winner is not None and winner.parameters is not None:

@@ -27,6 +27,7 @@ class TestAccuracy:
     interval: Interval
     """95 %, of the share: over seeds and examples, or Wilson's for one seed."""
     seeds: int
+    """Number of models, one per seed."""
     deviation: float | None
     """Standard deviation over the seeds; None for one seed."""
 

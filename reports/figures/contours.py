@@ -79,7 +79,7 @@ def _grid(scale: Scale) -> tuple[float, ...]:
 
 def _counted(scale: Scale) -> bool:
     """Whether each whole number of the axis has a cell of its own."""
-    return scale.whole and not scale.log and scale.high - scale.low < CELLS
+    return scale.integer and not scale.log and scale.high - scale.low < CELLS
 
 
 def _at(scale: Scale, share: float) -> float:

@@ -130,7 +130,7 @@ def draw(numbers: Edf) -> go.Figure:
 
 
 def _stair(metric: Metric, run: Distribution) -> go.Scatter:
-    look = stroke(run.run.place)
+    look = stroke(run.run.position)
     hovers = [
         [plain(run.run.short), whole_percent(share), metric.format(score)]
         for score, share in zip(run.scores, run.shares, strict=True)

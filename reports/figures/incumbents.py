@@ -121,7 +121,7 @@ def _unit(numbers: Incumbents) -> tuple[float, str]:
 
 
 def _stair(numbers: Incumbents, run: Trace) -> go.Scatter:
-    look, by, name = stroke(run.run.place), numbers.by, plain(run.run.short)
+    look, by, name = stroke(run.run.position), numbers.by, plain(run.run.short)
     unit = _unit(numbers)[0] if by == "seconds" else 1.0
     steps = [(at, incumbent) for incumbent in run.incumbents if (at := incumbent.at(by)) is not None]
     xs = [at / unit for at, _ in steps]

@@ -111,7 +111,7 @@ def _ticks(scale: Scale) -> tuple[tuple[float, str], ...]:
         )
     if scale.high <= scale.low:
         return ((0.5, setting(scale.low)),)
-    if scale.whole and not scale.log:
+    if scale.integer and not scale.log:
         steps = range(round(scale.low), round(scale.high) + 1)
         return tuple((scale.share(k), str(k)) for k in steps[:: math.ceil(len(steps) / 6)])
     if not scale.log:

@@ -69,7 +69,7 @@ def _wider(scale: Scale, end: str) -> str:
     low, high = (math.log(scale.low), math.log(scale.high)) if scale.log else (scale.low, scale.high)
     moved = high + (high - low) / 3 if end == "high" else low - (high - low) / 3
     value = math.exp(moved) if scale.log else moved
-    if scale.whole:
+    if scale.integer:
         return str(math.ceil(value) if end == "high" else math.floor(value))
     return f"{value:.2g}" if value > 0 or scale.low < 0 else "0"
 

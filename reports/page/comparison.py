@@ -173,8 +173,8 @@ def leader(told: Sequence[WinnerPair]) -> tuple[ComparedRun, list[WinnerPair]] |
         return None
     first = max(((pair.on == "test set", pair.by) for pair in known), key=lambda basis: basis[0])
     same = [pair for pair in known if (pair.on == "test set", pair.by) == first]
-    beaten = {(pair.other if _leads(pair) else pair.one).place for pair in same}
-    runs = {run.place: run for pair in same for run in (pair.one, pair.other)}
+    beaten = {(pair.other if _leads(pair) else pair.one).position for pair in same}
+    runs = {run.position: run for pair in same for run in (pair.one, pair.other)}
     free = [place for place in runs if place not in beaten]
     run = runs[free[0]]
     return run, [pair for pair in same if run in (pair.one, pair.other)]
@@ -227,9 +227,9 @@ def _pair_sentence(run: ComparedRun, pair: WinnerPair) -> str:
     """ "gpu's winner (trial 12) reaches 98.6 % on the test set, 0.21 points above laptop's (trial 3) …". run:
     the one whose mean is better."""
     assert pair.comparison is not None and pair.by is not None and pair.sides is not None
-    by, sides = pair.by, {pair.one.place: pair.sides[0], pair.other.place: pair.sides[1]}
+    by, sides = pair.by, {pair.one.position: pair.sides[0], pair.other.position: pair.sides[1]}
     other = pair.other if run is pair.one else pair.one
-    ours, theirs = sides[run.place], sides[other.place]
+    ours, theirs = sides[run.position], sides[other.position]
     chance = f"{_chance(pair, run)}; {differences.METHODS[pair.method or 'seeds']}"
     size = difference(by, pair.comparison.difference)
     reached = mean_with_deviation(by, ours.mean, ours.deviation)

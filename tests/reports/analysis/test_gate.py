@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reports.analysis.benchmarks import read_benchmarks
-from reports.analysis.gate import Measurement, NotComparable, against, against_row
+from reports.analysis.gate import Measurement, NotComparable, compare_measurements, compare_with_published
 from trainable.evaluation.evaluation import Evaluation
 
 
@@ -27,14 +27,14 @@ def measurement(name: str, wrong: int, seeds: int = 3, count: int = 10_000) -> M
 
 def test_a_clear_loss_fails_and_a_clear_gain_passes() -> None:
     good, bad = measurement("good", 150), measurement("bad", 250)
-    assert not against(bad, good).passed
-    assert against(bad, good).standing == "worse"
-    assert against(good, bad).standing == "better"
-    assert "points" in against(bad, good).sentence
+    assert not compare_measurements(bad, good).passed
+    assert compare_measurements(bad, good).standing == "worse"
+    assert compare_measurements(good, bad).standing == "better"
+    assert "points" in compare_measurements(bad, good).sentence
 
 
 def test_the_same_model_is_tied_with_itself() -> None:
-    gate = against(measurement("one", 150), measurement("other", 150))
+    gate = compare_measurements(measurement("one", 150), measurement("other", 150))
     assert gate.standing == "tied"
     assert gate.passed
 
@@ -42,20 +42,20 @@ def test_the_same_model_is_tied_with_itself() -> None:
 def test_a_published_row_is_compared_with_our_interval() -> None:
     rows = read_benchmarks()
     ours = measurement("ours", 150)
-    assert against_row(ours, "origin-improved", rows).standing == "better"
-    assert not against_row(ours, "ciresan2011-cnn", rows).passed
-    with pytest.raises(NotComparable, match="no published row"):
-        against_row(ours, "nobody", rows)
+    assert compare_with_published(ours, "origin-improved", rows).standing == "better"
+    assert not compare_with_published(ours, "ciresan2011-cnn", rows).passed
+    with pytest.raises(NotComparable, match="must name a published row"):
+        compare_with_published(ours, "nobody", rows)
 
 
 def test_other_examples_are_not_compared() -> None:
     with pytest.raises(NotComparable, match="example by example"):
-        against(measurement("one", 15, count=1000), measurement("other", 150))
+        compare_measurements(measurement("one", 15, count=1000), measurement("other", 150))
 
 
 def test_a_training_is_read_from_what_train_saved(tmp_path: Path) -> None:
     path = tmp_path / "train.json"
-    seeds = [{"evaluation": each.to_json()} for each in measurement("x", 150).evaluations]
+    seeds = [{"evaluation": evaluation.to_json()} for evaluation in measurement("x", 150).evaluations]
     path.write_text(json.dumps({"name": "x", "seeds": seeds}))
     assert Measurement.of_training(path).accuracy == pytest.approx(measurement("x", 150).accuracy)
     path.write_text("{}")

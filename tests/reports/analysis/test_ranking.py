@@ -71,9 +71,9 @@ def test_every_fault_of_a_benchmark_file_is_named_at_once(tmp_path: Path) -> Non
     faults = str(caught.value).splitlines()
     assert len(faults) == 5
     assert all(fault.startswith(f"{path}: ") for fault in faults)
-    assert f"{path}: key must be unique, but 'a' stands twice" in faults
+    assert f"{path}: key must be unique, but 'a' occurs twice" in faults
     assert f"{path}: test_accuracy_percent of 'a' must be a number in 0..100, but is '101'" in faults
-    assert f"{path}: year of 'a' must be a whole number above 0, or empty, but is 'then'" in faults
+    assert f"{path}: year of 'a' must be an integer above 0, or empty, but is 'then'" in faults
 
 
 def test_a_benchmark_file_without_its_columns_says_which(tmp_path: Path) -> None:

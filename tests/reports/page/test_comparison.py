@@ -263,7 +263,7 @@ def test_without_bits_the_seeds_are_compared_and_without_seeds_nothing() -> None
     assert (many.method, many.standing) == ("seeds", "better")
     single = pairs(compared_runs([bare("one", [0.98]), bare("other", [0.96])]))[0]
     assert single.comparison is None
-    assert "one seed each tells nothing of how far chance reaches" in single.why
+    assert "one seed each says nothing about the variance between seeds" in single.why
 
 
 def confirmed_at(name: str, mean: float) -> Sweep:
@@ -390,7 +390,7 @@ def test_long_names_are_cut_in_their_middle_and_stay_apart() -> None:
 
 def test_a_folder_named_twice_and_a_wrong_number_of_runs_are_refused() -> None:
     one = named(make_sweep(2), "one")
-    with pytest.raises(ValueError, match="each run must be named once"):
+    with pytest.raises(ValueError, match="each run must be given once"):
         RunComparison.of([one, one])
     for count in (1, MOST + 1):
         with pytest.raises(ValueError, match=f"2 to {MOST} runs"):
