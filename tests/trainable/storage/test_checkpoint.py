@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from numpy.typing import NDArray
 
 from trainable.epoch import Diverged, Epoch
 from trainable.storage.checkpoint import Checkpoint, DamagedCheckpoint, latest, previous
@@ -25,6 +29,77 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.state["best"] is None
     np.testing.assert_array_equal(found.state["weights"], STATE["weights"])
     assert found.state["steps"] == np.float32(7)
+
+
+_DTYPES = npst.scalar_dtypes() | npst.complex_number_dtypes() | npst.unicode_string_dtypes()
+
+
+@given(
+    stored=npst.arrays(_DTYPES, npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)),
+    layout=st.sampled_from(["C", "F", "transposed", "strided", "reversed"]),
+)
+def test_an_array_of_any_layout_and_type_is_read_as_it_was_or_refused_by_name(
+    stored: NDArray[Any], layout: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    array = {
+        "C": lambda: stored,
+        "F": lambda: np.asfortranarray(stored),
+        "transposed": lambda: stored.T,
+        "strided": lambda: np.atleast_1d(stored)[::2],
+        "reversed": lambda: np.atleast_1d(stored)[::-1],
+    }[layout]()
+    path = tmp_path_factory.mktemp("layout") / "checkpoint.safetensors"
+    try:
+        Checkpoint({"weights": array}, EPOCHS).write(path)
+    except TypeError as error:
+        assert "'weights'" in str(error)
+        assert array.dtype.kind not in "biu"
+        return
+    read = Checkpoint.read(path).state["weights"]
+    assert read.shape == array.shape
+    assert read.dtype == array.dtype.newbyteorder("=")
+    assert read.tobytes() == array.astype(read.dtype).tobytes()
+
+
+_PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), _PLAIN, max_size=3))
+def test_plain_values_are_read_as_they_were_or_refused_by_name(state: dict[str, Any]) -> None:
+    try:
+        content = Checkpoint(state, EPOCHS).to_bytes()
+    except (TypeError, ValueError) as error:
+        assert any(repr(name) in str(error) for name in state)
+        return
+    assert Checkpoint.parse(content, "test").state == state
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"weight": torch.ones(2)}, ["'weight'", "torch.Tensor", ".numpy()"]),
+        ({"adam": {"step": [torch.ones(1)]}}, ["'adam'['step'][0]", "torch.Tensor"]),
+        ({"adam": {0: 1.0}}, ["'adam'[0]", "text keys"]),
+        ({"best": float("inf")}, ["'best'", "inf", "numpy"]),
+        ({"__metadata__": np.ones(2)}, ["'__metadata__'", "rename"]),
+        ({"when": np.array(["now"], dtype="datetime64[s]")}, ["'when'", "datetime64[s]", "float32"]),
+    ],
+)
+def test_a_state_that_could_not_be_read_back_is_refused_with_its_key(
+    state: dict[str, Any], words: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    Checkpoint(STATE, EPOCHS).write(path)
+    with pytest.raises((TypeError, ValueError)) as raised:
+        Checkpoint(state, EPOCHS).write(path)
+    assert all(word in str(raised.value) for word in words)
+    assert Checkpoint.read(path).epochs == EPOCHS
 
 
 @settings(max_examples=60)
