@@ -94,7 +94,7 @@ Wrapped = Annotated[SuccessiveHalving | Hyperband | Median | Threshold, Field(di
 
 
 class Patient(Table):
-    """Lets another pruner decide only about trials that have stopped improving.
+    """Stops trials that have stopped improving, or lets another pruner decide about them.
 
     Best with median or threshold. A halving records the value of a trial when it is first asked about it, and
     compares it with those of others: with patience, they are from different epochs.
@@ -103,9 +103,11 @@ class Patient(Table):
     name: Literal["patient"] = "patient"
     """The pruner."""
     patience: int = Field(default=3, ge=0)
-    """Epochs without an improvement after which a trial may be pruned."""
+    """Epochs in a row without an improvement that are tolerated."""
     min_delta: float = Field(default=0.0, ge=0)
-    """Decrease of the metric that is tolerated as no change."""
+    """Smallest change of the metric, in its unit, that is more than no improvement."""
+    n_warmup_steps: int = Field(default=0, ge=0)
+    """First epoch at which it may prune."""
     wrapped: Wrapped | None = None
     """The pruner that decides; if left out, every trial without an improvement is pruned."""
 

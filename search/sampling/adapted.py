@@ -1,4 +1,4 @@
-"""Optuna's samplers, adapted to conditional spaces and to a loop that is not Optuna's.
+"""Optuna's samplers and pruners, adapted to conditional spaces and to a loop that is not Optuna's.
 
 Imports optuna, so it is imported only when a sampler is built.
 """
@@ -8,16 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, HyperbandPruner
 from optuna.samplers import CmaEsSampler, GPSampler, GridSampler, QMCSampler
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+
+_MAX_VALUES = 10_000
+"""A range with more values than this is continuous to the Gaussian process."""
 
 
 class UnconditionalGP(GPSampler):
     """GPSampler for the unconditional hyperparameters; the others are left to its independent sampler.
 
-    Optuna uses the hyperparameters that all trials so far have in common, which become fewer over time.
+    Optuna uses the hyperparameters that all trials so far have in common, which become fewer over time. It
+    also lists every value of a range of integers or steps, in memory: here a wide one is continuous, and what
+    is sampled is rounded to a value of the range.
     """
 
     def __init__(self, names: Collection[str], **arguments: Any) -> None:
@@ -27,6 +34,31 @@ class UnconditionalGP(GPSampler):
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         common = super().infer_relative_search_space(study, trial)
         return {name: distribution for name, distribution in common.items() if name in self._names}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        wide = {name: each for name, each in search_space.items() if _value_count(each) > _MAX_VALUES}
+        relaxed = {name: FloatDistribution(each.low, each.high, log=each.log) for name, each in wide.items()}
+        sampled = super().sample_relative(study, trial, {**search_space, **relaxed})
+        return {
+            name: _rounded(value, wide[name]) if name in wide else value for name, value in sampled.items()
+        }
+
+
+def _value_count(distribution: BaseDistribution) -> float:
+    """How many values the distribution has; 0 for a continuous one, and for choices, which are written out
+    in the plan."""
+    step = getattr(distribution, "step", None)
+    return 0 if not step else (distribution.high - distribution.low) / step + 1
+
+
+def _rounded(value: float, distribution: IntDistribution | FloatDistribution) -> float:
+    """The value of the distribution that is nearest to a number."""
+    low, high, step = distribution.low, distribution.high, distribution.step
+    assert step is not None
+    steps = round((value - low) / step)
+    return min(max(low + steps * step, low), high)
 
 
 class UnconditionalCmaEs(CmaEsSampler):
@@ -66,3 +98,49 @@ class NonStoppingGrid(GridSampler):
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         pass
+
+
+class ExactHyperband(HyperbandPruner):
+    """HyperbandPruner with floor(log(max_resource / min_resource)) + 1 brackets, to the base of the reduction
+    factor. Optuna's has one bracket fewer where that logarithm is a whole number and its floating-point value
+    is just below, as for 243 epochs and factor 3."""
+
+    def __init__(
+        self, min_resource: int, max_resource: int, reduction_factor: int, bootstrap_count: int
+    ) -> None:
+        super().__init__(min_resource, max_resource, reduction_factor, bootstrap_count)
+        self._n_brackets = bracket_count(min_resource, max_resource, reduction_factor)
+
+
+def bracket_count(min_resource: int, max_resource: int, reduction_factor: int) -> int:
+    """Number of brackets of a hyperband: the rungs min_resource * reduction_factor**k up to max_resource."""
+    count, rung = 1, min_resource * reduction_factor
+    while rung <= max_resource:
+        count, rung = count + 1, rung * reduction_factor
+    return count
+
+
+class Plateau(BasePruner):
+    """Prunes a trial whose best value of the last `patience` + 1 epochs does not exceed that of the epochs
+    before by more than `min_delta`, if `wrapped` agrees. Optuna's PatientPruner prunes only a trial that got
+    worse, so never one that stays flat."""
+
+    def __init__(
+        self, wrapped: BasePruner | None, patience: int, min_delta: float, n_warmup_steps: int
+    ) -> None:
+        self._wrapped = wrapped
+        self._patience = patience
+        self._min_delta = min_delta
+        self._warmup = n_warmup_steps
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        steps = sorted(trial.intermediate_values)
+        before, recent = steps[: -self._patience - 1], steps[-self._patience - 1 :]
+        if not before or steps[-1] < self._warmup:
+            return False
+        sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
+        values = trial.intermediate_values
+        gain = max(sign * values[step] for step in recent) - max(sign * values[step] for step in before)
+        if gain > self._min_delta:
+            return False
+        return self._wrapped is None or self._wrapped.prune(study, trial)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from search.plan.pruner import Hyperband, Median, NoPruner, Patient, Pruner, SuccessiveHalving, Threshold
@@ -17,8 +16,9 @@ def build(settings: Pruner, epochs: int) -> BasePruner:
     Its whole state is in the study, so it survives a resume.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
-    import optuna
     from optuna import pruners
+
+    from search.sampling.adapted import ExactHyperband, Plateau
 
     arguments = settings.model_dump(exclude={"name", "wrapped"})
     match settings:
@@ -27,14 +27,11 @@ def build(settings: Pruner, epochs: int) -> BasePruner:
         case SuccessiveHalving():
             return pruners.SuccessiveHalvingPruner(**arguments)
         case Hyperband():
-            return pruners.HyperbandPruner(**{**arguments, "max_resource": settings.max_resource or epochs})
+            return ExactHyperband(**{**arguments, "max_resource": settings.max_resource or epochs})
         case Median():
             return pruners.MedianPruner(**arguments)
         case Threshold():
             return pruners.ThresholdPruner(**arguments)
         case Patient():
             wrapped = None if settings.wrapped is None else build(settings.wrapped, epochs)
-            with warnings.catch_warnings():
-                # Its being experimental was considered when it became a setting.
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return pruners.PatientPruner(wrapped, **arguments)
+            return Plateau(wrapped, **arguments)

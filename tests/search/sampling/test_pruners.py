@@ -7,6 +7,8 @@ from typing import Any
 
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from search.plan.fault import by_name
@@ -24,14 +26,17 @@ from search.plan.pruner import (
     parse_pruner,
     rungs,
 )
+from search.sampling.adapted import bracket_count
 from search.sampling.pruners import build
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def stopped_at(pruner: Pruner, scores: list[list[float]], epochs: int = 9) -> list[int | None]:
-    """Train trials one after the other and maximize. The epoch at which each was pruned, or None."""
-    study = optuna.create_study(study_name="study", direction="maximize", pruner=build(pruner, epochs))
+def stopped_at(
+    pruner: Pruner, scores: list[list[float]], epochs: int = 9, direction: str = "maximize"
+) -> list[int | None]:
+    """Train trials one after the other. The epoch at which each was pruned, or None."""
+    study = optuna.create_study(study_name="study", direction=direction, pruner=build(pruner, epochs))
     ends: list[int | None] = []
     for curve in scores:
         trial = study.ask()
@@ -79,11 +84,36 @@ def test_threshold_prunes_trials_out_of_bounds():
 def test_patient_waits_for_a_trial_that_improves():
     improving = [0.1 + 0.01 * epoch for epoch in range(9)]
     pruner = Patient(patience=2, wrapped=Median(n_startup_trials=1))
-    assert stopped_at(pruner, [[0.9] * 9, improving, [0.2, 0.1, 0.1, 0.1]]) == [None, None, 4]
+    rising = [0.9 + 0.01 * epoch for epoch in range(9)]
+    assert stopped_at(pruner, [rising, improving, [0.2, 0.1, 0.1, 0.1]]) == [None, None, 4]
 
 
 def test_patient_alone_prunes_a_trial_that_stops_improving():
     assert stopped_at(Patient(patience=1), [[0.5, 0.4, 0.4, 0.4], [0.5, 0.6, 0.7]]) == [3, None]
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_patient_stops_a_flat_curve_after_its_warm_up_and_counts_small_gains_as_none(direction: str):
+    def ends(pruner: Pruner, curve: list[float]) -> int | None:
+        sign = 1 if direction == "maximize" else -1
+        return stopped_at(pruner, [[sign * score for score in curve]], direction=direction)[0]
+
+    flat_curve, creeping = [0.5] * 9, [0.5 + 0.01 * epoch for epoch in range(9)]
+    assert ends(Patient(patience=0), flat_curve) == 2
+    assert ends(Patient(patience=3), flat_curve) == 5
+    assert ends(Patient(patience=3, n_warmup_steps=7), flat_curve) == 7
+    assert ends(Patient(patience=3), creeping) is None
+    assert ends(Patient(patience=3, min_delta=0.1), creeping) == 5
+
+
+@given(st.integers(1, 50), st.integers(2, 10), st.integers(0, 8), st.integers(-1, 1))
+def test_a_hyperband_has_a_bracket_for_each_rung_that_fits(low: int, factor: int, power: int, off: int):
+    high = max(low, low * factor**power + off)
+    fitting = [rung for rung in range(40) if low * factor**rung <= high]
+    assert bracket_count(low, high, factor) == len(fitting)
+    built = build(Hyperband(min_resource=low, reduction_factor=factor), high)
+    built.prune(optuna.create_study(), optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING))
+    assert len(built._pruners) == len(fitting)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +123,6 @@ def test_patient_alone_prunes_a_trial_that_stops_improving():
         (Hyperband, optuna.pruners.HyperbandPruner),
         (Median, optuna.pruners.MedianPruner),
         (Threshold, optuna.pruners.ThresholdPruner),
-        (Patient, optuna.pruners.PatientPruner),
     ],
 )
 def test_every_argument_of_optunas_pruner_is_a_setting(settings_type, pruner):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,41 @@ def test_notes_name_the_hyperparameters_that_are_sampled_at_random():
     assert "gamma, step_epochs at random" in notes(Gp(), CONDITIONAL)[1]
     assert "hidden_sizes, schedule, gamma, step_epochs at random" in notes(Cmaes(), CONDITIONAL)[0]
     assert notes(Grid(points=3), FLAT) == ["grid has 18 points, and the search ends after them."]
+
+
+@pytest.mark.parametrize("sampler", SMALL, ids=lambda sampler: sampler.name)
+def test_the_memory_of_a_draw_does_not_grow_with_the_width_of_a_range(sampler):
+    space = space_of(
+        {
+            "seed": {"low": 0, "high": 2**31 - 1},
+            "samples": {"low": 1, "high": 2**53, "log": True},
+            "offset": {"low": 0.0, "high": 1e6, "step": 0.25},
+            "width": {"low": 1, "high": 64},
+        }
+    )
+    study = optuna.create_study(study_name="study", direction="maximize")
+    tracemalloc.start()
+    try:
+        for number in range(6):
+            study.sampler = build(sampler, space, 7, number)
+            trial = study.ask()
+            sampled = space.suggest(trial)
+            assert all(space.settings[name].takes(value) for name, value in sampled.items())
+            study.tell(trial, -abs(sampled["seed"] / 2**31 - 0.3))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100e6
+
+
+def test_gp_learns_from_a_range_too_wide_to_list():
+    space = space_of({"seed": {"low": 0, "high": 2**31 - 1}, "dropout": {"low": 0.0, "high": 0.5}})
+    study = optuna.create_study(study_name="study", direction="maximize")
+    for number in range(25):
+        study.sampler = build(Gp(n_startup_trials=5), space, 7, number)
+        trial = study.ask()
+        sampled = space.suggest(trial)
+        study.tell(trial, -(((sampled["seed"] / 2**31) - 0.3) ** 2) - (sampled["dropout"] - 0.2) ** 2)
+    later = [trial.params["seed"] / 2**31 for trial in study.trials[15:]]
+    assert sum(abs(value - 0.3) < 0.1 for value in later) >= 7
+    assert all(isinstance(trial.params["seed"], int) for trial in study.trials)
