@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from importlib.resources import files
 
-from search.deploy.common import PORT, command, header, line, resources_of, table_of
+from search.deploy.common import command, header, line, resources_of, table_of
 from search.plan.plan import Plan
 
 
@@ -25,7 +25,6 @@ def slurm(plan: Plan, origin: str, path: str) -> str:
         table=table,
         name=plan.name,
         header=header("slurm", plan),
-        port=PORT,
         shared=line([table.shared.rstrip("/")]),
         resources=f" --resources={shlex.quote(declared)}" if declared else "",
         command=line(command(table, path)),

@@ -14,7 +14,6 @@ from optuna.samplers import CmaEsSampler, GPSampler, GridSampler, QMCSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-
 _MAX_VALUES = 10_000
 """A range with more values than this is continuous to the Gaussian process."""
 

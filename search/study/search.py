@@ -24,10 +24,15 @@ from search.sampling import pruners, samplers
 from search.sampling.history import SamplerHistory
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
+from trainable.errors import BenchsweepError
 
 REPEATS = 100
 """A search without a limit on its trials ends after so many suggestions in a row that were all trained
 before; otherwise it would go on for ever."""
+
+
+class SamplerOutOfMemory(BenchsweepError, MemoryError):
+    """The sampler could not allocate what it needs for the next trial."""
 
 
 class SearchStudy(Study):
@@ -38,6 +43,7 @@ class SearchStudy(Study):
     """
 
     def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
+        self._reference = run.reference
         self._warm_start = WarmStart.read_from(run.warm_start)
         super().__init__(run, plan, journal)
         trials = self._optuna_study.get_trials(deepcopy=False)
@@ -189,7 +195,13 @@ class SearchStudy(Study):
             sampler=samplers.build(plan.sampler, plan.space, plan.seed, number, self._warm_start_trials),
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
-        sampled = plan.space.suggest(study.ask())
+        try:
+            sampled = plan.space.suggest(study.ask())
+        except MemoryError as error:
+            raise SamplerOutOfMemory(
+                f"the sampler {plan.sampler.name} lacks the memory to suggest trial {number} ({error})",
+                f"continue with another sampler: benchsweep extend {self._reference} --set sampler.name=tpe",
+            ) from error
         assert storage.trial is not None
         return storage.trial, sampled
 

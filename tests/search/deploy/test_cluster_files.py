@@ -316,7 +316,7 @@ exec "$@"
 SCONTROL = '#!/usr/bin/env bash\necho "$SLURM_JOB_NODELIST"\n'
 
 
-def test_the_slurm_script_stops_before_its_limit_resumes_and_deletes_its_token(
+def test_the_slurm_script_stops_before_its_limit_fails_where_ray_does_resumes_and_deletes_its_token(
     network: Network,
 ) -> None:
     """As a job of one node in its own process namespace, so that `ray stop` sees only its processes."""
@@ -362,6 +362,11 @@ def test_the_slurm_script_stops_before_its_limit_resumes_and_deletes_its_token(
     sweep = Sweep.read(folder)
     assert sweep.sessions[-1].ended == "interrupted", out[-2000:] + errors[-2000:]
     assert sweep.count(State.INTERRUPTED) == 1
+
+    blocked = node.run(job, {**environment, "RAY_TMPDIR": "/proc/none"})
+    assert blocked.returncode == 1
+    assert "error: Ray must start on every node of the job, but no search ran" in blocked.stderr
+    assert len(Sweep.read(folder).sessions) == 1
 
     done = node.run(job, environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

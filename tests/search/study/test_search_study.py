@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from searches import TABLE
 from studies import carry_on, folder, outcome, train
@@ -17,7 +18,7 @@ from search.records.folder import RunFolder
 from search.records.journal import repair
 from search.records.sweep import State, Sweep
 from search.study.base import SettledTrial, Suggestion
-from search.study.search import REPEATS, SearchStudy
+from search.study.search import REPEATS, SamplerOutOfMemory, SearchStudy
 from trainable.epoch import Epoch
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
@@ -155,3 +156,25 @@ def test_the_journal_grows_by_a_line_for_a_draw_and_little_for_an_epoch(tmp_path
     size = run.journal.stat().st_size
     train(study, question, until=2)
     assert run.journal.stat().st_size - size < 2 * 400
+
+
+def test_a_sampler_without_memory_ends_in_a_sentence_and_the_run_continues_with_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Greedy(optuna.samplers.RandomSampler):
+        def sample_independent(self, *arguments: Any) -> Any:
+            raise MemoryError("Unable to allocate 16.0 GiB")
+
+    run, given = folder("small", tmp_path), _plan(budget={"trials": 3})
+    carry_on(run, given)
+    longer = _plan(budget={"trials": 6})
+    with monkeypatch.context() as patch:
+        patch.setattr("search.sampling.samplers.build", lambda *arguments: Greedy())
+        with pytest.raises(SamplerOutOfMemory) as raised:
+            SearchStudy(run, longer).ask()
+    assert "tpe" in raised.value.message and "trial 3" in raised.value.message
+    assert "16.0 GiB" in raised.value.message
+    assert raised.value.advice is not None
+    assert raised.value.advice.endswith(f"benchsweep extend {run.reference} --set sampler.name=tpe")
+    carry_on(run, _plan(budget={"trials": 6}, sampler={"name": "random"}))
+    assert len(outcome(run)) == 6
