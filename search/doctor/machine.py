@@ -23,6 +23,7 @@ import psutil
 from search.doctor import probe
 from search.doctor.finding import Finding, checked, failed, passed, warned
 from search.doctor.probe import last_line
+from search.engine.ray_sessions import NoTemporaryFolder, dead_sessions, sessions_folder
 from search.records.environment import CODE_FOLDER
 from trainable.storage.durable import write_atomic
 
@@ -46,14 +47,18 @@ def examine(runs: Path, data: Path) -> Iterator[Finding]:
     yield checked("memory", _memory)
     yield checked("shared memory", _shared_memory)
     yield checked("open files", _open_files)
-    for names, folder in _disks({"runs": runs_disk, "data": _existing(data), "Ray's files": _temporary()}):
+    folders = {"runs": runs_disk, "data": _existing(data)}
+    with suppress(NoTemporaryFolder):  # reported by the check of Ray's folder
+        folders["Ray's files"] = sessions_folder()
+    for names, folder in _disks(folders):
         yield checked("disk", lambda names=names, folder=folder: _disk(names, folder))  # type: ignore[misc]
     yield checked("writing", lambda: _writing(runs_disk))
     yield checked("locks", lambda: _locks(runs_disk))
     yield checked("loopback", _loopback)
     yield checked("clock", _clock)
     yield from probe.torch()
-    yield checked("ray", lambda: probe.ray(_temporary() / "ray"))
+    yield checked("leftovers", _leftovers)
+    yield checked("ray", lambda: probe.ray(sessions_folder()))
 
 
 def data_set(source: Any, name: str, folder: Path) -> Finding:
@@ -304,9 +309,16 @@ def _clock() -> Finding:
     return passed("clock", f"{now}, later than every file of benchsweep")
 
 
-def _temporary() -> Path:
-    """The folder of Ray's sockets and logs."""
-    return _existing(Path(os.environ.get("RAY_TMPDIR") or "/tmp"))
+def _leftovers() -> Finding:
+    """What searches that were killed left of Ray on this machine."""
+    dead = dead_sessions(sessions_folder())
+    processes = [process for session in dead for process in session.processes()]
+    if not dead:
+        return passed("leftovers", "no killed search left anything of Ray's here")
+    message = f"killed searches left files of Ray's: {', '.join(str(session.path) for session in dead)}"
+    if processes:
+        message += f"; and processes: {', '.join(str(process.pid) for process in processes)}"
+    return warned("leftovers", message, "the next `benchsweep run` or `resume` on this machine removes them")
 
 
 def _existing(folder: Path) -> Path:

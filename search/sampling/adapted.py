@@ -37,19 +37,22 @@ class UnconditionalGP(GPSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        wide = {name: each for name, each in search_space.items() if _value_count(each) > _MAX_VALUES}
-        relaxed = {name: FloatDistribution(each.low, each.high, log=each.log) for name, each in wide.items()}
+        wide = {
+            name: distribution
+            for name, distribution in search_space.items()
+            if isinstance(distribution, IntDistribution | FloatDistribution) and _is_wide(distribution)
+        }
+        relaxed = {name: FloatDistribution(span.low, span.high, log=span.log) for name, span in wide.items()}
         sampled = super().sample_relative(study, trial, {**search_space, **relaxed})
         return {
             name: _rounded(value, wide[name]) if name in wide else value for name, value in sampled.items()
         }
 
 
-def _value_count(distribution: BaseDistribution) -> float:
-    """How many values the distribution has; 0 for a continuous one, and for choices, which are written out
-    in the plan."""
-    step = getattr(distribution, "step", None)
-    return 0 if not step else (distribution.high - distribution.low) / step + 1
+def _is_wide(distribution: IntDistribution | FloatDistribution) -> bool:
+    """Whether the range has steps, and too many of them to list."""
+    low, high, step = distribution.low, distribution.high, distribution.step
+    return step is not None and (high - low) / step >= _MAX_VALUES
 
 
 def _rounded(value: float, distribution: IntDistribution | FloatDistribution) -> float:

@@ -22,8 +22,14 @@ from search.cluster.capacity import InsufficientResources, cluster_of, trial_res
 from search.cluster.placement import Slots
 from search.cluster.shipping import shipped_code
 from search.engine.processes import Descendants
+from search.engine.ray_sessions import RaySession, remove_dead_sessions, sessions_folder
 from search.engine.ray_tune.hosts import Hosts, hosts_alive
-from search.engine.ray_tune.internals import local_addresses_only, preloading, without_monitor_and_dashboard
+from search.engine.ray_tune.internals import (
+    local_addresses_only,
+    own_token,
+    preloading,
+    without_monitor_and_dashboard,
+)
 from search.plan.budget import Resources
 from trainable.contract import import_root
 from trainable.errors import BenchsweepError
@@ -209,33 +215,52 @@ def connected(
     unlimited."""
     alone = site.alone
     root = "" if alone else import_root(trainable)
-    with (
-        _explaining_refusal(site.address),
-        local_addresses_only(alone),
-        without_monitor_and_dashboard(alone),
-        preloading(preload if alone and resources.cpus <= 1 else ()),
-        shipped_code(trainable, root) if site.ship_code and not alone else nullcontext() as folder,
-    ):
-        ray.init(
-            address="local" if site.address is None else site.address,
-            **({"include_dashboard": False, "num_cpus": _cpus_needed(resources)} if alone else {}),
-            **({} if folder is None else {"runtime_env": {"working_dir": str(folder)}}),
-            log_to_driver=True,
-            logging_level=logging.ERROR,
-        )
-    connection, lost = None, False
-    try:
-        hosts = None if alone else Hosts(trainable, root, None if shared_file is None else str(shared_file))
-        connection = Connection(resources, site, hosts, trials)
-        yield connection
-    except EngineLost:
-        lost = True
-        raise
-    finally:
-        if connection is not None:
-            connection.close(lost)
-        if not lost:
-            ray.shutdown()
+    with _private_folder(alone) as folder:
+        own = {"include_dashboard": False, "num_cpus": _cpus_needed(resources), "_temp_dir": str(folder)}
+        with (
+            _explaining_refusal(site.address),
+            local_addresses_only(alone),
+            without_monitor_and_dashboard(alone),
+            preloading(preload if alone and resources.cpus <= 1 else ()),
+            shipped_code(trainable, root) if site.ship_code and not alone else nullcontext() as code,
+        ):
+            ray.init(
+                address="local" if site.address is None else site.address,
+                **(own if alone else {}),
+                **({} if code is None else {"runtime_env": {"working_dir": str(code)}}),
+                log_to_driver=True,
+                logging_level=logging.ERROR,
+            )
+        session = RaySession.at(Path(ray._private.worker._global_node.get_session_dir_path()))
+        connection, lost = None, False
+        try:
+            hosts = (
+                None if alone else Hosts(trainable, root, None if shared_file is None else str(shared_file))
+            )
+            connection = Connection(resources, site, hosts, trials)
+            yield connection
+        except EngineLost:
+            lost = True
+            raise
+        finally:
+            if connection is not None:
+                connection.close(lost)
+            if not lost:  # what is lost has logs worth reading, which the next start removes
+                ray.shutdown()
+                if alone and session is not None:
+                    session.remove()
+
+
+@contextmanager
+def _private_folder(alone: bool) -> Iterator[Path | None]:
+    """The folder of Ray's sessions, without those of searches that were killed, if this machine is alone."""
+    if not alone:
+        yield None
+        return
+    folder = sessions_folder()
+    remove_dead_sessions(folder)
+    with own_token():
+        yield folder
 
 
 def _answers(address: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ray._private import ray_constants
 from ray._private.node import Node
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -25,6 +27,25 @@ def local_addresses_only(alone: bool) -> Iterator[None]:
     finally:
         _restore(name, variable)
         ray_constants.ENABLE_RAY_CLUSTER = constant
+
+
+@contextmanager
+def own_token() -> Iterator[None]:
+    """Let a Ray of this machine's own use a token that only its processes know, unless the user configured
+    authentication. Ray would keep one in the home folder, which may be read-only, in a file that everybody
+    may read."""
+    name = "RAY_AUTH_TOKEN"
+    chosen = os.environ.keys() & {name, "RAY_AUTH_TOKEN_PATH"}
+    if chosen or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        yield
+        return
+    os.environ[name] = secrets.token_hex(32)
+    AuthenticationTokenLoader.instance().reset_cache()
+    try:
+        yield
+    finally:
+        _restore(name, None)
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager

@@ -1,0 +1,155 @@
+"""Ray's sessions on this machine: each Ray that a search starts for itself keeps its logs and sockets in a
+folder of its own, here below one that only this user can open.
+
+Ray removes neither the folder nor, after a kill, all of its processes. Does not depend on Ray.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from trainable.errors import BenchsweepError
+
+_NAME = re.compile(r"session_(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)_\d+_(\d+)")
+"""Ray's name of a session's folder: local time, microseconds and the driver's process id."""
+_SESSIONS = "ray"
+"""The name of the folder that holds them."""
+_SOCKETS = len("/session_2026-11-30_12-34-26_919741_4194304/sockets/plasma_store")
+_MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
+"""Bytes that the path of a Unix socket may have."""
+_FIRST_NAMESPACE = 0xEFFFFFFC
+"""Inode of the process namespace outside of all containers."""
+_MIN_FREE = 100 * 2**20
+"""Bytes that must be free: Ray's logs and records of a search."""
+
+
+class NoTemporaryFolder(BenchsweepError, OSError):
+    """No folder can hold Ray's logs and sockets."""
+
+
+def sessions_folder() -> Path:
+    """The folder of this user's sessions. Ray opens it to everybody, so it is made in one of mode 0700.
+
+    In RAY_TMPDIR if that is set, else in the system's temporary folder, /tmp or /var/tmp, whichever is the
+    first that can hold it. Raises NoTemporaryFolder.
+    """
+    chosen = os.environ.get("RAY_TMPDIR")
+    candidates = [chosen] if chosen else [tempfile.gettempdir(), "/tmp", "/var/tmp"]
+    reasons = []
+    for candidate in dict.fromkeys(candidates):
+        folder = Path(candidate).absolute() / f"benchsweep-{os.getuid()}{_namespace()}"
+        reason = _why_unfit(folder)
+        if reason is None:
+            return folder / _SESSIONS
+        reasons.append(f"{candidate} {reason}")
+    raise NoTemporaryFolder(
+        f"Ray needs a folder for its logs and sockets, but {'; '.join(reasons)}",
+        "set RAY_TMPDIR to a short path on a disk with room",
+    )
+
+
+def _namespace() -> str:
+    """Distinguishes containers that share a temporary folder: a process id means nothing in another one."""
+    with suppress(OSError):
+        inode = Path("/proc/self/ns/pid").stat().st_ino
+        return "" if inode == _FIRST_NAMESPACE else f"-{inode:x}"
+    return ""
+
+
+def _why_unfit(folder: Path) -> str | None:
+    """Why the folder cannot hold sessions; None if it can, and exists."""
+    if (length := len(os.fsencode(folder / _SESSIONS)) + _SOCKETS) > _MAX_SOCKET_PATH:
+        return f"is too long: a socket's path may have {_MAX_SOCKET_PATH} bytes, and would have {length}"
+    try:
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        status = folder.lstat()
+        if folder.is_symlink() or not folder.is_dir() or status.st_uid != os.getuid():
+            return f"holds {folder.name}, which is not a folder of this user's"
+        folder.chmod(0o700)
+        (folder / _SESSIONS).mkdir(exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"cannot be used ({error.strerror})"
+    if free < _MIN_FREE:
+        return f"has {free / 2**20:.0f} MiB free and must have {_MIN_FREE / 2**20:.0f}"
+    return None
+
+
+@dataclass(frozen=True)
+class RaySession:
+    """One start of Ray by a search on this machine alone."""
+
+    path: Path
+    """Its folder."""
+    driver: int
+    """Process id of the search that started it."""
+    started: float
+    """When, in seconds since the epoch, to the second."""
+
+    @classmethod
+    def at(cls, path: Path) -> RaySession | None:
+        """The session whose folder this is; None if it is another folder."""
+        named = _NAME.fullmatch(path.name)
+        if named is None or not path.is_dir() or path.is_symlink():
+            return None
+        started = datetime.strptime(named[1], "%Y-%m-%d_%H-%M-%S").timestamp()
+        return cls(path, int(named[2]), started)
+
+    @property
+    def dead(self) -> bool:
+        """Whether the search that started it has ended."""
+        try:
+            # A process that began later only has the same id.
+            return psutil.Process(self.driver).create_time() > self.started + 2
+        except psutil.NoSuchProcess:
+            return True
+
+    def processes(self) -> list[psutil.Process]:
+        """Those of its processes that still run: they name its folder, or hold a file in it open."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        inside = f"{self.path}{os.sep}"
+        try:
+            if process.uids().real != os.getuid() or process.pid == os.getpid():
+                return False
+            words = process.cmdline()
+            if any(inside in word or word.endswith(str(self.path)) for word in words):
+                return True
+            # Ray's agents replace their command line by a title.
+            titled = bool(words) and words[0].startswith("ray::")
+            return titled and any(file.path.startswith(inside) for file in process.open_files())
+        except psutil.Error:
+            return False
+
+    def remove(self) -> None:
+        """Kill its processes, and remove its folder."""
+        left = self.processes()
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=5)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def dead_sessions(folder: Path) -> list[RaySession]:
+    """What searches that were killed left in a folder of sessions, in the order of their start."""
+    found = map(RaySession.at, sorted(folder.iterdir()))
+    return [session for session in found if session is not None and session.dead]
+
+
+def remove_dead_sessions(folder: Path) -> None:
+    """Remove what searches that were killed left in a folder of sessions."""
+    for session in dead_sessions(folder):
+        session.remove()

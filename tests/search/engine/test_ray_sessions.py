@@ -1,0 +1,116 @@
+"""What Ray leaves on this machine, and who may read it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from searches import plan, search
+
+from search.cluster.access import THIS_MACHINE
+from search.engine.ray_sessions import NoTemporaryFolder, RaySession, dead_sessions, sessions_folder
+from search.records.folder import RunFolder
+from search.records.sweep import State, Sweep
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A short temporary folder, for the path of a socket has an end."""
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    return folder
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_the_user_can_enter_the_folder(temporary: Path) -> None:
+    folder = sessions_folder()
+    assert _mode(folder.parent) == 0o700
+    folder.parent.chmod(0o777)
+    assert sessions_folder() == folder
+    assert _mode(folder.parent) == 0o700
+
+
+def test_a_folder_that_cannot_hold_sockets_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    too_long = tmp_path / ("x" * 60)
+    too_long.mkdir()
+    for folder, reason in (
+        (too_long, "is too long"),
+        (Path("/proc/1"), "cannot be used"),
+        (Path("/tmp/none"), "cannot be used"),
+    ):
+        monkeypatch.setenv("RAY_TMPDIR", str(folder))
+        with pytest.raises(NoTemporaryFolder) as raised:
+            sessions_folder()
+        assert f"{folder} {reason}" in raised.value.message
+        assert raised.value.advice is not None and "RAY_TMPDIR" in raised.value.advice
+
+
+def test_a_folder_of_somebody_else_is_not_used(temporary: Path) -> None:
+    own = sessions_folder().parent
+    (own / "ray").rmdir()
+    own.rmdir()
+    elsewhere = temporary / "elsewhere"
+    elsewhere.mkdir()
+    own.symlink_to(elsewhere)
+    with pytest.raises(NoTemporaryFolder, match="not a folder of this user's"):
+        sessions_folder()
+
+
+@pytest.mark.slow
+def test_a_search_leaves_no_session_and_the_next_start_removes_what_a_kill_left(
+    temporary: Path, tmp_path: Path
+) -> None:
+    given = plan(name="lost", budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 8})
+    (tmp_path / "lost.toml").write_text(given.to_toml())
+    command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
+    environment = {**os.environ, "HOME": "/proc/none"}
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=(tmp_path / "err").open("w"),
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if '"epoch_reported"' in line)
+        folder = sessions_folder()
+        (running,) = filter(None, map(RaySession.at, folder.iterdir()))
+        assert not running.dead
+        assert running.driver == process.pid
+        names = {daemon.name() for daemon in running.processes()}
+        assert {"raylet", "gcs_server"} <= names
+        process.send_signal(signal.SIGKILL)
+    (dead,) = dead_sessions(folder)
+    assert dead == running
+
+    run = RunFolder.named("lost", tmp_path)
+    search(run, given, THIS_MACHINE)
+    assert Sweep.read(run.path).count(State.COMPLETE) + Sweep.read(run.path).count(State.PRUNED) == 2
+    assert not list(folder.glob("session_2*"))
+    assert not dead.processes()
+    until = time.monotonic() + 5
+    while left := [child for child in psutil.process_iter() if str(folder) in " ".join(_words(child))]:
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
