@@ -1,4 +1,4 @@
-"""One setting over all trials: its values, made of one kind, so that typed tables can hold them."""
+"""One hyperparameter over all trials, with values of one type, for typed tables."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 _LARGEST_INT = 2**63 - 1
-_WHOLE = 2**53  # up to here every whole number is a float too
+_LARGEST_EXACT = 2**53  # up to here every integer is exactly a float
 
 
 class TypedColumn(NamedTuple):
-    """kind: of all values. "text" is as it was; "json" is JSON text, where values are lists, tables or of
-    several kinds. values: one a trial; None where a trial has none."""
+    """Values of one type."""
 
     kind: Literal["boolean", "integer", "number", "text", "json"]
+    """The type; "json" is JSON text, for lists, tables and values of several types."""
     values: list[Any]
+    """One per trial; None if the trial has none."""
 
 
 def column(values: Sequence[Any]) -> TypedColumn:
-    """Plain JSON values as a column. None is missing; whole numbers among others become floats where that
-    loses nothing."""
-    held = [value for value in values if value is not None]
-    if held and all(isinstance(value, bool) for value in held):
+    """Plain JSON values as a column. None is missing; integers among floats become floats if that is
+    exact."""
+    present = [value for value in values if value is not None]
+    if present and all(isinstance(value, bool) for value in present):
         return TypedColumn("boolean", list(values))
-    if not any(isinstance(value, bool) or not isinstance(value, int | float) for value in held):
-        whole = [value for value in held if isinstance(value, int)]
+    if not any(isinstance(value, bool) or not isinstance(value, int | float) for value in present):
+        integers = [value for value in present if isinstance(value, int)]
         if (
-            held
-            and len(whole) == len(held)
-            and all(-_LARGEST_INT <= value <= _LARGEST_INT for value in whole)
+            present
+            and len(integers) == len(present)
+            and all(-_LARGEST_INT <= value <= _LARGEST_INT for value in integers)
         ):
             return TypedColumn("integer", list(values))
-        if all(-_WHOLE <= value <= _WHOLE for value in whole):
+        if all(-_LARGEST_EXACT <= value <= _LARGEST_EXACT for value in integers):
             return TypedColumn("number", [None if value is None else float(value) for value in values])
-    if all(isinstance(value, str) for value in held):
+    if all(isinstance(value, str) for value in present):
         return TypedColumn("text", [None if value is None else escape_surrogates(value) for value in values])
     return TypedColumn("json", [None if value is None else json_text(value) for value in values])
 
@@ -45,5 +46,5 @@ def json_text(value: Any) -> str:
 
 
 def escape_surrogates(text: str) -> str:
-    """The text as UTF-8 can hold it: half a character, as in a file name that is not UTF-8, as its escape."""
+    """The text with lone surrogates, as in a file name that is not UTF-8, written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""A run as tables for data tools, CSV or Parquet: its trials, their epochs, and a confirmation's reruns."""
+"""A run as CSV or Parquet tables: its trials, their epochs, and the reruns of its confirmation."""
 
 from __future__ import annotations
 
@@ -18,36 +18,34 @@ _TIME = "datetime64[us, UTC]"
 
 
 def trials_frame(sweep: Sweep) -> pd.DataFrame:
-    """One row a trial, by number.
+    """One row per trial, by number.
 
     Columns:
-        number .. seconds   as in `reports.analysis.ranking.trials_table`: number, rank, state, same_as,
-        score,
-                            epochs, seconds
-        recipe.X            the whole recipe, a column a field
-        sampled.X           what the sampler chose; missing where X was not asked, so what is there was
-                            sampled and the rest of the recipe was fixed
-        last.M              float64: the metric M after the last epoch trained
-        error               str; "" where there is none
+        number .. seconds   as in `reports.analysis.trials_frame.trials_table`: number, rank, state, same_as,
+                            score, epochs, seconds
+        recipe.X            field X of the complete recipe
+        sampled.X           the value the sampler chose for hyperparameter X; missing if X was not sampled
+        last.M              float64: metric M after the last epoch trained
+        error               str; "" if there is none
         worker              str, "host:pid"
-        session             Int64: the start that trained it last
+        session             Int64: number of the start of the search that trained it last
         started, ended      datetime64[us, UTC]
-        resumed_from        str: JSON list of the epochs after which it was continued
+        resumed_from        str: JSON list of the epochs after which it was resumed
         notes               str: JSON list of sentences
         abandoned           bool
         recipe_sha256, weights_sha256
                             str
-        parameters          Int64
+        parameters          Int64: learned parameters
 
-    A setting's column is boolean, Int64, float64 or str, as its values are; where they are lists or of
-    several kinds, it is str and holds JSON.
+    The column of a hyperparameter is boolean, Int64, float64 or str, like its values; if these are lists or
+    of several types, it is str and contains JSON.
     """
-    known = trials_table(sweep)
+    table = trials_table(sweep)
     trials = sweep.trials
-    told = {str(name): known[name] for name in known.columns if not str(name).startswith("sampled.")}
-    error = told.pop("error")
+    summary = {str(name): table[name] for name in table.columns if not str(name).startswith("sampled.")}
+    error = summary.pop("error")
     columns: dict[str, Any] = {
-        **told,
+        **summary,
         **_settings("recipe.", [trial.recipe for trial in trials]),
         **_settings("sampled.", [trial.sampled for trial in trials]),
         **_numbers("last.", [_last(trial) for trial in trials]),
@@ -58,14 +56,14 @@ def trials_frame(sweep: Sweep) -> pd.DataFrame:
 
 
 def epochs_frame(sweep: Sweep) -> pd.DataFrame:
-    """One row an epoch of a trial, by trial and epoch; trials that trained none have none.
+    """One row per trial and epoch, in that order; trials without epochs have no row.
 
     Columns:
-        trial, epoch    int64; epoch 1 is the first
+        trial, epoch    int64: numbers; the first epoch is 1
         state           str: the trial's, a `search.records.sweep.State`
-        seconds         float64: wall time of the epoch, its validation included
+        seconds         float64: wall time of the epoch, including validation
         elapsed         float64: the same, summed over the trial's epochs so far
-        metric.M        float64; missing where the epoch has no such metric
+        metric.M        float64; missing if the epoch does not have metric M
     """
     rows: list[tuple[int, int, str, float, float]] = []
     metrics: list[Mapping[str, Any]] = []
@@ -81,26 +79,27 @@ def epochs_frame(sweep: Sweep) -> pd.DataFrame:
 
 
 def reruns_frame(sweep: Sweep) -> pd.DataFrame:
-    """One row a training of a confirmation, by candidate as they are ranked and then by seed as it was
-    given out; empty before a confirmation began.
+    """One row per rerun of the confirmation, by candidate, best first, then by seed in the order of use;
+    empty if there is no confirmation.
 
     Columns:
         candidate       str: "trial 12" or "default"
         trial           Int64: the candidate's; missing for the plan's default recipe
-        fallen          str: why it is out of the race; "" where it is not
-        selected_on     float64: what the candidate scored in the search
-        seed, number    int64: of the training, and its number in the confirmation's own study
+        fallen          str: why the candidate was eliminated; "" if it was not
+        selected_on     float64: the candidate's score in the search; missing for the default recipe
+        seed            int64
+        number          int64: the rerun's number in the confirmation's own study
         state, score, epochs, seconds
-                        as of a trial
-        test.M          float64: the metric M on the test set; missing where it was not looked at
-        recipe.X        the whole recipe
+                        as for a trial
+        test.M          float64: metric M on the test set; missing if it was not evaluated there
+        recipe.X        field X of the complete recipe
         error .. parameters
                         as in `trials_frame`
     """
-    told = sweep.confirmation
-    pairs = [] if told is None else [(each, rerun) for each in told.candidates for rerun in each.reruns]
+    candidates = () if sweep.confirmation is None else sweep.confirmation.candidates
+    pairs = [(candidate, rerun) for candidate in candidates for rerun in candidate.reruns]
     reruns = [rerun for _, rerun in pairs]
-    seen = {
+    test_metrics = {
         (look.trial, look.seed): look.evaluation.metrics
         for opening in sweep.openings
         for look in opening.looks
@@ -119,10 +118,12 @@ def reruns_frame(sweep: Sweep) -> pd.DataFrame:
     }
     rows = [_rerun_row(candidate, rerun) for candidate, rerun in pairs]
     frame = pd.DataFrame(rows, columns=[*kinds]).astype(object).astype(kinds)
-    looks = [seen.get((candidate.trial, int(rerun.recipe["seed"])), {}) for candidate, rerun in pairs]
+    tested = [
+        test_metrics.get((candidate.trial, int(rerun.recipe["seed"])), {}) for candidate, rerun in pairs
+    ]
     errors = _series([escape_surrogates(rerun.error or "") for rerun in reruns], "str")
     return frame.assign(
-        **_numbers("test.", looks),
+        **_numbers("test.", tested),
         **_settings("recipe.", [rerun.recipe for rerun in reruns]),
         error=errors,
         **_history(reruns),
@@ -130,15 +131,15 @@ def reruns_frame(sweep: Sweep) -> pd.DataFrame:
 
 
 def to_csv(frame: pd.DataFrame) -> bytes:
-    """UTF-8 with a header and "\\n" ends. Missing is empty, and so is empty text; times are ISO 8601, floats
-    have all their digits."""
+    """The frame as CSV in UTF-8 with a header and "\\n" line ends. Missing values are empty, like empty text;
+    times are ISO 8601, floats have all digits."""
     times = frame.select_dtypes("datetimetz")
-    told = {str(name): times[name].map(lambda time: time.isoformat(), na_action="ignore") for name in times}
-    return frame.assign(**told).to_csv(index=False, lineterminator="\n").encode()
+    texts = {str(name): times[name].map(lambda time: time.isoformat(), na_action="ignore") for name in times}
+    return frame.assign(**texts).to_csv(index=False, lineterminator="\n").encode()
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
-    """As pandas and every other reader of Parquet takes it."""
+    """The frame as a Parquet file."""
     content = io.BytesIO()
     frame.to_parquet(content, engine="pyarrow", index=False)
     return content.getvalue()
@@ -148,7 +149,7 @@ def _rerun_row(candidate: Candidate, rerun: Trial) -> dict[str, Any]:
     return {
         "candidate": candidate.name,
         "trial": pd.NA if candidate.trial is None else candidate.trial,
-        "fallen": _fallen(candidate),
+        "fallen": _elimination(candidate),
         "selected_on": float("nan") if candidate.selected_on is None else candidate.selected_on,
         "seed": rerun.recipe["seed"],
         "number": rerun.number,
@@ -159,7 +160,8 @@ def _rerun_row(candidate: Candidate, rerun: Trial) -> dict[str, Any]:
     }
 
 
-def _fallen(candidate: Candidate) -> str:
+def _elimination(candidate: Candidate) -> str:
+    """Why the candidate was eliminated; "" if it was not."""
     if candidate.elimination is None:
         return ""
     return escape_surrogates(
@@ -172,47 +174,47 @@ def _last(trial: Trial) -> Mapping[str, Any]:
 
 
 def _history(trials: Sequence[Trial]) -> dict[str, Any]:
-    """Who trained them, when, and what came of it."""
+    """The columns on workers, times and checksums."""
 
-    def told(name: str, kind: str) -> pd.Series[Any]:
+    def typed(name: str, kind: str) -> pd.Series[Any]:
         values = [getattr(trial, name) for trial in trials]
         return _series(
             [escape_surrogates(value) if isinstance(value, str) else value for value in values], kind
         )
 
-    def listed(name: str) -> pd.Series[Any]:
+    def as_json(name: str) -> pd.Series[Any]:
         return _series([json_text(list(getattr(trial, name))) for trial in trials], "str")
 
     return {
-        "worker": told("worker", "str"),
-        "session": told("session", "Int64"),
-        "started": told("started", _TIME),
-        "ended": told("ended", _TIME),
-        "resumed_from": listed("resumed_from"),
-        "notes": listed("notes"),
-        "abandoned": told("abandoned", "bool"),
-        "recipe_sha256": told("recipe_sha256", "str"),
-        "weights_sha256": told("weights_sha256", "str"),
-        "parameters": told("parameters", "Int64"),
+        "worker": typed("worker", "str"),
+        "session": typed("session", "Int64"),
+        "started": typed("started", _TIME),
+        "ended": typed("ended", _TIME),
+        "resumed_from": as_json("resumed_from"),
+        "notes": as_json("notes"),
+        "abandoned": typed("abandoned", "bool"),
+        "recipe_sha256": typed("recipe_sha256", "str"),
+        "weights_sha256": typed("weights_sha256", "str"),
+        "parameters": typed("parameters", "Int64"),
     }
 
 
 def _series(values: Sequence[Any], kind: Any) -> pd.Series[Any]:
-    made: pd.Series[Any] = pd.Series(values, dtype=object).astype(kind)
-    return made
+    series: pd.Series[Any] = pd.Series(values, dtype=object).astype(kind)
+    return series
 
 
 def _settings(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, pd.Series[Any]]:
-    """A column for each key, in the order in which they first come."""
-    made = {}
+    """A typed column for each key, in the order of first occurrence."""
+    columns = {}
     for name in _names(tables):
         kind, values = column([table.get(name) for table in tables])
-        made[f"{prefix}{escape_surrogates(name)}"] = _series(values, _DTYPES[kind])
-    return made
+        columns[f"{prefix}{escape_surrogates(name)}"] = _series(values, _DTYPES[kind])
+    return columns
 
 
 def _numbers(prefix: str, tables: Sequence[Mapping[str, Any]]) -> dict[str, pd.Series[Any]]:
-    """The same, of floats."""
+    """A float64 column for each key, in the order of first occurrence."""
     nan = float("nan")
     return {
         f"{prefix}{escape_surrogates(name)}": _series([table.get(name, nan) for table in tables], "float64")

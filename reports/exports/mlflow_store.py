@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
-import posixpath
-import re
 import sqlite3
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import sqlalchemy
 
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.verdict import reproduce_command
 from reports.analysis.winner import winner_of
-from reports.exports.column import escape_surrogates
+from reports.exports.mlflow_limits import (
+    LONGEST_PARAM,
+    LONGEST_TAG,
+    METRICS_PER_CALL,
+    PARAMS_PER_CALL,
+    MlflowLimits,
+    batches,
+)
 from reports.exports.results import test_summary
-from reports.formatting.wording import plural
 from search.records.sweep import State, Sweep, Trial
 
 _STATUS = {
@@ -36,6 +38,7 @@ _STATUS = {
     State.FAILED: "FAILED",
     State.RUNNING: "RUNNING",
 }
+
 _SEARCH_STATUS = {
     "running": "RUNNING",
     "empty": "SCHEDULED",
@@ -43,33 +46,26 @@ _SEARCH_STATUS = {
     "interrupted": "KILLED",
 }
 
-_KEY, _PARAM, _TAG = 250, 6000, 8000
-"""MLflow's limits: characters of a name, of a parameter's value and of a tag's."""
-
-_METRICS, _PARAMS = 900, 100
-"""In one call, which MLflow limits to 100 parameters and 1,000 of both."""
-
-
-_ItemT = TypeVar("_ItemT")
-
 
 class MlflowStore(NamedTuple):
-    """content: of the SQLite file. notes: sentences on what MLflow's limits changed."""
+    """A run as an MLflow tracking store."""
 
     content: bytes
+    """The SQLite file."""
     notes: tuple[str, ...]
+    """Sentences on what was changed to fit MLflow's limits."""
 
 
 def mlflow_store(sweep: Sweep) -> MlflowStore:
-    """The run as one experiment of its name: a parent run for the search, and nested below it a run for each
-    trial and for each rerun of its confirmation.
+    """The search as one experiment of the same name: a parent run for the search and a nested run for each
+    trial and each rerun of the confirmation.
 
-    A trial's parameters are its whole recipe, lists as JSON; its metrics have a step an epoch. COMPLETE is
-    FINISHED, PRUNED and INTERRUPTED are KILLED, DIVERGED and FAILED are FAILED; the tag benchsweep.state has
-    our own word, and benchsweep.winner marks the winner, benchsweep.best the best trial. Times within a
-    trial are its start and its epochs' seconds, added up. There are no artifacts.
+    A trial's parameters are its complete recipe, with lists as JSON; its metrics have one step per epoch.
+    COMPLETE becomes FINISHED, PRUNED and INTERRUPTED become KILLED, DIVERGED and FAILED become FAILED; the
+    tag benchsweep.state keeps our own state. The tag benchsweep.winner marks the winner, benchsweep.best the
+    best trial. The time of a metric is the trial's start plus its epochs' seconds. There are no artifacts.
     """
-    # It is read when mlflow is first imported; what a file is made of is nobody else's affair.
+    # MLflow reads this when it is first imported; an export must not send data anywhere.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -77,29 +73,29 @@ def mlflow_store(sweep: Sweep) -> MlflowStore:
 
     with tempfile.TemporaryDirectory(prefix="benchsweep-") as folder, _unsynced():
         path = Path(folder) / "mlflow.db"
-        writer = _Writer(MlflowClient(f"sqlite:///{path}"), sweep)
-        writer.write()
-        content = _closed(path)
-    return MlflowStore(content, writer.notes())
+        limits = MlflowLimits()
+        _Writer(MlflowClient(f"sqlite:///{path}"), sweep, limits).write()
+        content = _content(path)
+    return MlflowStore(content, limits.notes())
 
 
 @contextmanager
 def _unsynced() -> Iterator[None]:
-    """Let SQLite not wait for the disk: the file is given out when it is whole, or thrown away."""
+    """Let SQLite not wait for the disk: the file is used when it is complete, or not at all."""
 
-    def connected(connection: sqlite3.Connection, _: object) -> None:
+    def on_connect(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = MEMORY")
 
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", connected)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", on_connect)
     try:
         yield
     finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", connected)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", on_connect)
 
 
-def _closed(path: Path) -> bytes:
-    """The file's content, whatever journal mode MLflow's own connections left it in."""
+def _content(path: Path) -> bytes:
+    """The content of an SQLite file in any journal mode."""
     connection = sqlite3.connect(path)
     try:
         return connection.serialize()
@@ -108,37 +104,29 @@ def _closed(path: Path) -> bytes:
 
 
 class _Writer:
-    """Writes a sweep with MLflow's own client, within MLflow's limits, and counts what they changed."""
+    """Writes a sweep with MLflow's own client."""
 
-    def __init__(self, client: Any, sweep: Sweep) -> None:
+    def __init__(self, client: Any, sweep: Sweep, limits: MlflowLimits) -> None:
         self._client = client
         self._sweep = sweep
-        self._renamed: set[str] = set()
-        self._cut: Counter[int] = Counter()
+        self._limits = limits
         winner, best = winner_of(sweep), sweep.best()
         self._winner = None if winner is None else winner.name
         self._best = None if best is None else best.number
 
-    def notes(self) -> tuple[str, ...]:
-        """What is to be said of it."""
-        made = [
-            f"{plural(count, 'value')} of more than {limit:,} characters, MLflow's limit, were cut"
-            for limit, count in sorted(self._cut.items())
-        ]
-        if self._renamed:
-            count = plural(len(self._renamed), "name")
-            made.append(f"{count} that MLflow does not take were changed, and end in a hash")
-        return tuple(made)
-
     def write(self) -> None:
-        """The experiment and all its runs."""
-        sweep = self._sweep
-        held = self._client.get_experiment_by_name(sweep.name)  # each store begins with one named Default
-        # No path of this machine: a server keeps artifacts where it is told to.
-        artifacts = f"mlflow-artifacts:/{sweep.name}"
-        experiment = held.experiment_id if held else self._client.create_experiment(sweep.name, artifacts)
+        """Write the experiment and all its runs."""
+        name = self._sweep.name
+        existing = self._client.get_experiment_by_name(name)  # every store begins with one called Default
+        # Not a path of this machine: the server decides where artifacts are stored.
+        artifacts = f"mlflow-artifacts:/{name}"
+        experiment = existing.experiment_id if existing else self._client.create_experiment(name, artifacts)
         parent = self._search(experiment)
-        for trial in sweep.trials:
+        self._trials(experiment, parent)
+        self._reruns(experiment, parent)
+
+    def _trials(self, experiment: str, parent: str) -> None:
+        for trial in self._sweep.trials:
             tags = {
                 "benchsweep.kind": "trial",
                 "benchsweep.trial": str(trial.number),
@@ -147,13 +135,15 @@ class _Writer:
                 "benchsweep.best": "true" if self._best == trial.number else None,
             }
             self._training(experiment, parent, trial, f"trial {trial.number}", tags, {})
-        told = sweep.confirmation
-        looks = {
+
+    def _reruns(self, experiment: str, parent: str) -> None:
+        confirmation = self._sweep.confirmation
+        test_metrics = {
             (look.trial, look.seed): look.evaluation.metrics
-            for opening in sweep.openings
+            for opening in self._sweep.openings
             for look in opening.looks
         }
-        for candidate in () if told is None else told.candidates:
+        for candidate in () if confirmation is None else confirmation.candidates:
             for rerun in candidate.reruns:
                 seed = rerun.recipe["seed"]
                 tags = {
@@ -161,11 +151,11 @@ class _Writer:
                     "benchsweep.candidate": candidate.name,
                     "benchsweep.winner": "true" if self._winner == candidate.name else None,
                 }
-                seen = looks.get((candidate.trial, seed), {})
-                self._training(experiment, parent, rerun, f"{candidate.name}, seed {seed}", tags, seen)
+                test = test_metrics.get((candidate.trial, seed), {})
+                self._training(experiment, parent, rerun, f"{candidate.name}, seed {seed}", tags, test)
 
     def _search(self, experiment: str) -> str:
-        """The parent run: what was asked, and what was found."""
+        """Write the parent run: the plan and the best scores. Returns its id."""
         sweep, best, test = self._sweep, self._sweep.best(), test_summary(self._sweep)
         times = [time for trial in sweep.trials for time in (trial.started, trial.ended) if time is not None]
         times += [session.started for session in sweep.sessions]
@@ -201,6 +191,8 @@ class _Writer:
         tags: Mapping[str, str | None],
         test: Mapping[str, float],
     ) -> None:
+        """Write the run of a trial or a rerun. tags: in addition to those that both have. test: its metrics
+        on the test set."""
         began = trial.started or datetime.fromtimestamp(0).astimezone()
         known = {
             "mlflow.parentRunId": parent,
@@ -229,50 +221,32 @@ class _Writer:
         self._end(run, _STATUS[trial.state], ended)
 
     def _begin(self, experiment: str, name: str, began: int, tags: Mapping[str, str | None]) -> str:
-        held = {key: self._cut_to(_TAG, value) for key, value in tags.items() if value is not None}
-        made = self._client.create_run(experiment, start_time=began, tags=held, run_name=name)
-        return str(made.info.run_id)
+        known = {
+            key: self._limits.shorten(value, LONGEST_TAG) for key, value in tags.items() if value is not None
+        }
+        run = self._client.create_run(experiment, start_time=began, tags=known, run_name=name)
+        return str(run.info.run_id)
 
     def _log(
         self, run: str, metrics: Sequence[tuple[str, float, int, int]], params: Mapping[str, Any]
     ) -> None:
         from mlflow.entities import Metric, Param
 
-        told = [Metric(self._key(key), value, clock, step) for key, value, clock, step in metrics]
-        held = [Param(self._key(key), self._cut_to(_PARAM, _text(value))) for key, value in params.items()]
-        batches = zip_longest(_batches(told, _METRICS), _batches(held, _PARAMS))
-        for some, others in batches:
-            self._client.log_batch(run, metrics=some or (), params=others or ())
+        limits = self._limits
+        points = [Metric(limits.key(key), value, clock, step) for key, value, clock, step in metrics]
+        values = [
+            Param(limits.key(key), limits.shorten(_text(value), LONGEST_PARAM))
+            for key, value in params.items()
+        ]
+        calls = zip_longest(batches(points, METRICS_PER_CALL), batches(values, PARAMS_PER_CALL))
+        for some_points, some_values in calls:
+            self._client.log_batch(run, metrics=some_points or (), params=some_values or ())
 
     def _end(self, run: str, status: str, ended: datetime) -> None:
         if status in ("RUNNING", "SCHEDULED"):
             self._client.update_run(run, status=status)
         else:
             self._client.set_terminated(run, status, _milliseconds(ended))
-
-    def _key(self, name: str) -> str:
-        """A metric's or a parameter's name as MLflow takes it: other than ours only where it must be."""
-        plain = re.sub(r"[^/\w.\- :]", "_", escape_surrogates(name))
-        if posixpath.normpath(plain) != plain or plain.startswith(("..", "/")) or plain == ".":
-            plain = plain.replace("/", "_").replace("..", "__") if plain != "." else "_"
-        if plain == name and len(plain) <= _KEY:
-            return plain
-        self._renamed.add(name)
-        mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        return f"{plain[: _KEY - 9]}.{mark}"
-
-    def _cut_to(self, limit: int, value: str) -> str:
-        text = escape_surrogates(value)
-        if len(text) <= limit:
-            return text
-        self._cut[limit] += 1
-        return text[: limit - 1] + "…"
-
-
-def _batches(values: Iterable[_ItemT], size: int) -> Iterator[list[_ItemT]]:
-    remaining = iter(values)
-    while batch := list(islice(remaining, size)):
-        yield batch
 
 
 def _milliseconds(time: datetime) -> int:
@@ -284,7 +258,7 @@ def _text(value: Any) -> str:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """A plan as dotted names and values."""
+    """A nested table as dotted names and values."""
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")

@@ -1,5 +1,7 @@
-"""A run's study as Optuna's own SQLite file, taken from its journal: for `optuna.load_study` and
-optuna-dashboard. Loads optuna and SQLAlchemy, so imported when one is asked for."""
+"""A run's study as a file of Optuna's SQLite storage, for `optuna.load_study` and optuna-dashboard.
+
+Imports Optuna and SQLAlchemy, so it is imported only when needed.
+"""
 
 from __future__ import annotations
 
@@ -27,42 +29,44 @@ from trainable.contract import Metric
 from trainable.errors import BenchsweepError
 
 STATE = "state"
-"""The user attribute with our word for a trial's state: Optuna has none for DIVERGED and INTERRUPTED."""
+"""The user attribute with a trial's `State`: Optuna has no equivalent of DIVERGED and INTERRUPTED."""
 
 _COMPARED = (
     *("state", "values", "params", "distributions", "intermediate_values", "user_attrs", "system_attrs"),
     *("datetime_start", "datetime_complete"),
 )
-"""What is read back of each trial, and compared."""
+"""Fields of a trial that are read back and compared."""
 
 Rows = dict[sqlalchemy.Table, list[dict[str, Any]]]
+"""The rows of each table."""
 
 
 class CopyDiffers(BenchsweepError, RuntimeError):
-    """What Optuna reads from the copy is not what the journal holds, so it is not given out; says where."""
+    """Optuna reads something else from the copy than from the journal; the message says what differs."""
 
 
 def copy_study(run: RunFolder, name: str, metric: Metric) -> bytes:
-    """An SQLite file that holds the run's study, and no other, as Optuna's RDB storage keeps one.
+    """The run's study as an SQLite file of Optuna's RDB storage.
 
-    Trials have the journal's numbers, states (DIVERGED ones are PRUNED there, and those that wait to be
-    continued RUNNING), parameters, distributions, values, intermediate values, attributes and times. One
-    user attribute is added to each: "state", a `search.records.trial.State`; and to the study the metric's
-    name, which Optuna's plots write. name: of the study. metric: counts where there is no journal yet.
+    Trials keep the journal's numbers, states (DIVERGED ones are PRUNED in Optuna, and those that can be
+    resumed are RUNNING), parameters, distributions, values, intermediate values, attributes and times. Each
+    gets the user attribute "state", a `search.records.trial.State`, and the study gets the metric's name for
+    Optuna's plots.
 
-    It is read back and compared before it is given out. Raises CopyDiffers, RunDamaged, JournalDamaged.
+    name: of the study. metric: the metric if there is no journal yet. The file is read back and compared
+    before it is returned. Raises CopyDiffers, RunDamaged, JournalDamaged.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     alive = owner_of(run.owned / run.lock.name) is not None
     with reading(run.journal):
-        told = _StudySnapshot.read(run, metric, alive)
+        snapshot = _StudySnapshot.read(run, metric, alive)
     with tempfile.TemporaryDirectory(prefix="benchsweep-") as folder:
         path = Path(folder) / "study.db"
         storage = RDBStorage(f"sqlite:///{path}")
         try:
-            study = optuna.create_study(storage=storage, study_name=name, direction=told.direction)
-            _insert(storage, told.rows(study._study_id))
-            _compare(storage, study._study_id, told)
+            study = optuna.create_study(storage=storage, study_name=name, direction=snapshot.direction)
+            _insert(storage, snapshot.rows(study._study_id))
+            _compare(storage, study._study_id, snapshot)
         finally:
             storage.remove_session()
             storage.engine.dispose()
@@ -70,7 +74,7 @@ def copy_study(run: RunFolder, name: str, metric: Metric) -> bytes:
 
 
 class _StudySnapshot:
-    """What the journal says of its study, at one moment."""
+    """The study in the journal at one moment."""
 
     def __init__(
         self,
@@ -96,19 +100,19 @@ class _StudySnapshot:
         )
 
     def rows(self, study: int) -> Rows:
-        """The rows of every table, under the study of that id. Optuna's own way in takes a transaction a
-        trial, and refuses settings whose choices were changed by `extend`."""
+        """The rows of every table. study: its id. Optuna's own API needs a transaction per trial and rejects
+        hyperparameters whose choices were changed by `extend`."""
         rows: Rows = defaultdict(list)
         for model, attrs in (
             (models.StudyUserAttributeModel, self.user_attrs),
             (models.StudySystemAttributeModel, self.system_attrs),
         ):
-            rows[_table(model)] += [{"study_id": study, **each} for each in _attributes(attrs)]
+            rows[_table(model)] += [{"study_id": study, **row} for row in _attributes(attrs)]
         for trial in self.trials:
             # Ids count from 1 in this storage, numbers from 0.
             rows[_table(models.TrialModel)].append(_trial(trial, study))
-            for model, found in _parts(trial):
-                rows[_table(model)] += [{"trial_id": trial.number + 1, **each} for each in found]
+            for model, parts in _parts(trial):
+                rows[_table(model)] += [{"trial_id": trial.number + 1, **row} for row in parts]
         return rows
 
 
@@ -118,9 +122,9 @@ def _named(metric: str) -> dict[str, list[str]]:
 
 
 def _with_state(trial: FrozenTrial, alive: bool) -> FrozenTrial:
-    told = copy.copy(trial)
-    told.user_attrs = {**trial.user_attrs, STATE: str(state_of(trial, alive))}
-    return told
+    copied = copy.copy(trial)
+    copied.user_attrs = {**trial.user_attrs, STATE: str(state_of(trial, alive))}
+    return copied
 
 
 def _table(model: Any) -> sqlalchemy.Table:
@@ -129,7 +133,7 @@ def _table(model: Any) -> sqlalchemy.Table:
 
 
 def _trial(trial: FrozenTrial, study: int) -> dict[str, Any]:
-    # Through the model, for it knows which clock a time is stored by.
+    # The model converts the times to the time zone they are stored in.
     row = models.TrialModel(datetime_start=trial.datetime_start, datetime_complete=trial.datetime_complete)
     return {
         "trial_id": trial.number + 1,
@@ -142,7 +146,7 @@ def _trial(trial: FrozenTrial, study: int) -> dict[str, Any]:
 
 
 def _parts(trial: FrozenTrial) -> list[tuple[Any, list[dict[str, Any]]]]:
-    """What belongs to a trial, by the model of the table it lies in."""
+    """The rows that belong to a trial, with the models of their tables."""
     final, steps = models.TrialValueModel, models.TrialIntermediateValueModel
     params = [
         {
@@ -175,28 +179,29 @@ def _attributes(attrs: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _insert(storage: RDBStorage, rows: Rows) -> None:
     with storage.engine.begin() as connection:
-        for table, held in rows.items():
-            if held:
-                connection.execute(table.insert(), held)
+        for table, own in rows.items():
+            if own:
+                connection.execute(table.insert(), own)
 
 
-def _compare(storage: RDBStorage, study: int, told: _StudySnapshot) -> None:
+def _compare(storage: RDBStorage, study: int, snapshot: _StudySnapshot) -> None:
+    """Raises CopyDiffers if Optuna reads something else from the storage."""
     copied = storage.get_all_trials(study, deepcopy=False)
-    for what, expected, found in (
-        ("user attributes", told.user_attrs, storage.get_study_user_attrs(study)),
-        ("system attributes", told.system_attrs, storage.get_study_system_attrs(study)),
-        ("trials", [trial.number for trial in told.trials], [trial.number for trial in copied]),
+    for what, expected, actual in (
+        ("user attributes", snapshot.user_attrs, storage.get_study_user_attrs(study)),
+        ("system attributes", snapshot.system_attrs, storage.get_study_system_attrs(study)),
+        ("trials", [trial.number for trial in snapshot.trials], [trial.number for trial in copied]),
     ):
-        if expected != found:
+        if expected != actual:
             raise _differs(what)
-    for trial, again in zip(told.trials, copied, strict=True):
+    for trial, copy_of_it in zip(snapshot.trials, copied, strict=True):
         for part in _COMPARED:
-            if getattr(trial, part) != getattr(again, part):
+            if getattr(trial, part) != getattr(copy_of_it, part):
                 raise _differs(f"{part} of trial {trial.number}")
 
 
 def _differs(what: str) -> CopyDiffers:
     return CopyDiffers(
-        f"Optuna must read from the copy of a study what its journal holds, but reads other {what}; nothing "
+        f"Optuna must read the same study from the copy as from the journal, but the {what} differ; nothing "
         f"was written"
     )

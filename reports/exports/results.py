@@ -135,7 +135,7 @@ def _check(key: str, finding: Finding) -> CheckJson:
 
 
 def _figures(sweep: Sweep) -> ImportancesJson:
-    """The keys of every figure that has some, which are those of the importances."""
+    """The keys that figures add; only the importances add any."""
     keys: dict[str, Any] = {}
     for figure in FIGURES:
         keys |= figure.keys(sweep)

@@ -240,7 +240,7 @@ class SessionJson(TypedDict):
     """ "budget", "interrupted", "error", or "" if it is running or was killed."""
     environment: dict[str, Any]
     sizes: list[tuple[float, int]]
-    """(seconds since the start, trials at once from then on)."""
+    """(seconds since the start, number of trials that run at the same time after it)."""
 
 
 class PlanVersionJson(TypedDict):

@@ -150,9 +150,9 @@ def test_what_mlflow_does_not_take_is_cut_or_renamed_and_said(shown: Any) -> Non
     assert json.loads(run["params"]["lists"]) == [1, [2]]
     assert run["tags"]["mlflow.note.content"] == "e" * 7999 + "…"
     notes = " ".join(mlflow_store(sweep).notes)
-    assert "1 value of more than 6,000 characters" in notes
-    assert "1 value of more than 8,000 characters" in notes
-    assert "8 names that MLflow does not take" in notes
+    assert "1 value was cut to MLflow's limit of 6,000 characters" in notes
+    assert "1 value was cut to MLflow's limit of 8,000 characters" in notes
+    assert "8 names that MLflow does not accept" in notes
 
 
 def test_more_than_a_call_holds_arrives_whole(shown: Any) -> None:

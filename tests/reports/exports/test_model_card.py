@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sweeps import boosting_sweep, make_sweep, sweep_of
 
-from reports.exports.model_card import CardFigure, ModelCard, NoWinner, card_of, model_card, to_markdown
+from reports.exports.card import CardFigure, ModelCard, to_markdown
+from reports.exports.model_card import NoWinner, card_of, model_card
 from search.records.sweep import Sweep
 
 CARD = ModelCard(
@@ -46,12 +47,12 @@ def test_a_card_is_made_of_plain_inputs_alone() -> None:
     ]
     assert "| test accuracy | 98.44 % | ± 0.08 | 98.1 to 98.7 % |" in told
     assert "| test loss | 0.05 |  |  |" in told
-    assert "Train it again, and compare to the bit: `benchsweep reproduce mine 3`" in told
+    assert "To train it again and compare the weights bit by bit: `benchsweep reproduce mine 3`" in told
     assert told[-1] == "- It is old."
 
 
 def test_without_a_command_none_is_promised() -> None:
-    assert "Train it again" not in to_markdown(replace(CARD, command=""))
+    assert "To train it again" not in to_markdown(replace(CARD, command=""))
 
 
 def test_what_a_record_holds_is_no_markup() -> None:
