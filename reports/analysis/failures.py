@@ -13,6 +13,7 @@ class Failure(NamedTuple):
     """One cause and its trials."""
 
     state: State
+    """FAILED, DIVERGED, or another state with an error on record."""
     error: str
     """The recorded error; "no reason on record" if there is none."""
     trials: tuple[int, ...]

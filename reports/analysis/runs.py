@@ -27,12 +27,14 @@ class ComparedRun:
     short: str
     """The label in at most `LONGEST` + 5 characters, unique too."""
     sweep: Sweep
+    """Its record."""
 
 
 class ComparableRuns(NamedTuple):
     """Runs whose scores are comparable: the same metric on the same data."""
 
     metric: Metric
+    """The metric of all the runs."""
     runs: tuple[ComparedRun, ...]
     """By position."""
 

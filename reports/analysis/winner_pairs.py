@@ -21,7 +21,9 @@ class WinnerPair(NamedTuple):
     """The winners of two runs. p <= `LEVEL` if and only if 0 lies outside the interval."""
 
     one: ComparedRun
+    """The run that comes first."""
     other: ComparedRun
+    """The run it is compared with."""
     on: ComparedSplit | None = None
     """The split they are compared on; None, as in the next four fields, if they cannot be compared."""
     by: Metric | None = None

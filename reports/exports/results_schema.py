@@ -19,19 +19,25 @@ SCHEMA = 3
 
 class MetricJson(TypedDict):
     name: str
+    """As in the epochs: "validation_accuracy"."""
     direction: Literal["maximize", "minimize"]
+    """ "maximize" if higher is better."""
     unit: str
     """ "share" for a value in 0..1, any other word, or "" for none."""
 
 
 class IntervalJson(TypedDict):
     low: float
+    """Lower end, in the unit of the estimate."""
     high: float
+    """Upper end."""
 
 
 class BestJson(TypedDict):
     trial: int
+    """Its number."""
     score: float | None
+    """In the metric's unit."""
     sampled: dict[str, Any]
     """The hyperparameters that the sampler chose."""
 
@@ -66,6 +72,7 @@ class WinnerJson(TypedDict):
     trial: int | None
     """None for the plan's default recipe."""
     recipe: dict[str, Any]
+    """The complete recipe."""
     model_seed: int
     """Seed of the saved model."""
     parameters: int | None
@@ -79,9 +86,13 @@ class WinnerJson(TypedDict):
 
 class CheckJson(TypedDict):
     key: str
+    """Unique: "noise"."""
     name: str
+    """As the report shows it."""
     verdict: Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
+    """UNKNOWN if there is not enough data."""
     message: str
+    """One sentence."""
     advice: str
     """ "" if there is nothing to do."""
 
@@ -92,6 +103,7 @@ class TestJson(TypedDict, total=False):
     count: int
     """Test examples."""
     seeds: int
+    """Number of models, one per seed."""
     metrics: dict[str, float]
     """Mean over the seeds, by name."""
     mean: float
@@ -99,16 +111,22 @@ class TestJson(TypedDict, total=False):
     low: float
     """Lower end of its 95 % interval, over seeds and examples, or Wilson's for one seed."""
     high: float
+    """Upper end."""
     deviation: float | None
     """Standard deviation over the seeds; null for one."""
 
 
 class ComparisonJson(TypedDict):
     difference: float
+    """The winner's mean minus the finalist's, in the metric's unit."""
     low: float | None
+    """Lower end of its interval with confidence 1 - level; null if unknown."""
     high: float | None
+    """Upper end; null if unknown."""
     p: float
+    """Two-sided p-value, 0..1, not adjusted."""
     level: float
+    """Significance level, 0..1."""
 
 
 class FinalistJson(TypedDict):
@@ -143,10 +161,13 @@ class CandidateJson(TypedDict):
 
 class ConfirmationJson(TypedDict):
     decided: bool
+    """Whether the confirmation is finished."""
     level: float
+    """Significance level, 0..1."""
     compared: int
     """Seeds at the last comparison."""
     sentences: list[str]
+    """The result in words, in reading order."""
     test_metric: str | None
     """Name of the metric on the test set; null before it was opened."""
     rows: list[CandidateJson]
@@ -157,16 +178,20 @@ class EpochJson(TypedDict):
     number: int
     """1 for the first."""
     metrics: dict[str, float]
+    """By name."""
     seconds: float
+    """Wall time, including validation."""
 
 
 class PlacementJson(TypedDict):
     worker: str
     """ "host:pid"."""
     session: int
+    """Number of the start that the worker belonged to."""
     epoch: int
     """Epochs the trial had when this worker took it."""
     since: str
+    """Start of its first epoch there."""
 
 
 class TrialJson(TypedDict):
@@ -216,29 +241,41 @@ class ImportancesJson(TypedDict):
 
 class LookJson(TypedDict):
     trial: int | None
+    """Null for the plan's default recipe."""
     seed: int
+    """The model's."""
     evaluation: dict[str, Any]
     """Without mistakes."""
     parameters: int | None
+    """Learned parameters; null if unknown."""
     weights_sha256: str | None
+    """Null if unknown."""
 
 
 class OpeningJson(TypedDict):
     time: str
+    """When it was recorded, just before the evaluation."""
     reason: str
+    """Why, as a clause."""
     models: int
+    """Number of models to evaluate."""
     overlap: int | None
     """Test examples that are also among the training or validation data; null if unknown."""
     looks: list[LookJson]
+    """The results, one per model; empty if the evaluation did not finish."""
 
 
 class SessionJson(TypedDict):
     number: int
+    """0 for the first."""
     started: str
+    """Time of the start."""
     seconds: float
+    """Duration, as last recorded."""
     ended: str
     """ "budget", "interrupted", "error", or "" if it is running or was killed."""
     environment: dict[str, Any]
+    """Versions, commit, machine, device, workers, hosts."""
     sizes: list[tuple[float, int]]
     """(seconds since the start, number of trials that run at the same time after it)."""
 
@@ -247,6 +284,7 @@ class PlanVersionJson(TypedDict):
     number: int
     """0 for the first."""
     since: str
+    """When it took effect."""
     trials: int
     """How many there were at that time."""
     table: dict[str, Any]
@@ -254,12 +292,16 @@ class PlanVersionJson(TypedDict):
     changes: list[str]
     """One line per changed key."""
     session: int
+    """Number of the start that introduced it."""
 
 
 class WarmStartJson(TypedDict):
     run: str
+    """Name of the run whose trials the sampler was given."""
     taken: int
+    """How many of them."""
     sentence: str
+    """Both in words."""
 
 
 class RunJson(ImportancesJson):
@@ -268,18 +310,23 @@ class RunJson(ImportancesJson):
     schema: int
     """`SCHEMA`."""
     name: str
+    """The run's name."""
     state: Status
+    """ "running", "empty", "finished" or "interrupted"."""
     metric: MetricJson
+    """The validation metric of the search."""
     best: BestJson | None
     """The best trial."""
     winner: WinnerJson | None
     """Null before the test set was opened."""
     health: list[CheckJson]
+    """Warnings first; empty before the first epoch."""
     reproduce: str | None
     """The command that trains the winner again, or the best trial before there is a winner."""
     test: TestJson | None
     """The winner on the test set."""
     confirmation: ConfirmationJson | None
+    """Null if there is none."""
     trials: list[TrialJson]
     """By number. The trials of a warm start's run are not among them."""
     leaderboard: list[dict[str, Any]]
@@ -295,5 +342,6 @@ class RunJson(ImportancesJson):
     plans: list[PlanVersionJson]
     """Its versions, the first one first."""
     warm_start: WarmStartJson | None
+    """Null if the search was not warm-started."""
     environment: dict[str, Any]
     """Of the last start."""

@@ -24,27 +24,29 @@ FEWEST = 10
 """Minimum number of trials for the check of repeated recipes."""
 
 
-class Crowding(NamedTuple):
-    """An end of a range next to which the best trials crowd."""
+class NarrowEnd(NamedTuple):
+    """An end of a range next to which the best trials cluster."""
 
     scale: Scale
+    """The range."""
     end: Literal["low", "high"]
+    """Which end."""
     trials: int
     """How many of the best trials lie there."""
 
 
 def edges(sweep: Sweep) -> Finding:
-    """Whether the best trials crowd an end of a range. An end at 0 is assumed to be a natural limit."""
+    """Whether the best trials cluster next to an end of a range. An end at 0 is assumed to be a limit."""
     name = "Search ranges wide enough"
     best = best_trials(sweep)
     if len(best) < BEST:
         return unknown(name, f"Fewer than {BEST} trials are complete.")
-    crowded = [crowding for scale in scales(sweep) if (crowding := _crowding(scale, best)) is not None]
-    if not crowded:
+    narrow = [end for scale in scales(sweep) if (end := _narrow_end(scale, best)) is not None]
+    if not narrow:
         return passed(name, "No search range looks too narrow.")
-    where = listing([f"{count} lie next to the {end} end of {scale.name}" for scale, end, count in crowded])
+    where = listing([f"{count} lie next to the {end} end of {scale.name}" for scale, end, count in narrow])
     wider = " ".join(
-        f"--set {shlex.quote(f'space.{scale.name}.{end}={_wider(scale, end)}')}" for scale, end, _ in crowded
+        f"--set {shlex.quote(f'space.{scale.name}.{end}={_wider(scale, end)}')}" for scale, end, _ in narrow
     )
     return warned(
         name,
@@ -53,14 +55,14 @@ def edges(sweep: Sweep) -> Finding:
     )
 
 
-def _crowding(scale: Scale, best: list[Trial]) -> Crowding | None:
+def _narrow_end(scale: Scale, best: list[Trial]) -> NarrowEnd | None:
     if scale.choices or scale.high <= scale.low:
         return None
     shares = [scale.share(trial.sampled[scale.name]) for trial in best if scale.name in trial.sampled]
     low, high = sum(share < EDGE for share in shares), sum(share > 1 - EDGE for share in shares)
     if low >= MOST_OF_BEST and not scale.starts_at_zero:
-        return Crowding(scale, "low", low)
-    return Crowding(scale, "high", high) if high >= MOST_OF_BEST else None
+        return NarrowEnd(scale, "low", low)
+    return NarrowEnd(scale, "high", high) if high >= MOST_OF_BEST else None
 
 
 def _wider(scale: Scale, end: str) -> str:

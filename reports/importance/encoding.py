@@ -20,6 +20,7 @@ class Encoding(NamedTuple):
     a logarithmic scale if it was sampled so), choices are one-hot."""
 
     scales: tuple[Scale, ...]
+    """The hyperparameters."""
     conditional: frozenset[str]
     """Hyperparameters that some trials did not sample. Each has one more column, 1 if sampled; if not, a
     number is `NEUTRAL` and every choice is 0."""

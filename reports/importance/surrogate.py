@@ -59,6 +59,7 @@ class Surrogate:
     """A forest over the hyperparameters that varied in the complete trials."""
 
     metric: Metric
+    """The metric of the scores."""
     encoding: Encoding
     """The hyperparameters as columns."""
     trials: tuple[Trial, ...]

@@ -68,7 +68,7 @@ def compare(first: Bools, second: Bools, level: float = 0.05) -> Comparison:
 
     Both seeds and examples are random: other seeds and other test images would give other accuracies. The
     difference has a component from the examples, on each of which the recipes' shares differ, and one from
-    each recipe's seeds, whose models are better or worse as a whole: the crossed random effects of
+    each recipe's seeds, whose models are better or worse overall: the crossed random effects of
     A. B. Owen, "The pigeonhole bootstrap", Ann. Appl. Stat. 1 (2007), pages 386-411. That one seed's model
     errs on an example as if by tossing a coin belongs to both components; resampling both would count it
     three times, here it is counted once, with the examples. A variance estimated from three seeds is

@@ -27,6 +27,7 @@ class Correlation(NamedTuple):
     high: float
     """Upper end."""
     pairs: int
+    """Number of pairs."""
 
 
 def rank_correlation(

@@ -29,9 +29,11 @@ class Spread(NamedTuple):
     """Mean and spread of repeated measurements, as over seeds."""
 
     mean: float
+    """In the unit of the values."""
     deviation: float | None
     """Sample standard deviation (divided by runs - 1); None for fewer than two runs."""
     runs: int
+    """Number of values, at least 1."""
 
 
 def wilson(correct: int, count: int, confidence: float = 0.95) -> Interval:

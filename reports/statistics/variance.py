@@ -18,6 +18,7 @@ class RecipeScores(NamedTuple):
     shares: Floats
     """float [N]: the share of seeds that get each example right, 0..1."""
     seeds: int
+    """Number of seeds, at least 1."""
     seed_variance: float | None
     """Variance over seeds of one model's accuracy, beyond what resampled examples already show; None for
     one seed."""
