@@ -1,4 +1,4 @@
-"""The axis of one setting, in every figure that has one."""
+"""The axis of one hyperparameter, in every figure that has one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from reports.figures.style import plain, tilt
 
 
 def setting_axis(scale: Scale) -> dict[str, Any]:
-    """Settings of an axis that carries `Scale.position`."""
+    """Plotly's properties of an axis on which values lie at `Scale.position`."""
     title = {"text": plain(scale.name.replace("_", " "), 40)}
     if scale.choices:
         labels = [plain(label, 14) for label in scale.choices]
-        places = list(range(len(labels)))
         return {
             "title": title,
-            "tickvals": places,
+            "tickvals": list(range(len(labels))),
             "ticktext": labels,
             "range": [-0.5, len(labels) - 0.5],
             "tickangle": tilt(labels),
         }
     if scale.log:
-        # Within two decades their tens alone would be too few labels: 2 and 5 as well.
-        few = scale.high / scale.low < 150
-        return {"title": title, "type": "log", "exponentformat": "power", "dtick": "D2" if few else 1}
+        # Powers of ten alone would be too few labels on two decades; "D2" adds 2 and 5.
+        short = scale.high / scale.low < 150
+        return {"title": title, "type": "log", "exponentformat": "power", "dtick": "D2" if short else 1}
     return {"title": title}

@@ -1,4 +1,4 @@
-"""Calibration: whether the winner is right as often as it is sure."""
+"""Calibration: the winner's accuracy against its confidence, as a reliability diagram."""
 
 from __future__ import annotations
 
@@ -16,78 +16,88 @@ from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 
 
-class Calibration(NamedTuple):
-    """The bins of confidence that hold examples, from the least sure to the surest.
-
-    bins: how many there are in all, empty ones too. lows, highs: a bin's bounds, 0..1. confidence: its
-    examples' mean. correct, examples: of each. intervals: 95 % Wilson intervals of correct / examples.
-    error: the expected calibration error, 0..1. mean: the mean confidence over all examples.
-    accuracy: the 95 % Wilson interval of the share of right ones over all examples.
-    """
+class Reliability(NamedTuple):
+    """A model's accuracy by its confidence, which is the probability of the predicted class. Bins without
+    examples are left out."""
 
     bins: int
+    """Number of bins, empty ones too."""
     lows: tuple[float, ...]
+    """Lower bound of each bin, 0..1, ascending."""
     highs: tuple[float, ...]
+    """Upper bound of each bin, 0..1."""
     confidence: tuple[float, ...]
+    """Mean confidence in each bin, 0..1."""
     correct: tuple[int, ...]
+    """Number of correct predictions in each bin."""
     examples: tuple[int, ...]
+    """Number of examples in each bin, at least 1."""
     intervals: tuple[Interval, ...]
+    """Wilson's 95 % interval of each bin's accuracy."""
     error: float
+    """Expected calibration error, 0..1."""
     mean: float
+    """Mean confidence over all examples, 0..1."""
     accuracy: Interval
+    """Wilson's 95 % interval of the accuracy over all examples."""
 
     @property
     def accuracies(self) -> tuple[float, ...]:
-        """Share predicted right, 0..1, of each bin."""
-        return tuple(right / all_ for right, all_ in zip(self.correct, self.examples, strict=True))
+        """The accuracy in each bin, 0..1."""
+        return tuple(correct / count for correct, count in zip(self.correct, self.examples, strict=True))
 
 
-def calibration(evaluation: Evaluation | None) -> Calibration | str:
-    """The numbers, or why there are none."""
+def calibration(evaluation: Evaluation | None) -> Reliability | str:
+    """Returns the numbers, or why there are none."""
     if evaluation is None:
         return "The test set has not been opened yet, so the model's calibration is not known."
-    held = evaluation.calibration
-    if held is None or not sum(held.counts):
+    recorded = evaluation.calibration
+    if recorded is None or not sum(recorded.counts):
         return (
-            "The record of the look at the test set keeps no probabilities: an earlier version wrote it, or "
-            "the trainable offers none."
+            "The evaluation on the test set has no probabilities: an earlier version recorded it, or the "
+            "trainable does not offer them."
         )
-    bins = len(held.counts)
-    filled = [place for place, count in enumerate(held.counts) if count]
-    return Calibration(
+    bins = len(recorded.counts)
+    filled = [index for index, count in enumerate(recorded.counts) if count]
+    return Reliability(
         bins=bins,
-        lows=tuple(place / bins for place in filled),
-        highs=tuple((place + 1) / bins for place in filled),
-        confidence=tuple(held.confidence[place] for place in filled),
-        correct=tuple(held.correct[place] for place in filled),
-        examples=tuple(held.counts[place] for place in filled),
-        intervals=tuple(wilson(held.correct[place], held.counts[place]) for place in filled),
-        error=held.error,
-        mean=held.mean_confidence,
-        accuracy=wilson(sum(held.correct), sum(held.counts)),
+        lows=tuple(index / bins for index in filled),
+        highs=tuple((index + 1) / bins for index in filled),
+        confidence=tuple(recorded.confidence[index] for index in filled),
+        correct=tuple(recorded.correct[index] for index in filled),
+        examples=tuple(recorded.counts[index] for index in filled),
+        intervals=tuple(wilson(recorded.correct[index], recorded.counts[index]) for index in filled),
+        error=recorded.error,
+        mean=recorded.mean_confidence,
+        accuracy=wilson(sum(recorded.correct), sum(recorded.counts)),
     )
 
 
-def sentence(numbers: Calibration) -> str:
-    """How sure it is, how often right, and the error."""
-    right = sum(numbers.correct) / sum(numbers.examples)
-    gap = numbers.mean - right
-    meaning = "overconfident" if gap > 0 else "underconfident"
+def sentence(numbers: Reliability) -> str:
+    """Mean confidence, accuracy, and the expected calibration error."""
+    accuracy = sum(numbers.correct) / sum(numbers.examples)
+    meaning = "overconfident" if numbers.mean > accuracy else "underconfident"
     if numbers.accuracy.low <= numbers.mean <= numbers.accuracy.high:
         meaning = "well calibrated, within the interval of its accuracy"
     return (
-        f"The model's mean confidence is {100 * numbers.mean:.2f} % and its accuracy {100 * right:.2f} %: "
+        f"The model's mean confidence is {100 * numbers.mean:.2f} % and its accuracy {100 * accuracy:.2f} %: "
         f"{meaning}. Its expected calibration error is {100 * numbers.error:.2f} points (Guo et al. 2017, "
         f"{numbers.bins} bins)."
     )
 
 
-def draw(numbers: Calibration) -> go.Figure:
-    """The share of right ones over the confidence, beside the diagonal on which they are equal."""
+def draw(numbers: Reliability) -> go.Figure:
+    """The accuracy over the confidence, with the diagonal on which they are equal."""
     shares = numbers.accuracies
-    told = [
-        [f"{100 * low:.0f} to {100 * high:.0f} %", f"{100 * share:.1f} %", percent(interval), right, examples]
-        for low, high, share, interval, right, examples in zip(
+    hovers = [
+        [
+            f"{100 * low:.0f} to {100 * high:.0f} %",
+            f"{100 * share:.1f} %",
+            percent(interval),
+            correct,
+            examples,
+        ]
+        for low, high, share, interval, correct, examples in zip(
             numbers.lows,
             numbers.highs,
             shares,
@@ -114,35 +124,35 @@ def draw(numbers: Calibration) -> go.Figure:
         line={"color": "rgba(47,127,193,0.4)"},
         marker={"color": BLUE, "size": 8},
         error_y={"array": up, "arrayminus": down, "thickness": 1.6, "width": 5, "color": BLUE},
-        customdata=told,
-        hovertemplate="%{customdata[0]} sure: %{customdata[1]} right (%{customdata[2]})<br>"
+        customdata=hovers,
+        hovertemplate="confidence %{customdata[0]}: %{customdata[1]} correct (%{customdata[2]})<br>"
         "%{customdata[3]} of %{customdata[4]}<extra></extra>",
         showlegend=False,
     )
     return drawing(
         [equal, bins],
         height=460,
-        xaxis={"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "how sure"}},
-        yaxis={"tickformat": ".0%", "range": [0, 1.05], "title": {"text": "how often right"}},
+        xaxis={"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "confidence"}},
+        yaxis={"tickformat": ".0%", "range": [0, 1.05], "title": {"text": "accuracy"}},
     )
 
 
-def table(numbers: Calibration) -> pd.DataFrame:
-    """One row a bin that holds examples."""
+def table(numbers: Reliability) -> pd.DataFrame:
+    """One row per bin that has examples."""
     bounds = zip(numbers.lows, numbers.highs, strict=True)
     return pd.DataFrame(
         {
-            "how sure": [f"{100 * low:.1f} to {100 * high:.1f} %" for low, high in bounds],
-            "mean": [f"{100 * sure:.2f} %" for sure in numbers.confidence],
-            "right": numbers.correct,
+            "confidence": [f"{100 * low:.1f} to {100 * high:.1f} %" for low, high in bounds],
+            "mean": [f"{100 * mean:.2f} %" for mean in numbers.confidence],
+            "correct": numbers.correct,
             "examples": numbers.examples,
-            "accuracy": [f"{100 * right:.2f} %" for right in numbers.accuracies],
+            "accuracy": [f"{100 * accuracy:.2f} %" for accuracy in numbers.accuracies],
             "95 % interval": [percent(interval) for interval in numbers.intervals],
         }
     )
 
 
-FIGURE = Figure[Sweep, Calibration](
+FIGURE = Figure[Sweep, Reliability](
     key="calibration",
     title="Calibration",
     numbers=of_winner(calibration),

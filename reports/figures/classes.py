@@ -1,4 +1,4 @@
-"""How well each class is recognised, with the uncertainty of its own test examples."""
+"""The accuracy on each class, with the confidence interval of its own test examples."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from trainable.evaluation.evaluation import Evaluation
 
 
 class Classes(NamedTuple):
-    """The classes that have test examples, in the evaluation's order.
-
-    correct, examples: of each class. intervals: 95 % Wilson intervals of correct / examples.
-    """
+    """The classes that have test examples, in the evaluation's order."""
 
     names: tuple[str, ...]
+    """Labels of the classes."""
     correct: tuple[int, ...]
+    """Number of correct predictions for each class."""
     examples: tuple[int, ...]
+    """Number of test examples of each class, at least 1."""
     intervals: tuple[Interval, ...]
+    """Wilson's 95 % interval of each class's accuracy."""
 
     @property
     def accuracies(self) -> tuple[float, ...]:
-        """Share recognised, 0..1."""
-        return tuple(right / all_ for right, all_ in zip(self.correct, self.examples, strict=True))
+        """The accuracy on each class, 0..1."""
+        return tuple(correct / count for correct, count in zip(self.correct, self.examples, strict=True))
 
 
 def classes(evaluation: Evaluation | None) -> Classes | str:
-    """The numbers, or why there are none."""
+    """Returns the numbers, or why there are none."""
     if evaluation is None:
         return "The test set has not been opened yet, so there is no accuracy by class."
     if evaluation.confusion is None:
         return "This trainable's evaluation has no classes, so there is no accuracy by class."
     rows = []
-    for place, name in enumerate(class_names(evaluation)):
-        examples = int(evaluation.confusion[place].sum())
+    for index, name in enumerate(class_names(evaluation)):
+        examples = int(evaluation.confusion[index].sum())
         if examples:
-            right = int(evaluation.confusion[place, place])
-            rows.append((name, right, examples, wilson(right, examples)))
+            correct = int(evaluation.confusion[index, index])
+            rows.append((name, correct, examples, wilson(correct, examples)))
     if not rows:
-        return "The test set held no examples, so there is no accuracy by class."
-    names, correct, counts, intervals = zip(*rows, strict=True)
-    return Classes(names, correct, counts, intervals)
+        return "The test set has no examples, so there is no accuracy by class."
+    return Classes(*zip(*rows, strict=True))
 
 
 def class_names(evaluation: Evaluation) -> tuple[str, ...]:
-    """The classes' labels; their index where the evaluation names none."""
+    """The classes' labels; their indices if the evaluation has none."""
     count = 0 if evaluation.confusion is None else len(evaluation.confusion)
-    given = tuple(str(name) for name in evaluation.class_names)
-    return given if len(given) == count else tuple(str(place) for place in range(count))
+    names = tuple(str(name) for name in evaluation.class_names)
+    return names if len(names) == count else tuple(str(index) for index in range(count))
 
 
 def sentence(numbers: Classes) -> str:
-    """The hardest and the easiest class, and whether their intervals part them."""
-    order = sorted(range(len(numbers.names)), key=lambda place: (numbers.accuracies[place], place))
+    """The classes with the lowest and the highest accuracy, and whether their intervals overlap."""
+    order = sorted(range(len(numbers.names)), key=lambda index: (numbers.accuracies[index], index))
     worst, best = order[0], order[-1]
-    hardest = f"Hardest is {numbers.names[worst]}: {numbers.accuracies[worst]:.2%} right"
-    hardest = f"{hardest} ({percent(numbers.intervals[worst])})".replace("% right", " % right")
+    accuracy = f"{100 * numbers.accuracies[worst]:.2f} % correct ({percent(numbers.intervals[worst])})"
+    hardest = f"Hardest is {numbers.names[worst]}: {accuracy}"
     if worst == best:
         return f"{hardest}."
     apart = numbers.intervals[worst].high < numbers.intervals[best].low
@@ -73,24 +73,24 @@ def sentence(numbers: Classes) -> str:
 
 
 def draw(numbers: Classes) -> go.Figure:
-    """Bars of the share that was predicted as another class: they start at zero, where bars of an
-    accuracy near 100 % would all look alike."""
+    """Bars of the share that was predicted as another class. They start at zero, whereas bars of an accuracy
+    near 100 % would all look the same."""
     wrong = [1 - share for share in numbers.accuracies]
     up = [1 - interval.low - share for interval, share in zip(numbers.intervals, wrong, strict=True)]
     down = [share - (1 - interval.high) for interval, share in zip(numbers.intervals, wrong, strict=True)]
-    told = [
-        [f"{100 * share:.2f} %", percent(interval), right, examples]
-        for share, interval, right, examples in zip(
+    hovers = [
+        [f"{100 * share:.2f} %", percent(interval), correct, examples]
+        for share, interval, correct, examples in zip(
             numbers.accuracies, numbers.intervals, numbers.correct, numbers.examples, strict=True
         )
     ]
     bars = go.Bar(
         x=[plain(name, 16) for name in numbers.names],
         y=wrong,
-        customdata=told,
+        customdata=hovers,
         marker={"color": "rgba(47,127,193,0.4)"},
         error_y={"array": up, "arrayminus": down, "thickness": 1.6, "width": 6, "color": BLUE},
-        hovertemplate="%{x}: %{customdata[0]} right (%{customdata[1]})<br>"
+        hovertemplate="%{x}: %{customdata[0]} correct (%{customdata[1]})<br>"
         "%{customdata[2]} of %{customdata[3]}<extra></extra>",
     )
     return drawing(
@@ -103,11 +103,11 @@ def draw(numbers: Classes) -> go.Figure:
 
 
 def table(numbers: Classes) -> pd.DataFrame:
-    """A row a class."""
+    """One row per class."""
     return pd.DataFrame(
         {
             "class": numbers.names,
-            "right": numbers.correct,
+            "correct": numbers.correct,
             "examples": numbers.examples,
             "accuracy": [f"{100 * share:.2f} %" for share in numbers.accuracies],
             "95 % interval": [percent(interval) for interval in numbers.intervals],

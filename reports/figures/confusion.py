@@ -18,46 +18,48 @@ from search.records.sweep import Sweep
 from trainable.evaluation.evaluation import Evaluation
 
 MOST_NUMBERED = 20
-"""Classes above which the cells are too small to carry their count."""
+"""Maximum number of classes for which the cells show their counts; more make them too small."""
 
 
 class Confusion(NamedTuple):
-    """counts: int64 [classes, classes], rows the true class, columns the predicted one.
-    pairs: what was mixed up, as (true, predicted, how often), most often first."""
+    """The confusion matrix and its mistakes."""
 
     names: tuple[str, ...]
+    """Labels of the classes."""
     counts: NDArray[np.int64]
+    """Number of examples, int64 [classes, classes]: rows are the true class, columns the predicted one."""
     pairs: tuple[tuple[str, str, int], ...]
+    """Mistakes as (true class, predicted class, number of examples), most frequent first."""
 
 
 def confusion(evaluation: Evaluation | None) -> Confusion | str:
-    """The numbers, or why there are none."""
+    """Returns the numbers, or why there are none."""
     if evaluation is None:
         return "The test set has not been opened yet, so there is no confusion matrix."
     counts = evaluation.confusion
     if counts is None or counts.size == 0:
         return "This trainable's evaluation has no classes, so there is no confusion matrix."
     names = class_names(evaluation)
-    found = [
+    mistakes = [
         (names[row], names[column], int(counts[row, column]))
         for row, column in np.argwhere(counts > 0)
         if row != column
     ]
-    return Confusion(names, counts, tuple(sorted(found, key=lambda pair: -pair[2])))
+    return Confusion(names, counts, tuple(sorted(mistakes, key=lambda pair: -pair[2])))
 
 
 def sentence(numbers: Confusion) -> str:
-    """How many went wrong, and what was mixed up most."""
+    """How many predictions were wrong, and which mistakes were the most frequent."""
     total, wrong = int(numbers.counts.sum()), sum(count for _, _, count in numbers.pairs)
     if not wrong:
-        return f"None of {plural(total, 'example')} was predicted as another class."
+        return f"None of {plural(total, 'example')} was misclassified."
     most = [f"{true} predicted as {other} ({count})" for true, other, count in numbers.pairs[:3]]
-    return f"{wrong:,} of {plural(total, 'example')} went wrong, most often {listing(most)}."
+    return f"{wrong:,} of {plural(total, 'example')} were misclassified, most often {listing(most)}."
 
 
 def draw(numbers: Confusion) -> go.Figure:
-    """Mistakes in orange on a logarithmic scale, or a good model's few would not be seen; the
-    diagonal in a quiet colour of its own."""
+    """Mistakes in orange on a logarithmic scale, on which a good model's few remain visible; the diagonal in
+    a faint blue."""
     counts = numbers.counts
     diagonal = np.eye(len(counts), dtype=bool)
     labels = [plain(name, 12) for name in numbers.names]
@@ -90,11 +92,11 @@ def draw(numbers: Confusion) -> go.Figure:
 def _cells(
     numbers: Confusion, labels: list[str], values: NDArray[Any], colours: list[list[Any]]
 ) -> go.Heatmap:
-    """One layer of cells, where `values` is not NaN, each with its count."""
+    """One layer of cells with their counts, where `values` is not NaN."""
     counts, sizes = numbers.counts, numbers.counts.sum(axis=1)
     shown = ~np.isnan(values)
     share = np.divide(counts, sizes[:, None], out=np.zeros(counts.shape), where=sizes[:, None] > 0)
-    told = [
+    hovers = [
         [f"{counts[r, c]:,} ({share[r, c]:.2%})" if shown[r, c] else "" for c in range(len(labels))]
         for r in range(len(labels))
     ]
@@ -111,7 +113,7 @@ def _cells(
         showscale=False,
         text=text if len(labels) <= MOST_NUMBERED else None,
         texttemplate="%{text}" if len(labels) <= MOST_NUMBERED else None,
-        customdata=told,
+        customdata=hovers,
         hoverongaps=False,
         xgap=1,
         ygap=1,
@@ -120,7 +122,7 @@ def _cells(
 
 
 def table(numbers: Confusion) -> pd.DataFrame:
-    """What was mixed up, the 30 most frequent pairs."""
+    """The 30 most frequent mistakes."""
     return pd.DataFrame(numbers.pairs[:30], columns=["true class", "predicted as", "examples"])
 
 

@@ -27,39 +27,46 @@ from search.records.sweep import State, Sweep
 from trainable.contract import Metric
 
 MOST_MARKED = 5_000
-"""Points of one state's curves above which they are drawn without dots, each an element of the page."""
+"""Maximum number of points of one state's curves drawn with markers, each of them an element of the page."""
 
 MOST_ROWS = 50
+"""Maximum number of rows of the table."""
 
 
 class Curve(NamedTuple):
-    """One trial's metric by epoch; `values[k]` was measured after epoch `epochs[k]`."""
+    """One trial's metric by epoch."""
 
     number: int
+    """The trial's number."""
     state: State
+    """The trial's state."""
     epochs: tuple[int, ...]
+    """Epochs that have the metric, ascending."""
     values: tuple[float, ...]
+    """The metric after each of `epochs`, in its unit."""
 
 
 class Curves(NamedTuple):
-    """The curves of all trials that have an epoch, by number. best: the best trial's number. rungs: the
-    epochs after which the pruner decides, as far as a curve reaches; none for a pruner without."""
+    """The learning curves of all trials."""
 
     metric: Metric
     curves: tuple[Curve, ...]
+    """By trial number, without trials that have no epoch."""
     best: int | None
+    """Number of the best trial; None if there is none."""
     window: Window
     rungs: tuple[int, ...]
+    """Epochs after which the pruner decides, as far as any curve reaches; empty if it has no rungs."""
 
 
 def curves(sweep: Sweep) -> Curves | str:
-    """The numbers, or why there are none."""
+    """Returns the numbers, or why there are none."""
     name = sweep.metric.name
     made = []
     for trial in sweep.trials:
-        told = [(epoch.number, epoch.metrics[name]) for epoch in trial.epochs if name in epoch.metrics]
-        if told:
-            numbers, values = zip(*told, strict=True)
+        points = [(epoch.number, epoch.metrics[name]) for epoch in trial.epochs if name in epoch.metrics]
+        if points:
+            numbers, values = zip(*points, strict=True)
             made.append(Curve(trial.number, trial.state, numbers, values))
     if not made:
         return "No trial has finished an epoch yet, so there are no curves to draw."
@@ -72,35 +79,33 @@ def curves(sweep: Sweep) -> Curves | str:
 
 
 def sentence(numbers: Curves) -> str:
-    """How many ran to their end, and where the others were stopped."""
+    """How many trials are complete, and when the others were pruned."""
     lengths = {state: [c.epochs[-1] for c in numbers.curves if c.state is state] for state in State}
-    full, stopped = lengths[State.COMPLETE], lengths[State.PRUNED]
-    told = []
+    full, pruned = lengths[State.COMPLETE], lengths[State.PRUNED]
+    parts = []
     if full:
         last = f"{max(full)}" if min(full) == max(full) else f"{min(full)} to {max(full)}"
         epochs = "epoch" if last == "1" else "epochs"
-        told.append(f"{plural(len(full), 'trial')} ran to the end ({last} {epochs})")
-    if stopped:
-        half = round(float(np.median(stopped)))
-        count = plural(len(stopped), "trial was", "trials were")
-        told.append(f"{count} stopped early, half of them by epoch {half}")
-    others = len(numbers.curves) - len(full) - len(stopped)
+        parts.append(f"{plural(len(full), 'trial is', 'trials are')} complete ({last} {epochs})")
+    if pruned:
+        half = round(float(np.median(pruned)))
+        count = plural(len(pruned), "trial was", "trials were")
+        parts.append(f"{count} pruned, half of them by epoch {half}")
+    others = len(numbers.curves) - len(full) - len(pruned)
     if others:
-        told.append(
-            f"{plural(others, 'curve belongs', 'curves belong')} to trials that ended otherwise or go on"
-        )
+        belong = plural(others, "curve belongs", "curves belong")
+        parts.append(f"{belong} to trials that failed, diverged or are unfinished")
     if rungs := numbers.rungs:
         epochs = f"epoch{'s' * (len(rungs) > 1)} {listing([str(rung) for rung in rungs])}"
-        told.append(f"the pruner decides after {epochs}, the dotted lines")
+        parts.append(f"the pruner decides after {epochs} (dotted)")
     if outside := numbers.window.outside:
-        told.append(
-            f"{plural(outside, 'value lies', 'values lie')} beyond the window, a double click shows all"
-        )
-    return "; ".join(told) + "."
+        values = plural(outside, "value lies", "values lie")
+        parts.append(f"{values} outside the visible range, double-click to show all")
+    return "; ".join(parts) + "."
 
 
 def draw(numbers: Curves) -> go.Figure:
-    """One line a trial, coloured by state; the best trial stands out."""
+    """One line per trial, coloured by state, with the best trial on top."""
     traces = [_lines(numbers, state) for state in State if any(c.state is state for c in numbers.curves)]
     traces += [_best(numbers.metric, curve) for curve in numbers.curves if curve.number == numbers.best]
     hairline = {"color": GREY, "width": 1, "dash": "dot"}
@@ -118,19 +123,20 @@ def draw(numbers: Curves) -> go.Figure:
 
 
 def _lines(numbers: Curves, state: State) -> go.Scatter:
-    """All curves of a state as one trace, a gap between two: hundreds of traces would be slow."""
+    """All curves of a state as one trace with gaps: hundreds of traces would be slow."""
     xs: list[int | None] = []
     ys: list[float | None] = []
-    told: list[list[str]] = []
+    hovers: list[list[str]] = []
     for curve in numbers.curves:
         if curve.state is state:
             xs += [*curve.epochs, None]
             ys += [*curve.values, None]
-            told += [[str(curve.number), numbers.metric.format(value)] for value in curve.values] + [["", ""]]
+            hovers += [[str(curve.number), numbers.metric.format(value)] for value in curve.values]
+            hovers.append(["", ""])
     return go.Scatter(
         x=xs,
         y=ys,
-        customdata=told,
+        customdata=hovers,
         mode="lines+markers" if len(xs) <= MOST_MARKED else "lines",
         line={"color": COLOUR[state], "width": 1.2},
         marker={"size": 3},
@@ -156,23 +162,23 @@ def _best(metric: Metric, curve: Curve) -> go.Scatter:
 
 
 def table(numbers: Curves) -> pd.DataFrame:
-    """A row an epoch, of many evenly taken ones: how its trials stood, and where the best one did."""
-    at: dict[int, list[float]] = {}
-    own: dict[int, float] = {}
+    """One row per epoch, evenly spaced if there are many: the trials' best and median, and the best trial."""
+    values: dict[int, list[float]] = {}
+    of_best: dict[int, float] = {}
     for curve in numbers.curves:
         for epoch, value in zip(curve.epochs, curve.values, strict=True):
-            at.setdefault(epoch, []).append(value)
+            values.setdefault(epoch, []).append(value)
             if curve.number == numbers.best:
-                own[epoch] = value
-    epochs = sorted(at)
+                of_best[epoch] = value
+    epochs = sorted(values)
     chosen = epochs if len(epochs) <= MOST_ROWS else epochs[:: math.ceil(len(epochs) / MOST_ROWS)]
     return pd.DataFrame(
         {
             "epoch": epoch,
-            "trials": len(at[epoch]),
-            "best": numbers.metric.format(numbers.metric.best(at[epoch])),
-            "median": numbers.metric.format(float(np.median(at[epoch]))),
-            "best trial": numbers.metric.format(own.get(epoch)),
+            "trials": len(values[epoch]),
+            "best": numbers.metric.format(numbers.metric.best(values[epoch])),
+            "median": numbers.metric.format(float(np.median(values[epoch]))),
+            "best trial": numbers.metric.format(of_best.get(epoch)),
         }
         for epoch in chosen
     )

@@ -1,6 +1,6 @@
-"""Efficiency: the best score so far against trials, epochs and time, beside random search.
+"""Efficiency: the best score so far against trials, epochs and time, compared with random search.
 
-What random search would have found is estimated from the sweep's own random trials.
+The score of random search is estimated from the sweep's own random trials.
 """
 
 from __future__ import annotations
@@ -22,50 +22,51 @@ from search.records.sweep import Sweep
 from trainable.contract import Metric
 
 POINTS = 60
-"""Places at which random search is drawn."""
+"""Maximum number of points at which random search is drawn."""
 
 
 class Reference(NamedTuple):
-    """Random search at the places of `Efficiency.trials`.
-
-    drawn: random trials it is told from. best: the score that the best of as many random trials would have in
-    the mean, in the metric's unit. epochs, seconds: what one of them cost in the mean.
-    """
+    """Random search after the numbers of trials in `Efficiency.trials`."""
 
     drawn: int
+    """Number of random trials that it is estimated from."""
     best: tuple[float, ...]
+    """Expected best score of that many random trials, in the metric's unit."""
     epochs: float
+    """Mean epochs of a random trial."""
     seconds: float
+    """Mean training time of a random trial."""
 
 
 class Efficiency(NamedTuple):
-    """The search's incumbents (`reports.figures.trace.Trace`) beside random search.
-
-    trials: numbers of trials, 1 to all. workers: what the random trials' training time is divided by, where
-    it is laid beside search time. reference: None where too few trials were random, or all.
-    """
+    """The search's incumbents compared with random search."""
 
     metric: Metric
     trace: Trace
+    """The incumbents of the search."""
     trials: tuple[int, ...]
+    """Numbers of trials, ascending from 1 to all."""
     workers: float
+    """Mean number of trials that trained at once, by which training time is divided to give search time."""
     reference: Reference | None
+    """None if too few trials were random, or all were."""
     blind: bool
+    """Whether the sampler ignores scores, so that the search is random search itself."""
     window: Window
 
 
 def efficiency(sweep: Sweep) -> Efficiency | str:
-    """The numbers, or why there are none."""
+    """Returns the numbers, or why there are none."""
     (run,) = compared_runs([sweep])
-    told = trace(run)
-    if not told.incumbents:
-        return "No trial has trained to its end yet, so there is no best score."
+    progress = trace(run)
+    if not progress.incumbents:
+        return "No trial is complete yet, so there is no best score."
     own = trained(sweep)
-    places = np.unique(np.geomspace(1, len(own), min(POINTS, len(own))).round().astype(np.int64))
+    counts = np.unique(np.geomspace(1, len(own), min(POINTS, len(own))).round().astype(np.int64))
     drawn = () if sampler_ignores_scores(sweep) else random_trials(sweep)
     reference = None
     if len(drawn) >= FEWEST and len(drawn) < len(own):
-        best = expected_best(outcomes(sweep, drawn), places)
+        best = expected_best(outcomes(sweep, drawn), counts)
         if np.isfinite(best).all():
             reference = Reference(
                 drawn=len(drawn),
@@ -73,13 +74,14 @@ def efficiency(sweep: Sweep) -> Efficiency | str:
                 epochs=sum(len(trial.epochs) for trial in drawn) / len(drawn),
                 seconds=sum(trial.seconds for trial in drawn) / len(drawn),
             )
-    scores = [each.score for each in told.incumbents] + list(reference.best if reference else ())
+    scores = [incumbent.score for incumbent in progress.incumbents]
+    scores += reference.best if reference else ()
     trained_for = sum(trial.seconds for trial in own)
     return Efficiency(
         metric=sweep.metric,
-        trace=told,
-        trials=tuple(int(place) for place in places),
-        workers=max(trained_for / told.seconds, 1e-9) if told.seconds else 1.0,
+        trace=progress,
+        trials=tuple(int(count) for count in counts),
+        workers=max(trained_for / progress.seconds, 1e-9) if progress.seconds else 1.0,
         reference=reference,
         blind=sampler_ignores_scores(sweep),
         window=window(scores, sweep.metric, scores, reach=1.5),
@@ -87,31 +89,31 @@ def efficiency(sweep: Sweep) -> Efficiency | str:
 
 
 def sentence(numbers: Efficiency) -> str:
-    """What the best cost, and how that compares with random search."""
+    """What the best score cost, and how it compares with random search."""
     best = numbers.trace.incumbents[-1]
     spent = [plural(best.trials, "trial"), plural(best.epochs, "epoch")]
     if best.seconds is not None:
         spent.append(duration(best.seconds))
-    told = f"{numbers.metric.format(best.score)} was found after {', '.join(spent)} of search"
+    text = f"{numbers.metric.format(best.score)} was found after {', '.join(spent)} of search"
     if numbers.blind:
-        return f"{told}; the sampler draws blindly, so this is random search itself."
+        return f"{text}; the sampler ignores scores, so this is random search itself."
     if numbers.reference is None:
-        return f"{told}; too few trials were drawn at random to say what random search would have found."
-    count, blind = numbers.trials[-1], numbers.reference.best[-1]
-    better = numbers.metric.better(best.score, blind)
-    meaning = "less than this search found" if better else "no less than this search found"
+        return f"{text}; too few trials were drawn at random to estimate the score of random search."
+    count, random = numbers.trials[-1], numbers.reference.best[-1]
+    worse = numbers.metric.better(best.score, random)
+    comparison = "worse than this search's best" if worse else "no worse than this search's best"
     return (
-        f"{told}. The best of {plural(count, 'random trial')} would have {numbers.metric.format(blind)} in "
-        f"the mean, {meaning}. This is estimated from its {numbers.reference.drawn} random trials, and "
-        f"cannot exceed the best of them."
+        f"{text}. The expected best of {plural(count, 'random trial')} is {numbers.metric.format(random)}, "
+        f"{comparison}. This is estimated from its {numbers.reference.drawn} random trials, and cannot "
+        f"exceed the best of them."
     )
 
 
 def draw(numbers: Efficiency) -> dict[str, go.Figure]:
-    """One figure each against trials, epochs and search time; the last is left out where the records tell no
-    time."""
+    """One drawing each against trials, epochs and search time; the last is left out if the records have no
+    times."""
     axes: dict[By, str] = {
-        "trials": "trials that were over",
+        "trials": "trials finished",
         "epochs": "epochs trained",
         "seconds": "search time",
     }
@@ -126,7 +128,7 @@ def _draw(numbers: Efficiency, by: By, title: str) -> go.Figure:
         axis = {"title": {"text": f"{title} ({name})"}}
     traces = [] if numbers.reference is None else [_random(numbers, numbers.reference, by, end, unit)]
     return drawing(
-        [*traces, _found(numbers, by, end, unit)],
+        [*traces, _incumbents(numbers, by, end, unit)],
         height=300,
         legend_entrywidth=90,
         xaxis=axis | {"range": [0, 1.03 * end / unit]},
@@ -135,17 +137,22 @@ def _draw(numbers: Efficiency, by: By, title: str) -> go.Figure:
 
 
 UNITS = ((3600.0, "hours", 3 * 3600.0), (60.0, "minutes", 180.0), (1.0, "seconds", 0.0))
-"""Seconds of a unit of the time axis, its name, and from how many seconds of search on it is used."""
+"""Units of the time axis: seconds, name, and the minimum search time in seconds for which it is used."""
 
 
-def _found(numbers: Efficiency, by: By, end: float, unit: float) -> go.Scatter:
-    known = [(at, each) for each in numbers.trace.incumbents if (at := each.at(by)) is not None]
-    said = [[str(each.number), numbers.metric.format(each.score), cost(by, at)] for at, each in known]
+def _incumbents(numbers: Efficiency, by: By, end: float, unit: float) -> go.Scatter:
+    known = [
+        (at, incumbent) for incumbent in numbers.trace.incumbents if (at := incumbent.at(by)) is not None
+    ]
+    hovers = [
+        [str(incumbent.number), numbers.metric.format(incumbent.score), cost(by, at)]
+        for at, incumbent in known
+    ]
     last = known[-1][1]
     return go.Scatter(
         x=[*(at / unit for at, _ in known), end / unit],
-        y=[*(each.score for _, each in known), last.score],
-        customdata=[*said, [str(last.number), said[-1][1], cost(by, end)]],
+        y=[*(incumbent.score for _, incumbent in known), last.score],
+        customdata=[*hovers, [str(last.number), hovers[-1][1], cost(by, end)]],
         mode="lines+markers",
         line={"color": BLUE, "width": 2, "shape": "hv"},
         marker={"size": [*[6] * len(known), 0]},
@@ -155,11 +162,11 @@ def _found(numbers: Efficiency, by: By, end: float, unit: float) -> go.Scatter:
 
 
 def _random(numbers: Efficiency, reference: Reference, by: By, end: float, unit: float) -> go.Scatter:
-    each = {"trials": 1.0, "epochs": reference.epochs, "seconds": reference.seconds / numbers.workers}[by]
+    per_trial = {"trials": 1.0, "epochs": reference.epochs, "seconds": reference.seconds / numbers.workers}
     known = [
-        (count * each, best)
+        (count * per_trial[by], best)
         for count, best in zip(numbers.trials, reference.best, strict=True)
-        if count * each <= end
+        if count * per_trial[by] <= end
     ]
     return go.Scatter(
         x=[at / unit for at, _ in known],
@@ -168,29 +175,28 @@ def _random(numbers: Efficiency, reference: Reference, by: By, end: float, unit:
         mode="lines",
         line={"color": GREY, "width": 2, "dash": "dash"},
         name="random",
-        hovertemplate="random search: %{customdata[0]} in the mean<br>after %{customdata[1]}<extra></extra>",
+        hovertemplate="random search: %{customdata[0]} expected<br>after %{customdata[1]}<extra></extra>",
     )
 
 
 def table(numbers: Efficiency) -> pd.DataFrame:
-    """A row an incumbent, and what as many random trials would have found."""
+    """One row per incumbent, with the expected best of as many random trials."""
+    incumbents = numbers.trace.incumbents
     random = (
         None
         if numbers.reference is None
-        else np.interp(
-            [each.trials for each in numbers.trace.incumbents], numbers.trials, numbers.reference.best
-        )
+        else np.interp([incumbent.trials for incumbent in incumbents], numbers.trials, numbers.reference.best)
     )
     return pd.DataFrame(
         {
-            "trial": each.number,
-            "best so far": numbers.metric.format(each.score),
-            "trials over": each.trials,
-            "epochs trained": each.epochs,
-            "search time": NOTHING if each.seconds is None else duration(each.seconds),
-            "random search": NOTHING if random is None else numbers.metric.format(float(random[place])),
+            "trial": incumbent.number,
+            "best so far": numbers.metric.format(incumbent.score),
+            "trials finished": incumbent.trials,
+            "epochs trained": incumbent.epochs,
+            "search time": NOTHING if incumbent.seconds is None else duration(incumbent.seconds),
+            "random search": NOTHING if random is None else numbers.metric.format(float(random[index])),
         }
-        for place, each in enumerate(numbers.trace.incumbents)
+        for index, incumbent in enumerate(incumbents)
     )
 
 

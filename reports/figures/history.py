@@ -28,36 +28,41 @@ from trainable.contract import Metric
 
 
 class Repeat(NamedTuple):
-    """A trial that was not trained, for its recipe had been, as trial `same_as`; its score is that one's."""
+    """A trial that was not trained because an earlier trial had the same recipe."""
 
     number: int
+    """The trial's number."""
     score: float
+    """The earlier trial's score, in the metric's unit."""
     same_as: int
+    """The earlier trial's number."""
 
 
-class History(NamedTuple):
-    """Trials that have a score, by number.
-
-    scores, states, lengths (epochs trained): one entry per trial in `numbers`.
-    best_numbers, best_scores: the COMPLETE trials that were the best so far when they came.
-    trials: how many trials were trained in all, scored or not.
-    repeats: those that repeat a recipe, which are in none of the others.
-    """
+class ScoreHistory(NamedTuple):
+    """The scores of all trials, in the order of their numbers."""
 
     metric: Metric
     numbers: tuple[int, ...]
+    """Numbers of the trained trials that have a score, ascending."""
     scores: tuple[float, ...]
+    """Their scores, in the metric's unit."""
     states: tuple[State, ...]
+    """Their states."""
     lengths: tuple[int, ...]
+    """Number of epochs that each of them trained."""
     best_numbers: tuple[int, ...]
+    """Numbers of the COMPLETE trials that were better than every COMPLETE one before them."""
     best_scores: tuple[float, ...]
+    """Scores of those trials."""
     trials: int
+    """Number of trained trials, with a score or without."""
     window: Window
     repeats: tuple[Repeat, ...]
+    """Trials that repeat a recipe, which are in none of the others."""
 
 
-def history(sweep: Sweep) -> History | str:
-    """The numbers, or why there are none."""
+def history(sweep: Sweep) -> ScoreHistory | str:
+    """Returns the numbers, or why there are none."""
     own = trained(sweep)
     scored = [(trial, trial.score) for trial in own if trial.score is not None]
     if not scored:
@@ -69,7 +74,7 @@ def history(sweep: Sweep) -> History | str:
             best.append((trial.number, score))
     scores = tuple(score for _, score in scored)
     judges = [score for trial, score in scored if trial.state is State.COMPLETE]
-    return History(
+    return ScoreHistory(
         metric=sweep.metric,
         numbers=tuple(trial.number for trial, _ in scored),
         scores=scores,
@@ -87,29 +92,32 @@ def history(sweep: Sweep) -> History | str:
     )
 
 
-def sentence(numbers: History) -> str:
-    """When the best came, how often it was improved on, and what the window hides."""
+def sentence(numbers: ScoreHistory) -> str:
+    """Which trial is the best, how many after it were no better, and what the visible range hides."""
     if not numbers.best_numbers:
-        told = f"{plural(len(numbers.numbers), 'trial')} trained, but none to its end yet."
+        text = f"{plural(len(numbers.numbers), 'trial')} trained, but none is complete yet."
     else:
         best, last = numbers.best_numbers[-1], numbers.numbers[-1]
         since = last - best - sum(best < repeat.number < last for repeat in numbers.repeats)
         after = (
             f"; the {plural(since, 'trial')} after it did not improve on it" if since else ", the last so far"
         )
-        told = (
+        text = (
             f"The best score of {plural(numbers.trials, 'trial')}, "
             f"{numbers.metric.format(numbers.best_scores[-1])}, came with trial "
             f"{best}{after}."
         )
-    if again := len(numbers.repeats):
-        told += f" {plural(again, 'further trial')} only {'repeats' if again == 1 else 'repeat'} a recipe."
+    if count := len(numbers.repeats):
+        text += f" {plural(count, 'further trial')} only {'repeats' if count == 1 else 'repeat'} a recipe."
     if outside := numbers.window.outside:
-        told += f" {plural(outside, 'score lies', 'scores lie')} beyond the window; a double click shows all."
-    return told
+        text += (
+            f" {plural(outside, 'score lies', 'scores lie')} outside the visible range; double-click to show "
+            "all."
+        )
+    return text
 
 
-def draw(numbers: History) -> go.Figure:
+def draw(numbers: ScoreHistory) -> go.Figure:
     """Scores by state, and the best so far as a staircase."""
     traces = [_points(numbers, state) for state in State if state in numbers.states]
     if numbers.repeats:
@@ -136,19 +144,19 @@ def draw(numbers: History) -> go.Figure:
     )
 
 
-def _last(numbers: History) -> int:
-    """The highest number that is drawn."""
+def _last(numbers: ScoreHistory) -> int:
+    """The highest trial number that is drawn."""
     return max([*numbers.numbers, *(repeat.number for repeat in numbers.repeats)])
 
 
-def _repeats(numbers: History) -> go.Scatter:
-    """Small and hollow: they tell how the search went on, but no score of their own."""
+def _repeats(numbers: ScoreHistory) -> go.Scatter:
+    """Small and hollow, because their scores are other trials'."""
     return go.Scatter(
         x=[repeat.number for repeat in numbers.repeats],
         y=[repeat.score for repeat in numbers.repeats],
         customdata=[
-            [str(each.number), numbers.metric.format(each.score), str(each.same_as)]
-            for each in numbers.repeats
+            [str(repeat.number), numbers.metric.format(repeat.score), str(repeat.same_as)]
+            for repeat in numbers.repeats
         ],
         mode="markers",
         marker={"color": GREY, "symbol": "circle-open", "size": 5, "opacity": 0.85},
@@ -159,9 +167,9 @@ def _repeats(numbers: History) -> go.Scatter:
     )
 
 
-def _points(numbers: History, state: State) -> go.Scatter:
+def _points(numbers: ScoreHistory, state: State) -> go.Scatter:
     chosen = [index for index, is_state in enumerate(numbers.states) if is_state is state]
-    told = [
+    hovers = [
         [
             str(numbers.numbers[k]),
             numbers.metric.format(numbers.scores[k]),
@@ -172,7 +180,7 @@ def _points(numbers: History, state: State) -> go.Scatter:
     return go.Scatter(
         x=[numbers.numbers[k] for k in chosen],
         y=[numbers.scores[k] for k in chosen],
-        customdata=told,
+        customdata=hovers,
         mode="markers",
         marker={"color": COLOUR[state], "symbol": MARK[state], "size": 7, "opacity": 0.85},
         name=state.lower(),
@@ -181,7 +189,7 @@ def _points(numbers: History, state: State) -> go.Scatter:
     )
 
 
-def _star(numbers: History) -> go.Scatter:
+def _star(numbers: ScoreHistory) -> go.Scatter:
     return go.Scatter(
         x=[numbers.best_numbers[-1]],
         y=[numbers.best_scores[-1]],
@@ -192,8 +200,8 @@ def _star(numbers: History) -> go.Scatter:
     )
 
 
-def table(numbers: History) -> pd.DataFrame:
-    """A row for each trial that was the best so far when it came."""
+def table(numbers: ScoreHistory) -> pd.DataFrame:
+    """One row per trial that was better than all before it."""
     rows = list(zip(numbers.best_numbers, numbers.best_scores, strict=True))
     return pd.DataFrame(
         [(number, numbers.metric.format(score)) for number, score in rows],
@@ -201,7 +209,7 @@ def table(numbers: History) -> pd.DataFrame:
     )
 
 
-FIGURE = Figure[Sweep, History](
+FIGURE = Figure[Sweep, ScoreHistory](
     key="history",
     title="Optimisation history",
     numbers=history,

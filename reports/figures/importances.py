@@ -1,4 +1,4 @@
-"""Importances: which settings separate the best trials from the rest, and which move the score."""
+"""Importances: which hyperparameters distinguish the best trials, and which explain the scores' variance."""
 
 from __future__ import annotations
 
@@ -23,59 +23,59 @@ from reports.statistics.intervals import Interval
 from search.records.sweep import Sweep, Trial
 
 FEWEST = 8
-"""Complete trials below which an importance would be a guess."""
+"""Minimum number of complete trials for an importance."""
 
 TOP = 5
-"""Trials that should be in the top group at least; the evaluator is unstable with fewer."""
+"""Minimum size of the top group, if there are twice as many trials; PED-ANOVA is unstable with fewer."""
 
 RESAMPLES = 500
-"""Of the trials, for the intervals of PED-ANOVA."""
+"""Number of bootstrap resamples of the trials, for the intervals of PED-ANOVA."""
 
 STABLE = 0.8
-"""Share of resamples in which the leading setting must lead to be called stable."""
+"""Share of resamples in which a hyperparameter must be the most important one to be called stable."""
 
 
 class Importances(NamedTuple):
-    """Settings by falling importance.
-
-    names: settings that were sampled in complete trials.
-    shares: their importances by PED-ANOVA, 0..1, summing to 1.
-    trials: complete trials it was told from. top: how many of them made the top group.
-    intervals: of the shares, 95 %, over `resamples` resamples of the trials (bootstrap, percentiles). Of
-        settings that matter they hold the share that endless trials would give in 94 to 100 of 100 searches
-        (of 50, 125 and 600 random trials); one that does nothing keeps a little by chance, and above 0.
-    leading: share of the resamples, 0..1, in which the first setting is the first.
-    fanova: shares of the variance of the score that the settings account for alone, 0..1; what they leave
-        to 1 is joint effects and noise. None for settings that not every trial was asked for: to these
-        fANOVA can give no share.
-    fanova_intervals: 95 % of its trees, each of which was grown on a resample of the trials of its own.
-    """
+    """The importances of the hyperparameters, largest first."""
 
     names: tuple[str, ...]
+    """Hyperparameters that took more than one value in the complete trials."""
     shares: tuple[float, ...]
+    """Their importances by PED-ANOVA, 0..1, with sum 1."""
     trials: int
+    """Number of complete trials."""
     top: int
+    """Number of them in the top group."""
     intervals: tuple[Interval, ...]
+    """95 % intervals of `shares`, the percentiles over `resamples` bootstrap resamples of the trials. In 94
+    to 100 of 100 searches with 50, 125 and 600 random trials, they contained the share for infinitely many
+    trials, for hyperparameters with an effect. One without any effect keeps a small share by chance, and
+    its interval lies above 0."""
     resamples: int
+    """Number of resamples, at most `RESAMPLES`."""
     leading: float
+    """Share of the resamples, 0..1, in which the first hyperparameter is the most important one."""
     fanova: tuple[float | None, ...]
+    """Shares of the scores' variance, 0..1, that the hyperparameters explain alone; the rest to 1 is
+    interactions and noise. None for those that not every trial sampled: fANOVA cannot give them a share."""
     fanova_intervals: tuple[Interval | None, ...]
+    """95 % intervals of `fanova` over the forest's trees, each grown on its own resample of the trials."""
 
     @property
     def stable(self) -> bool:
-        """Whether the first setting would most likely be the first again (`STABLE`)."""
+        """Whether the first hyperparameter would most likely be the first again (`STABLE`)."""
         return self.leading >= STABLE
 
 
 @once_per_sweep
 def importances(sweep: Sweep) -> Importances | str:
-    """The numbers, or why they cannot be told.
+    """Returns the numbers, or why there are none.
 
-    PED-ANOVA (`reports.importance.ped_anova`): how much the distribution of a setting among the best trials
-    departs from that among all. Settings that are asked only under a condition count where they were asked.
-    The top group is a tenth of the complete trials, but five of them at least and half of them at most.
-    fANOVA (`reports.importance.fanova`): how much of the score's variance, good or bad, a setting accounts
-    for by itself.
+    PED-ANOVA (`reports.importance.ped_anova`) measures how much a hyperparameter's distribution among the
+    best trials differs from that among all; conditional ones count in the trials that sampled them. The top
+    group is a tenth of the complete trials, but at least five and at most half of them. fANOVA
+    (`reports.importance.fanova`) measures which share of the scores' variance a hyperparameter explains by
+    itself.
     """
     complete = complete_trials(sweep)
     if len(complete) < FEWEST:
@@ -84,40 +84,42 @@ def importances(sweep: Sweep) -> Importances | str:
             f"there {'is' if len(complete) == 1 else 'are'} {len(complete)}."
         )
     if len({trial.score for trial in complete}) == 1:
-        return "Every complete trial has the same score, so no setting can be said to matter."
-    moving = [scale for scale in scales(sweep) if varies(scale, complete)]
-    if not moving:
-        return "No setting took more than one value, so none can be said to matter."
+        return "Every complete trial has the same score, so no hyperparameter can be called important."
+    varying = [scale for scale in scales(sweep) if varies(scale, complete)]
+    if not varying:
+        return "No hyperparameter took more than one value, so none can be called important."
     losses = -sweep.metric.sign * scores_of(complete)
     quantile = min(0.5, max(0.1, TOP / len(complete)))
-    columns = [binned_column(scale, complete) for scale in moving]
-    (told,) = _normalised(ped_anova(columns, losses, np.ones((1, len(complete))), quantile))
-    if not told.sum() > 0:
-        return "No setting sets the best trials apart from the rest."
-    drawn = np.random.default_rng(0).multinomial(
+    columns = [binned_column(scale, complete) for scale in varying]
+    (shares,) = _normalised(ped_anova(columns, losses, np.ones((1, len(complete))), quantile))
+    if not shares.sum() > 0:
+        return "No hyperparameter distinguishes the best trials from the rest."
+    weights = np.random.default_rng(0).multinomial(
         len(complete), np.full(len(complete), 1 / len(complete)), size=RESAMPLES
     )
-    again = _normalised(ped_anova(columns, losses, drawn.astype(np.float64), quantile))
-    again = again[again.sum(axis=1) > 0]
-    order = sorted(range(len(moving)), key=lambda place: (-told[place], moving[place].name))
-    effects = _fanova(moving, complete)
+    resampled = _normalised(ped_anova(columns, losses, weights.astype(np.float64), quantile))
+    resampled = resampled[resampled.sum(axis=1) > 0]
+    order = sorted(range(len(varying)), key=lambda index: (-shares[index], varying[index].name))
+    effects = _fanova(varying, complete)
     return Importances(
-        names=tuple(moving[place].name for place in order),
-        shares=tuple(steady(told[place]) for place in order),
+        names=tuple(varying[index].name for index in order),
+        shares=tuple(steady(shares[index]) for index in order),
         trials=len(complete),
         top=math.ceil(quantile * len(complete)),
-        intervals=tuple(_interval(again[:, place]) for place in order),
-        resamples=len(again),
-        leading=steady((again.argmax(axis=1) == order[0]).mean()),
-        fanova=tuple(effects[moving[place].name][0] for place in order),
-        fanova_intervals=tuple(effects[moving[place].name][1] for place in order),
+        intervals=tuple(_interval(resampled[:, index]) for index in order),
+        resamples=len(resampled),
+        leading=steady((resampled.argmax(axis=1) == order[0]).mean()),
+        fanova=tuple(effects[varying[index].name][0] for index in order),
+        fanova_intervals=tuple(effects[varying[index].name][1] for index in order),
     )
 
 
-def _normalised(told: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row made to sum to 1, or left at 0."""
-    total = told.sum(axis=1, keepdims=True)
-    shares: NDArray[np.float64] = np.divide(told, total, out=np.zeros_like(told), where=total > 0)
+def _normalised(importances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divides each row by its sum; a row with sum 0 stays 0. float64 [rows, hyperparameters]."""
+    total = importances.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(
+        importances, total, out=np.zeros_like(importances), where=total > 0
+    )
     return shares
 
 
@@ -126,47 +128,49 @@ def _interval(draws: NDArray[np.float64]) -> Interval:
     return Interval(steady(low), steady(high))
 
 
-def _fanova(moving: list[Scale], complete: list[Trial]) -> dict[str, tuple[float | None, Interval | None]]:
-    """Each setting's share and interval; None for those not asked in every trial, and where every tree
-    predicts one value alone."""
-    always = encoding_of(moving, complete)
-    asked = [scale for scale in moving if scale.name not in always.conditional]
-    known = fanova(encoding_of(asked, complete), complete, scores_of(complete)) if asked else np.empty((0, 0))
-    told: dict[str, tuple[float | None, Interval | None]] = {scale.name: (None, None) for scale in moving}
-    if len(known):
-        for place, scale in enumerate(asked):
-            told[scale.name] = steady(known[:, place].mean()), _interval(known[:, place])
-    return told
+def _fanova(varying: list[Scale], complete: list[Trial]) -> dict[str, tuple[float | None, Interval | None]]:
+    """Each hyperparameter's share and interval; None for conditional ones, and for all if no tree has a
+    split."""
+    encoding = encoding_of(varying, complete)
+    always = [scale for scale in varying if scale.name not in encoding.conditional]
+    by_tree = (
+        fanova(encoding_of(always, complete), complete, scores_of(complete)) if always else np.empty((0, 0))
+    )
+    effects: dict[str, tuple[float | None, Interval | None]] = {scale.name: (None, None) for scale in varying}
+    if len(by_tree):
+        for index, scale in enumerate(always):
+            effects[scale.name] = steady(by_tree[:, index].mean()), _interval(by_tree[:, index])
+    return effects
 
 
 def sentence(numbers: Importances) -> str:
-    """What matters most, how surely that is known, and what moves the score by itself."""
+    """The most important hyperparameters, how stable that is, and the largest effect on its own."""
     first = numbers.names[0]
     most = [
         f"{name} ({whole_percent(share)})" for name, share in zip(numbers.names, numbers.shares, strict=True)
     ]
-    told = (
-        f"What sets the best {numbers.top} of {plural(numbers.trials, 'complete trial')} apart is "
-        f"mostly {listing(most[:2])}"
+    text = (
+        f"The best {numbers.top} of {plural(numbers.trials, 'complete trial')} differ from the rest mostly "
+        f"in {listing(most[:2])}"
     )
     if len(numbers.names) > 1:
         only = "" if numbers.stable else "only "
-        told += f"; {first} leads in {only}{whole_percent(numbers.leading)} of {numbers.resamples} resamples"
+        text += f"; {first} leads in {only}{whole_percent(numbers.leading)} of {numbers.resamples} resamples"
     effects = [(share, name) for name, share in zip(numbers.names, numbers.fanova, strict=True) if share]
     if not effects:
-        return f"{told}."
+        return f"{text}."
     share, name = max(effects)
     conditional = [name for name, share in zip(numbers.names, numbers.fanova, strict=True) if share is None]
-    left_out = f", which cannot tell of {listing(conditional)}" if conditional else ""
+    excluded = f", which does not apply to {listing(conditional)}" if conditional else ""
     alone = f"{name} alone explains {whole_percent(share)} of the variance"
-    return f"{told}. Over all trials {alone} (fANOVA{left_out})."
+    return f"{text}. Over all trials {alone} (fANOVA{excluded})."
 
 
 def draw(numbers: Importances) -> go.Figure:
-    """Two bars a setting with their intervals, the most important setting at the top."""
+    """Two bars per hyperparameter with their intervals, the most important one at the top."""
     names = [plain(name.replace("_", " "), 30) for name in numbers.names]
-    blue = _bars(names, numbers.shares, numbers.intervals, "sets the best apart", BLUE, "47,127,193")
-    orange = _bars(names, numbers.fanova, numbers.fanova_intervals, "moves the score", ORANGE, "213,94,0")
+    blue = _bars(names, numbers.shares, numbers.intervals, "PED-ANOVA", BLUE, "47,127,193")
+    orange = _bars(names, numbers.fanova, numbers.fanova_intervals, "fANOVA", ORANGE, "213,94,0")
     known = any(share is not None for share in numbers.fanova)
     return drawing(
         [blue, orange] if known else [blue],
@@ -217,10 +221,10 @@ def _interval_words(interval: Interval) -> str:
 
 
 def table(numbers: Importances) -> pd.DataFrame:
-    """A row a setting, the most important first."""
+    """One row per hyperparameter, the most important first."""
     return pd.DataFrame(
         {
-            "setting": numbers.names,
+            "hyperparameter": numbers.names,
             "PED-ANOVA": [whole_percent(share) for share in numbers.shares],
             "95 % of resamples": [_interval_words(interval) for interval in numbers.intervals],
             "fANOVA": [NOTHING if share is None else whole_percent(share) for share in numbers.fanova],

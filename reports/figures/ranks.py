@@ -1,4 +1,4 @@
-"""Ranks: where the better trials lie over two settings at once, as they were measured."""
+"""Ranks: where the better trials lie over two hyperparameters at once, as measured."""
 
 from __future__ import annotations
 
@@ -11,43 +11,48 @@ from reports.analysis.scale import Scale
 from reports.figures.figure import Figure
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, drawing
-from reports.formatting.wording import listing, plural
+from reports.formatting.wording import capitalized, listing, plural
 from reports.importance.surrogate import complete_trials
 from search.records.sweep import Sweep
 from trainable.contract import Metric
 
 
-class Range(NamedTuple):
-    """Where the best trials lie on a setting. share: of its range, 0..1, that they span; of choices the share
-    of the best that took the most frequent one. words: from where to where, or which choice."""
+class BestRange(NamedTuple):
+    """Where the best trials lie on one hyperparameter."""
 
     name: str
+    """The hyperparameter's."""
     share: float
+    """Of the searched range, 0..1, that the best trials span; for choices, the share of the best trials with
+    the most frequent one."""
     words: str
+    """ "0.001 to 0.01", a single value, or the most frequent choice."""
     choices: bool
+    """Whether it is categorical."""
 
 
 class Ranks(NamedTuple):
-    """One pair of settings a drawing.
-
-    ranks: of the trials of each pair among all complete ones, 1 the best; trials of one score share the mean
-    of their ranks. trials: how many there are. top: how many of them are called the best, a tenth, but five
-    at least. ranges: where these lie, setting by setting, the most important first.
-    """
+    """The pairs of hyperparameters, with their trials' ranks."""
 
     metric: Metric
     pairs: tuple[Pair, ...]
+    """One drawing each."""
     ranks: tuple[tuple[float, ...], ...]
+    """Of each pair's trials among all complete ones, 1 for the best; equal scores share the mean of their
+    ranks."""
     trials: int
+    """Number of complete trials."""
     top: int
-    ranges: tuple[Range, ...]
+    """Number of trials that are called the best: a tenth, but at least five."""
+    ranges: tuple[BestRange, ...]
+    """The most important hyperparameter first."""
 
 
 def ranks(sweep: Sweep) -> Ranks | str:
-    """The numbers, or why there are none."""
-    held = pairs(sweep)
-    if isinstance(held, str):
-        return held
+    """Returns the numbers, or why there are none."""
+    known = pairs(sweep)
+    if isinstance(known, str):
+        return known
     complete = complete_trials(sweep)
     scores = pd.Series([trial.score for trial in complete], index=[trial.number for trial in complete])
     ranked = scores.rank(ascending=not sweep.metric.higher_is_better)
@@ -55,77 +60,81 @@ def ranks(sweep: Sweep) -> Ranks | str:
     best = set(ranked.sort_values(kind="stable").index[:top])
     return Ranks(
         metric=sweep.metric,
-        pairs=held,
-        ranks=tuple(tuple(float(ranked[number]) for number in pair.numbers) for pair in held),
+        pairs=known,
+        ranks=tuple(tuple(float(ranked[number]) for number in pair.numbers) for pair in known),
         trials=len(complete),
         top=top,
-        ranges=tuple(_ranges(held, best)),
+        ranges=tuple(_ranges(known, best)),
     )
 
 
-def _ranges(held: tuple[Pair, ...], best: set[int]) -> list[Range]:
-    told: dict[str, Range] = {}
-    for pair in held:
+def _ranges(pairs: tuple[Pair, ...], best: set[int]) -> list[BestRange]:
+    """Each hyperparameter's range in the first pair that has it."""
+    ranges: dict[str, BestRange] = {}
+    for pair in pairs:
         sides = ((pair.across, pair.across_at, 0), (pair.up, pair.up_at, 1))
         for scale, positions, side in sides:
-            places = [place for place, number in enumerate(pair.numbers) if number in best]
-            if scale.name not in told and places:
-                words = [pair.told[place][side] for place in places]
-                told[scale.name] = _range(scale, [positions[place] for place in places], words)
-    return list(told.values())
+            own = [index for index, number in enumerate(pair.numbers) if number in best]
+            if scale.name not in ranges and own:
+                values = [pair.values[index][side] for index in own]
+                ranges[scale.name] = _range(scale, [positions[index] for index in own], values)
+    return list(ranges.values())
 
 
-def _range(scale: Scale, positions: list[float], words: list[str]) -> Range:
+def _range(scale: Scale, positions: list[float], values: list[str]) -> BestRange:
     if scale.choices:
-        most = max(dict.fromkeys(words), key=words.count)
-        return Range(scale.name, words.count(most) / len(words), most, True)
+        most = max(dict.fromkeys(values), key=values.count)
+        return BestRange(scale.name, values.count(most) / len(values), most, True)
     low, high = positions.index(min(positions)), positions.index(max(positions))
     share = scale.share(positions[high]) - scale.share(positions[low])
-    known = words[low] if words[low] == words[high] else f"{words[low]} to {words[high]}"
-    return Range(scale.name, share, known, False)
+    words = values[low] if values[low] == values[high] else f"{values[low]} to {values[high]}"
+    return BestRange(scale.name, share, words, False)
 
 
 def sentence(numbers: Ranks) -> str:
-    """How narrowly the best trials lie together on the two most important settings."""
-    told = [
-        f"at {one.name} {one.words}"
-        if not one.choices and one.share == 0
-        else f"{100 * one.share:.0f} % of them took {one.name} {one.words}"
-        if one.choices
-        else f"within {100 * one.share:.0f} % of the range of {one.name} ({one.words})"
-        for one in numbers.ranges[:2]
-    ]
-    places = [words for words, one in zip(told, numbers.ranges, strict=False) if not one.choices]
-    taken = [words for words, one in zip(told, numbers.ranges, strict=False) if one.choices]
-    best = f"The best {numbers.top} of {plural(numbers.trials, 'complete trial')}"
-    if not places:
-        return f"Of the best {numbers.top} of {plural(numbers.trials, 'complete trial')} {listing(taken)}."
-    return f"{best} lie {listing(places)}{''.join(f'; {words}' for words in taken)}."
+    """How closely the best trials lie together on the two most important hyperparameters."""
+    numeric = [_words(span) for span in numbers.ranges[:2] if not span.choices]
+    chosen = [_words(span) for span in numbers.ranges[:2] if span.choices]
+    best = f"the best {numbers.top} of {plural(numbers.trials, 'complete trial')}"
+    if not numeric:
+        return f"Of {best} {listing(chosen)}."
+    return f"{capitalized(best)} lie {listing(numeric)}{''.join(f'; {words}' for words in chosen)}."
+
+
+def _words(span: BestRange) -> str:
+    share = f"{100 * span.share:.0f} %"
+    if span.choices:
+        return f"{share} of them have {span.name} {span.words}"
+    if span.share == 0:
+        return f"at {span.name} {span.words}"
+    return f"within {share} of the range of {span.name} ({span.words})"
 
 
 def draw(numbers: Ranks) -> dict[str, go.Figure]:
-    """One small figure a pair, by its settings; the best trials last, so that none hides them."""
-    drawn = zip(numbers.pairs, numbers.ranks, strict=True)
-    return {pair.key: _draw(numbers, pair, ranks_) for pair, ranks_ in drawn}
+    """One small drawing per pair, by its key; the best trials come last, so that they stay visible."""
+    return {
+        pair.key: _draw(numbers, pair, own_ranks)
+        for pair, own_ranks in zip(numbers.pairs, numbers.ranks, strict=True)
+    }
 
 
-def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
+def _draw(numbers: Ranks, pair: Pair, own_ranks: tuple[float, ...]) -> go.Figure:
     order = range(len(pair.numbers) - 1, -1, -1)
-    told = [
+    scores = [
         f"{numbers.metric.format(score)}, rank {rank:g} of {numbers.trials}"
-        for score, rank in zip(pair.scores, ranks_, strict=True)
+        for score, rank in zip(pair.scores, own_ranks, strict=True)
     ]
     points = go.Scatter(
-        x=[pair.drawn_at(place)[0] for place in order],
-        y=[pair.drawn_at(place)[1] for place in order],
-        customdata=[hover(pair, place, told[place]) for place in order],
+        x=[pair.drawn_at(index)[0] for index in order],
+        y=[pair.drawn_at(index)[1] for index in order],
+        customdata=[hover(pair, index, scores[index]) for index in order],
         mode="markers",
         marker={
             "size": 8,
-            "color": [ranks_[place] for place in order],
+            "color": [own_ranks[index] for index in order],
             "cmin": 1,
             "cmax": numbers.trials,
-            # Each keeps three to one on light and on dark, and blue is told from orange by all eyes.
+            # Contrast of at least 3:1 in both themes, and safe for colour-blind readers.
             "colorscale": [[0, BLUE], [0.5, GREY], [1, ORANGE]],
             "colorbar": {
                 **{"orientation": "h", "thickness": 8, "x": 0.5, "xanchor": "center", "len": 1.0},
@@ -142,21 +151,21 @@ def _draw(numbers: Ranks, pair: Pair, ranks_: tuple[float, ...]) -> go.Figure:
     if pair.best:
         star = {"color": AMBER, "symbol": "star", "size": 15}
         x, y = pair.drawn_at(0)
-        at = {"x": [x], "y": [y], "customdata": [hover(pair, 0, told[0])]}
+        at = {"x": [x], "y": [y], "customdata": [hover(pair, 0, scores[0])]}
         traces.append(go.Scatter(**at, mode="markers", marker=star, hovertemplate=HOVER))
     across, up = axes(pair)
     return drawing(traces, height=340, showlegend=False, xaxis=across, yaxis=up)
 
 
 def table(numbers: Ranks) -> pd.DataFrame:
-    """Where the best trials lie, a row a setting."""
+    """Where the best trials lie, one row per hyperparameter."""
     return pd.DataFrame(
         {
-            "setting": [one.name for one in numbers.ranges],
-            f"the best {numbers.top}": [one.words for one in numbers.ranges],
+            "hyperparameter": [span.name for span in numbers.ranges],
+            f"the best {numbers.top}": [span.words for span in numbers.ranges],
             "share": [
-                f"{100 * one.share:.0f} % {'of them' if one.choices else 'of the range'}"
-                for one in numbers.ranges
+                f"{100 * span.share:.0f} % {'of them' if span.choices else 'of the range'}"
+                for span in numbers.ranges
             ],
         }
     )
@@ -164,7 +173,7 @@ def table(numbers: Ranks) -> pd.DataFrame:
 
 FIGURE = Figure[Sweep, Ranks](
     key="ranks",
-    title="Two settings at once, as measured",
+    title="Two hyperparameters at once, as measured",
     numbers=ranks,
     sentence=sentence,
     draw=draw,

@@ -1,4 +1,4 @@
-"""The complete trials over two settings at once, for the settings that matter most."""
+"""The complete trials over two hyperparameters at once, for the most important ones."""
 
 from __future__ import annotations
 
@@ -20,83 +20,91 @@ SPREAD = (0.7548776662466927, 0.5698402909980532)
 Unreasonable Effectiveness of Quasirandom Sequences", 2018)."""
 
 MOST = 3
-"""Settings that are paired, the most important ones."""
+"""Number of the most important hyperparameters, every two of which are paired."""
 
 
 class Pair(NamedTuple):
-    """Two settings, the more important one across, in the complete trials that were asked for both.
-
-    numbers: of the trials, best first. across_at, up_at: on the settings' scales (`Scale.position`).
-    told: the two values as text. scores: in the metric's unit. best: whether the best trial is among them;
-    it is the first then.
-    """
+    """Two hyperparameters in the complete trials that sampled both, the best trial first."""
 
     across: Scale
+    """The more important hyperparameter, on the horizontal axis."""
     up: Scale
+    """The other one, on the vertical axis."""
     numbers: tuple[int, ...]
+    """Numbers of the trials."""
     across_at: tuple[float, ...]
+    """Each trial's position on the horizontal scale (`Scale.position`)."""
     up_at: tuple[float, ...]
-    told: tuple[tuple[str, str], ...]
+    """Each trial's position on the vertical scale (`Scale.position`)."""
+    values: tuple[tuple[str, str], ...]
+    """Each trial's two values as text."""
     scores: tuple[float, ...]
+    """Each trial's score, in the metric's unit."""
     best: bool
+    """Whether the best complete trial is among them, as the first."""
 
     @property
     def key(self) -> str:
         """ "learning_rate, dropout"."""
         return f"{self.across.name}, {self.up.name}"
 
-    def drawn_at(self, place: int) -> tuple[float, float]:
-        """Where a trial is drawn: a choice's trials are spread over its row, by the trial's number, for they
-        would hide each other."""
-        sides = (self.across, self.across_at[place]), (self.up, self.up_at[place])
+    def drawn_at(self, index: int) -> tuple[float, float]:
+        """The drawn position of a trial: on an axis of choices, trials are spread around the choice by their
+        number, because they would hide each other."""
+        sides = (self.across, self.across_at[index]), (self.up, self.up_at[index])
         across, up = (
-            at + 0.55 * (self.numbers[place] * step % 1 - 0.5) if scale.choices else at
+            at + 0.55 * (self.numbers[index] * step % 1 - 0.5) if scale.choices else at
             for (scale, at), step in zip(sides, SPREAD, strict=True)
         )
         return across, up
 
 
 def pairs(sweep: Sweep) -> tuple[Pair, ...] | str:
-    """The pairs of the most important settings, or why there are none."""
-    told = importances(sweep)
-    if isinstance(told, str):
-        return told
+    """Returns the pairs of the most important hyperparameters, or why there are none."""
+    important = importances(sweep)
+    if isinstance(important, str):
+        return important
     by_name: Mapping[str, Scale] = {scale.name: scale for scale in scales(sweep)}
-    if len(told.names) < 2:
-        return "Only one setting took more than one value, so there is no pair to show."
+    if len(important.names) < 2:
+        return "Only one hyperparameter took more than one value, so there is no pair to show."
     sign = sweep.metric.sign
     ranked = sorted(complete_trials(sweep), key=lambda trial: (-sign * (trial.score or 0.0), trial.number))
-    made = [_pair(by_name[one], by_name[other], ranked) for one, other in combinations(told.names[:MOST], 2)]
-    known = tuple(pair for pair in made if len(pair.numbers) > 1)
-    return known or "The settings that matter most were never asked together, so there is no pair to show."
-
-
-def _pair(across: Scale, up: Scale, ranked: list[Trial]) -> Pair:
-    held = [trial for trial in ranked if across.name in trial.sampled and up.name in trial.sampled]
-    values = [(trial.sampled[across.name], trial.sampled[up.name]) for trial in held]
-    return Pair(
-        across=across,
-        up=up,
-        numbers=tuple(trial.number for trial in held),
-        across_at=tuple(across.position(one) for one, _ in values),
-        up_at=tuple(up.position(other) for _, other in values),
-        told=tuple((setting(one), setting(other)) for one, other in values),
-        scores=tuple(trial.score or 0.0 for trial in held),
-        best=bool(held) and held[0] is ranked[0],
+    candidates = [
+        _pair(by_name[one], by_name[other], ranked) for one, other in combinations(important.names[:MOST], 2)
+    ]
+    known = tuple(pair for pair in candidates if len(pair.numbers) > 1)
+    return (
+        known
+        or "The most important hyperparameters were never sampled together, so there is no pair to show."
     )
 
 
-def hover(pair: Pair, place: int, score: str) -> list[str]:
-    """What is told of a trial: its number, the score and the two values, as `HOVER` shows them."""
-    one, other = pair.told[place]
+def _pair(across: Scale, up: Scale, ranked: list[Trial]) -> Pair:
+    trials = [trial for trial in ranked if across.name in trial.sampled and up.name in trial.sampled]
+    values = [(trial.sampled[across.name], trial.sampled[up.name]) for trial in trials]
+    return Pair(
+        across=across,
+        up=up,
+        numbers=tuple(trial.number for trial in trials),
+        across_at=tuple(across.position(one) for one, _ in values),
+        up_at=tuple(up.position(other) for _, other in values),
+        values=tuple((setting(one), setting(other)) for one, other in values),
+        scores=tuple(trial.score or 0.0 for trial in trials),
+        best=bool(trials) and trials[0] is ranked[0],
+    )
+
+
+def hover(pair: Pair, index: int, score: str) -> list[str]:
+    """A trial's customdata for `HOVER`: its number, the score and the two values."""
+    one, other = pair.values[index]
     names = plain(pair.across.name), plain(pair.up.name)
-    return [str(pair.numbers[place]), score, f"{names[0]} = {plain(one)}", f"{names[1]} = {plain(other)}"]
+    return [str(pair.numbers[index]), score, f"{names[0]} = {plain(one)}", f"{names[1]} = {plain(other)}"]
 
 
 def axes(pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings of the axis across and of the upright one."""
+    """Plotly's properties of the horizontal and of the vertical axis."""
     across, up = setting_axis(pair.across), setting_axis(pair.up)
-    # Beside a colour bar plotly reckons the title's place before it has set the labels.
+    # With a colour bar plotly computes the title's position before it has placed the labels.
     return across | {"title": {**across["title"], "standoff": 26}}, up | {"tickangle": 0}
 
 

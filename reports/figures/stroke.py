@@ -1,7 +1,7 @@
-"""How the lines of several runs are told apart: by colour, by dash and by mark, each enough alone.
+"""The styles of the lines of several runs, which differ in colour, dash and symbol.
 
-The colours are those of `reports.figures.style`; marks are twelve different ones, so that no two runs of
-the most that are compared share theirs, whatever a reader sees of colours.
+The colours are those of `reports.figures.style`. There are twelve symbols, as many as runs can be compared,
+so no two runs have the same one and colours are not needed to distinguish them.
 """
 
 from __future__ import annotations
@@ -29,25 +29,28 @@ SYMBOLS = (
 
 
 class Stroke(NamedTuple):
-    """The look of one run's line, as plotly calls it."""
+    """The style of one run's line, in plotly's names."""
 
     colour: str
+    """As in CSS."""
     dash: str
+    """One of `DASHES`."""
     symbol: str
+    """One of `SYMBOLS`."""
 
     @property
     def line(self) -> dict[str, Any]:
-        """Settings of the line."""
+        """Plotly's properties of the line."""
         return {"color": self.colour, "dash": self.dash, "width": 2}
 
     @property
     def marker(self) -> dict[str, Any]:
-        """Settings of its marks."""
+        """Plotly's properties of its markers."""
         return {"color": self.colour, "symbol": self.symbol, "size": 8}
 
 
-def stroke(place: int) -> Stroke:
-    """The look of the run at this place, 0 or more. Of the first twelve no two share a mark, nor a colour
-    and a dash."""
-    dash = place + len(DASHES) // 2 * (place // len(COLOURS))
-    return Stroke(COLOURS[place % len(COLOURS)], DASHES[dash % len(DASHES)], SYMBOLS[place % len(SYMBOLS)])
+def stroke(index: int) -> Stroke:
+    """The style of the run at this index, 0 or more. The first twelve differ in their symbols, and in their
+    pairs of colour and dash."""
+    dash = index + len(DASHES) // 2 * (index // len(COLOURS))
+    return Stroke(COLOURS[index % len(COLOURS)], DASHES[dash % len(DASHES)], SYMBOLS[index % len(SYMBOLS)])

@@ -1,7 +1,7 @@
-"""What all figures share: colours, marks, the layout they start from, safe text.
+"""What all figures share: colours, symbols, the default layout, escaped text.
 
-The colours keep three to one against white and against near-black, so that one drawing serves both
-themes, and they are told apart by colour-blind eyes; a state is also told by its mark. Their order
+The colours have a contrast of at least 3:1 against white and against near-black, so that one drawing serves
+both themes, and colour-blind readers can distinguish them; each state also has its own symbol. Their order
 follows M. Okabe and K. Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
 """
 
@@ -41,23 +41,25 @@ MARK = {
 }
 
 OF_TRIALS = {"trials": True}
-"""A trace's meta where each point is a trial, whose number is the first of its customdata: the page links
-it with the trials table."""
+"""The `meta` of a trace whose points are trials: the first of a point's customdata is the trial's number, by
+which the page links it with the trials table."""
 
 
 class Window(NamedTuple):
-    """The part of a value axis that is shown at first, low < high, and how many values lie outside
-    it: always on the worse side, and a double click shows them."""
+    """The range of a value axis that is shown at first; a double click shows all of it."""
 
     low: float
+    """Below `high`, in the metric's unit."""
     high: float
+    """Above `low`, in the metric's unit."""
     outside: int
+    """Number of values outside the range, all of them on the worse side."""
 
 
 def window(values: Sequence[float], metric: Metric, judged_by: Sequence[float], reach: float) -> Window:
-    """The axis range that shows what matters: from the best value to `reach` interquartile ranges
-    beyond the worse quartile of `judged_by`, so that a few hopeless trials do not flatten the rest.
-    Fewer than four to judge by, or four alike, hide nothing.
+    """The range from the best value to `reach` interquartile ranges beyond the worse quartile of
+    `judged_by`, so that a few very bad trials do not flatten the rest. It hides nothing if `judged_by` has
+    fewer than four values or its quartiles are equal.
 
     Raises ValueError when there are no values.
     """
@@ -72,12 +74,12 @@ def window(values: Sequence[float], metric: Metric, judged_by: Sequence[float], 
         else:
             high = min(high, float(quartiles[1]) + reach * spread)
     outside = int(np.sum((known < low) | (known > high)))
-    room = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
-    return Window(low - room, high + room, outside)
+    margin = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
+    return Window(low - margin, high + margin, outside)
 
 
 def plain(text: str, longest: int = 60) -> str:
-    """Text that plotly shows as it is: plotly reads HTML-like marks in every string it draws."""
+    """The text, shortened and escaped: plotly interprets HTML-like markup in every string it draws."""
     return html.escape(shorten(text, longest), quote=False)
 
 
@@ -88,7 +90,7 @@ def axis_title(metric: Metric) -> str:
 
 
 def value_axis(metric: Metric, shown: Window | None = None) -> dict[str, Any]:
-    """Settings of an axis that carries the metric."""
+    """Plotly's properties of an axis that shows the metric."""
     axis: dict[str, Any] = {"title": {"text": axis_title(metric)}}
     if metric.unit == "share":
         axis["tickformat"] = ".2~%"
@@ -98,21 +100,24 @@ def value_axis(metric: Metric, shown: Window | None = None) -> dict[str, Any]:
 
 
 def count_axis(title: str, largest: int) -> dict[str, Any]:
-    """Settings of an axis that counts up to `largest`: no label between two whole numbers."""
+    """Plotly's properties of an axis that counts up to `largest`, with labels at integers only."""
     axis: dict[str, Any] = {"title": {"text": title}, "tickformat": ",d"}
     return axis | {"dtick": 1} if largest <= 12 else axis
 
 
 def tilt(labels: Sequence[str]) -> int:
-    """The angle in degrees at which the labels of one axis are set: upright where they are short."""
+    """The angle of an axis's labels in degrees: 0 if they are short."""
     return -30 if sum(len(label) for label in labels) > 26 else 0
 
 
 def drawing(traces: Sequence[Any], height: int = 380, **layout: Any) -> go.Figure:
-    """A drawing in the house's look: transparent, quiet grid, legend above, `height` in pixels."""
-    # One dictionary, checked once: plotly's own ways of changing a figure take longer than all else here.
+    """A drawing with the common layout: transparent, faint grid, legend above, `height` in pixels.
+
+    layout: plotly's layout properties; "legend_entrywidth" is the property "entrywidth" of "legend".
+    """
+    # One dictionary, validated once: plotly's methods for changing a figure take longer than the rest.
     look = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False}
-    told: dict[str, Any] = {
+    properties: dict[str, Any] = {
         "template": "none",
         "height": height,
         "margin": {"l": 12, "r": 20, "t": 12, "b": 12},
@@ -129,20 +134,20 @@ def drawing(traces: Sequence[Any], height: int = 380, **layout: Any) -> go.Figur
             **{"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         },
         "dragmode": "zoom",
-        # Each axis makes room on its own side alone: labels that push at a corner never come to rest.
+        # Each axis extends the margin on its own side only; otherwise labels at a corner never settle.
         "xaxis": {"automargin": "bottom", "title": {"standoff": 10, "font": {"size": 13}}, **look},
         "yaxis": {"automargin": "left", "title": {"standoff": 10, "font": {"size": 13}}, **look},
     }
     for name, value in layout.items():
-        table, _, key = name.partition("_") if name not in told and "_" in name else (name, "", "")
-        _put(told, table, {key: value} if key else value)
-    return go.Figure(data=list(traces), layout=told)
+        table, _, key = name.partition("_") if name not in properties and "_" in name else (name, "", "")
+        _put(properties, table, {key: value} if key else value)
+    return go.Figure(data=list(traces), layout=properties)
 
 
 def _put(table: dict[str, Any], name: str, value: Any) -> None:
-    """Set a value; of a table only the keys that the new one has."""
-    if isinstance(value, Mapping) and isinstance(held := table.get(name), dict):
+    """Sets a value; a nested table is updated, not replaced."""
+    if isinstance(value, Mapping) and isinstance(nested := table.get(name), dict):
         for key, inner in value.items():
-            _put(held, key, inner)
+            _put(nested, key, inner)
     else:
         table[name] = value

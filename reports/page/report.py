@@ -18,8 +18,8 @@ from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.verdict import Verdict, reproduce_command, verdict
 from reports.exports.results import reproduction_record, results
 from reports.figures.all import ABOVE_LEADERBOARD, BELOW_LEADERBOARD
-from reports.figures.bars import Bars, bars
 from reports.figures.figure import Section, sections
+from reports.figures.leaderboard_bars import LeaderboardBars, leaderboard_bars
 from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
 from reports.health.health import health, health_sentence
 from reports.page.template import environment, page
@@ -49,7 +49,7 @@ class Report:
     leaderboard: pd.DataFrame
     same_rules: pd.DataFrame
     leaderboard_sentence: str
-    bars: Bars
+    bars: LeaderboardBars
     sections: tuple[Section, ...]
     trials: pd.DataFrame
     trials_table: SortableTrials
@@ -83,7 +83,7 @@ class Report:
             leaderboard=board,
             same_rules=leaderboard(sweep, benchmarks, same_rules=True),
             leaderboard_sentence=leaderboard_sentence(board) if applies else why,
-            bars=bars(board),
+            bars=leaderboard_bars(board),
             sections=sections(BELOW_LEADERBOARD, sweep),
             trials=trials_table(sweep),
             trials_table=trials(sweep),
@@ -116,10 +116,10 @@ class Report:
         return (*self.sections_above, *self.sections)
 
     @property
-    def boards(self) -> list[tuple[str, str, pd.DataFrame, Bars]]:
+    def boards(self) -> list[tuple[str, str, pd.DataFrame, LeaderboardBars]]:
         """The leaderboard's views: key, name, rows and their bars."""
         views = [("all", "All results", self.leaderboard), ("same", "Same rules", self.same_rules)]
-        return [(key, name, frame, bars(frame)) for key, name, frame in views]
+        return [(key, name, frame, leaderboard_bars(frame)) for key, name, frame in views]
 
     @property
     def health_sentence(self) -> str:

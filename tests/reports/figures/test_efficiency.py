@@ -1,4 +1,4 @@
-"""Best so far against trials, epochs and time, beside what random search would have found."""
+"""The best score so far against trials, epochs and time, compared with random search."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def guided(random: list[float], chosen: list[float], **plan: object) -> Sweep:
         )
         for k, score in enumerate([*random, *chosen])
     ]
-    told = {**PLAN, "sampler": {"name": "tpe", "n_startup_trials": len(random)}, **plan}
-    return sweep_of(made, plan=told, sessions=(Session(0, START, 10.0 * len(made), "budget"),))
+    changed = {**PLAN, "sampler": {"name": "tpe", "n_startup_trials": len(random)}, **plan}
+    return sweep_of(made, plan=changed, sessions=(Session(0, START, 10.0 * len(made), "budget"),))
 
 
-def test_random_search_is_told_from_the_trials_that_were_drawn_at_random() -> None:
+def test_random_search_is_estimated_from_the_trials_that_were_drawn_at_random() -> None:
     numbers = efficiency.efficiency(guided([0.90, 0.91, 0.92, 0.93, 0.94], [0.95] * 15))
     assert not isinstance(numbers, str)
     assert numbers.reference is not None
@@ -40,9 +40,9 @@ def test_random_search_is_told_from_the_trials_that_were_drawn_at_random() -> No
     assert (numbers.trials[0], numbers.trials[-1]) == (1, 20)
     assert numbers.reference.epochs == 2
     assert numbers.workers == pytest.approx(0.6)
-    told = efficiency.sentence(numbers)
-    assert told.startswith("95.00 % was found after 6 trials, 12 epochs, 1 min 00 s of search.")
-    assert "less than this search found" in told
+    text = efficiency.sentence(numbers)
+    assert text.startswith("95.00 % was found after 6 trials, 12 epochs, 1 min 00 s of search.")
+    assert "worse than this search's best" in text
 
 
 def test_a_random_trial_costs_the_search_time_that_it_took() -> None:
@@ -50,13 +50,13 @@ def test_a_random_trial_costs_the_search_time_that_it_took() -> None:
     assert not isinstance(numbers, str)
     drawn = efficiency.draw(numbers)
     assert list(drawn) == ["trials", "epochs", "seconds"]
-    random, found = drawn["seconds"].data
+    random, search = drawn["seconds"].data
     assert random.x[0] * 60 == pytest.approx(10)
-    assert found.x[-1] * 60 == pytest.approx(200)
-    assert max(random.x) <= found.x[-1]
+    assert search.x[-1] * 60 == pytest.approx(200)
+    assert max(random.x) <= search.x[-1]
 
 
-def test_without_enough_random_trials_it_says_so() -> None:
+def test_without_enough_random_trials_the_sentence_says_so() -> None:
     few = efficiency.efficiency(guided([0.9, 0.91], [0.95] * 9))
     assert not isinstance(few, str)
     assert few.reference is None
@@ -65,16 +65,16 @@ def test_without_enough_random_trials_it_says_so() -> None:
     assert not isinstance(blind, str)
     assert "random search itself" in efficiency.sentence(blind)
     assert efficiency.efficiency(sweep_of([make_trial(0, state=State.FAILED)])) == (
-        "No trial has trained to its end yet, so there is no best score."
+        "No trial is complete yet, so there is no best score."
     )
 
 
 @pytest.mark.parametrize("sweep", [make_sweep(), boosting_sweep(), guided([0.9] * 6, [0.95] * 9)])
-def test_the_table_has_a_row_an_incumbent(sweep: Sweep) -> None:
+def test_the_table_has_a_row_per_incumbent(sweep: Sweep) -> None:
     numbers = efficiency.efficiency(sweep)
     assert not isinstance(numbers, str)
     table = efficiency.table(numbers)
-    assert list(table["trial"]) == [each.number for each in numbers.trace.incumbents]
+    assert list(table["trial"]) == [incumbent.number for incumbent in numbers.trace.incumbents]
     best = sweep.best()
     assert best is not None
     assert table["best so far"].iloc[-1] == sweep.metric.format(best.score)

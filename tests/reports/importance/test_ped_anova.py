@@ -167,8 +167,8 @@ def test_fanova_gives_no_share_to_a_setting_that_not_every_trial_was_asked() -> 
     shares = dict(zip(told.names, told.fanova, strict=True))
     assert shares["gamma"] is None
     assert sum(share for share in shares.values() if share is not None) <= 1
-    assert "cannot tell of gamma" in sentence(told)
-    shown = table(told).set_index("setting")
+    assert "does not apply to gamma" in sentence(told)
+    shown = table(told).set_index("hyperparameter")
     assert shown.loc["gamma", "fANOVA"] == "–"
     assert list(shown.index) == list(told.names)
     assert [len(bars.x) for bars in draw(told).data] == [5, 4]
