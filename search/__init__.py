@@ -1,1 +1,1 @@
-"""Many training runs, and what became of them."""
+"""Many training runs: started, scheduled, recorded and confirmed."""

@@ -21,34 +21,32 @@ if TYPE_CHECKING:
 
 
 class NothingToConfirm(InputError):
-    """No trial can be confirmed; says why."""
+    """The plan asks for no candidate, or no trial is COMPLETE."""
 
 
-def confirmation(
+def confirmation_search(
     run: RunFolder, plan: Plan, sweep: Sweep, data_folder: Path, site: Site = THIS_MACHINE, data: Any = None
 ) -> Search | None:
-    """The race among the run's best trials, to be iterated like a search; it goes on where it was. None
-    where the plan asks for none, or no trial is COMPLETE.
+    """The race among the run's best trials, to be iterated like a search; it continues where it stopped. None
+    if the plan asks for no confirmation, or no trial is COMPLETE.
 
-    The run must be owned. sweep: what is on record of it. data: what the trainable's Source loaded, if it
-    was already.
+    The run must be owned. sweep: its record. data: what the trainable's Source loaded, if it has been loaded
+    already.
     """
+    # Optuna takes a second, for which a refusal need not wait.
     from search.engine.search import Search
-    from search.study.confirmation import (  # optuna and ray take a second that a refusal need not wait
-        ConfirmationStudy,
-        Entry,
-    )
+    from search.study.confirmation import ConfirmationStudy, Entry
 
     entry = Entry.of(sweep, plan)
     if entry is None:
         return None
-    again = sweep.run.confirmation
-    again.path.mkdir(exist_ok=True)
-    repaired = repair(again.journal)
-    study = ConfirmationStudy(again, plan, entry)
+    folder = sweep.run.confirmation
+    folder.path.mkdir(exist_ok=True)
+    repaired = repair(folder.journal)
+    study = ConfirmationStudy(folder, plan, entry)
     if data is None and study.spent() is None:
         data = plan.source.load(data_folder)
-    return Search(again, study, data, site, () if repaired is None else (repaired,))
+    return Search(folder, study, data, site, () if repaired is None else (repaired,))
 
 
 @contextmanager
@@ -60,27 +58,33 @@ def confirming(
     seeds: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Iterator[Search]:
-    """Own the run and give the race among its best trials, to be iterated. candidates, seeds: in place of
-    the plan's. say: told what is waited for.
+    """Own the run, and yield the race among its best trials, to be iterated.
 
-    Raises NothingToConfirm, RunOwned, and what the trainable's Source raises (DataError)."""
+    candidates, seeds: override the plan's. say: called with what is waited for.
+
+    Raises NothingToConfirm, RunOwned, and what the trainable's Source raises (DataError).
+    """
     with owning(run.lock, say):
-        run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
+        run.stop_request.unlink(missing_ok=True)  # made to an earlier owner
         repair(run.journal)
         sweep = Sweep.read(run.path)
         plan = plan_of(sweep)
-        given = {"candidates": candidates, "seeds": seeds}
-        changed = {name: value for name, value in given.items() if value is not None}
-        asked = plan.confirmation.model_copy(update=changed)
-        if asked.candidates == 0:
+        overrides = {"candidates": candidates, "seeds": seeds}
+        settings = plan.confirmation.model_copy(
+            update={name: value for name, value in overrides.items() if value is not None}
+        )
+        if settings.candidates == 0:
             raise NothingToConfirm(
-                f"a confirmation needs at least one candidate, but the plan of {run.name} asks for 0; "
-                f"give --candidates"
+                f"a confirmation needs at least one candidate, but the plan of {run.name} asks for 0",
+                "give --candidates",
             )
-        search = confirmation(run, plan.model_copy(update={"confirmation": asked}), sweep, data_folder, site)
+        search = confirmation_search(
+            run, plan.model_copy(update={"confirmation": settings}), sweep, data_folder, site
+        )
         if search is None:
             raise NothingToConfirm(
-                f"a trial must be trained to its end to be confirmed, but none of {run.name}'s "
-                f"{len(sweep.trials)} is; continue with `benchsweep resume {run.reference}`"
+                f"only a trial trained to its end can be confirmed, but none of {run.name}'s "
+                f"{len(sweep.trials)} trials is",
+                f"continue the search with `benchsweep resume {run.reference}`",
             )
         yield search

@@ -16,44 +16,47 @@ from trainable.errors import InputError
 
 
 class CannotExtend(InputError):
-    """What was asked for extends nothing; says why."""
+    """The extension would change nothing."""
 
 
 @dataclass(frozen=True)
-class More:
-    """What is added to a budget. wall_time: seconds. None adds nothing."""
+class BudgetIncrease:
+    """What is added to a budget; None adds nothing."""
 
     trials: int | None = None
     wall_time: float | None = None
+    """Seconds."""
     epochs: int | None = None
+    """Of all trials together."""
 
 
-def extended(
-    plan: Plan, sweep: Sweep, more: More, sets: Sequence[str] = (), recorded: Plan | None = None
+def extended_plan(
+    plan: Plan, sweep: Sweep, increase: BudgetIncrease, sets: Sequence[str] = (), recorded: Plan | None = None
 ) -> Plan:
-    """The plan of the run `sweep` with more budget, and with overrides such as
-    "space.dropout.high=0.4" made to it.
+    """The plan of the run `sweep` with more budget, and with overrides such as "space.dropout.high=0.4".
 
-    `more` adds to the plan's own limits, or to what was spent where that is more or no limit is set. A
-    limit that is spent and that nothing is added to is lifted, or the addition would add nothing. A
-    setting that is searched from now on is fixed no more, and the other way round.
-    Raises PlanError, and CannotExtend when nothing changes: `recorded` is the run's own plan, where
-    `plan` has been changed already.
+    `increase` adds to the plan's own limits, or to what was spent if that is more or there is no limit.
+    Another limit that is spent already is removed, or the increase would have no effect. A hyperparameter
+    that an override moves into the space leaves the recipe, and the other way round. recorded: the run's own
+    plan, if `plan` has been changed already.
+
+    Raises PlanError, and CannotExtend if nothing changes.
     """
-    overrides = [one for one in map(Override.parse, sets) if isinstance(one, Override)]
-    table = _moved(plan.to_table(), overrides)
-    table["budget"] = _budget(table.get("budget", {}), sweep, more, {one.path for one in overrides})
-    made = Plan.parse(table, f"the plan of {plan.name}", sets)
-    if made == (recorded or plan):
+    overrides = [override for override in map(Override.parse, sets) if isinstance(override, Override)]
+    table = _without_replaced(plan.to_table(), overrides)
+    paths = {override.path for override in overrides}
+    table["budget"] = _increased_budget(table.get("budget", {}), sweep, increase, paths)
+    extended = Plan.parse(table, f"the plan of {plan.name}", sets)
+    if extended == (recorded or plan):
         raise CannotExtend(
-            f"an extension must change something, but the plan of {plan.name} stays as it is; give --trials, "
-            f"--time, --epochs or --set"
+            f"an extension must change something, but the plan of {plan.name} stays the same",
+            "give --trials, --time, --epochs or --set",
         )
-    return made
+    return extended
 
 
-def _budget(
-    budget: Mapping[str, Any], sweep: Sweep, more: More, named: set[tuple[str, ...]]
+def _increased_budget(
+    budget: Mapping[str, Any], sweep: Sweep, increase: BudgetIncrease, overridden: set[tuple[str, ...]]
 ) -> dict[str, Any]:
     limits = dict(Budget.model_validate(budget))
     spent = {
@@ -61,27 +64,28 @@ def _budget(
         "wall_time": sweep.seconds,
         "epochs": sum(len(trial.epochs) for trial in sweep.trials),
     }
-    added = {name: amount for name, amount in vars(more).items() if amount is not None}
+    added = {name: amount for name, amount in vars(increase).items() if amount is not None}
     for name, amount in added.items():
         limits[name] = max(limits[name] or 0, spent[name]) + amount
     if added:
         for name in limits.keys() - added.keys():
-            if limits[name] is not None and spent[name] >= limits[name] and ("budget", name) not in named:
+            reached = limits[name] is not None and spent[name] >= limits[name]
+            if reached and ("budget", name) not in overridden:
                 limits[name] = None
-    if more.wall_time is not None:
+    if increase.wall_time is not None:
         limits["wall_time"] = math.ceil(limits["wall_time"])
     return Budget.model_validate(limits).model_dump(mode="json", exclude_none=True)
 
 
-def _moved(table: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
-    """The table without what an override of the other kind replaces: a plan on record holds every
-    default, and a setting is either fixed or searched."""
-    made = copy.deepcopy(table)
-    paths = {one.path for one in overrides}
-    for one in overrides:
-        if len(one.path) < 2 or one.value is None:
+def _without_replaced(table: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+    """The table without the fixed value of each hyperparameter that an override searches, and without the
+    domain of each that an override fixes: a recorded plan holds every default."""
+    remaining = copy.deepcopy(table)
+    paths = {override.path for override in overrides}
+    for override in overrides:
+        if len(override.path) < 2 or override.value is None:
             continue
-        other = {"space": "recipe", "recipe": "space"}.get(one.path[0])
-        if other is not None and (other, one.path[1]) not in paths:
-            made.get(other, {}).pop(one.path[1], None)
-    return made
+        opposite = {"space": "recipe", "recipe": "space"}.get(override.path[0])
+        if opposite is not None and (opposite, override.path[1]) not in paths:
+            remaining.get(opposite, {}).pop(override.path[1], None)
+    return remaining

@@ -14,17 +14,16 @@ from trainable.evaluation.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class Repetition:
-    """One training of the recipe, at its end.
-
-    evaluation: on the test set. training: still holds the model, to be saved. data_sha256: of the
-    data it was trained on; None where the trainable does not tell.
-    """
+    """One training of the recipe, at its end."""
 
     seed: int
     epochs: tuple[Epoch, ...]
     evaluation: Evaluation
+    """On the test set."""
     training: TrainingRun
+    """Still holds the model, to be saved."""
     data_sha256: str | None
+    """Of the training data; None if the trainable does not provide it."""
 
     @property
     def seconds(self) -> float:
@@ -35,9 +34,11 @@ class Repetition:
 def repeat(
     plan: Plan, seeds: int, data_folder: Path, device: str = "cpu", threads: int = 1
 ) -> Iterator[tuple[int, Epoch] | Repetition]:
-    """Train the plan's own recipe with its seed, then the next one, `seeds` times over; each is
-    evaluated on the test set at its end. Yields (seed, Epoch) as it goes, and a Repetition for
-    each seed. Raises Diverged, and what the trainable's Source raises (DataError)."""
+    """Train the plan's default recipe `seeds` times, with its own seed and those that follow it, and evaluate
+    each model on the test set. Yields (seed, Epoch) during training, and a Repetition at the end of each.
+
+    Raises Diverged, and what the trainable's Source raises (DataError).
+    """
     module, source = plan.trainable_module, plan.source
     data = source.load(data_folder)
     test = source.load_test(data_folder)

@@ -18,29 +18,32 @@ from trainable.errors import BenchsweepError
 from trainable.storage.checkpoint import CheckpointLocation, latest
 
 SHARE_TOLERANCE, RELATIVE_TOLERANCE = 0.005, 0.05
-"""How far the last score may lie from the recorded one under other conditions: half a point of a share,
-a twentieth of any other metric. Rounding that differs in the last bit grows, over the epochs, to about
-what another seed does."""
+"""How far the last score may be from the recorded one under other conditions: half a percentage point of a
+share, a twentieth of any other metric. Differences in the last bit grow, over the epochs, to about what
+another seed changes."""
 
 
 class CannotReproduce(BenchsweepError, RuntimeError):
-    """The trial cannot be trained again as it was; says why."""
+    """The trial cannot be trained again as it was."""
 
 
 @dataclass(frozen=True)
-class Original:
-    """A training on record. name: "trial 12", with its seed where it is a rerun. recipe: whole.
-    epochs: as recorded. recipe_sha256, weights_sha256: of what was trained; None where not recorded.
-    environment: what it was trained on; holds device and threads. folder: its trial's, where a checkpoint
-    may lie; None for a record without one."""
+class RecordedTraining:
+    """A training on record."""
 
     name: str
+    """ "trial 12", with its seed if it is a rerun."""
     recipe: Mapping[str, Any]
+    """Complete, with its seed."""
     epochs: tuple[Epoch, ...]
     recipe_sha256: str | None
+    """Of the recipe that was trained; None if not recorded."""
     weights_sha256: str | None
+    """Of the weights at its end; None if not recorded."""
     environment: Mapping[str, Any]
+    """What it was trained on, with device and threads."""
     checkpoint: CheckpointLocation | None = None
+    """Where its checkpoint may be; None for a record without a folder."""
 
     @classmethod
     def of(
@@ -49,8 +52,8 @@ class Original:
         name: str,
         environment: Mapping[str, Any],
         checkpoint: CheckpointLocation | None = None,
-    ) -> Original:
-        """What is on record of a trial."""
+    ) -> RecordedTraining:
+        """The record of a trial. environment: of the start that trained it."""
         return cls(
             name,
             trial.recipe,
@@ -64,35 +67,37 @@ class Original:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to be otherwise than it was, on purpose; None leaves it. tolerance: see `Reproduction`."""
+    """What to change on purpose; None keeps what is recorded."""
 
     device: str | None = None
     threads: int | None = None
     seed: int | None = None
     tolerance: float | None = None
+    """As in `Reproduction`; None for the metric's own."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What training a recipe again came to.
-
-    name: of the original. epochs: how many were compared. differences: a sentence for each figure or
-    weight that is not the recorded one to the bit. weights_compared: whether the trained weights could
-    be compared: pruned trials keep none. conditions: what is otherwise than it was then, a sentence
-    each: reasons why it may differ. faults: what is wrong with the record itself, a sentence each.
-    score, recorded: the metric after the last epoch, now and then. tolerance: how far apart the two
-    may be where conditions differ, in the metric's unit.
-    """
+    """The result of training a recipe again."""
 
     name: str
+    """Of the recorded training."""
     epochs: int
+    """How many were compared."""
     differences: tuple[str, ...]
+    """A sentence for each metric or weight that is not the same to the bit."""
     weights_compared: bool
+    """Whether the trained weights could be compared: pruned trials keep none."""
     conditions: tuple[str, ...]
+    """A sentence for each condition that is not the same as then, and may be the reason of a difference."""
     faults: tuple[str, ...]
+    """A sentence for each contradiction within the record."""
     score: float
+    """The metric after the last epoch, now."""
     recorded: float
+    """The same as recorded."""
     tolerance: float
+    """How far apart the two may be under other conditions, in the metric's unit; at least 0."""
 
     @property
     def exact(self) -> bool:
@@ -101,8 +106,8 @@ class Reproduction:
 
     @property
     def outcome(self) -> Literal["exact", "close", "different"]:
-        """exact: the same to the bit. close: under the conditions named, the last score is within the
-        tolerance. different: anything else, or a record that contradicts itself."""
+        """exact: the same to the bit. close: under other conditions, the last score is within the tolerance.
+        different: anything else, or a record that contradicts itself."""
         if self.faults:
             return "different"
         if self.exact:
@@ -111,25 +116,25 @@ class Reproduction:
         return "close" if self.conditions and near else "different"
 
 
-_NONE = Changes()
+_NO_CHANGES = Changes()
 
 
-def original(sweep: Sweep, number: int) -> Original:
-    """Trial `number` of a run. Raises CannotReproduce when there is nothing on record to compare with."""
+def recorded_trial(sweep: Sweep, number: int) -> RecordedTraining:
+    """Trial `number` of a run. Raises CannotReproduce if it has no epoch on record to compare with."""
     run = sweep.run
     for trial in sweep.trials:
         if trial.number == number and trial.epochs:
             then = sweep.sessions[trial.session or 0].environment
-            return Original.of(trial, f"trial {number}", then, run.trial(number).checkpoint)
+            return RecordedTraining.of(trial, f"trial {number}", then, run.trial(number).checkpoint)
     raise CannotReproduce(
-        f"a trial that is reproduced has an epoch on record to compare with, but trial {number} of "
-        f"{sweep.name} has none; `benchsweep show {run.reference} {number}` tells what became of it"
+        f"a trial must have an epoch on record to compare with, but trial {number} of {sweep.name} has none",
+        f"see `benchsweep show {run.reference} {number}`",
     )
 
 
-def reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Original]:
+def recorded_reruns(sweep: Sweep, number: int | None, seeds: int) -> list[RecordedTraining]:
     """The first `seeds` reruns of trial `number`, or for None of the plan's default recipe, in the run's
-    confirmation. Raises CannotReproduce when there are not so many."""
+    confirmation. Raises CannotReproduce if there are fewer."""
     confirmation, name = sweep.confirmation, candidate_name(number)
     if seeds and confirmation is None:
         raise CannotReproduce(
@@ -152,7 +157,7 @@ def reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Original]:
             f"recipe or one of the best trials",
         )
     return [
-        Original.of(
+        RecordedTraining.of(
             rerun,
             f"{name} with seed {rerun.recipe['seed']}",
             confirmation.environments[rerun.session or 0],
@@ -163,29 +168,29 @@ def reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Original]:
 
 
 def reproduce(
-    plan: Plan, recorded: Original, data_folder: Path, changes: Changes = _NONE
+    plan: Plan, recorded: RecordedTraining, data_folder: Path, changes: Changes = _NO_CHANGES
 ) -> Iterator[Epoch | Reproduction]:
-    """Train what is on record again, as far as it came, on the device and threads it had, unless
-    `changes` says otherwise. Yields its epochs, and a Reproduction at the end.
+    """Train a recorded recipe again, for as many epochs as are recorded, on the recorded device and number of
+    threads, except for `changes`. Yields its epochs, and a Reproduction at the end.
 
     Raises CannotReproduce, and what the trainable's Source raises (DataError).
     """
     data = plan.source.load(data_folder)
     module, then = plan.trainable_module, recorded.environment
     if "device" not in then:
-        raise CannotReproduce(f"the device and threads of {recorded.name} must be on record, but are not")
+        raise CannotReproduce(f"the device and threads of {recorded.name} must be recorded, but are not")
     device, threads = changes.device or str(then["device"]), changes.threads or int(then["threads"])
-    wanted = dict(recorded.recipe)
+    values = dict(recorded.recipe)
     if changes.seed is not None:
-        wanted["seed"] = changes.seed
-    recipe = module.Recipe.model_validate(wanted)
+        values["seed"] = changes.seed
+    recipe = module.Recipe.model_validate(values)
     try:
         training = module.Training(recipe, data, device, threads)
-    except (RuntimeError, AssertionError) as error:  # torch says in several ways that a device is missing
+    except (RuntimeError, AssertionError) as error:  # torch has several errors for a missing device
         reason = str(error).strip().splitlines()[0]
         raise CannotReproduce(
-            f"{recorded.name} is to be trained on {device}, which cannot be used here: {reason}; "
-            f"--device names another one"
+            f"{recorded.name} must be trained on {device}, which cannot be used here: {reason}",
+            "name another device with --device",
         ) from error
     differences, score = [], 0.0
     for known, epoch in zip(recorded.epochs, training, strict=False):
@@ -196,16 +201,16 @@ def reproduce(
             for name, value in known.metrics.items()
             if epoch.metrics.get(name) != value
         ]
-    figures_same = not differences
+    metrics_same = not differences
     weights = _recorded_weights(recorded, module.Training(recipe, data, "cpu", 1))
-    found = getattr(training, "weights_sha256", None)
-    if weights not in (None, found):
-        differences.append(f"the weights' SHA-256 was {weights}, now {found}")
+    weights_now = getattr(training, "weights_sha256", None)
+    if weights not in (None, weights_now):
+        differences.append(f"the weights' SHA-256 was {weights}, now {weights_now}")
     now = {
         **environment(getattr(data, "fingerprint", None), plan.trainable),
         "device": device,
         "threads": threads,
-        "seed": wanted.get("seed"),
+        "seed": values.get("seed"),
     }
     conditions = tuple(_conditions({**then, "seed": recorded.recipe.get("seed")}, now))
     last = recorded.epochs[-1].metrics[plan.metric.name]
@@ -215,7 +220,7 @@ def reproduce(
         differences=tuple(differences),
         weights_compared=weights is not None,
         conditions=conditions,
-        faults=tuple(_faults(recorded, differences, conditions, figures_same)),
+        faults=tuple(_faults(recorded, differences, conditions, metrics_same)),
         score=score,
         recorded=last,
         tolerance=_tolerance(plan.metric, last) if changes.tolerance is None else changes.tolerance,
@@ -223,31 +228,31 @@ def reproduce(
 
 
 def _faults(
-    recorded: Original, differences: list[str], conditions: tuple[str, ...], figures_same: bool
+    recorded: RecordedTraining, differences: list[str], conditions: tuple[str, ...], metrics_same: bool
 ) -> Iterator[str]:
     """What must be wrong with the record, if anything."""
-    sealed = recorded.recipe_sha256
-    if sealed not in (None, found := recipe_sha256(recorded.recipe)):
+    sealed, actual = recorded.recipe_sha256, recipe_sha256(recorded.recipe)
+    if sealed not in (None, actual):
         yield (
             f"the recipe on record (seed {recorded.recipe.get('seed')}) is not the one that was trained: its "
-            f"SHA-256 was {sealed}, and is {found}"
+            f"SHA-256 was {sealed}, and is {actual}"
         )
-    elif differences and figures_same:
+    elif differences and metrics_same:
         yield (
-            "every figure is the same to the bit, so the recorded SHA-256 of the weights is not that of this "
-            "training: it was changed, or the weights were"
+            "every metric is the same to the bit, so the recorded SHA-256 of the weights does not belong to "
+            "this training: either it was changed, or the weights were"
         )
     elif differences and not conditions:
-        yield "nothing is known to be otherwise than it was, so the figures on record are of another training"
+        yield "no condition is known to have changed, so the recorded metrics belong to another training"
 
 
 def _tolerance(metric: Metric, score: float) -> float:
     return SHARE_TOLERANCE if metric.unit == "share" else RELATIVE_TOLERANCE * abs(score)
 
 
-def _recorded_weights(recorded: Original, fresh: TrainingRun) -> str | None:
-    """The SHA-256 of the weights that the training ended with; None where it was not recorded, or where
-    the trainable has no `weights_sha256` to tell them by. `fresh`: a training to load them into."""
+def _recorded_weights(recorded: RecordedTraining, fresh: TrainingRun) -> str | None:
+    """The SHA-256 of the weights at the end of the training; None if it was not recorded, or the trainable
+    does not provide it. fresh: a training to load them into."""
     if recorded.weights_sha256 is not None or recorded.checkpoint is None:
         return recorded.weights_sha256
     stored, _ = latest(recorded.checkpoint, json.dumps(recorded.recipe))
@@ -258,7 +263,7 @@ def _recorded_weights(recorded: Original, fresh: TrainingRun) -> str | None:
 
 
 def _conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """What can change the bits, and is not as it was."""
+    """What can change the bits and is not the same as then."""
     for name in ("seed", "device", "threads", "processor", "data_sha256", "trainable_sha256", "commit"):
         if then.get(name) != now.get(name):
             yield f"{name} was {then.get(name)}, now {now.get(name)}"

@@ -1,19 +1,19 @@
-"""Starting a run, or starting it again: the folder, the plan, the data."""
+"""Starting or resuming a run: its folder, its plan, its data."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.cluster.access import THIS_MACHINE, Site
 from search.plan.difference import differences
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
-from search.records.history import PlanVersion
 from search.records.journal import StudyStorage, repair
 from search.records.lease import write_guard
 from search.records.lock import owning
@@ -27,26 +27,28 @@ if TYPE_CHECKING:
     from search.engine.search import Search
     from search.study.search import SearchStudy
 
-_KEPT = ("name", "trainable", "data", "storage")
-_EASED = ("budget", "resources", "confirmation", "cluster")
+_FIXED = {"name", "trainable", "data", "storage"}
+"""Parts of a plan that never change: trials could not be compared."""
+_ADJUSTABLE = {"budget", "resources", "confirmation", "cluster"}
+"""Parts that may change with every start; of the budget, limits may only be raised."""
 _LIMITS = ("trials", "wall_time", "epochs")
 
 
 class PlanDiffers(InputError):
-    """A run of that name exists, and its plan is another one.
-
-    changes: a line for each key, `budget.trials: 40 -> 60`. What to do is in its note.
-    """
+    """A run of that name exists, with another plan."""
 
     def __init__(self, run: RunFolder, changes: Sequence[str], advice: str) -> None:
         lines = "".join(f"\n  {change}" for change in changes)
-        super().__init__(f"a run goes on by its own plan, but {run.name} has another than was given:{lines}")
-        self.add_note(advice)
+        super().__init__(
+            f"a run is continued by its own plan, but {run.name} has another plan than the given one:{lines}",
+            advice,
+        )
         self.changes = tuple(changes)
+        """One line per key: `budget.trials: 40 -> 60`."""
 
 
 def plan_of(sweep: Sweep) -> Plan:
-    """The plan in force of a run. Raises PlanError where its trainable has gone."""
+    """The plan in force of a run. Raises PlanError if its trainable cannot be imported any more."""
     return Plan.parse(sweep.plan.table, f"the plan of {sweep.name}")
 
 
@@ -61,16 +63,17 @@ def starting(
     warm_start: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Iterator[Search]:
-    """Own the run and give its search, to be iterated. A new run's plan is frozen in its folder;
-    a run that has trials is continued.
+    """Own the run, and yield its search, to be iterated. The plan of a new run is written to its folder; a
+    run that has trials is continued.
 
-    given: the plan, or for a run that exists what makes it of what the run is when it is owned. Between
-    starts the resources may change, and the budget may grow; with `extend`, all may but what is trained
-    and on what. Each change makes a version of the plan, which is recorded. warm_start: the folder of
-    another run, whose trials seed the sampler of a new one. say: told what is waited for.
+    given: the plan, or for a run that exists a function from the run, once it is owned, to the plan. Between
+    starts the resources may change and the budget may grow. extend: whether everything else may change as
+    well, except what is trained and on what data. Each change is recorded as a version of the plan.
+    warm_start: folder of another run whose trials a new run's sampler learns from. say: called with what is
+    waited for.
 
-    Raises RunOwned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source
-    raises (DataError), and OSError where the folder cannot be written.
+    Raises RunOwned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source raises
+    (DataError), and OSError if the folder cannot be written.
     """
     if isinstance(given, Plan):
         given.check_searchable()
@@ -78,15 +81,15 @@ def starting(
     run.path.mkdir(parents=True, exist_ok=True)
     with owning(run.lock, say):
         try:
-            search = _opened(run, given, data_folder, site, extend, warm_start)
+            search = _search(run, given, data_folder, site, extend, warm_start)
         except Exception:
-            if new:  # nothing came of it, so nothing is left
+            if new:
                 shutil.rmtree(run.path, ignore_errors=True)
             raise
         yield search
 
 
-def _opened(
+def _search(
     run: RunFolder,
     given: Plan | Callable[[Sweep], Plan],
     data_folder: Path,
@@ -94,7 +97,7 @@ def _opened(
     extend: bool,
     warm_start: Path | None,
 ) -> Search:
-    run.stop_request.unlink(missing_ok=True)  # it was meant for an owner that is gone
+    run.stop_request.unlink(missing_ok=True)  # made to an earlier owner
     repaired = repair(run.journal)
     notes = [] if repaired is None else [repaired]
     journal = StudyStorage(run.journal, write_guard(run.owned)) if run.begun else None
@@ -107,107 +110,114 @@ def _opened(
         plan.check_searchable()
     plan = plan.recorded
     if before is not None and before.trials:
-        _check_same(run, before, plan, extend)
+        _check_may_continue(run, before, plan, extend)
         if warm_start is not None and (before.warm_start is None or before.warm_start.run != warm_start.name):
             raise CannotWarmStart(
-                f"a warm start belongs to a run's beginning, but {run.name} has {len(before.trials)} trials; "
-                f"leave --warm-start out, or give the new run a --name of its own"
+                f"only a new run can warm-start, but {run.name} has {len(before.trials)} trials",
+                "leave out --warm-start, or give the new run a --name of its own",
             )
     else:
-        _check_bare(run)
+        _check_no_trials(run)
         origin = None if warm_start is None else WarmStart.of(Sweep.read(warm_start), plan)
         if origin is not None or before is None or before.plan.table != plan.to_table():
-            run.clear()  # a start that never came to a trial leaves nothing to keep
+            run.clear()  # what a start left that never came to a trial
             journal = None
-        if origin is not None:
-            origin.write(run.warm_start)
-        stored = WarmStart.read_from(run.warm_start)
-        if stored is not None:
-            notes.append(stored.sentence(plan))
+        notes += _warm_start_notes(run, plan, origin)
     from search.engine.search import Search
-    from search.study.search import (
-        SearchStudy,  # optuna and ray take a second that a refused plan need not wait
-    )
+    from search.study.search import SearchStudy  # optuna takes a second, for which a refusal need not wait
 
     if plan.storage is not None:
         RemoteFolder(plan.storage).check()
     study = SearchStudy(run, plan, journal)
     run = replace(run, storage=study.storage)
-    # A run that is finished is shown again without its data, which may be far away.
+    # A finished run is shown again without its data, which may be far away.
     data = None if study.spent() else plan.source.load(data_folder)
     if study.adopt():
-        notes.append(_told(study, before))
+        notes.append(_new_version(study, before))
     if before is not None:
-        notes += _edited(run, before)
+        notes += _manual_edits(run, before)
     write_atomic(run.plan, plan.to_toml())
     return Search(run, study, data, site, tuple(notes), before)
 
 
-def _check_bare(run: RunFolder) -> None:
-    """Raise RunDamaged where trials lie that no journal tells of: what is there is not to be lost."""
-    there = run.path / "trials"
-    trials = [path for path in there.iterdir() if path.is_dir()] if there.is_dir() else []
-    if trials or run.openings.exists():
+def _warm_start_notes(run: RunFolder, plan: Plan, origin: WarmStart | None) -> list[str]:
+    """Store the warm start `origin`, if there is one. Returns a note about the one that is in effect."""
+    if origin is not None:
+        origin.write(run.warm_start)
+    stored = WarmStart.read_from(run.warm_start)
+    return [] if stored is None else [stored.sentence(plan)]
+
+
+def _check_no_trials(run: RunFolder) -> None:
+    """Raise RunDamaged if there are trials that the journal does not know, which would be overwritten."""
+    trials_folder = run.path / "trials"
+    folders = [path for path in trials_folder.iterdir() if path.is_dir()] if trials_folder.is_dir() else []
+    if folders or run.openings.exists():
         raise RunDamaged(
-            f"{run.path} holds {len(trials)} trials, but {run.journal.name} tells of none; restore that file "
-            f"from a copy, or remove the folder to begin anew"
+            f"{run.path} has the folders of {len(folders)} trials, but {run.journal.name} has no trial",
+            "restore that file from a copy, or remove the folder to start over",
         )
 
 
-def _edited(run: RunFolder, before: Sweep) -> list[str]:
-    """What was changed by hand in the run's plan.toml, which is written anew from the record."""
-    import tomllib
-
+def _manual_edits(run: RunFolder, before: Sweep) -> list[str]:
+    """A note if the run's plan.toml, which is written from the record, was edited by hand."""
     try:
         written = tomllib.loads(run.plan.read_text())
     except (OSError, ValueError):
-        return [] if not run.plan.exists() else [f"{run.plan} could not be read, and is written anew"]
+        return [f"{run.plan} could not be read, and is written again"] if run.plan.exists() else []
     if not before.plans or any(written == version.table for version in before.plans):
         return []
     return [
-        f"{run.plan} was edited ({'; '.join(differences(before.plan.table, written))}), which has no "
+        f"{run.plan} was edited by hand ({'; '.join(differences(before.plan.table, written))}), which has no "
         f"effect, and is written again; `benchsweep extend {run.reference} --set KEY=VALUE` changes a plan"
     ]
 
 
-def _check_same(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None:
-    """Raise PlanDiffers where the plan may not be this one."""
-    changes = differences(before.plan.table, plan.to_table())
-    changed = {change.partition(":")[0].partition(".")[0] for change in changes}
-    kept = changed.intersection(_KEPT)
-    if kept:
-        raise PlanDiffers(
-            run,
-            changes,
-            f"{', '.join(sorted(kept))} cannot change, for its trials could not be compared; give the new "
-            f"plan a name of its own with --name, and learn from this run with --warm-start {run.reference}",
+def _check_may_continue(run: RunFolder, before: Sweep, plan: Plan, extend: bool) -> None:
+    """Raise PlanDiffers unless the run may be continued by this plan."""
+    table = plan.to_table()
+    changed = _changed_parts(before.plan.table, table)
+    if fixed := changed & _FIXED:
+        advice = (
+            f"{', '.join(sorted(fixed))} cannot change, or trials could not be compared; give the new plan a "
+            f"name of its own with --name, and let it learn from this run with --warm-start {run.reference}"
         )
-    if not extend and (changed.difference(_EASED) or _lowered(before, plan)):
-        raise PlanDiffers(
-            run,
-            changes,
-            f"go on by its own with `benchsweep resume {run.reference}`; or extend it, which keeps all that "
-            f"still fits, with `benchsweep extend {run.reference} --set KEY=VALUE`; or give the new plan a "
-            f"name of its own with --name",
+    elif not extend and (changed - _ADJUSTABLE or _lowered(before, plan)):
+        advice = (
+            f"continue by its own plan with `benchsweep resume {run.reference}`; or change its plan, keeping "
+            f"all trials that still fit, with `benchsweep extend {run.reference} --set KEY=VALUE`; or give "
+            f"the new plan a name of its own with --name"
         )
+    else:
+        return
+    raise PlanDiffers(run, differences(before.plan.table, table), advice)
+
+
+def _changed_parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """The top-level keys in which two plans differ."""
+    return {
+        key
+        for key in before.keys() | after.keys()
+        if differences({key: before.get(key)}, {key: after.get(key)})
+    }
 
 
 def _lowered(before: Sweep, plan: Plan) -> bool:
-    """Whether the plan allows less than the run's own, as it does when the command that began the run is
-    given again after the run was extended."""
+    """Whether the plan allows less than the run's own, as when the command that began the run is given again
+    after the run was extended."""
     limits = before.plan.budget
     for name in _LIMITS:
-        held, wanted = getattr(limits, name), getattr(plan.budget, name)
-        if wanted is not None and (held is None or wanted < held):
+        old, new = getattr(limits, name), getattr(plan.budget, name)
+        if new is not None and (old is None or new < old):
             return True
     return False
 
 
-def _told(study: SearchStudy, before: Sweep | None) -> str:
-    """The version that has just been made, in a sentence."""
-    version: PlanVersion = study.versions[-1]
-    sentence = f"plan version {version.number + 1}: {'; '.join(version.changes)}"
-    total = 0 if before is None else len(before.trials)
-    if any(not change.startswith(tuple(f"{part}." for part in _EASED)) for change in version.changes):
-        sentence += f"; {study.learned} of {total} trials fit it and are learned from"
-    return sentence
+def _new_version(study: SearchStudy, before: Sweep | None) -> str:
+    """A note about the version of the plan that was just recorded."""
+    previous, version = study.versions[-2:]
+    note = f"plan version {version.number + 1}: {'; '.join(version.changes)}"
+    trials = 0 if before is None else len(before.trials)
+    if _changed_parts(previous.table, version.table) - _ADJUSTABLE:
+        note += f"; {study.learned} of {trials} trials fit it and are learned from"
+    return note

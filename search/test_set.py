@@ -1,4 +1,4 @@
-"""The models that have earned a look at the test set, and that look."""
+"""The sealed test set: which models may be evaluated on it, and the record of each evaluation."""
 
 from __future__ import annotations
 
@@ -22,36 +22,37 @@ from trainable.storage.durable import write_json
 
 
 class NoModel(BenchsweepError, RuntimeError):
-    """A trial's model is not there any more; says what to do."""
+    """The checkpoint that holds a trial's model is missing or damaged."""
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trained model: by which trial's recipe (None: the plan's default), as which trial it is on
-    record, and where its state lies."""
+    """A model that may be evaluated on the test set."""
 
     trial: int | None
+    """Number of the search's trial whose recipe it was trained by; None for the plan's default recipe."""
     trained: Trial
+    """Its own training: a rerun of the confirmation, or the search's trial itself."""
     folder: TrialFolder
+    """Where its checkpoint is."""
 
     @property
     def seed(self) -> int:
-        """It was trained with."""
+        """With which it was trained."""
         return int(self.trained.recipe["seed"])
 
 
 def finalists(sweep: Sweep) -> list[Finalist]:
-    """The models that have earned a look at the test set: the reruns of those that a confirmation left
-    tied for the best, the winner's first, and of the default recipe; without a confirmation, the best
-    trial's own. None while nothing was chosen."""
+    """The models that may be evaluated on the test set: the reruns of the candidates that a confirmation left
+    tied for the best, the winner's first, and of the default recipe; without a confirmation, the best trial.
+    Empty while nothing is chosen."""
     run = sweep.run
     confirmation, best = sweep.confirmation, sweep.best()
     if confirmation is not None:
         if not confirmation.decided:
             return []
-        again = run.confirmation
         return [
-            Finalist(candidate.trial, rerun, again.trial(rerun.number))
+            Finalist(candidate.trial, rerun, run.confirmation.trial(rerun.number))
             for candidate in confirmation.finalists
             for rerun in candidate.complete
         ]
@@ -61,9 +62,8 @@ def finalists(sweep: Sweep) -> list[Finalist]:
 def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     """Evaluate the finalists on the sealed test set, once, and save the winner's model in the run folder.
 
-    The opening is recorded before it happens. When all of them have been looked at before, nothing is
-    opened and that record is returned; None when nothing was chosen yet. The run must be owned.
-    Raises NoModel.
+    The opening is recorded before it happens. If all of them have been evaluated before, that record is
+    returned, and nothing is opened. None while nothing is chosen. The run must be owned. Raises NoModel.
     """
     sweep = Sweep.read(run.path)
     models = finalists(sweep)
@@ -77,34 +77,47 @@ def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     source = plan.source
     data = source.load(data_folder)
     trained = [(model, _restored(model, plan, data)) for model in models]  # before anything is opened
-    chosen = kept(sweep, models)
-    announced = TestSetOpening(datetime.now(UTC).replace(microsecond=0), _reason(sweep, models), len(models))
-    write_json(run.openings, [each.to_json() for each in (*sweep.openings, announced)])
+    winner = kept_finalist(sweep, models)
+    announced = TestSetOpening(_now(), _reason(sweep, models), len(models))
+    _write_openings(run, (*sweep.openings, announced))
     test = source.load_test(data_folder)
     overlap = getattr(data, "overlap", None)
     opening = replace(
         announced,
-        looks=tuple(_looks(trained, test, chosen)),
+        looks=tuple(_looks(trained, test, winner)),
         overlap=None if overlap is None else int(overlap(test)),
     )
-    next(training for model, training in trained if model is chosen).save(run.path)
-    write_json(run.openings, [each.to_json() for each in (*sweep.openings, opening)])
+    next(training for model, training in trained if model is winner).save(run.path)
+    _write_openings(run, (*sweep.openings, opening))
     return opening
 
 
 def record_look(run: RunFolder, reason: str, look: Callable[[], Evaluation]) -> Evaluation:
-    """Look at the test set with a model of the run, outside of its confirmation, and have that on record
-    before it happens. The run must be owned. What was seen is not kept: nothing is to be ranked by it."""
+    """Evaluate a model of the run on the test set with `look`, outside of its confirmation, and record that
+    before it happens. The result is not kept: nothing must be ranked by it. The run must be owned."""
     openings = Sweep.read(run.path).openings
-    announced = TestSetOpening(datetime.now(UTC).replace(microsecond=0), reason, 1)
-    write_json(run.openings, [each.to_json() for each in (*openings, announced)])
+    _write_openings(run, (*openings, TestSetOpening(_now(), reason, 1)))
     return look()
 
 
-def _looks(trained: list[tuple[Finalist, TrainingRun]], test: Any, chosen: Finalist) -> Iterator[TestLook]:
+def kept_finalist(sweep: Sweep, models: Sequence[Finalist]) -> Finalist:
+    """The one of `finalists` whose model the run keeps: of the winner's seeds the best on validation."""
+    of_winner = [model for model in models if model.trial == models[0].trial]
+    return max(of_winner, key=lambda model: sweep.metric.sign * (model.trained.score or 0.0))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _write_openings(run: RunFolder, openings: Sequence[TestSetOpening]) -> None:
+    write_json(run.openings, [opening.to_json() for opening in openings])
+
+
+def _looks(trained: list[tuple[Finalist, TrainingRun]], test: Any, winner: Finalist) -> Iterator[TestLook]:
     for model, training in trained:
         evaluation = training.evaluate(test)
-        if model is not chosen:  # images of up to forty models would be most of the file, and never shown
+        if model is not winner:  # the images of up to forty models would fill the file, and are never shown
             evaluation = replace(evaluation, mistakes=None)
         yield TestLook(
             trial=model.trial,
@@ -115,29 +128,23 @@ def _looks(trained: list[tuple[Finalist, TrainingRun]], test: Any, chosen: Final
         )
 
 
-def kept(sweep: Sweep, models: Sequence[Finalist]) -> Finalist:
-    """Of `finalists` the one whose model is the run's: of the winner's seeds the best on validation."""
-    of_winner = [model for model in models if model.trial == models[0].trial]
-    return max(of_winner, key=lambda model: sweep.metric.sign * (model.trained.score or 0.0))
-
-
 def _reason(sweep: Sweep, models: list[Finalist]) -> str:
     if sweep.confirmation is None:
         return f"figures of trial {models[0].trial}, the best by {sweep.metric.name}"
-    names = [each.name for each in sweep.confirmation.finalists]
+    names = [candidate.name for candidate in sweep.confirmation.finalists]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return f"figures of {listed}, whose confirmation is over: {sweep.confirmation.sentence}"
 
 
 def _restored(model: Finalist, plan: Plan, data: Any) -> TrainingRun:
-    """The training, at its end. Raises NoModel."""
+    """The training at its end. Raises NoModel."""
     path, recipe = model.folder.checkpoint, model.trained.recipe
     checkpoint, faults = latest(path, json.dumps(recipe))
     if checkpoint is None or len(checkpoint.epochs) < len(model.trained.epochs):
         raise NoModel(
-            f"the model of trial {model.trained.number} must lie in {path}, but it does not "
-            f"({'; '.join(faults) or 'no such file'}); train it again with `benchsweep confirm`, after "
-            f"removing the folder {model.folder.path.parents[1]}"
+            f"the model of trial {model.trained.number} must be in {path}, but is not "
+            f"({'; '.join(faults) or 'no such file'})",
+            f"remove the folder {model.folder.path.parents[1]}, and train it again with `benchsweep confirm`",
         )
     module = plan.trainable_module
     training = module.Training(module.Recipe.model_validate(recipe), data, "cpu", 1)

@@ -12,7 +12,14 @@ from benchsweep.errors import FAILURE, UsageError
 from benchsweep.find import run_folder, trial_of
 from benchsweep.report_record import read_report
 from search.records.sweep import Sweep
-from search.reproduce import Changes, Original, Reproduction, original, reproduce, reruns
+from search.reproduce import (
+    Changes,
+    RecordedTraining,
+    Reproduction,
+    recorded_reruns,
+    recorded_trial,
+    reproduce,
+)
 from search.start import plan_of
 from trainable.contract import data_folder
 
@@ -62,11 +69,11 @@ def reproduce_trial(
         raise typer.Exit(FAILURE)
 
 
-def _originals(sweep: Sweep, trial: str, seeds: int) -> list[Original]:
+def _originals(sweep: Sweep, trial: str, seeds: int) -> list[RecordedTraining]:
     if trial == "default":
-        return reruns(sweep, None, max(1, seeds))
+        return recorded_reruns(sweep, None, max(1, seeds))
     number = trial_of(sweep, trial).number
-    return [original(sweep, number), *reruns(sweep, number, seeds)]
+    return [recorded_trial(sweep, number), *recorded_reruns(sweep, number, seeds)]
 
 
 def _lines(done: Reproduction, score: Callable[[float], str]) -> list[str]:

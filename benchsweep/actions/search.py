@@ -9,7 +9,7 @@ from benchsweep.errors import UsageError
 from benchsweep.find import changed_plan, read_plan, run_folder
 from benchsweep.session.final_model import retrain_winner
 from benchsweep.session.search import RunOptions, run_confirmation, run_search, site_of
-from search.extend import More, extended
+from search.extend import BudgetIncrease, extended_plan
 from search.plan.budget import parse_duration
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
@@ -61,11 +61,11 @@ def extend_run(
         wall_time = None if time is None else parse_duration(time)
     except ValueError as error:
         raise UsageError(f"--time {error}") from None
-    more = More(trials, wall_time, epochs)
+    increase = BudgetIncrease(trials, wall_time, epochs)
 
     def plan(sweep: Sweep) -> Plan:
         recorded = plan_of(sweep)
-        return extended(changed_plan(recorded, trial_timeout), sweep, more, sets, recorded)
+        return extended_plan(changed_plan(recorded, trial_timeout), sweep, increase, sets, recorded)
 
     run_search(run_folder(run, runs), plan, options, extend=True)
 

@@ -10,7 +10,7 @@ from benchsweep.screen.ending import write_all
 from benchsweep.screen.live import OutputMode
 from reports.analysis.winner import test_accuracy
 from reports.formatting.wording import percent
-from search.final_model import Final, retrained
+from search.final_model import FinalModel, train_final_model
 from search.records.folder import RunFolder
 from search.records.lock import owning
 
@@ -20,15 +20,15 @@ def retrain_winner(run: RunFolder, data_folder: Path, output: OutputMode) -> Non
     the test set. With output "json", the last line has event "final", name, metrics, count and files."""
     out = terminal.out()
     with owning(run.lock):
-        for update in retrained(run, data_folder):
-            if isinstance(update, Final):
+        for update in train_final_model(run, data_folder):
+            if isinstance(update, FinalModel):
                 _print_final(update, output)
             elif output == "live":
                 terminal.say(out, f"final model, epoch {update.number}: {update.seconds:.1f} s")
     write_all(run)
 
 
-def _print_final(final: Final, output: OutputMode) -> None:
+def _print_final(final: FinalModel, output: OutputMode) -> None:
     evaluation = final.evaluation
     if output == "json":
         line = {

@@ -22,7 +22,7 @@ from benchsweep.session.live_report import live_report
 from benchsweep.session.signals import StopSignal, stopping
 from benchsweep.terminal import redirected, typed_command
 from search.cluster.access import THIS_MACHINE, Site
-from search.confirm import confirmation, confirming
+from search.confirm import confirmation_search, confirming
 from search.engine.events import Event, Started
 from search.engine.processes import Descendants
 from search.engine.search import Search
@@ -111,7 +111,9 @@ def run_search(
             yield _Stage(search, progress, is_last=not has_confirmation)
             if has_confirmation:
                 sweep = Sweep.read(run.path, search.study.journal)
-                race = confirmation(run, search.plan, sweep, folder, options.site, search.data)
+                race = confirmation_search(
+                    run, search.plan, sweep, folder, options.site, search.data
+                )
                 if race is not None:
                     yield _Stage(race, ConfirmationProgress.of_race(race), is_last=True)
 

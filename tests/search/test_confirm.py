@@ -9,12 +9,12 @@ from searches import LOCAL, NOWHERE, plan, search
 
 from search.confirm import NothingToConfirm, confirming
 from search.engine.events import Ended, Started, TrialEnded, TrialStarted
-from search.final_model import CannotRetrain, Final, retrained
+from search.final_model import CannotRetrain, FinalModel, train_final_model
 from search.records.folder import RunFolder
 from search.records.lock import owning
 from search.records.sweep import State, Sweep
 from search.study.confirmation import Entry
-from search.test_set import finalists, kept, open_test_set, record_look
+from search.test_set import finalists, kept_finalist, open_test_set, record_look
 from trainable.evaluation.evaluation import Evaluation
 from trainable.mnist.saved import SavedModel
 
@@ -99,7 +99,7 @@ def test_the_test_set_is_opened_once_for_finalists_and_the_opening_is_on_record(
     }
     assert {(look.trial, look.seed): look.weights_sha256 for look in first.looks} == hashes
     assert (run.path / "model.safetensors").is_file()
-    chosen = kept(sweep, finalists(sweep))
+    chosen = kept_finalist(sweep, finalists(sweep))
     keeping = {(look.trial, look.seed) for look in first.looks if look.evaluation.mistakes is not None}
     assert keeping == {(chosen.trial, chosen.seed)}
     assert sweep.openings[0].to_json() == first.to_json()
@@ -136,10 +136,10 @@ def test_a_final_model_is_trained_on_the_validation_images_too_and_its_look_reco
     with owning(run.lock):
         open_test_set(run, NOWHERE)
         before = Sweep.read(run.path)
-        told = list(retrained(run, NOWHERE))
+        told = list(train_final_model(run, NOWHERE))
     final, sweep = told[-1], Sweep.read(run.path)
-    assert isinstance(final, Final)
-    winner = kept(sweep, finalists(sweep))
+    assert isinstance(final, FinalModel)
+    winner = kept_finalist(sweep, finalists(sweep))
     assert len(told) == 1 + winner.trained.recipe["epochs"]
     # The same recipe and seed on more images: another model than the run's own, which stays.
     saved = [SavedModel.read(folder).weights_sha256 for folder in (run.final, run.path)]
@@ -153,5 +153,5 @@ def test_a_final_model_needs_a_winner(tmp_path: Path) -> None:
     folder = RunFolder.named("begun", tmp_path)
     folder.path.mkdir()
     folder.plan.write_text(plan().to_toml())
-    with pytest.raises(CannotRetrain, match="has none yet"):
-        list(retrained(folder, NOWHERE))
+    with pytest.raises(CannotRetrain, match=r"needs a winner, but .* has none yet"):
+        list(train_final_model(folder, NOWHERE))

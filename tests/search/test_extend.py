@@ -11,7 +11,7 @@ from searches import LOCAL, NOWHERE, TABLE, plan, search
 from studies import carry_on, folder, train
 
 from search.engine.events import Note, TrialStarted
-from search.extend import CannotExtend, More, extended
+from search.extend import BudgetIncrease, CannotExtend, extended_plan
 from search.plan.budget import Budget
 from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
@@ -33,27 +33,27 @@ def run(tmp_path: Path) -> RunFolder:
     return run
 
 
-def _extended(run: RunFolder, more: More | None = None, *sets: str) -> Plan:
+def _extended(run: RunFolder, more: BudgetIncrease | None = None, *sets: str) -> Plan:
     sweep = Sweep.read(run.path)
-    return extended(plan_of(sweep), sweep, more or More(), sets)
+    return extended_plan(plan_of(sweep), sweep, more or BudgetIncrease(), sets)
 
 
 def test_more_is_added_to_the_limits_of_the_plan(run: RunFolder) -> None:
-    assert _extended(run, More(trials=8)).budget.trials == 20
+    assert _extended(run, BudgetIncrease(trials=8)).budget.trials == 20
     by_time = _plan(budget={"trials": 100, "wall_time": "15m"})
-    longer = extended(by_time, Sweep.read(run.path), More(wall_time=3600))
+    longer = extended_plan(by_time, Sweep.read(run.path), BudgetIncrease(wall_time=3600))
     assert (longer.budget.trials, longer.budget.wall_time) == (100, 4500)
 
 
 def test_more_of_what_had_no_limit_is_added_to_what_was_spent(run: RunFolder) -> None:
     epochs = sum(len(trial.epochs) for trial in Sweep.read(run.path).trials)
-    assert _extended(run, More(trials=1, epochs=50)).budget.epochs == epochs + 50
+    assert _extended(run, BudgetIncrease(trials=1, epochs=50)).budget.epochs == epochs + 50
 
 
 def test_a_limit_that_is_spent_is_lifted_unless_it_is_named(run: RunFolder) -> None:
-    assert _extended(run, More(wall_time=60)).budget.trials is None
-    assert _extended(run, More(wall_time=60), "budget.trials=12").budget.trials == 12
-    assert _extended(run, More(wall_time=60, trials=3)).budget.trials == 15
+    assert _extended(run, BudgetIncrease(wall_time=60)).budget.trials is None
+    assert _extended(run, BudgetIncrease(wall_time=60), "budget.trials=12").budget.trials == 12
+    assert _extended(run, BudgetIncrease(wall_time=60, trials=3)).budget.trials == 15
 
 
 def test_an_extension_that_changes_nothing_is_refused(run: RunFolder) -> None:
@@ -76,8 +76,8 @@ def test_a_setting_is_moved_between_fixed_and_searched_by_naming_where_it_goes(r
 
 
 def test_each_version_of_the_plan_is_recorded_with_what_it_changed(run: RunFolder) -> None:
-    carry_on(run, _extended(run, More(trials=2)))
-    carry_on(run, _extended(run, More(trials=1), "space.learning_rate.low=0.001"))
+    carry_on(run, _extended(run, BudgetIncrease(trials=2)))
+    carry_on(run, _extended(run, BudgetIncrease(trials=1), "space.learning_rate.low=0.001"))
     sweep = Sweep.read(run.path)
     assert [version.trials for version in sweep.plans] == [0, 12, 14]
     assert [version.changes for version in sweep.plans] == [
@@ -93,7 +93,7 @@ def test_trials_that_fit_another_space_are_learned_from_and_the_others_are_kept(
     before = Sweep.read(run.path).trials
     changed = _extended(
         run,
-        More(trials=6),
+        BudgetIncrease(trials=6),
         "space.learning_rate.low=0.002",
         'space.schedule.choices=["constant","step","cosine"]',
     )
@@ -127,7 +127,7 @@ def test_an_extended_search_that_is_cut_off_comes_to_the_same_end(tmp_path: Path
     for cut in (False, True):
         run = folder(f"cut-{cut}", tmp_path)
         carry_on(run, _plan())
-        changed = _extended(run, More(trials=6), "space.learning_rate.low=0.002")
+        changed = _extended(run, BudgetIncrease(trials=6), "space.learning_rate.low=0.002")
         if cut:
             study = SearchStudy(run, changed)
             study.adopt()
@@ -159,7 +159,7 @@ def test_an_interrupted_trial_that_the_new_plan_does_not_ask_for_is_left_with_a_
 
 
 def test_an_extension_that_was_recorded_and_no_more_is_gone_on_with(run: RunFolder) -> None:
-    changed = _extended(run, More(trials=4))
+    changed = _extended(run, BudgetIncrease(trials=4))
     SearchStudy(run, changed).adopt()  # and then the process is killed, before Ray is up
     sweep = Sweep.read(run.path)
     assert sweep.status == "interrupted"
@@ -177,12 +177,12 @@ def test_a_plan_file_changed_by_hand_changes_nothing_and_that_is_told(run: RunFo
     run.plan.write_text(_plan(budget={"trials": 3}).to_toml())
     with starting(run, plan_of, NOWHERE, LOCAL) as search_:
         (note,) = search_._notes
-    assert "budget.trials: 12 -> 3" in note and "written again" in note
+    assert "budget.trials: 12 -> 3" in note and "edited by hand" in note
     assert Plan.read(run.plan).budget.trials == 12
 
 
 def test_the_command_that_began_a_run_does_not_undo_its_extension(run: RunFolder) -> None:
-    carry_on(run, _extended(run, More(trials=2)))
+    carry_on(run, _extended(run, BudgetIncrease(trials=2)))
     with (
         pytest.raises(PlanDiffers, match=r"budget\.trials: 14 -> 12"),
         starting(run, _plan(), NOWHERE, LOCAL),
@@ -197,7 +197,7 @@ def test_a_budget_that_is_lowered_below_what_was_spent_leaves_a_finished_run(run
         assert [type(event).__name__ for event in search_] == ["Note", "Ended"]
     sweep = Sweep.read(run.path)
     assert (sweep.status, len(sweep.trials)) == ("finished", 12)
-    assert extended(lower, sweep, More(trials=1)).budget.trials == 13
+    assert extended_plan(lower, sweep, BudgetIncrease(trials=1)).budget.trials == 13
 
 
 def test_a_recipe_that_another_pruner_stopped_is_trained_again(tmp_path: Path) -> None:

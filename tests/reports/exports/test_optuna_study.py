@@ -13,7 +13,7 @@ from unfinished import DIVERGED, all_failed, confirmed, empty, every_state
 
 from reports.exports import optuna_study as study_copy
 from reports.exports.optuna_study import CopyDiffers, copy_study
-from search.extend import More, extended
+from search.extend import BudgetIncrease, extended_plan
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.journal import StudyStorage
@@ -80,7 +80,7 @@ def test_a_space_whose_choices_were_changed_is_copied_as_it_was_drawn(tmp_path: 
     carry_on(run, Plan.parse({**TABLE, "budget": {"trials": 4}}, "test"))
     sweep = Sweep.read(run.path)
     sets = ['space.schedule.choices=["constant", "cosine", "step"]']
-    carry_on(run, extended(plan_of(sweep), sweep, More(trials=6), sets))
+    carry_on(run, extended_plan(plan_of(sweep), sweep, BudgetIncrease(trials=6), sets))
     copy = copied(run, tmp_path)
     drawn = {trial.distributions["schedule"].choices for trial in copy.trials}  # type: ignore[attr-defined]
     assert drawn == {("constant", "step"), ("constant", "cosine", "step")}

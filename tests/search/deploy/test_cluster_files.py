@@ -449,11 +449,11 @@ def test_the_command_writes_the_file_and_prints_the_next_commands(kind: str, tmp
 
 
 def test_another_cluster_does_not_make_another_run(tmp_path: Path) -> None:
-    from search.start import _check_same
+    from search.start import _check_may_continue
 
     run = RunFolder.named("cluster", tmp_path)
     table = json.loads(json.dumps(plan_of().to_table()))
     before = Sweep(
         run.path, "cluster", RecordedPlan.of(table), plan_of().metric, {}, (), (), (), False,
     )  # fmt: skip
-    _check_same(run, before, plan_of("cluster.workers=1"), extend=False)
+    _check_may_continue(run, before, plan_of("cluster.workers=1"), extend=False)

@@ -268,7 +268,7 @@ def test_a_run_that_lost_its_journal_or_its_plan_loses_nothing_more(tmp_path: Pa
         assert Plan.read(run.plan) == given
         assert len(Sweep.read(run.path).trials) == 2
     else:
-        with pytest.raises(RunDamaged, match=r"holds 2 trials, but study\.journal tells of none"):
+        with pytest.raises(RunDamaged, match=r"has the folders of 2 trials, but study\.journal has no trial"):
             search(run, given)
     assert all(run.trial(number).checkpoint.exists() for number in (0, 1))
 

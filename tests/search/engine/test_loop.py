@@ -120,7 +120,7 @@ def test_another_plan_under_the_same_name_is_refused_with_the_difference(
     with pytest.raises(PlanDiffers) as refusal:
         search(finished[0], plan(budget={"trials": 7}, recipe={"batch_size": 50, "epochs": 3}))
     assert refusal.value.changes == ("budget.trials: 6 -> 7", "recipe.batch_size: 100 -> 50")
-    assert "benchsweep extend" in refusal.value.__notes__[0]
+    assert "benchsweep extend" in str(refusal.value.advice)
 
 
 def test_a_run_that_is_owned_is_refused_with_its_owner_named(finished: tuple[RunFolder, list[Event]]) -> None:

@@ -22,7 +22,7 @@ from search.engine.events import EpochReported
 from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
-from search.reproduce import Reproduction, original, reproduce
+from search.reproduce import Reproduction, recorded_trial, reproduce
 from search.start import plan_of, starting
 from search.test_set import open_test_set
 from trainable.epoch import Epoch
@@ -237,7 +237,7 @@ def test_a_search_with_checkpoints_on_s3_survives_a_killed_server_and_a_move_to_
     opening = open_test_set(there, NOWHERE)
     assert opening is not None and opening.looks
     assert (there.path / "model.safetensors").is_file()
-    *_, again = reproduce(plan_of(sweep), original(sweep, 1), NOWHERE)
+    *_, again = reproduce(plan_of(sweep), recorded_trial(sweep, 1), NOWHERE)
     assert isinstance(again, Reproduction) and again.outcome == "exact"
     checks = {finding.name: finding for finding in inspect(there)}
     assert checks["checkpoints"].verdict is CheckStatus.PASS
