@@ -58,9 +58,9 @@ class TrialReport:
     epoch: Epoch | None = None
     """An epoch that was trained and stored; None if the message is about something else."""
     outcome: Outcome | None = None
-    """How the trial ended; None if it goes on."""
+    """How the trial ended; None if it is still running."""
     error: str | None = None
-    """Why the trial ended; None if it goes on or is COMPLETE."""
+    """Why the trial ended; None if it is still running or COMPLETE."""
     note: str | None = None
     """A sentence to record with the trial, such as that a damaged checkpoint was skipped."""
     recipe_sha256: str | None = None

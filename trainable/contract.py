@@ -122,6 +122,7 @@ class RecipeModel(Protocol):
     """Everything that decides one training run."""
 
     model_fields: ClassVar[dict[str, Any]]
+    """Pydantic's description of each field, by its name."""
     epochs: int
     """Number of epochs to train, at least 1."""
     seed: int
@@ -174,8 +175,11 @@ class Trainable(Protocol):
     """The module with the four required names."""
 
     Recipe: type[BaseModel]
+    """The type of its recipes, a `RecipeModel`."""
     METRIC: Metric
+    """The metric to optimize."""
     Source: type[BaseModel]
+    """Where its data comes from, a `DataSource`."""
 
     def Training(self, recipe: Any, data: Any, device: str, threads: int) -> TrainingRun: ...  # noqa: N802
 
@@ -228,7 +232,7 @@ def load_trainable(name: str) -> Trainable:
 
 def import_root(name: str) -> str:
     """Returns the folder from which the module `name` was imported. A process that has it in its sys.path
-    can import the module and those beside it."""
+    can import the module and the other modules in its folder."""
     file = sys.modules[name].__file__
     if file is None:
         raise NotATrainable(f"a trainable must be a module with a file, but {name} is a namespace package")

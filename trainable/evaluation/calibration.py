@@ -14,7 +14,7 @@ BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class CalibrationBins:
     """A model's predictions in bins by confidence, which is the probability of the predicted class.
 
     Bin k of n holds confidences above k/n and up to (k + 1)/n; the first one also holds 0.
@@ -62,7 +62,7 @@ class Calibration:
 
 def calibration_of(
     confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_], bins: int = BINS
-) -> Calibration:
+) -> CalibrationBins:
     """Returns the calibration of N predictions.
 
     confidence: float [N], 0..1. correct: bool [N].
@@ -70,7 +70,7 @@ def calibration_of(
     places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(places, minlength=bins)
     sums = np.bincount(places, weights=confidence, minlength=bins)
-    return Calibration(
+    return CalibrationBins(
         counts=tuple(counts.tolist()),
         correct=tuple(np.bincount(places[correct], minlength=bins).tolist()),
         confidence=tuple((sums / np.maximum(counts, 1)).tolist()),

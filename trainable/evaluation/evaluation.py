@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.calibration import Calibration, calibration_of
+from trainable.evaluation.calibration import CalibrationBins, calibration_of
 from trainable.evaluation.mistakes import Mistake, worst_mistakes
 
 
@@ -33,7 +33,7 @@ class Evaluation:
     mistakes: tuple[Mistake, ...] | None = None
     """The worst mistakes, highest confidence first; None if they are not stored or the inputs are not
     images."""
-    calibration: Calibration | None = None
+    calibration: CalibrationBins | None = None
     """Predictions by confidence; None if the model predicts no probabilities."""
 
     @property
@@ -78,7 +78,7 @@ class Evaluation:
             correct=correct,
             class_names=tuple(stored["class_names"]),
             mistakes=None if mistakes is None else tuple(map(Mistake.from_json, mistakes)),
-            calibration=None if calibration is None else Calibration.from_json(calibration),
+            calibration=None if calibration is None else CalibrationBins.from_json(calibration),
         )
 
 

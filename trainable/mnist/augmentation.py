@@ -1,4 +1,5 @@
-"""Images distorted anew in every epoch: turned, scaled, sheared, shifted, and bent like rubber."""
+"""Random distortions of the training images, drawn again in every epoch: rotation, scaling, shear, shift and
+elastic deformation."""
 
 from __future__ import annotations
 
@@ -10,25 +11,25 @@ from torch import Tensor
 from trainable.mnist.recipe import Recipe
 
 _CHUNK = 256
-"""Images distorted at a time: their grids stay in a core's cache, which is worth a third."""
+"""Images distorted at a time. Their grids fit into a core's cache, which saves a third of the time."""
 
 
 class Augmentation:
-    """A recipe's random distortions of images of one size, on the device where the images are.
+    """A recipe's random distortions of images of one size, on the device of the images.
 
-    Each image gets its own: an affine map (rotation, horizontal and vertical scale, shear, shift,
-    each drawn uniformly from ± its setting) as in Cireşan et al. 2010, Deep, big, simple neural
-    nets, section 3, and an elastic displacement field as in Simard, Steinkraus and Platt 2003,
-    Best practices for convolutional neural networks, section 2: random displacements smoothed by a
-    Gaussian. Both are one matrix product, from a few random numbers an image to the place that
-    every pixel reads, and one bilinear look-up there. What lies outside an image is background.
+    Each image gets its own distortion: an affine map (rotation, horizontal and vertical scale, shear, shift,
+    each drawn uniformly from ± its hyperparameter) as in Cireşan et al. 2010, Deep, big, simple neural nets,
+    section 3, and an elastic displacement field as in Simard, Steinkraus and Platt 2003, Best practices for
+    convolutional neural networks, section 2: random displacements smoothed by a Gaussian. One matrix product
+    maps a few random numbers per image to the position that every pixel samples, and one bilinear
+    interpolation reads it. Pixels outside an image are background.
     """
 
     def __init__(self, recipe: Recipe, height: int, width: int, device: torch.device) -> None:
         self.recipe = recipe
         self.device = device
         self._shape = (height, width)
-        # Sides are measured by the longer one, so that a rotation turns an oblong image rigidly.
+        # In units of the longer side, so that a rotation does not shear an oblong image.
         side = max(height, width)
         self._reach = (width / side, height / side)
         y, x = ((torch.arange(size) - (size - 1) / 2) / side for size in (height, width))
@@ -41,22 +42,22 @@ class Augmentation:
 
     @property
     def active(self) -> bool:
-        """Whether the recipe distorts at all."""
+        """Whether the recipe has any distortion."""
         recipe = self.recipe
         settings = (recipe.rotation, recipe.scaling, recipe.shear, recipe.shift, recipe.elastic_strength)
         return any(setting > 0 for setting in settings)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Distorted copies of `images`, uint8 [B, pixels]: float [B, pixels], from 0 to 255.
+        """Distorted copies, float [B, pixels] in 0..255, of `images`, uint8 [B, pixels].
 
-        Every random number is drawn from `generator`, on the CPU whatever the device.
+        All random numbers are drawn from `generator` on the CPU, on any device.
         """
         coefficients = self._coefficients(len(images), generator).to(self.device)
         parts = zip(images.split(_CHUNK), coefficients.split(_CHUNK), strict=True)
-        return torch.cat([self._sample(some, drawn) for some, drawn in parts])
+        return torch.cat([self._sample(chunk, shares) for chunk, shares in parts])
 
     def _sample(self, images: Tensor, coefficients: Tensor) -> Tensor:
-        """Each image read where its coefficients, [B, 2, basis], say."""
+        """Each image sampled at the positions given by its coefficients, [B, 2, basis]."""
         count = len(images)
         grid = torch.mm(coefficients.view(2 * count, -1), self._basis).view(count, 2, *self._shape)
         ink = images.view(count, 1, *self._shape).float()
@@ -64,10 +65,11 @@ class Augmentation:
         return read.view(count, -1)
 
     def _coefficients(self, count: int, generator: torch.Generator) -> Tensor:
-        """Shares of the basis's rows (x, y, 1, bumps …) in the x and y that each pixel reads, in
-        grid_sample's unit, where an image reaches from -1 to 1: float [B, 2, basis].
+        """Shares of the basis's rows (x, y, 1, bumps …) in the x and y that each pixel samples, in the unit
+        of grid_sample, where an image extends from -1 to 1: float [B, 2, basis].
 
-        A pixel reads where the drawing's inverse takes it, so that settings speak of the drawing.
+        A pixel samples at the inverse map of its position, so that the hyperparameters describe how the
+        drawing moves.
         """
         recipe = self.recipe
         drawn = torch.empty(count, 6).uniform_(-1, 1, generator=generator)
@@ -76,7 +78,7 @@ class Augmentation:
         wide, high = 1 / (1 + recipe.scaling * wide), 1 / (1 + recipe.scaling * high)
         slant, right, down = recipe.shear * slant, recipe.shift * right, recipe.shift * down
         cos, sin = angle.cos(), angle.sin()
-        # unscale · unshear · unrotate: the drawing is scaled, then sheared, then turned, then shifted.
+        # The inverse of: scale, then shear, then rotate, then shift.
         x = torch.stack((wide * (cos - slant * -sin), wide * (sin - slant * cos), -right), 1)
         y = torch.stack((high * -sin, high * cos, -down), 1)
         affine = torch.stack((x, y), 1)
@@ -88,12 +90,13 @@ class Augmentation:
 
 
 def _bumps(positions: Tensor, recipe: Recipe) -> Tensor:
-    """Gaussians along one side, float [bumps, positions], whose sum with random weights of variance
-    1 has variance 1 at every position.
+    """Gaussians along one side, float [bumps, positions], whose sum with random weights of variance 1 has
+    variance 1 at every position.
 
-    Smoothing white noise by a Gaussian leaves nothing finer than the Gaussian, so noise at every
-    1.5 deviations is enough: correlations are within 0.05 of exp(-d²/4s²), those of white noise, and
-    the variance is levelled here. 9 bumps a side for 28 pixels make the field a tenth as dear.
+    White noise smoothed by a Gaussian has no detail finer than the Gaussian, so noise at every 1.5 standard
+    deviations is enough: its correlations are within 0.05 of exp(-d²/4s²), those of smoothed white noise, and
+    the variance is made constant here. With 9 bumps a side for 28 pixels, the field takes a tenth of the
+    time.
     """
     smoothness = recipe.elastic_smoothness
     spacing = 1.5 * smoothness

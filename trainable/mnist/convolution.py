@@ -13,18 +13,19 @@ from torch.nn import functional as F  # noqa: N812
 from trainable.mnist.network import Network, mask
 
 _LEAST_SIDE = 20
-"""Pixels a side below which these networks would be left without any at their end."""
+"""Pixels. Below this side length, the last feature maps of these networks would be empty."""
 
 
 class Convolutional(Network):
     """Layers trained by autograd, with their parameters in one vector.
 
-    height, width: of the images in pixels. Where a side is below 20, every pixel is repeated by the
-    least whole factor that brings it there (8x8 digits: 24x24).
-    drop: shares dropped of the input pixels and of the inputs of each place in `units`, in order.
+    height, width: of the images in pixels. If a side is below 20, every pixel is repeated by the smallest
+    integer factor that reaches 20 (8x8 digits become 24x24).
+    drop: shares dropped of the input pixels, and of the inputs of each layer with dropout, in order.
+    units: number of inputs of each layer with dropout.
 
-    Convolutions' weights lie as [out, height, width, in], torch's channels_last, which took a
-    quarter to a third off a step on AVX2.
+    Weights of convolutions are stored as [out, height, width, in], torch's channels_last, which made a step
+    a quarter to a third faster on AVX2.
     """
 
     def __init__(self, height: int, width: int, drop: Sequence[float], units: Sequence[int]) -> None:
@@ -38,7 +39,7 @@ class Convolutional(Network):
         raise NotImplementedError
 
     def _lay_out(self, device: torch.device) -> None:
-        """Give parameters and statistics their places in the vectors, as views of them."""
+        """Make parameters and statistics views of the vectors."""
         parameters = [
             (module, name, parameter.shape)
             for module in self.modules()
@@ -55,9 +56,9 @@ class Convolutional(Network):
         self.statistics = torch.zeros(sum(shape.numel() for _, _, shape in buffers), device=device)
         at = 0
         for module, name, shape in parameters:
-            placed = nn.Parameter(_view(self.flat, at, shape))
-            placed.grad = _view(self.flat_gradient, at, shape)
-            setattr(module, name, placed)
+            parameter = nn.Parameter(_view(self.flat, at, shape))
+            parameter.grad = _view(self.flat_gradient, at, shape)
+            setattr(module, name, parameter)
             at += shape.numel()
         at = 0
         for module, name, shape in buffers:
@@ -66,7 +67,7 @@ class Convolutional(Network):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw weights and biases as torch's Conv2d and Linear do (uniform, ±1/sqrt(fan_in)), from
-        `generator` (on the CPU) alone. Batch norm begins as the identity."""
+        `generator`, on the CPU. Batch norm starts as the identity."""
         with torch.no_grad():
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -89,13 +90,13 @@ class Convolutional(Network):
         return self
 
     def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
-        """As `Network.masks`: one for the input, then one for each place where units are dropped."""
-        drawn = [mask(share, count, units, generator) for share, units in self._drop]
-        return [None if each is None else each.to(self.flat.device) for each in drawn]
+        """As `Network.masks`: one for the input, then one for each layer with dropout."""
+        masks = [mask(share, count, units, generator) for share, units in self._drop]
+        return [None if kept is None else kept.to(self.flat.device) for kept in masks]
 
     def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Logits [B, classes] of x, float [B, pixels]. With masks, units are dropped and batch norm
-        uses the batch's own statistics and gathers them; without, it uses what it has gathered."""
+        """Logits [B, classes] of x, float [B, pixels]. With masks, units are dropped, and batch norm uses the
+        batch's statistics and updates its running statistics. Without, it uses the running statistics."""
         x = self._dropped(x, 0, masks)
         (height, width), times = self._shape, self._repeats
         if times > 1:
@@ -103,32 +104,32 @@ class Convolutional(Network):
         images = x.reshape(-1, 1, height * times, width * times)
         return self._logits(images.contiguous(memory_format=torch.channels_last), masks)
 
-    def _dropped(self, x: Tensor, place: int, masks: Sequence[Tensor | None] | None) -> Tensor:
-        """Inverted dropout at one of the places of `masks`."""
-        if masks is None or (kept := masks[place]) is None:
+    def _dropped(self, x: Tensor, index: int, masks: Sequence[Tensor | None] | None) -> Tensor:
+        """Inverted dropout by the mask at `index`."""
+        if masks is None or (kept := masks[index]) is None:
             return x
-        # A copy: what was made in inference mode cannot be kept for the backward pass.
-        return x * kept.clone().div_(1 - self._drop[place][0])
+        # A copy, because autograd cannot save tensors made in inference mode.
+        return x * kept.clone().div_(1 - self._drop[index][0])
 
     def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
         """As `Network.loss_and_gradient`."""
         self.flat_gradient.zero_()
         with torch.inference_mode(False), torch.enable_grad():
-            # Copies: what was made in inference mode cannot be kept for the backward pass.
+            # Copies, because autograd cannot save tensors made in inference mode.
             loss = F.cross_entropy(self(x.clone(), masks), target.clone(), reduction="sum")
             (loss / len(target)).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
 
 class LeNet5(Convolutional):
-    """LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document
-    recognition, section II.B) as it is trained today: 61,706 parameters on 28x28 images of ten
-    classes, for the paper's 60,000.
+    """LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition,
+    section II.B) as it is trained today. On 28x28 images of ten classes it has 61,706 parameters; the paper's
+    has 60,000.
 
-    It departs from the paper in: ReLU for the scaled tanh; plain max pooling for averages with a
-    learned scale and bias; every map of C3 connected to all six of S2 instead of a chosen table;
-    softmax with cross-entropy for radial basis functions; 28x28 images with 2 pixels of padding
-    for 32x32.
+    Differences from the paper: ReLU instead of a scaled tanh; max pooling instead of averages with a learned
+    scale and bias; every map of C3 connected to all six of S2 instead of a table of connections; softmax with
+    cross-entropy instead of radial basis functions; 28x28 images with a padding of 2 pixels instead of 32x32.
+
     dropout, input_dropout: shares dropped of the inputs of fc2 and fc3, and of the pixels.
     """
 
@@ -143,7 +144,7 @@ class LeNet5(Convolutional):
         self._lay_out(torch.device("cpu"))
 
     def _logits(self, x: Tensor, masks: Sequence[Tensor | None] | None) -> Tensor:
-        # Pooled before the ReLU, for the two commute and the ReLU then has a quarter of the work.
+        # Pooled before the ReLU: the two commute, and the ReLU then processes a quarter of the values.
         x = F.relu(F.max_pool2d(self.conv1(x), 2))
         x = F.relu(F.max_pool2d(self.conv2(x), 2))
         x = self._dropped(F.relu(self.fc1(x.flatten(1))), 1, masks)
@@ -152,12 +153,13 @@ class LeNet5(Convolutional):
 
 
 class CNN(Convolutional):
-    """Five convolutions with batch norm (Ioffe and Szegedy 2015) and one linear layer: on 28x28
-    images 5x5 to `channels` maps, pooled to 12x12; 3x3 twice to 2·channels, pooled to 4x4; 3x3 twice
-    to 4·channels. 80,186 parameters at 16 channels.
+    """Five convolutions with batch norm (Ioffe and Szegedy 2015) and one linear layer. On 28x28 images: 5x5
+    to `channels` maps, pooled to 12x12; 3x3 twice to 2·channels maps, pooled to 4x4; 3x3 twice to 4·channels
+    maps. 80,186 parameters with 16 channels.
 
-    Two thirds of a small network's time on a CPU go into its large maps, so the first is pooled at
-    once, and before batch norm and ReLU, which then have a quarter of the work.
+    Two thirds of a small network's time on a CPU are spent on its large maps. So the first layer's maps are
+    pooled before batch norm and ReLU, which then process a quarter of the values.
+
     dropout, input_dropout: shares dropped of the linear layer's inputs, and of the pixels.
     """
 
@@ -172,11 +174,11 @@ class CNN(Convolutional):
         maps = (1, channels, 2 * channels, 2 * channels, 4 * channels, 4 * channels)
         for number, (before, after) in enumerate(pairwise(maps), 1):
             size, padding = (5 if number == 1 else 3), (1 if number > 3 else 0)
-            # No bias: batch norm, which follows, takes any constant away again.
+            # No bias: the batch norm that follows would remove it.
             layer = nn.Conv2d(before, after, size, padding=padding, bias=False, device="meta")
             self.add_module(f"conv{number}", layer)
             norm = nn.BatchNorm2d(after, device="meta")
-            norm.num_batches_tracked = None  # counts for a mean over all batches, which is not wanted
+            norm.num_batches_tracked = None  # only needed for a cumulative average
             self.add_module(f"norm{number}", norm)
         self.fc = nn.Linear(features, classes, device="meta")
         self._lay_out(torch.device("cpu"))
@@ -193,7 +195,7 @@ class CNN(Convolutional):
 
 
 def _view(vector: Tensor, at: int, shape: torch.Size) -> Tensor:
-    """The part of `vector` from `at` on in this shape; four-dimensional ones in channels_last."""
+    """A view of `vector` from index `at`, in this shape; a four-dimensional one is channels_last."""
     part = vector[at : at + shape.numel()]
     if len(shape) == 4:
         count, channels, height, width = shape

@@ -1,4 +1,4 @@
-"""Recipe -> network. A network is read alone: nothing here knows of optimizers, epochs or data."""
+"""The network of a recipe, independent of optimizers, epochs and data."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ from trainable.mnist.recipe import Recipe
 
 
 class MLP(Network):
-    """Fully connected layers fc1, fc2, … with ReLU between them; without hidden layers, the
-    linear classifier.
+    """Fully connected layers fc1, fc2, … with ReLU between them; without hidden layers, a linear classifier.
 
-    sizes: units of the input, each hidden layer and the output: (784, 128, 64, 10) has 109,386
-    parameters.
+    sizes: units of the input, each hidden layer and the output. (784, 128, 64, 10) has 109,386 parameters.
 
-    All parameters lie in one vector (`flat`), and their gradients in another (`flat_gradient`),
-    so that an optimizer takes one step over one tensor. Each weight is stored [in, out], the
-    layout in which its products are fastest (1.2x on AVX-512), and seen as torch's [out, in].
-    `loss_and_gradient` is the backward pass by hand: a third fewer and smaller operations than
-    autograd needs for a network whose whole step is half a millisecond.
+    Each weight is stored as [in, out], the layout in which its products are fastest (1.2x on AVX-512), and
+    exposed as torch's [out, in]. `loss_and_gradient` is a backward pass written by hand: it needs a third
+    fewer operations than autograd, and smaller ones, which counts when a step takes half a millisecond.
     """
 
     def __init__(self, sizes: Sequence[int], dropout: float, input_dropout: float) -> None:
@@ -41,7 +37,7 @@ class MLP(Network):
         return [layer for layer in self.children() if isinstance(layer, nn.Linear)]
 
     def _lay_out(self, device: torch.device) -> None:
-        """Give all layers their place in the two vectors."""
+        """Make the parameters of all layers views of the two vectors."""
         self.statistics = torch.zeros(0, device=device)
         count = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
         self.flat = torch.zeros(count, device=device)
@@ -60,8 +56,8 @@ class MLP(Network):
             at = ends[2]
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw weights and biases as torch's Linear does (uniform, ±1/sqrt(fan_in)), from
-        `generator` (on the CPU) alone."""
+        """Draw weights and biases as torch's Linear does (uniform, ±1/sqrt(fan_in)), from `generator`, on the
+        CPU."""
         for weight, bias, _, _ in self._views:
             bound = weight.shape[0] ** -0.5
             for target in (weight, bias):
@@ -76,12 +72,12 @@ class MLP(Network):
 
     def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
         """As `Network.masks`: one for the input and one for each hidden layer."""
-        places = zip(self.drop, self.sizes, strict=False)
-        drawn = [mask(share, count, units, generator) for share, units in places]
-        return [None if each is None else each.to(self.flat.device) for each in drawn]
+        layers = zip(self.drop, self.sizes, strict=False)
+        masks = [mask(share, count, units, generator) for share, units in layers]
+        return [None if kept is None else kept.to(self.flat.device) for kept in masks]
 
     def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Logits [B, classes] of x, float [B, pixels]; dropout only where masks are given."""
+        """Logits [B, classes] of x, float [B, pixels]; with dropout if masks are given."""
         for number, layer in enumerate(self.layers):
             if masks is not None and (kept := masks[number]) is not None:
                 x = x * kept / (1 - self.drop[number])
@@ -91,10 +87,10 @@ class MLP(Network):
         return x
 
     def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """As `Network.loss_and_gradient`; x is overwritten when it has a mask."""
+        """As `Network.loss_and_gradient`; x is overwritten if it has a mask."""
         inputs = []
         last = len(self._views) - 1
-        # Inverted dropout's 1/(1-p) rides on the products for nothing, as their alpha.
+        # The 1/(1-p) of inverted dropout costs nothing as the alpha of the products.
         scales = [1 / (1 - share) for share in self.drop]
         for number, (weight, bias, _, _) in enumerate(self._views):
             if (kept := masks[number]) is not None:
@@ -114,16 +110,13 @@ class MLP(Network):
             torch.mm(inputs[number].t(), delta, out=gradient)
             if number > 0:
                 delta = torch.mm(delta, weight.t())
-                # A unit that was dropped or not active is 0 in the stored input: one test for both.
+                # A unit that was dropped or inactive is 0 in the stored input, so one test covers both.
                 delta = torch.ops.aten.threshold_backward(delta, inputs[number], 0.0)
         return loss
 
 
 def build(recipe: Recipe, shape: tuple[int, int], classes: int) -> Network:
-    """The recipe's network, not yet initialised, for images of `shape`: height and width in pixels.
-
-    With a trained model's weights (`Network.load_weights`) it answers as that model does.
-    """
+    """The recipe's network, not yet initialised. shape: height and width of the images in pixels."""
     height, width = shape
     dropout, input_dropout = recipe.dropout, recipe.input_dropout
     match recipe.model:

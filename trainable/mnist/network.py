@@ -1,7 +1,8 @@
-"""What a training needs of a network, whatever its layers are."""
+"""What a training needs of a network, with any layers."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,59 +15,67 @@ _WORDS = 1 << 16
 
 
 class Network(nn.Module):
-    """A classifier of images whose parameters lie in one vector.
-
-    flat, flat_gradient: float [parameters], every number it learns and the gradient of each, so
-        that an optimizer takes one step over one tensor; the layers' parameters are views of them.
-    statistics: float [n], what it gathers in training without a gradient (of batch norm).
-    """
+    """A classifier of images whose parameters lie in one vector, so that an optimizer updates one tensor."""
 
     flat: Tensor
+    """float [parameters]: all parameters. Those of the layers are views of it."""
     flat_gradient: Tensor
+    """float [parameters]: the gradient of each."""
     statistics: Tensor
+    """float [n]: the running statistics of batch norm, which have no gradient."""
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw the weights from `generator` (on the CPU) alone."""
+        """Draw the weights from `generator`, on the CPU, and from nothing else."""
         raise NotImplementedError
 
     def to_device(self, device: torch.device) -> Network:
-        """Move it, keeping the parameters in one vector."""
+        """Move it to a device, keeping the parameters in one vector."""
         raise NotImplementedError
 
     def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
-        """Dropout masks of a training step on `count` images, one for each place where units are
-        dropped: float [count, units], 0 dropped and 1 kept; None where none is."""
+        """Dropout masks of a training step on `count` images, one for each layer whose inputs may be dropped:
+        float [count, units], 0 dropped and 1 kept; None for a layer without dropout."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Logits [B, classes] of x, float [B, pixels]: of training where masks are given, else of
+        """Logits [B, classes] of x, float [B, pixels]. With masks, as in training; without, as in
         inference."""
         raise NotImplementedError
 
     def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """Cross-entropy summed over the batch, and the mean's gradient in `flat_gradient`.
+        """Returns the cross-entropy summed over the batch, and writes the gradient of its mean to
+        `flat_gradient`.
 
-        x: float [B, pixels]; may be overwritten. target: float [B, classes], each row a
-        distribution. Call it without gradients (torch.no_grad, torch.inference_mode).
+        x: float [B, pixels]; may be overwritten. target: float [B, classes], each row a distribution. Must be
+        called under torch.no_grad or torch.inference_mode.
         """
         raise NotImplementedError
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers the network learns."""
+        """Number of learned parameters."""
         return self.flat.numel()
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Name -> float32 array, as torch's own layers hold them: fc1.weight [128, 784], …; the
-        statistics of batch norm too."""
-        # Each is copied: a view would change with the next step.
+        """float32 arrays by name, in the shapes of torch's own layers: fc1.weight [128, 784], …, including
+        the statistics of batch norm. They are copies."""
         return {
             name: np.ascontiguousarray(tensor.detach().cpu().numpy()).copy()
             for name, tensor in self.state_dict().items()
         }
 
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of names and bytes of all weights, in order; equal only for weights equal to the bit."""
+        digest = hashlib.sha256()
+        for name, array in self.weights().items():
+            digest.update(name.encode())
+            digest.update(array.data)
+        return digest.hexdigest()
+
     def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Take what `weights` gave. Raises ValueError where names or shapes are not this network's."""
+        """Load arrays such as `weights` returns. Raises ValueError if a name or a shape is not this
+        network's."""
         own = self.state_dict()
         expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
         given = {name: tuple(array.shape) for name, array in weights.items()}
@@ -80,15 +89,15 @@ class Network(nn.Module):
 def mask(share: float, count: int, units: int, generator: torch.Generator) -> Tensor | None:
     """A dropout mask, float [count, units], on the CPU: 0 dropped and 1 kept; None at share 0.
 
-    A unit is dropped when its 16-bit random word falls below the share, which costs an eighth of
-    torch's Bernoulli; the share is thereby rounded to 1/65536.
+    A unit is dropped if its 16-bit random word is below the share, which takes an eighth of the time of
+    torch's Bernoulli and rounds the share to a multiple of 1/65536.
     """
     if share == 0.0:
         return None
     words = torch.empty(-(-count * units // 4), dtype=torch.int64)
-    # The whole range of int64, so that each of its four 16-bit words is uniform.
+    # From the full range of int64, so that each of its four 16-bit words is uniform.
     words.random_(-(2**63), None, generator=generator)
     kept = torch.empty(count * units)
-    # Comparing straight into floats: a bool tensor between them would triple the cost.
+    # Compared directly into floats, because an intermediate bool tensor would triple the time.
     torch.ge(words.view(torch.int16)[: count * units], round(share * _WORDS) - _WORDS // 2, out=kept)
     return kept.view(count, units)

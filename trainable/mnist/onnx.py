@@ -1,4 +1,4 @@
-"""A saved model as an ONNX graph, checked against torch before anyone sees it."""
+"""A saved model as an ONNX graph, checked against torch before it is returned."""
 
 from __future__ import annotations
 
@@ -16,52 +16,54 @@ from trainable.errors import BenchsweepError
 from trainable.mnist.saved import SavedModel
 
 LARGEST_DIFFERENCE = 1e-3
-"""Of a logit, between the two. Both add 32-bit floats in an order of their own, which makes 1e-5."""
+"""Maximum absolute difference between a logit of onnxruntime and the same one of torch. The two sum 32-bit
+floats in different orders, which causes differences of about 1e-5."""
 
 _EXTRA = ("onnx", "onnxscript", "onnxruntime")
 
 
 class ExtraMissing(BenchsweepError, RuntimeError):
-    """A package that ONNX needs is not installed; says which and how to install it."""
+    """A package that the export needs is not installed."""
 
 
 class GraphDiffers(BenchsweepError, RuntimeError):
-    """The graph does not compute what the model does, so it is not given out; says by how much."""
+    """The graph does not compute the same as the model."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX file's content, and how it was checked.
-
-    difference: the largest between its logits and torch's, in absolute value. images: on how many.
-    """
+    """An ONNX graph, and how it was checked."""
 
     content: bytes
+    """Content of its file."""
     difference: float
+    """Maximum absolute difference between its logits and torch's."""
     images: int
+    """Number of images on which the two were compared."""
 
 
 def to_onnx(model: SavedModel, images: NDArray[np.uint8]) -> Graph:
-    """The model's graph: "images", uint8 [batch, height, width], 0 background to 255 ink -> "logits",
-    float [batch, classes]. The normalisation is inside, and bytes cannot be mistaken for shares of 1.
-    Its metadata are those of model.safetensors, as far as they are known.
+    """Convert the model. The graph's input "images" is uint8 [batch, height, width], 0 background to 255 ink;
+    its output "logits" is float [batch, classes]. The graph includes the normalization. Its metadata is that
+    of model.safetensors, as far as it is known.
 
-    images: real ones, uint8 [N, height, width] with N >= 1, on which onnxruntime must give torch's
-    logits; they are given at once and the first one alone, for the batch's size is not fixed.
+    images: real images, uint8 [N, height, width] with N >= 1, on which onnxruntime must compute the same
+    logits as torch, in one batch and for the first image alone, because the batch size is not fixed.
 
-    Raises ExtraMissing, and GraphDiffers above a difference of 1e-3.
+    Raises ExtraMissing, and GraphDiffers if a logit differs by more than 1e-3.
     """
     _check_extra()
     content = _exported(model)
-    wanted = model.logits(images)
-    answered = [_answer(content, batch) for batch in (images, images[:1])]
-    pairs = ((answered[0], wanted), (answered[1], wanted[:1]))
-    difference = max(float(np.abs(found - expected).max()) for found, expected in pairs)
-    if not difference <= LARGEST_DIFFERENCE:  # NaN is no agreement either
+    expected = model.logits(images)
+    all_at_once, first_alone = (_logits(content, batch) for batch in (images, images[:1]))
+    difference = max(
+        float(np.abs(all_at_once - expected).max()), float(np.abs(first_alone - expected[:1]).max())
+    )
+    if not difference <= LARGEST_DIFFERENCE:  # also true for NaN
         raise GraphDiffers(
             f"the ONNX graph's logits must be within {LARGEST_DIFFERENCE:g} of torch's, but differ by "
-            f"{difference:.3g} on {len(images):,} images; nothing was written. The versions of torch and "
-            f"onnxruntime may not go together: update them"
+            f"{difference:.3g} on {len(images):,} images, so nothing was written",
+            "update torch and onnxruntime, whose versions may be incompatible",
         )
     return Graph(content, difference, len(images))
 
@@ -76,15 +78,15 @@ def _check_extra() -> None:
     if missing:
         raise ExtraMissing(
             f"ONNX needs the extra benchsweep[onnx], of which {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not installed; install it with `uv sync --extra onnx`, "
-            f'or `pip install -e ".[onnx]"` in benchsweep\'s folder'
+            f"{'is' if len(missing) == 1 else 'are'} not installed",
+            'install it with `uv sync --extra onnx`, or `pip install -e ".[onnx]"` in benchsweep\'s folder',
         )
 
 
 def _exported(model: SavedModel) -> bytes:
-    # Two images, not one: a batch of 1 would be taken for a size that never changes.
+    # The exporter would specialize the graph to a batch of 1.
     example = torch.zeros(2, model.height, model.width, dtype=torch.uint8)
-    # The exporter tells of its progress; what matters of it is checked.
+    # The exporter prints its progress.
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
         program = torch.onnx.export(
             model.module().eval(),
@@ -96,23 +98,23 @@ def _exported(model: SavedModel) -> bytes:
             external_data=False,
             verbose=False,
         )
-    assert program is not None  # it is, with dynamo
-    program.model.metadata_props.update(_told(model))
+    assert program is not None  # guaranteed by dynamo=True
+    program.model.metadata_props.update(_metadata(model))
     content: bytes = program.model_proto.SerializeToString()
     return content
 
 
-def _told(model: SavedModel) -> dict[str, str]:
+def _metadata(model: SavedModel) -> dict[str, str]:
     if model.data_sha256 is not None:
         return model.metadata()
     return {"weights_sha256": model.weights_sha256, "notes": "; ".join(model.notes)}
 
 
-def _answer(content: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _logits(content: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """onnxruntime's logits."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (logits,) = session.run(["logits"], {"images": images})
-    answered: NDArray[Any] = logits
-    return answered
+    (output,) = session.run(["logits"], {"images": images})
+    logits: NDArray[Any] = output
+    return logits

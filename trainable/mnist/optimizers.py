@@ -1,4 +1,4 @@
-"""Recipe -> optimizer: torch's own fused kernels over one vector of all parameters."""
+"""The optimizer of a recipe: torch's fused kernels applied to one vector of all parameters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from trainable.mnist.recipe import Recipe
 class Optimizer:
     """adam (coupled L2), adamw (decoupled) or sgd (Nesterov momentum, coupled L2).
 
-    vector, gradient: float [parameters]; a step changes the one by the other. It calls the kernels
-    that torch.optim's classes call with fused=True: what those classes do around them took a sixth
-    of a small network's training step.
+    vector, gradient: float [parameters]; a step changes the vector by the gradient. Calls the kernels that
+    torch.optim's classes call with fused=True, without the overhead of those classes, which was a sixth of a
+    small network's training step.
     """
 
     def __init__(self, recipe: Recipe, vector: Tensor, gradient: Tensor) -> None:
@@ -23,7 +23,7 @@ class Optimizer:
         self._vector, self._gradient = vector, gradient
         names = ("momentum",) if recipe.optimizer == "sgd" else ("exp_avg", "exp_avg_sq")
         self._moments = {name: torch.zeros_like(vector) for name in names}
-        # The fused kernels want the count of steps beside the vector.
+        # The fused kernels require the number of steps on the device of the vector.
         self._steps = torch.zeros((), device=vector.device)
 
     def step(self, rate: float) -> None:
@@ -62,10 +62,10 @@ class Optimizer:
         )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The moments, float [parameters], and the count of steps."""
+        """The moments, float [parameters], and the number of steps, a scalar."""
         return {**self._moments, "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what `state_dict` gave."""
+        """Continue from a state that `state_dict` returned."""
         for name, value in self.state_dict().items():
             value.copy_(state[name])

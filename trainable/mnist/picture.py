@@ -29,7 +29,7 @@ _MIN_CONTRAST = 20
 _FAINT = 0.1
 """Ink below this share of the darkest ink counts as background, which is exactly 0 in MNIST."""
 _HALF = 0.5
-"""Ink above this share of the darkest ink is never taken for paper grain."""
+"""Ink above this share of the darkest ink is never treated as paper grain."""
 _SPECK = 0.02
 """A separate spot with less than this share of the largest spot's area is dust."""
 _TRIMMINGS = 10

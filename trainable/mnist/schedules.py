@@ -1,8 +1,7 @@
-"""How the learning rate moves: schedule name -> rate at every step. A new schedule lands here only.
+"""Learning-rate schedules: the rate at every step. A new schedule is added here only.
 
-Every schedule but reduce_on_plateau is a function of the step alone, so it is where it was after
-any interruption without having saved anything. The formulas are those of torch.optim.lr_scheduler,
-which the tests compare them to.
+Every schedule except reduce_on_plateau is a function of the step alone, so a checkpoint need not store it.
+The formulas are those of torch.optim.lr_scheduler, and the tests compare the two.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from dataclasses import dataclass
 from trainable.mnist.recipe import Recipe
 
 Factor = Callable[[int], float]
+"""Takes a step, 0 for the first of the training. Returns the share of the peak rate, 0..1."""
 
 
 def _anneal(start: float, end: float, share: float) -> float:
-    """From start to end along half a cosine; share in 0..1."""
+    """A value from start to end along half a cosine. share: how far, 0..1."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
@@ -27,17 +27,17 @@ def _constant(recipe: Recipe, steps: int) -> Factor:
 
 
 def _step(recipe: Recipe, steps: int) -> Factor:
-    """A cut by gamma after every `step_epochs` epochs."""
+    """Multiplied by gamma after every `step_epochs` epochs."""
     return lambda step: recipe.gamma ** (step // steps // recipe.step_epochs)
 
 
 def _multistep(recipe: Recipe, steps: int) -> Factor:
-    """A cut by gamma after each epoch in `milestones`."""
+    """Multiplied by gamma after each epoch in `milestones`."""
     return lambda step: recipe.gamma ** bisect.bisect_right(recipe.milestones, step // steps)
 
 
 def _exponential(recipe: Recipe, steps: int) -> Factor:
-    """A cut by gamma after every epoch."""
+    """Multiplied by gamma after every epoch."""
     return lambda step: recipe.gamma ** (step // steps)
 
 
@@ -48,10 +48,10 @@ def _linear(recipe: Recipe, steps: int) -> Factor:
 
 
 def _cosine(recipe: Recipe, steps: int) -> Factor:
-    """A straight rise over `warmup`, then half a cosine down to `final_rate`, batch by batch
-    (Loshchilov and Hutter 2017, SGDR, eq. 5, without restarts)."""
+    """A linear rise over `warmup`, then half a cosine down to `final_rate`, batch by batch (Loshchilov and
+    Hutter 2017, SGDR, eq. 5, without restarts)."""
     total = recipe.epochs * steps
-    rise = min(int(recipe.warmup * total), max(0, total - 2))  # a step is left to fall in
+    rise = min(int(recipe.warmup * total), max(0, total - 2))  # leaves a step for the descent
 
     def factor(step: int) -> float:
         if step < rise:
@@ -62,8 +62,8 @@ def _cosine(recipe: Recipe, steps: int) -> Factor:
 
 
 def _one_cycle(recipe: Recipe, steps: int) -> Factor:
-    """Half a cosine up from 1/25 of the peak over `warmup`, half a cosine down to `final_rate`,
-    batch by batch (Smith and Topin 2018, Super-convergence; momentum is left alone)."""
+    """Half a cosine up from 1/25 of the peak over `warmup`, then half a cosine down to `final_rate`, batch by
+    batch (Smith and Topin 2018, Super-convergence; the momentum stays constant)."""
     total = recipe.epochs * steps
     top = recipe.warmup * total - 1
 
@@ -89,15 +89,18 @@ _FACTORS: dict[str, Callable[[Recipe, int], Factor]] = {
 
 @dataclass
 class Plateau:
-    """reduce_on_plateau: a cut by gamma once the validation loss has not improved by a share of
-    1e-4 for more than `patience` epochs. The only schedule with a memory, which is these three."""
+    """The state of reduce_on_plateau, which multiplies the rate by gamma once the validation loss has not
+    improved by a share of 1e-4 for more than `patience` epochs."""
 
     factor: float = 1.0
+    """Share of the peak rate, 0..1."""
     best: float | None = None
+    """Lowest validation loss so far; None before the first epoch."""
     waited: int = 0
+    """Epochs since the last improvement or reduction."""
 
     def observe(self, loss: float, recipe: Recipe) -> None:
-        """Learn an epoch's validation loss."""
+        """Update the state with an epoch's validation loss."""
         if self.best is None or loss < self.best * (1 - 1e-4):
             self.best, self.waited = loss, 0
         else:
@@ -107,8 +110,8 @@ class Plateau:
 
 
 def rates(recipe: Recipe, epoch: int, steps: int) -> list[float]:
-    """The learning rate at each of the `steps` steps of an epoch (1 for the first), before what
-    reduce_on_plateau takes off."""
+    """The learning rate at each of the `steps` steps of an epoch (1 for the first), not yet reduced by
+    reduce_on_plateau."""
     factor = _FACTORS[recipe.schedule](recipe, steps)
     first = (epoch - 1) * steps
     return [recipe.learning_rate * factor(step) for step in range(first, first + steps)]

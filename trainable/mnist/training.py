@@ -1,4 +1,4 @@
-"""One training run: an iterator of Epochs that can be stopped, stored and continued to the bit."""
+"""One training run: an iterator of Epochs that can be stopped, stored and continued with the same bits."""
 
 from __future__ import annotations
 
@@ -30,19 +30,17 @@ from trainable.mnist.schedules import Plateau, rates
 from trainable.storage.durable import write_atomic
 
 _BLOCK = 2048
-"""Images gathered, and masks drawn, at a time: few enough to stay in a core's cache."""
+"""Maximum number of images gathered, and of masks drawn, at a time, so that they fit into a core's cache."""
 
 
 class Training:
     """Trains a recipe: `for epoch in Training(recipe, data, "cpu", 1)`.
 
-    recipe, data: what to train on what. device: "cpu", "cuda", "cuda:1" or "mps".
-    threads: CPU threads to use. On one device class the same four give the same bits; another
-    thread count rounds otherwise.
+    device: "cpu", "cuda", "cuda:1" or "mps". threads: number of CPU threads. The same recipe, data, kind of
+    device and number of threads give the same bits; another number of threads rounds differently.
 
-    The whole data set lies on the device as bytes; an epoch is a loop over a permutation of it.
-    Random numbers come from (seed, epoch) alone, so no generator is shared or stored.
-    Raises Diverged once a loss is no longer finite.
+    All data is on the device as bytes, and an epoch is a loop over a permutation of it. Random numbers depend
+    on seed and epoch only, so that no generator is stored. Raises Diverged once a loss is not finite.
     """
 
     def __init__(self, recipe: Recipe, data: Dataset, device: str, threads: int) -> None:
@@ -50,8 +48,8 @@ class Training:
         self.device = torch.device(device)
         self.threads = threads
         self.epoch = 0
-        self._train = _Split(data.train, self.device)
-        self._validation = _Split(data.validation, self.device)
+        self._train = _DeviceSplit(data.train, self.device)
+        self._validation = _DeviceSplit(data.validation, self.device)
         self._data_sha256 = data.fingerprint
         self._moments = (0.5, 0.5) if recipe.normalisation == "origin" else (data.mean, data.std)
         # A byte b becomes shift + scale * b.
@@ -63,29 +61,29 @@ class Training:
         height, width = data.train.images.shape[1:]
         self._augmentation = Augmentation(recipe, height, width, self.device)
         self._shape = (height, width)
-        self.network = self._built()
+        self.network = self._new_network()
         self.network.initialise(_generator(recipe.seed, 0))
         self.network.to_device(self.device)
         self._average: Network | None = None
         if recipe.ema > 0:
-            self._average = self._built().to_device(self.device)
+            self._average = self._new_network().to_device(self.device)
             self._average.load_weights(self.network.weights())
         self._optimizer = Optimizer(recipe, self.network.flat, self.network.flat_gradient)
 
-    def _built(self) -> Network:
+    def _new_network(self) -> Network:
         return build(self.recipe, self._shape, self._train.classes)
 
     @property
     def model(self) -> Network:
-        """The network that is measured, saved and told: the average, where the recipe asks for one."""
+        """The network that is evaluated and saved: the average of the weights if the recipe has one."""
         return self.network if self._average is None else self._average
 
     def __iter__(self) -> Iterator[Epoch]:
         while self.epoch < self.recipe.epochs:
-            yield self._turn()
+            yield self._next_epoch()
 
-    def _turn(self) -> Epoch:
-        """Train one epoch and measure it."""
+    def _next_epoch(self) -> Epoch:
+        """Train one epoch and evaluate it on the validation split."""
         started = time.perf_counter()
         number = self.epoch + 1
         rate = [value * self._plateau.factor for value in rates(self.recipe, number, self._steps)]
@@ -108,7 +106,7 @@ class Training:
         return epoch
 
     def _train_epoch(self, number: int, rate: list[float]) -> float:
-        """Every batch once, in an order of its own. Returns the mean loss per image."""
+        """Train on every batch once, in an order of this epoch's own. Returns the mean loss per image."""
         recipe, network, optimizer = self.recipe, self.network, self._optimizer
         generator = _generator(recipe.seed, number)
         distortions = _generator(recipe.seed, number, "augmentation")
@@ -140,22 +138,22 @@ class Training:
         return float(total) / count
 
     def _average_in(self, average: Network, step: int) -> None:
-        """Let the weights after the step (1: the first) into their average. The horizon grows with the
-        steps until it is the recipe's, or the first weights would weigh in for many epochs."""
+        """Add the weights after this step (1 for the first) to their average. The horizon grows with the
+        steps up to the recipe's, or else the initial weights would count for many epochs."""
         share = max(1 - math.exp(-1 / (self.recipe.ema * self._steps)), 10 / (step + 9))
         average.flat.lerp_(self.network.flat, share)
         average.statistics.lerp_(self.network.statistics, share)
 
     def _targets(self, chosen: Tensor) -> Tensor:
-        """Smoothed one-hot rows, float [B, classes], of the images chosen."""
+        """One-hot rows with label smoothing, float [B, classes], of the images at the indices `chosen`."""
         labels = self._train.labels.index_select(0, chosen)
         targets = self._smooth.expand(len(labels), self._train.classes).clone()
         return targets.scatter_add_(
             1, labels[:, None], targets.new_full((len(labels), 1), 1 - self.recipe.label_smoothing)
         )
 
-    def _measure(self, split: _Split) -> tuple[Tensor, float]:
-        """Logits, [N, classes], of the network as it is, and its loss (nats, mean)."""
+    def _measure(self, split: _DeviceSplit) -> tuple[Tensor, float]:
+        """Logits [N, classes] of the current model, and its mean loss in nats."""
         loss, parts = 0.0, []
         for images, labels in zip(split.images.split(1024), split.labels.split(1024), strict=True):
             logits = self.model(torch.add(self._shift, images, alpha=self._scale))
@@ -164,16 +162,16 @@ class Training:
         return torch.cat(parts), loss / len(split.labels)
 
     def evaluate(self, test: LabelledImages) -> Evaluation:
-        """The figures of the network on a split it has not seen."""
+        """The evaluation of the model on a split that it was not trained on."""
         with _arithmetic(self.threads):
-            logits, loss = self._measure(_Split(test, self.device))
-            # On the CPU: Apple's GPUs have no doubles, in which the surest are still told apart.
+            logits, loss = self._measure(_DeviceSplit(test, self.device))
+            # On the CPU, because Apple's GPUs have no float64, which still separates confidences close to 1.
             probabilities = logits.cpu().double().softmax(1).numpy()
         return classification(probabilities, test.labels, test.class_names, test.images, loss=loss)
 
     def state_dict(self) -> TrainingState:
-        """Everything the next epoch depends on; `load_state_dict` of a new training of the same
-        recipe, data, device and threads goes on from it to the same bits."""
+        """Everything that the next epoch depends on. A new training with the same recipe, data, device and
+        threads that loads it continues with the same bits."""
         return {
             "epoch": self.epoch,
             "plateau.factor": self._plateau.factor,
@@ -184,7 +182,7 @@ class Training:
         }
 
     def load_state_dict(self, state: TrainingState) -> None:
-        """Continue from `state_dict`'s answer. Raises ValueError when it is of another network."""
+        """Continue from a state that `state_dict` returned. Raises ValueError if it is of another network."""
         values: dict[str, Any] = dict(state)
         expected = {name: array.shape for name, array in self._stored_networks().items()}
         given = {
@@ -214,36 +212,35 @@ class Training:
         }
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Name -> float32 array, as torch's own layers hold them: fc1.weight [128, 784], …; averaged,
-        where the recipe asks for it."""
+        """float32 arrays by name, in the shapes of torch's own layers: fc1.weight [128, 784], …; averaged if
+        the recipe says so."""
         return self.model.weights()
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network learns."""
+        """Number of learned parameters."""
         return self.network.parameter_count
 
     @property
     def weights_sha256(self) -> str:
-        """Over names and bytes of all weights, in order: equal means equal to the bit."""
-        digest = hashlib.sha256()
-        for name, array in self.weights().items():
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        """As `Network.weights_sha256`."""
+        return self.model.weights_sha256
 
     def save(self, folder: Path) -> list[Path]:
-        """Write model.safetensors, whose metadata tells all it takes to use it: trainable, recipe
-        (JSON), weights_sha256, mean and std (of full ink, as subtracted and divided by), height and
-        width in pixels, class_names (JSON), data_sha256; and mnist_model.pth: a state dict that a
-        plain torch module with layers of the same names (fc1, fc2, …) loads."""
+        """Write model.safetensors and mnist_model.pth to the folder. Returns their paths.
+
+        The metadata of model.safetensors has everything needed to use the model: trainable, recipe (JSON),
+        weights_sha256, mean and std (subtracted from pixels in 0..1, and divided by), height and width in
+        pixels, class_names (JSON), data_sha256. mnist_model.pth is a state dict that a torch module with
+        layers of the same names (fc1, fc2, …) can load.
+        """
         import io
 
         from safetensors.numpy import save
 
         weights = self.weights()
         mean, std = self._moments
-        note = {
+        metadata = {
             "trainable": "trainable.mlp",
             "recipe": self.recipe.model_dump_json(),
             "weights_sha256": self.weights_sha256,
@@ -256,19 +253,19 @@ class Training:
         }
         buffer = io.BytesIO()
         torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, buffer)
-        files = {"model.safetensors": save(weights, metadata=note), "mnist_model.pth": buffer.getvalue()}
+        files = {"model.safetensors": save(weights, metadata=metadata), "mnist_model.pth": buffer.getvalue()}
         for name, content in files.items():
             write_atomic(folder / name, content)
         return [folder / name for name in files]
 
 
-class _Split:
+class _DeviceSplit:
     """A split on the device: images uint8 [N, pixels], labels int64 [N]."""
 
     def __init__(self, digits: LabelledImages, device: torch.device) -> None:
         images = digits.images.reshape(len(digits), -1)
         with warnings.catch_warnings():
-            # Arrays mapped from Ray's store are read-only, which torch warns of; nothing writes here.
+            # torch warns of read-only arrays, such as those mapped from Ray's object store.
             warnings.filterwarnings("ignore", message=".*not writable.*")
             self.images = torch.from_numpy(images).to(device)
         self.labels = torch.from_numpy(digits.labels.astype(np.int64)).to(device)
@@ -277,9 +274,8 @@ class _Split:
 
 
 def _generator(seed: int, epoch: int, *purpose: str) -> torch.Generator:
-    """Random numbers of one epoch (0: the initial weights), on the CPU whatever the device, so
-    that order and masks are the same everywhere. What has a purpose of its own draws from its own
-    stream, and so leaves order and masks as they were."""
+    """Random numbers of one epoch (0 for the initial weights), on the CPU, so that order and masks are the
+    same on every device. purpose: selects another stream, which does not change that of order and masks."""
     digest = hashlib.sha256("/".join((str(seed), str(epoch), *purpose)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
@@ -291,15 +287,15 @@ def _clip(gradient: Tensor, largest: float) -> None:
 
 @contextmanager
 def _arithmetic(threads: int) -> Iterator[None]:
-    """No gradients, the trial's own threads, and denormals flushed: decayed weights fall into them
-    and would double the time of late epochs. Threads and flushing belong to the process and the
-    thread, so they are put back as they were."""
+    """Without gradients, with the trial's number of threads, and with denormals flushed to zero: weights
+    decay into them, which would double the time of late epochs. The process's settings are restored
+    afterwards."""
     before = torch.get_num_threads()
     flushed = float(np.float32(1e-39) * np.float32(1)) == 0.0
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        # cuDNN's fastest gradients of convolutions add in an order of their own each time.
+        # The order of additions in cuDNN's fastest gradients of convolutions varies.
         with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
             yield
     finally:

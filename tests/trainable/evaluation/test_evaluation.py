@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from trainable.evaluation.calibration import BINS, Calibration, calibration_of
+from trainable.evaluation.calibration import BINS, CalibrationBins, calibration_of
 from trainable.evaluation.evaluation import Evaluation, classification
 from trainable.evaluation.mistakes import Mistake, worst_mistakes
 from trainable.mnist.data import Dataset, Source
@@ -154,7 +154,7 @@ def test_the_mistakes_show_the_images_of_the_test_set(weak: Training, tmp_path: 
     others = np.flatnonzero(~evaluation.correct)
     others = others[~np.isin(others, [mistake.index for mistake in evaluation.mistakes])]
     assert probabilities[others].max(initial=0) <= evaluation.mistakes[-1].probability + 1e-6
-    assert isinstance(evaluation.calibration, Calibration)
+    assert isinstance(evaluation.calibration, CalibrationBins)
     assert sum(evaluation.calibration.counts) == len(test)
     assert evaluation.calibration.mean_confidence == pytest.approx(probabilities.max(axis=1).mean(), abs=1e-6)
 

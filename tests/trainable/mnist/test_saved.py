@@ -118,7 +118,7 @@ def test_a_state_dict_alone_is_read_with_the_origins_normalisation_and_says_so(c
     assert (model.mean, model.std, model.data_sha256) == (0.5, 0.5, None)
     (note,) = model.notes
     assert "mean 0.5 and std 0.5 are assumed" in note
-    with pytest.raises(SavedModelError, match=r"does not know them for sure \(mnist_model.pth does not tell"):
+    with pytest.raises(SavedModelError, match=r"does not record \(mnist_model.pth does not record"):
         model.to_safetensors()
 
 
@@ -130,7 +130,7 @@ def test_a_state_dict_with_other_weights_takes_the_normalisation_beside_it_and_s
     model = SavedModel.read(copied / PTH)
     assert (model.mean, model.std) == (SavedModel.read(saved).mean, SavedModel.read(saved).std)
     assert model.data_sha256 is None
-    assert "other weights than model.safetensors beside it" in model.notes[0]
+    assert "other weights than model.safetensors in the same folder" in model.notes[0]
 
 
 def test_a_state_dict_beside_another_networks_model_is_read_alone(
@@ -141,7 +141,7 @@ def test_a_state_dict_beside_another_networks_model_is_read_alone(
     (copied / SAFETENSORS).write_bytes((other / SAFETENSORS).read_bytes())
     model = SavedModel.read(copied / PTH)
     assert (model.mean, model.std) == (0.5, 0.5)
-    assert "does not tell them: the weights must be" in model.notes[0]
+    assert "cannot be used: the weights must be" in model.notes[0]
 
 
 def no_model(folder: Path) -> Path:
@@ -250,36 +250,36 @@ def not_square(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (no_model, "holds model.safetensors or mnist_model.pth, but .* has neither"),
-        (cut_off, "must be a whole safetensors file, but is damaged or something else"),
+        (no_model, "must contain model.safetensors or mnist_model.pth, but .* has neither"),
+        (cut_off, "must be a complete safetensors file, but is damaged or in another format"),
         (flipped, "damaged or was changed: its weights must have the SHA-256 [0-9a-f]{64}, but have"),
-        (text, "must be a whole safetensors file"),
-        (empty, "must be a whole safetensors file"),
+        (text, "must be a complete safetensors file"),
+        (empty, "must be a complete safetensors file"),
         (foreign, "lacks recipe, weights_sha256, mean"),
-        (earlier, "lacks mean, std: benchsweep did not write it, or an earlier version did"),
-        (checkpoint, "is a training's checkpoint"),
+        (earlier, "lacks mean, std: the file was not written by benchsweep, or by an earlier version"),
+        (checkpoint, "is a checkpoint of a training"),
         (of_another_trainable, "must be a model of trainable.mlp, but is one of mine"),
         (later_recipe, "attention_heads: Extra inputs are not permitted"),
-        (other_size, "its metadata do not fit its weights"),
-        (no_number, "its metadata do not fit its weights .*half"),
-        (torn_pth, "must be a state dict as torch.save writes it"),
-        (whole_module, "must be a state dict as torch.save writes it"),
-        (nested, "must be a state dict, names with tensors, but holds a dict of something else"),
-        (other_layers, "only where its layers are fc1, fc2"),
-        (unchained, "each layer of .* must take what the one before it gives"),
-        (not_square, "must be of square images, but its first layer takes 65 pixels"),
+        (other_size, "its metadata does not fit its weights"),
+        (no_number, "its metadata does not fit its weights .*half"),
+        (torn_pth, "must be a state dict written by torch.save"),
+        (whole_module, "must be a state dict written by torch.save"),
+        (nested, "state dict must be tensors, but some are of type dict, int"),
+        (other_layers, "must have the layers fc1, fc2"),
+        (unchained, "each layer of .* must take as many inputs as the layer before it has outputs"),
+        (not_square, "must be a model of square images, but its first layer takes 65 pixels"),
     ],
 )
-def test_a_file_that_is_no_whole_model_is_refused_in_a_sentence(
+def test_a_file_without_a_complete_model_is_rejected_in_a_sentence(
     copied: Path, spoil: Callable[[Path], Path], sentence: str
 ) -> None:
     path = spoil(copied)
-    with pytest.raises(SavedModelError, match=sentence) as told:
+    with pytest.raises(SavedModelError, match=sentence) as error:
         SavedModel.read(path)
-    assert str(copied) in str(told.value)
+    assert str(copied) in str(error.value)
 
 
-def test_a_missing_file_is_the_systems_affair(tmp_path: Path) -> None:
+def test_a_missing_file_raises_the_error_of_the_operating_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SavedModel.read(tmp_path / "nowhere.safetensors")
 
