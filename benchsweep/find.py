@@ -55,7 +55,8 @@ def read_plan(
     """The plan in a file, with the changes that the options make to it. Raises PlanError."""
     overrides = _trial_timeout(trial_timeout)
     if dataset is not None:
-        # The whole table: its other keys, such as the size of the held-out split, belong to another data set.
+        # Replaces the table, whose other keys, such as the size of the held-out split, are for another data
+        # set.
         overrides.append(Override(f"--dataset {dataset}", ("data",), {"dataset": dataset}))
     if name is not None:
         overrides.append(Override(f"--name {name}", ("name",), name))

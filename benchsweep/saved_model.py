@@ -127,7 +127,7 @@ def source_of(location: ModelLocation, model: Any, dataset: str | None) -> tuple
     elif location.trainable == DEFAULT_TRAINABLE and (model.height, model.width) == (8, 8):
         table, data_from = {"dataset": "digits"}, "the size of its images"
     else:
-        table, data_from = {}, "the default, because no record lies beside the model"
+        table, data_from = {}, "the default, because the model has no record in its folder"
     try:
         return kind.model_validate(table), data_from
     except ValidationError as error:
@@ -138,7 +138,8 @@ def source_of(location: ModelLocation, model: Any, dataset: str | None) -> tuple
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    """What `train` wrote beside its model; empty if it cannot be read, as it is optional."""
+    """What `train` recorded in the folder of its model; empty if it cannot be read, because it is
+    optional."""
     try:
         record = json.loads(path.read_text())
     except (OSError, ValueError):

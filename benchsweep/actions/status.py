@@ -28,7 +28,7 @@ _INTERVAL_FACTOR = 5
 
 
 def show_status(run: str, watch: bool, runs: Path, json: bool) -> None:
-    """Prints the status once, or with `watch` until nobody runs the run any more."""
+    """Prints the status once, or with `watch` until no process runs it any more."""
     folder = run_folder(run, runs)
 
     def read() -> RunStatus:
@@ -65,7 +65,7 @@ def _watch_live(read: Callable[[], RunStatus]) -> None:
 
 
 def watch_run(read: Callable[[], RunStatus], show: Callable[[RunStatus], None]) -> None:
-    """Show the run until nobody runs it any more."""
+    """Show the run until no process runs it any more."""
     try:
         while True:
             began = time.monotonic()

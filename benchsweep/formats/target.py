@@ -52,7 +52,7 @@ class RunFormat:
     make: Callable[[RunFolder, str, Path], Exported]
     """Takes the run's folder, the table ("trials", "epochs" or "reruns") and the path of the export."""
     has_tables: bool = False
-    """Whether an export contains one table, rather than the whole run."""
+    """Whether an export contains one table, rather than the complete run."""
     is_own_export: Callable[[Path], bool] | None = None
     """Whether a path holds an export of this kind, which may be replaced; None if any file may be."""
 

@@ -16,7 +16,9 @@ class ConfirmationProgress(Progress):
     """The progress of the race among a search's best trials, trained again with fresh seeds."""
 
     stage: ClassVar[Literal["search", "confirmation"]] = "confirmation"
+    """Its name in events."""
     noun: ClassVar[str] = "rerun"
+    """What one of its trainings is called."""
 
     @classmethod
     def of_race(cls, race: Search) -> ConfirmationProgress:

@@ -22,7 +22,9 @@ class ActiveTrial:
     """A trial that has not ended."""
 
     trial: Trial
+    """Its record."""
     epochs_planned: int
+    """Total number of epochs of its recipe."""
     waiting: bool
     """Whether an earlier session left it and the current one has not started it again yet."""
     seconds_since_epoch: float | None
@@ -49,6 +51,7 @@ class RunStatus:
     """A run at one moment."""
 
     sweep: Sweep
+    """Its record."""
     owner: Owner | None
     """The process that runs it; None if there is none."""
     stop_asked: bool

@@ -58,11 +58,15 @@ class TrialProgress:
     """How far one trial is."""
 
     number: int
+    """The trial's number."""
     sampled: Mapping[str, Any]
     """The hyperparameters that the search chose, by name."""
     epochs_planned: int
+    """Total number of epochs of its recipe."""
     epochs_trained: int = 0
+    """Epochs recorded so far."""
     state: State = State.RUNNING
+    """Its state now."""
     score: float | None = None
     """After the last epoch, in the unit of the metric; None before the first."""
     error: str | None = None
@@ -82,11 +86,13 @@ class _EpochRate:
     """How long epochs take, and how often they are reported."""
 
     count: int = 0
+    """Number of epochs reported so far."""
     seconds: float = 0.0
     """Sum of the epochs' own durations."""
     first: float | None = None
     """When the first was reported, by the clock of the progress; None before."""
     last: float = 0.0
+    """When the last was reported, by the same clock; 0 before."""
 
     def add(self, seconds: float, now: float) -> None:
         self.count, self.seconds, self.last = self.count + 1, self.seconds + seconds, now
@@ -110,9 +116,11 @@ class Progress:
     event."""
 
     name: str
+    """Name of the run."""
     metric: Metric
     """What trials are ranked by."""
     limits: Limits
+    """The budget."""
     epochs: int
     """Epochs of a trial that is not stopped early, by the plan."""
     clock: Callable[[], float] = time.monotonic
@@ -127,6 +135,7 @@ class Progress:
     """A sentence about something other than training; empty if there is none."""
 
     stage: ClassVar[Literal["search", "confirmation"]] = "search"
+    """Its name in events."""
     noun: ClassVar[str] = "trial"
     """What one of its trainings is called."""
 

@@ -41,7 +41,7 @@ def line(status: RunStatus) -> str:
 
 
 def picture(status: RunStatus, command: str | None) -> list[RenderableType]:
-    """The whole status, for a width of 60 columns or more. command: from `next_command`."""
+    """The complete status, for a width of 60 columns or more. command: from `next_command`."""
     parts: list[RenderableType] = [_header(status), _budget(status), *_facts(status)]
     if status.active_trials:
         parts += [Text(), _active_trials(status)]

@@ -141,7 +141,9 @@ class _Stage:
     """A search or a confirmation."""
 
     search: Search
+    """Iterated for its events."""
     progress: Progress
+    """Updated with each event."""
     is_last: bool
     """Whether the test set is opened after it."""
 

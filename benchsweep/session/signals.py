@@ -15,8 +15,8 @@ from search.engine.processes import Descendants
 
 STOPPING = "stopping: trials keep their last finished epoch; press Ctrl-C again to quit now"
 _SAME_SIGNAL = 0.3
-"""Seconds within which two signals count as one: `timeout` and `uv run` forward a signal that the whole
-process group receives anyway."""
+"""Seconds within which two signals count as one: `timeout` and `uv run` forward a signal that
+the process group receives anyway."""
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -37,7 +37,9 @@ class TrainingSetup:
     folder: Path
     """Where the files are written."""
     device: str
+    """"cpu", "cuda" or "mps"."""
     threads: int
+    """Number of CPU threads."""
 
 
 def train_all(plan: Plan, setup: TrainingSetup, json: bool) -> None:

@@ -57,7 +57,7 @@ def installed(trainable: str, root: str, shared_file: str | None) -> dict[str, A
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(f"No module named {trainable!r}")
         module = hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
-    except Exception as error:  # whatever a broken installation may raise
+    except Exception as error:  # a broken installation may raise anything
         fault = f"{type(error).__name__}: {error}"
     content = None
     if shared_file is not None and Path(shared_file).is_file():
@@ -66,27 +66,27 @@ def installed(trainable: str, root: str, shared_file: str | None) -> dict[str, A
 
 
 def refusal(
-    host: str, here: Mapping[str, Any], there: Mapping[str, Any], shared_file: str | None
+    host: str, local: Mapping[str, Any], remote: Mapping[str, Any], shared_file: str | None
 ) -> str | None:
     """Why no trial may go to `host`, as a sentence that names both versions; None if trials may go there.
 
-    here, there: what `installed` returned on the driver and on that machine. shared_file: as given to it.
+    local, remote: what `installed` returned on the driver and on that machine. shared_file: as given to it.
     """
     for name in ("python", *PACKAGES):
-        if there[name] != here[name]:
-            return _differs(host, name, there[name], here[name])
-    if there["code"] is None:
+        if remote[name] != local[name]:
+            return _differs(host, name, remote[name], local[name])
+    if remote["code"] is None:
         return (
-            f"{host} cannot train: {there['fault']}; install benchsweep {here['benchsweep']} there, or send "
-            f"it with --ship-code"
+            f"{host} cannot train: {remote['fault']}; install benchsweep {local['benchsweep']} there, or "
+            f"send it with --ship-code"
         )
-    if there["code"] != here["code"]:
-        ours, theirs = (f"{side['benchsweep']} (source {side['code'][:8]})" for side in (here, there))
+    if remote["code"] != local["code"]:
+        ours, theirs = (f"{side['benchsweep']} (source {side['code'][:8]})" for side in (local, remote))
         return _differs(host, "benchsweep", theirs, ours)
-    if there["module"] != here["module"]:
-        reason = there["fault"] or "its file differs from the one here"
+    if remote["module"] != local["module"]:
+        reason = remote["fault"] or "its file differs from the one here"
         return f"{host} does not have this plan's trainable: {reason}; send it with --ship-code"
-    if there["content"] != here["content"]:
+    if remote["content"] != local["content"]:
         return (
             f"{host} does not see the run's folder: {shared_file} differs there, or is missing; put the run "
             f"on storage that all machines share, as with --runs /mnt/shared/runs"
@@ -94,10 +94,10 @@ def refusal(
     return None
 
 
-def _differs(host: str, name: str, there: str | None, here: str | None) -> str:
+def _differs(host: str, name: str, remote: str | None, local: str | None) -> str:
     label = {"python": "Python"}.get(name, name)
-    version = f"no {label}" if there is None else f"{label} {there}"
+    version = f"no {label}" if remote is None else f"{label} {remote}"
     advice = "install the same there" + (
         ", or send this one with --ship-code" if name == "benchsweep" else ""
     )
-    return f"{host} has {version}, but this machine has {here}; {advice}"
+    return f"{host} has {version}, but this machine has {local}; {advice}"

@@ -24,7 +24,9 @@ class Slot:
     """Room for one trial on one machine."""
 
     host: Host
+    """The machine."""
     resources: TrialResources
+    """What the trial gets of it."""
 
 
 class Slots:

@@ -19,8 +19,8 @@ _IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 @contextmanager
 def shipped_code(name: str, root: str) -> Iterator[Path | None]:
     """A temporary folder with benchsweep's package `trainable` and the trainable `name`, which was imported
-    from the folder `root`, with the modules beside it. None inside a submitted job, whose own folder is
-    shipped to every machine already.
+    from the folder `root`, with the other modules in that folder. None inside a submitted job, whose own
+    folder is shipped to every machine already.
     """
     job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR") or "{}")
     if job.get("runtime_env", {}).get("working_dir"):

@@ -95,7 +95,7 @@ def _job(table: ClusterTable, name: str) -> dict[str, Any]:
         "rayClusterSpec": {
             "rayVersion": version("ray"),
             "authOptions": {"mode": "token"},
-            "enableInTreeAutoscaling": table.least < table.workers,
+            "enableInTreeAutoscaling": table.minimum_workers < table.workers,
             "headGroupSpec": {
                 # The operator asks the dashboard whether the job has finished. Without access to it, it would
                 # treat a finished job as failed, and start it again.
@@ -105,8 +105,8 @@ def _job(table: ClusterTable, name: str) -> dict[str, Any]:
             "workerGroupSpecs": [
                 {
                     "groupName": "workers",
-                    "replicas": table.least,
-                    "minReplicas": table.least,
+                    "replicas": table.minimum_workers,
+                    "minReplicas": table.minimum_workers,
                     "maxReplicas": table.workers,
                     "rayStartParams": dict(params),
                     "template": _pod(table, name, "ray-worker", head=False),
@@ -147,7 +147,7 @@ def _pod(table: ClusterTable, name: str, container: str, head: bool) -> dict[str
             }
         ],
         "volumes": volumes,
-        "automountServiceAccountToken": table.least < table.workers and head,  # for the autoscaler
+        "automountServiceAccountToken": table.minimum_workers < table.workers and head,  # for the autoscaler
     }
     if head:
         spec["restartPolicy"] = "Never"  # required by SidecarMode

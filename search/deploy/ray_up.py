@@ -54,7 +54,11 @@ def _ssh(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str,
     assert table.ssh is not None
     ssh = table.ssh
     provider = {"type": "local", "head_ip": ssh.head, "worker_ips": ssh.workers[: table.workers]}
-    return provider, {"ssh_user": ssh.user, "ssh_private_key": ssh.key}, {"min_workers": table.least}
+    return (
+        provider,
+        {"ssh_user": ssh.user, "ssh_private_key": ssh.key},
+        {"min_workers": table.minimum_workers},
+    )
 
 
 def _aws(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -71,7 +75,7 @@ def _aws(table: ClusterTable) -> tuple[dict[str, Any], dict[str, Any], dict[str,
             "worker": {
                 "node_config": {"InstanceType": aws.worker_type},
                 "resources": sizes,
-                "min_workers": table.least,
+                "min_workers": table.minimum_workers,
                 "max_workers": table.workers,
             },
         },

@@ -33,7 +33,7 @@ class _Answer(NamedTuple):
 
     @classmethod
     def of(cls, script: str) -> _Answer:
-        """Run the script in a new session, and kill the whole session on a timeout or a failure."""
+        """Run the script in a new session, and kill the session on a timeout or a failure."""
         began = time.perf_counter()
         path = os.pathsep.join(filter(None, [str(CODE_FOLDER), os.environ.get("PYTHONPATH")]))
         # Files, not pipes: a daemon that survives would keep a pipe open.

@@ -57,22 +57,25 @@ class Driver:
     """One start of a study. The engine calls it through `guarded`, and pickles it as None."""
 
     study: Study
+    """Records everything."""
     run: RunFolder
+    """The folder of the run, which this process owns."""
     stop: threading.Event
     """Set to end early."""
     began: float
     """time.monotonic() of this start."""
     slots: Slots
+    """Where trials can be trained."""
     events: queue.SimpleQueue[Event | None] = field(default_factory=queue.SimpleQueue)
-    """What is yet to be yielded; an engine that runs in a thread puts None at its end."""
+    """Events that were not yielded yet. An engine that runs in a thread puts None at its end."""
     failure: Exception | None = None
-    """Why nothing more can be recorded; None as long as all is well."""
+    """Why nothing more can be recorded; None if nothing failed."""
     stopped_by: str | None = None
     """Who made the stop request that ended this start; None without one."""
     resized: bool = False
     """Whether `slots` holds another number of trials than is recorded."""
     claim_token: int = field(default_factory=lambda: secrets.randbits(48))
-    """Tells this process from one that searches a copy of the run."""
+    """Distinguishes this process from one that searches a copy of the run."""
 
     def __post_init__(self) -> None:
         resources = self.study.plan.resources
@@ -85,24 +88,24 @@ class Driver:
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(None), ())
 
-    def guarded(self, act: Callable[[], T], otherwise: T) -> T:
-        """Returns what `act` returns, or `otherwise` after an error, which is kept in `failure` and ends the
-        search. After a write that failed nothing more is written: the study in memory is ahead of its
-        journal then."""
+    def guarded(self, act: Callable[[], T], default: T) -> T:
+        """Returns what `act` returns, or `default` after an error, which is stored in `failure` and ends the
+        search. Nothing is written after a failed write, because the study in memory is then ahead of its
+        journal."""
         if self.failure is None:
             try:
                 return act()
-            except Exception as error:  # whatever it is, the iterating thread raises it
+            except Exception as error:  # of any type: the iterating thread raises it
                 self.failure = error
                 self.stop.set()
-        return otherwise
+        return default
 
     def close(self) -> None:
-        """Record nothing more, even if the engine's thread lives on and calls."""
+        """Record nothing more, even if the engine's thread is still running and calls."""
         self.failure = self.failure or RuntimeError("the search is over")
 
     def pending_events(self) -> Iterator[Event]:
-        """The events so far that were not yielded yet."""
+        """Yields the events that were not yielded yet."""
         while not self.events.empty():
             if (event := self.events.get()) is not None:
                 yield event
@@ -124,12 +127,13 @@ class Driver:
         return self.stop.is_set() or self.spent() is not None
 
     def spent(self) -> str | None:
-        """Why the budget is spent and nothing may go on, as a sentence; None if it is not."""
+        """Why the budget is spent and no training may continue, as a sentence; None if it is not."""
         return self.study.spent(time.monotonic() - self.began)
 
     def next(self) -> Assignment | Literal["later"] | None:
-        """What a worker is to train next; None when nothing more may start. "later": ask again, for what was
-        drawn so far needed no training, and the engine must not wait longer for this thread."""
+        """The next assignment for a worker; None if no more trials may start. "later": call again, because
+        the trials suggested so far needed no training, and the engine must not wait longer for this
+        thread."""
         until = time.monotonic() + _PATIENCE
         while not self.stopping():
             # Ray Tune never asks again after None; a trial whose worker dies would be left.
@@ -243,7 +247,7 @@ class Driver:
             event = "worker died"
         epochs = self.study.epochs_of(number)
         with self.study.transaction():
-            self.study.note(number, f"its {event} after epoch {epochs}; another one went on from there")
+            self.study.note(number, f"its {event} after epoch {epochs}; another one continued from there")
             self.study.requeue(number)
 
     def end_hanging(self, number: int) -> None:
@@ -277,7 +281,8 @@ class Driver:
         return state, error
 
     def _leave(self, number: int, state: State, error: str | None) -> None:
-        """Free the slot of a trial whose end is recorded, and what it stored if it cannot go on."""
+        """Free the slot of a trial whose end is recorded, and remove its checkpoints if they are not
+        needed."""
         self.slots.leave(number)
         if state in (State.PRUNED, State.DIVERGED):
             self._drop_checkpoint(number)
@@ -285,14 +290,14 @@ class Driver:
         self.events.put(TrialEnded(number, state, epochs, score, error))
 
     def _drop_checkpoint(self, number: int) -> None:
-        """Remove what a trial that will not go on has stored; from remote storage without waiting for it."""
+        """Remove the checkpoints of a trial that will not continue; from remote storage without waiting."""
         folder = self.run.trial(number)
         if self.run.storage is None:
             folder.drop_checkpoint()
             return
 
         def drop() -> None:
-            with suppress(OSError):  # what is left there takes space, and does no other harm
+            with suppress(OSError):  # files that remain only take up space
                 folder.drop_checkpoint()
 
         threading.Thread(target=drop, name=f"drop {number}", daemon=True).start()

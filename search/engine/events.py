@@ -18,6 +18,7 @@ class Note:
     kind: ClassVar[str] = "noted"
     """The event's name in JSON; so for each event."""
     sentence: str
+    """The message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class ClusterResized:
 
     kind: ClassVar[str] = "resized"
     workers: int
-    """Maximum number of trials trained at once from now on; 0 while no machine can hold one."""
+    """Maximum number of trials trained at once after the change; 0 while no machine can hold one."""
     hosts: int
     """Machines that can train."""
 
@@ -56,10 +57,11 @@ class TrialStarted:
 
     kind: ClassVar[str] = "trial_started"
     number: int
+    """The trial's number."""
     sampled: Mapping[str, Any]
     """Hyperparameter -> value drawn for the trial."""
     epochs: int
-    """Epochs it is to be trained for in all."""
+    """Total number of epochs of its recipe."""
     resumed_from: int
     """Epochs trained in earlier starts; 0 for a new trial."""
 
@@ -72,6 +74,7 @@ class EpochReported:
     number: int
     """The trial's number."""
     epoch: Epoch
+    """The epoch with all its metrics."""
     score: float
     """The metric by which the trial is judged, after this epoch."""
 
@@ -82,7 +85,9 @@ class TrialEnded:
 
     kind: ClassVar[str] = "trial_ended"
     number: int
+    """The trial's number."""
     state: State
+    """Its final state, never RUNNING."""
     epochs: int
     """Epochs on record."""
     score: float | None

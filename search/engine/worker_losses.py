@@ -19,7 +19,7 @@ class WorkerDeath:
     cause: str
     """The reason, as a clause."""
     machine_lost: bool = False
-    """Whether its whole machine is gone or unreachable, which is not the trial's fault."""
+    """Whether its machine was lost or is unreachable, which is not the trial's fault."""
     log: str = ""
     """All that the engine says about it, for the trial's error.txt."""
 
@@ -28,7 +28,7 @@ class LossCounter:
     """Counts the workers and machines that each trial has lost."""
 
     def __init__(self, max_failures: int) -> None:
-        """max_failures: how many workers a trial may lose and go on; at least 0."""
+        """max_failures: how many workers a trial may lose and still continue; at least 0."""
         self._max_failures = max_failures
         self._deaths: Counter[int] = Counter()
         self._machines: Counter[int] = Counter()
@@ -38,7 +38,7 @@ class LossCounter:
         (self._machines if death.machine_lost else self._deaths)[number] += 1
 
     def total(self, number: int) -> int:
-        """How many workers of trial `number` died, for whatever reason."""
+        """How many workers of trial `number` died, for any reason."""
         return self._deaths[number] + self._machines[number]
 
     def exceeded(self, number: int) -> bool:

@@ -1,1 +1,1 @@
-"""The plan file: what to search, for how long, on what; parsed and checked as a whole."""
+"""The plan file: what to search, for how long, on what; parsed and checked."""

@@ -31,7 +31,8 @@ def parse_duration(value: object) -> float:
 
 
 def format_duration(amount: float) -> float | str:
-    """The inverse of `parse_duration`: "1h30m" for whole seconds, otherwise the number itself."""
+    """The inverse of `parse_duration`: "1h30m" for an integer number of seconds, otherwise the number
+    itself."""
     if amount != math.floor(amount):
         return amount
     rest, text = int(amount), ""
@@ -68,7 +69,7 @@ class Budget(Table):
 
 def _device_count(count: float) -> float:
     if count > 1 and count != math.floor(count):
-        raise ValueError(f"must be at most 1 or a whole number, but got {count}")
+        raise ValueError(f"must be at most 1 or an integer, but got {count}")
     return count
 
 
@@ -78,7 +79,7 @@ class Resources(Table):
     cpus: int = Field(default=1, ge=1)
     """CPU cores per trial, and its number of threads."""
     gpus: Annotated[float, AfterValidator(_device_count)] = Field(default=0.0, ge=0)
-    """GPUs per trial: a fraction below 1, or a whole number."""
+    """GPUs per trial: a fraction below 1, or an integer."""
     custom: dict[str, Annotated[float, AfterValidator(_device_count), Field(gt=0)]] = Field(default={})
     """Ray's custom resources per trial, as in { fast_disk = 1 }. `ray start --resources` declares those of a
     machine."""
@@ -114,4 +115,4 @@ class ConfirmationSettings(Table):
     seeds: int = Field(default=10, ge=1, le=1000)
     """Maximum number of fresh seeds per candidate; candidates that are clearly worse get fewer."""
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
-    """Probability that the whole confirmation calls no candidate better than an equal one."""
+    """Probability that the confirmation calls no candidate better than an equal one."""

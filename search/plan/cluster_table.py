@@ -85,9 +85,9 @@ class ClusterTable(Table):
     """The machines of a cluster."""
 
     workers: int = Field(default=2, ge=1, le=10_000)
-    """Maximum number of machines beside the head."""
+    """Maximum number of machines in addition to the head."""
     min_workers: int | None = Field(default=None, ge=0)
-    """Minimum number of machines beside the head; equal to workers if left out."""
+    """Minimum number of machines in addition to the head; equal to workers if left out."""
     cpus: int = Field(default=4, ge=1)
     """CPUs per machine for trials."""
     gpus: int = Field(default=0, ge=0)
@@ -110,8 +110,8 @@ class ClusterTable(Table):
     """The job, for slurm."""
 
     @property
-    def least(self) -> int:
-        """Number of machines beside the head that are always kept."""
+    def minimum_workers(self) -> int:
+        """Number of machines, in addition to the head, that are always kept."""
         return self.workers if self.min_workers is None else min(self.min_workers, self.workers)
 
 

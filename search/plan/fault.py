@@ -23,21 +23,21 @@ class Fault:
     """One thing to change in a plan."""
 
     path: KeyPath
-    """Keys that lead to the faulty value, outermost first; empty if the fault concerns the whole file."""
+    """Keys that lead to the faulty value, outermost first; empty if the fault concerns the file itself."""
     rule: str
     """The rule and the value that breaks it."""
     origin: str | None = None
     """Where the value was written, such as `--set budget.trials=x`; None if it was in the file."""
 
     def sentence(self, origin: str, tables: Collection[str] = ()) -> str:
-        """The fault with its place, such as `configs/laptop.toml [space] droput: no such …`.
+        """The fault and where it is, such as `configs/laptop.toml [space] droput: no such …`.
 
         origin: the file. tables: keys of a plan that hold tables.
         """
-        place = ".".join(self.path)
+        key = ".".join(self.path)
         if len(self.path) > 1 or (self.path and self.path[0] in tables):
-            place = f"[{self.path[0]}] {'.'.join(self.path[1:])}"
-        return f"{self.origin or origin} {place}".rstrip() + f": {self.rule}"
+            key = f"[{self.path[0]}] {'.'.join(self.path[1:])}"
+        return f"{self.origin or origin} {key}".rstrip() + f": {self.rule}"
 
 
 def shown(value: object) -> str:
@@ -52,7 +52,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def hint_clause(name: str, known: Iterable[str]) -> str:
     """The same as `hint`, after a semicolon; empty without known names."""
     advice = hint(name, known)
     return "" if advice is None else f"; {advice}"
@@ -71,7 +71,9 @@ def unknown(
     table: Mapping[str, Any], known: Collection[str], path: KeyPath, what: str = "key"
 ) -> list[Fault]:
     """A fault for every key of `table` that is not known. what: the kind of key, for the message."""
-    return [Fault((*path, key), f"no such {what}{meant(key, known)}") for key in table if key not in known]
+    return [
+        Fault((*path, key), f"no such {what}{hint_clause(key, known)}") for key in table if key not in known
+    ]
 
 
 def rule(error: Mapping[str, Any]) -> str:
@@ -139,7 +141,7 @@ def _fault(error: Any, models: Sequence[type[BaseModel]], path: KeyPath, what: s
             what = f"setting of {name}"
         elif keys:
             what = "key"
-        return Fault((*path, *keys, str(last)), f"no such {what}{meant(str(last), known)}")
+        return Fault((*path, *keys, str(last)), f"no such {what}{hint_clause(str(last), known)}")
     keys, possible = _walk(error["loc"], models)
     names = by_name(possible)
     if error["type"] == "union_tag_not_found":
@@ -147,7 +149,7 @@ def _fault(error: Any, models: Sequence[type[BaseModel]], path: KeyPath, what: s
     if error["type"] == "union_tag_invalid":
         name = error["input"]["name"]
         kind = path[0] if keys else what
-        return Fault((*path, *keys, "name"), f"no such {kind}: {shown(name)}{meant(str(name), names)}")
+        return Fault((*path, *keys, "name"), f"no such {kind}: {shown(name)}{hint_clause(str(name), names)}")
     if error["type"] in _NOT_A_TABLE and names:
         example = f'must be a table such as {{ name = "{next(iter(names))}" }}'
         return Fault((*path, *keys), f"{example}, but got {shown(error['input'])}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from search.plan.fault import Fault, KeyPath, meant, shown
+from search.plan.fault import Fault, KeyPath, hint_clause, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _change(table: dict[str, Any], override: Override) -> list[Fault]:
     key = override.path[-1]
     if override.value is None:
         if key not in table:
-            rule = f"{'.'.join(override.path)} must exist to be deleted{meant(key, table)}"
+            rule = f"{'.'.join(override.path)} must exist to be deleted{hint_clause(key, table)}"
             return [Fault((), rule, override.origin)]
         del table[key]
     elif _renames(override) and table.get(key, override.value) != override.value:

@@ -154,8 +154,8 @@ def rungs(pruner: Pruner, epochs: int) -> tuple[int, ...]:
     if not isinstance(pruner, SuccessiveHalving | Hyperband):
         return ()
     skipped = pruner.min_early_stopping_rate if isinstance(pruner, SuccessiveHalving) else 0
-    found, rung = [], pruner.min_resource * pruner.reduction_factor**skipped
+    epochs_at_rungs, rung = [], pruner.min_resource * pruner.reduction_factor**skipped
     while rung < epochs:
-        found.append(rung)
+        epochs_at_rungs.append(rung)
         rung *= pruner.reduction_factor
-    return tuple(found)
+    return tuple(epochs_at_rungs)

@@ -77,9 +77,13 @@ class NumberSetting(ConditionalSetting):
     """The base of both kinds of ranges: their checks and their grid."""
 
     low: float
+    """Smallest value, included."""
     high: float
+    """Largest value, included."""
     log: bool
+    """Whether to sample on a log scale."""
     step: float | None
+    """Distance of the values from each other, starting at low; None if any value between is possible."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -93,7 +97,7 @@ class NumberSetting(ConditionalSetting):
             raise ValueError(f"a range must have at most 2**53 steps, but got step {self.step}")
         if self.step is not None and self._offset(self.high) % Decimal(str(self.step)):
             raise ValueError(
-                f"high must be a whole number of steps above low, but got low {self.low}, "
+                f"high - low must be a multiple of step, but got low {self.low}, "
                 f"high {self.high} and step {self.step}"
             )
         return self
@@ -103,7 +107,8 @@ class NumberSetting(ConditionalSetting):
         return Decimal(str(value)) - Decimal(str(self.low))
 
     def takes(self, value: object) -> bool:
-        """Whether this exact value has a positive probability: it is on the step, or the only one."""
+        """Whether this exact value has a positive probability: it is a multiple of the step, or the only
+        value."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         if not self.low <= value <= self.high:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from search.plan.fault import Fault, KeyPath, meant, rule, shown, validated
+from search.plan.fault import Fault, KeyPath, hint_clause, rule, shown, validated
 from search.plan.setting import ChoiceSetting, FloatSetting, IntSetting, Setting, encode, parse_setting, same
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Space:
         contexts = self._contexts(recipe_type, base)
         for name, setting in self.settings.items():
             if name not in recipe_type.model_fields:
-                near = meant(name, recipe_type.model_fields)
+                near = hint_clause(name, recipe_type.model_fields)
                 faults.append(Fault((*path, name), f"no such hyperparameter{near}"))
             elif name in base:
                 faults.append(
@@ -199,10 +199,10 @@ class Space:
             setting = self.settings[queue.pop()]
             for parent, values in setting.when.items():
                 earlier = required.get(parent, values)
-                allowed = [value for value in earlier if any(same(value, other) for other in values)]
-                if not allowed:
+                common = [value for value in earlier if any(same(value, allowed) for allowed in values)]
+                if not common:
                     return parent
-                required[parent] = allowed
+                required[parent] = common
                 if parent in self.settings:
                     queue.append(parent)
         return None
@@ -285,7 +285,7 @@ def _unreachable(
 ) -> list[Fault]:
     """Faults of a condition on a field outside of the space: values that the field cannot have."""
     if parent not in recipe_type.model_fields:
-        return [Fault(path, f"no such hyperparameter{meant(parent, recipe_type.model_fields)}")]
+        return [Fault(path, f"no such hyperparameter{hint_clause(parent, recipe_type.model_fields)}")]
     refusals = (_refusal(recipe_type, {**base, parent: value}, parent) for value in values)
     return [Fault(path, refusal) for refusal in refusals if refusal]
 

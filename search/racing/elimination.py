@@ -97,7 +97,7 @@ def eliminate(
         have fewer than the others; its scores after the look that separated it are ignored. A look waits
         until all remaining candidates have its seeds.
     seeds: maximum number of seeds per candidate; it determines the `looks`.
-    level: probability, 0 to 1, that any candidate is separated from an equal one in the whole race.
+    level: probability, 0 to 1, that any candidate is separated from an equal one in the course of the race.
     resolution: step of the scores, in their unit: 1 / examples for an accuracy, 0 for a continuous score.
         None: the smallest step observed (see `smallest_step`).
 
@@ -108,7 +108,7 @@ def eliminate(
     p-value at a look is divided by the look's share of the level, which is proportional to its seeds (10/18
     for the last of 3, 5, 10: early looks end clear cases, late ones decide close ones), and its smallest
     value so far enters Shaffer's step-down test. Both steps rely on Bonferroni's inequality alone, so the
-    level holds whatever the dependence of pairs and looks. J. P. Shaffer, "Modified sequentially rejective
+    level holds for any dependence between pairs and looks. J. P. Shaffer, "Modified sequentially rejective
     multiple test procedures", J. Am. Stat. Assoc. 81 (1986), pages 826-831.
 
     The Games-Howell test (Tukey's studentized range with Welch's variances) needs differences 5 % smaller,

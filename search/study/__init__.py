@@ -1,1 +1,1 @@
-"""The study of a run: its trials, recorded before anything acts on them."""
+"""The study of a run: its trials, recorded before they have any effect."""

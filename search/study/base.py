@@ -1,8 +1,7 @@
 """The study: the trials of one journal, and what is written about them while they are trained.
 
 A search samples its trials, a confirmation repeats some of them; both keep a study. Every suggestion and
-every result is on disk before anything acts on it, so the next process can continue after one that died at
-any moment.
+every result is on disk before it has any effect, so a process that dies at any moment can be resumed.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ class Study(ABC):
         sessions = schema.SESSIONS.read(self._optuna_study.user_attrs)
         self._session = len(sessions)
         self.seconds_before = sum(session["seconds"] for session in sessions.values())
-        """How long earlier starts lived, in all."""
+        """Total duration of earlier starts."""
 
     def _create(self) -> None:
         metric = self.plan.metric
@@ -120,12 +119,12 @@ class Study(ABC):
 
     @abstractmethod
     def spent(self, seconds: float = 0.0) -> str | None:
-        """Why nothing more is to be trained, as a sentence; None while something is. seconds: how long this
-        start has lived."""
+        """Why no more training is needed, as a sentence; None if some is. seconds: how long this start has
+        been running."""
 
     @abstractmethod
     def settle(self) -> None:
-        """Record that nothing more is to be trained, where no start lived to record it."""
+        """Record that no more training is needed, in case the last start was killed before it could."""
 
     @abstractmethod
     def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
@@ -157,19 +156,19 @@ class Study(ABC):
         return self._session
 
     def begin_session(self, environment: Mapping[str, Any], seconds: float = 0.0) -> None:
-        """Record that this start begins to train. environment: what it runs on. seconds: how long it has
-        lived by now."""
+        """Record that this start begins to train. environment: what it runs on. seconds: how long it
+        has been running."""
         with self.transaction():
             self._optuna_study.set_user_attr(schema.ENVIRONMENTS.key(self._session), dict(environment))
             self.note_session(seconds, "")
 
     def note_session(self, seconds: float, ended: str) -> None:
-        """Record how long this start has lived (seconds), and how it ended ("" while it lives)."""
+        """Record how long this start has been running (seconds), and how it ended ("" while it runs)."""
         start = {"started": self._began.isoformat(), "seconds": round(seconds, 3), "ended": ended}
         self._optuna_study.set_user_attr(schema.SESSIONS.key(self._session), start)
 
     def note_workers(self, seconds: float, workers: int) -> None:
-        """Record that so many trials run at once from now on. seconds: how long this start has lived."""
+        """Record how many trials can now run at once. seconds: how long this start has been running."""
         self._sizes.append([round(seconds, 3), workers])
         self._optuna_study.set_user_attr(schema.SIZES.key(self._session), list(self._sizes))
 
@@ -213,17 +212,17 @@ class Study(ABC):
             self._live[number].set_user_attr(schema.DEVICE, device)
 
     def requeue(self, number: int) -> None:
-        """Let `ask` suggest a trial again, before any new one: nobody trains it any more."""
+        """Let `ask` suggest a trial again, before any new one, because its worker is lost."""
         del self._live[number]
         self._interrupted.append(self._frozen(number))
 
     def record(self, number: int, epoch: Epoch, worker: str) -> bool | None:
-        """Record an epoch. Returns whether the trial is to be stopped, in which case it is PRUNED on record
-        already; None if the epoch was on record before."""
+        """Record an epoch. Returns whether to stop the trial, which is then already recorded as PRUNED; None
+        if the epoch was on record before."""
         trial, frozen = self._live[number], self._frozen(number)
         if epoch.number in frozen.intermediate_values:
             return None
-        with self.transaction():  # an epoch without its verdict would never be judged again
+        with self.transaction():  # the pruner is never asked again about a recorded epoch
             self.note_worker(number, worker, epoch.seconds)
             trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
             self.epochs += 1

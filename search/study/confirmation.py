@@ -35,18 +35,18 @@ class Entrant(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to be confirmed, and with which seeds."""
+    """The candidates of a confirmation, and their seeds."""
 
     candidates: tuple[Entrant, ...]
     """The search's best trials, best first, then the plan's default recipe unless it is one of them."""
     seeds: tuple[int, ...]
-    """Those that the candidates are trained with, in order; no trial of the search had one of them."""
+    """Seeds that the candidates are trained with, in order; no trial of the search had one of them."""
     confidence: float
     """As the plan has it."""
 
     @classmethod
     def of(cls, sweep: Sweep, plan: Plan) -> Entry | None:
-        """What the [confirmation] of the plan asks to be confirmed; None if that is nothing, or no trial is
+        """The entry that the plan's [confirmation] asks for; None if it has no candidates, or no trial is
         COMPLETE."""
         wanted = plan.confirmation
         best: list[Entrant] = []

@@ -27,8 +27,8 @@ from search.study.base import SettledTrial, Study, Suggestion
 from trainable.errors import BenchsweepError
 
 REPEATS = 100
-"""A search without a limit on its trials ends after so many suggestions in a row that were all trained
-before; otherwise it would go on for ever."""
+"""A search without a limit on its trials ends after this many suggestions in a row that repeat a trained
+recipe, because it would never end otherwise."""
 
 
 class SamplerOutOfMemory(BenchsweepError, MemoryError):
@@ -52,7 +52,7 @@ class SearchStudy(Study):
         first_sampled = self._first_since_change("recipe", "space", "sampler", "seed")
         self._history = SamplerHistory(plan, first_sampled, self._warm_start_trials)
         self._on_grid = self._started - first_sampled
-        # A verdict of another pruner, or on trials of another length, is no verdict of this one.
+        # Trials that another pruner stopped, or that had another length, say nothing about this pruner.
         self._first_judged = self._first_since_change("recipe", "pruner")
         self._optuna_study = optuna.load_study(
             storage=PrunerStorage(self.journal, self._first_judged),
@@ -115,8 +115,8 @@ class SearchStudy(Study):
         return first
 
     def settle(self) -> None:
-        """Record that the budget is spent, where the last start was killed before it could, or where the
-        plan was changed so that it is."""
+        """Record that the budget is spent, if the last start was killed before it could, or if the plan was
+        changed so that it is."""
         key = schema.SESSIONS.key(self._session - 1)
         attributes, version = self._optuna_study.user_attrs, self.versions[-1]
         last = attributes.get(key)
@@ -222,8 +222,8 @@ class SearchStudy(Study):
         return SettledTrial(trial.number, sampled, state, score, diverged, same_as)
 
     def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
-        # Once only, for successive halving answers a second time otherwise; and no trial that another
-        # pruner judged before.
+        # Not for a trial that another pruner has judged. Called once per epoch, because successive halving
+        # would answer differently the second time.
         return frozen.number >= self._first_judged and trial.should_prune()
 
     def _why_abandon(self, frozen: FrozenTrial) -> str | None:
@@ -262,7 +262,7 @@ def _count_repeats(trials: Sequence[FrozenTrial]) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """Why a recipe was refused, in a line."""
+    """Why a recipe was rejected, in one line."""
     if isinstance(error, ValidationError):
         return "; ".join(f"{fault['msg']}, but got {fault['input']!r}" for fault in error.errors())
     return f"{type(error).__name__}: {error}"

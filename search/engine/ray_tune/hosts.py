@@ -90,11 +90,11 @@ class Hosts:
 
     def _why_refused(self, name: str, answer: ObjectRef[Any]) -> str | None:
         try:
-            there: Mapping[str, Any] = ray.get(answer, timeout=0.1)
+            remote: Mapping[str, Any] = ray.get(answer, timeout=0.1)
         except Exception as error:  # Ray has many for a worker that cannot start
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1][:300]
             return f"{name} does not say what it has installed: {reason}"
-        return refusal(name, self._here, there, self._shared_file)
+        return refusal(name, self._here, remote, self._shared_file)
 
 
 def hosts_alive() -> Sequence[Host]:

@@ -189,5 +189,5 @@ def test_a_trial_whose_machine_is_lost_is_asked_again_and_that_is_no_fault_of_it
     (trial, *_) = Sweep.read(driver.run.path).trials
     assert trial.state is State.FAILED
     assert trial.notes == (
-        "its machine was lost or out of reach after epoch 1; another one went on from there",
+        "its machine was lost or out of reach after epoch 1; another one continued from there",
     )

@@ -166,7 +166,7 @@ def test_a_trial_that_hangs_is_ended_and_goes_on(tmp_path: Path, monkeypatch: py
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.COMPLETE
     assert [epoch.number for epoch in trial.epochs] == [1, 2, 3]
-    assert trial.notes == ("its worker hung and was ended after epoch 1; another one went on from there",)
+    assert trial.notes == ("its worker hung and was ended after epoch 1; another one continued from there",)
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ def test_all_faults_of_a_file_are_reported_at_once():
         'plan.toml [budget] wall_time: must be a duration such as "15m"',
         "plan.toml [budget] epochs: must be greater than or equal to 1, but got 0",
         "plan.toml [resources] cpus: must be greater than or equal to 1, but got 0",
-        "plan.toml [resources] gpus: must be at most 1 or a whole number, but got 1.5",
+        "plan.toml [resources] gpus: must be at most 1 or an integer, but got 1.5",
         'plan.toml [resources] concurrency: must be a valid integer, but got "all"',
         'plan.toml [sampler] name: no such sampler: "tp"; did you mean tpe?',
         "plan.toml [pruner] warmup: no such setting of median",

@@ -59,7 +59,7 @@ def test_a_grid_has_all_choices_and_both_ends_of_each_range():
         ("dropout = { low = 0.1, high = 0.4, log = true, step = 0.1 }", "log and step exclude each other"),
         (
             "dropout = { low = 0.0, high = 0.5, step = 0.2 }",
-            "high must be a whole number of steps above low",
+            "high - low must be a multiple of step",
         ),
         ("dropout = { low = 0.0, high = 0.5, choices = [0.1] }", "choices exclude low, high, log and step"),
         ("learning_rate = { low = -1e308, high = 1e308 }", "high - low must be finite"),
