@@ -1,25 +1,25 @@
-"""Kill a search again and again, and compare what it comes to with one that nobody disturbed.
+"""Kill a search again and again, and compare its result with that of an undisturbed search.
 
     python benchmarks/chaos.py --kills 100
     python benchmarks/chaos.py --each-record
     python benchmarks/chaos.py --each-record --local
 
-A small real search (digits, one worker, successive halving) is carried out once in peace. Then it is
-carried out again and again, each time killed until it comes to its end, until so many kills were
-made. Each kill is one of these, in turn:
+A small real search (digits, one worker, successive halving) runs once undisturbed. Then it runs again and
+again, killed and resumed until it ends, until the given number of kills is reached. Each kill is one of
+these, in turn:
 
 - everything: SIGKILL to the driver, Ray's daemons and the workers, at a random moment
-- the driver alone: SIGKILL, and the next start at once, while the old worker trains its epoch
+- the driver alone: SIGKILL, and the next start at once, while the old worker still trains its epoch
 - at a record: SIGKILL to the driver before, within or after a random write to the journal
-- a worker: SIGKILL to the process that trains; the driver lives on
+- a worker: SIGKILL to the process that trains; the driver keeps running
 
---each-record kills at every kind of record once instead, taking before, within and after by turns.
---local trains without Ray, in the driver: then a worker and the driver alone cannot be killed.
+--each-record kills once at every kind of record instead, in turn before, within and after it.
+--local trains without Ray, in the driver, so that a worker and the driver alone cannot be killed.
 
-lost: trials that were finished on record when a kill came, and that the end does not hold unchanged.
+lost: trials that were recorded as finished before a kill, and are missing or changed at the end.
 repeated: epochs of such trials that were trained again, by the trainable's own log.
-wrong: trials whose recipe, state, score or any epoch's figures differ from the undisturbed search's.
-in flight: epochs trained twice because a kill came before they could be stored: at most one a kill.
+wrong: trials whose recipe, state, score or any epoch's metrics differ from the undisturbed search's.
+in flight: epochs trained twice because a kill came before they were stored: at most one per kill.
 """
 
 from __future__ import annotations
@@ -70,25 +70,35 @@ OPERATIONS = ("study", "", "study user", "study system", "trial", "param", "stat
 
 @dataclass
 class Tally:
-    """What was counted over all sweeps; see the module's text."""
+    """Counts over all sweeps."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    """Number of kills of each kind."""
     records: list[str] = field(default_factory=list)
+    """The records at which a process was killed: "before: user worker"."""
     sweeps: int = 0
+    """Searches that ran to their end."""
     starts: int = 0
+    """Starts of all searches."""
     trials: int = 0
+    """Trials on record at the end."""
     epochs: int = 0
+    """Different epochs trained."""
     lost: int = 0
+    """Trials finished before a kill, and missing or changed at the end."""
     repeated: int = 0
+    """Epochs of such trials that were trained again."""
     wrong: int = 0
+    """Trials that differ from those of the undisturbed search."""
     in_flight: int = 0
+    """Other epochs that were trained twice."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "kills": sum(self.kills.values()), "ways": dict(self.kills)}
 
 
 class Driver:
-    """A start of the search in a process of its own. deadly: what kills it at a record."""
+    """A start of the search in its own process. deadly: at which record it kills itself; None for none."""
 
     def __init__(self, run: RunFolder, local: bool, deadly: dict[str, Any] | None = None) -> None:
         command = [sys.executable, __file__, "--drive", str(run.path), "--deadly", json.dumps(deadly)]
@@ -106,7 +116,7 @@ class Driver:
         self._started = Descendants(self.process.pid)
 
     def lines(self) -> Iterator[str]:
-        """The names of its events, as they come."""
+        """Yields the names of its events."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("event "):
@@ -120,7 +130,7 @@ class Driver:
         self.process.wait()
 
     def clear(self) -> None:
-        """End what it left behind."""
+        """Kill the processes that it left behind."""
         self._started.kill()
         self.process.wait()
         self._errors.close()
@@ -142,8 +152,8 @@ def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
 
 
 def _make_deadly(seen: str, nth: int, moment: str) -> None:
-    """Let this process kill itself at the nth write to the journal (counted from 1); with nth 0, at
-    the first write of a kind that is not in the file `seen` yet, which then is."""
+    """Make this process kill itself at the nth write to the journal (counted from 1). With nth 0: at the
+    first write of a kind that is not in the file `seen` yet, to which it is then added."""
     from search.records.journal import JournalFile
 
     write, count = JournalFile._write, 0
@@ -171,8 +181,8 @@ def _make_deadly(seen: str, nth: int, moment: str) -> None:
 
 
 def _kind(logs: list[dict[str, Any]]) -> str:
-    """What a transaction writes: "user worker, value, state 1". How long the session has lived is
-    written along with any of them, every few seconds."""
+    """What a transaction writes: "user worker, value, state 1". Without the duration of the session, which
+    any transaction may include, every few seconds."""
 
     def part(log: dict[str, Any]) -> str:
         attributes = log.get("user_attr") or log.get("system_attr") or {}
@@ -215,7 +225,7 @@ def _of(counts: Counter[tuple[str, int]], figures: tuple[Any, ...]) -> Counter[t
 
 
 def _kill(driver: Driver, way: str, run: RunFolder, chance: random.Random) -> bool:
-    """Wait for a random moment and kill; whether there was anything left to kill."""
+    """Wait for a random moment, and kill. Returns whether there was still a process to kill."""
     events = driver.lines()
     if way == "everything" and chance.random() < 0.15:
         time.sleep(chance.uniform(0.1, 3))  # while it starts
@@ -242,19 +252,20 @@ def _kill(driver: Driver, way: str, run: RunFolder, chance: random.Random) -> bo
 
 
 def _sweep(
-    run: RunFolder, tally: Tally, kills: int, chance: random.Random, each: Path | None, local: bool
+    run: RunFolder, tally: Tally, kills: int, chance: random.Random, records: Path | None, local: bool
 ) -> None:
-    """Carry a search out to its end, killed at most so many times; with `each`, at each kind of record."""
+    """Run a search to its end, killed at most `kills` times. records: the file with the kinds of records at
+    which it was killed already; None for random kills."""
     old: list[Driver] = []
-    done: dict[int, tuple[Any, int]] = {}  # what was finished at a kill, and the epochs it had taken
+    done: dict[int, tuple[Any, int]] = {}  # trials finished at a kill, and their number of trained epochs
     while True:
         ways = LOCAL_WAYS if local else WAYS
-        way = "at a record" if each else ways[sum(tally.kills.values()) % len(ways)]
+        way = "at a record" if records else ways[sum(tally.kills.values()) % len(ways)]
         deadly = None
-        if each is not None or (kills and way == "at a record"):
-            seen = each or run.path.with_suffix(".seen")
+        if records is not None or (kills and way == "at a record"):
+            seen = records or run.path.with_suffix(".seen")
             seen.touch()
-            nth = 0 if each else chance.randint(1, 40)
+            nth = 0 if records else chance.randint(1, 40)
             deadly = {"seen": str(seen), "nth": nth, "moment": chance.choice(MOMENTS)}
         driver = Driver(run, local, deadly)
         tally.starts += 1
@@ -271,15 +282,15 @@ def _sweep(
             counts = _trained(run)
             for number, figures in _finished(run).items():
                 done.setdefault(number, (figures, sum(_of(counts, figures).values())))
-        for other in old:
-            other.clear()
+        for previous in old:
+            previous.clear()
         old = [driver]
         if status == 0:
             break
         if not killed:
             raise SystemExit(run.path.with_suffix(".stderr").read_text())
-    for other in old:
-        other.clear()
+    for previous in old:
+        previous.clear()
     ends = _finished(run)
     counts = _trained(run)
     again = [sum(_of(counts, figures).values()) - then for figures, then in done.values()]
@@ -290,34 +301,37 @@ def _sweep(
 
 
 def chaos(kills: int, seed: int, each_record: bool, local: bool, folder: Path) -> Tally:
-    """Make so many kills, or one at each kind of record."""
-    peace = RunFolder.named("peace", folder)
-    peace.path.mkdir()
+    """Make `kills` kills, or one at each kind of record."""
+    undisturbed = RunFolder.named("undisturbed", folder)
+    undisturbed.path.mkdir()
     tally = Tally()
-    _sweep(peace, Tally(), 0, random.Random(seed), None, local)
-    expected = _finished(peace)
+    _sweep(undisturbed, Tally(), 0, random.Random(seed), None, local)
+    expected = _finished(undisturbed)
     assert len(expected) == TABLE["budget"]["trials"]
-    print(f"in peace: {len(expected)} trials, {sum(_trained(peace).values())} epochs", file=sys.stderr)
-    each = folder / "records.txt" if each_record else None
-    while sum(tally.kills.values()) < kills or (each and not tally.sweeps):
+    epochs = sum(_trained(undisturbed).values())
+    print(f"undisturbed: {len(expected)} trials, {epochs} epochs", file=sys.stderr)
+    records = folder / "records.txt" if each_record else None
+    while sum(tally.kills.values()) < kills or (records and not tally.sweeps):
         run = RunFolder.named(f"sweep-{tally.sweeps}", folder)
         run.path.mkdir()
         chance = random.Random(f"{seed} {tally.sweeps}")
         share = min(chance.randint(3, 9), kills - sum(tally.kills.values()))
-        _sweep(run, tally, 10**9 if each else share, chance, each, local)
+        _sweep(run, tally, 10**9 if records else share, chance, records, local)
         ends = _finished(run)
         tally.sweeps += 1
         tally.trials += len(ends)
         tally.wrong += sum(ends.get(number) != figures for number, figures in expected.items())
         tally.wrong += len(ends.keys() - expected.keys())
         print(json.dumps(tally.to_json()), file=sys.stderr, flush=True)
-    if each is not None:
-        tally.records = each.read_text().splitlines()
+    if records is not None:
+        tally.records = records.read_text().splitlines()
     return tally
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Kill a search again and again, and see what it comes to.")
+    parser = argparse.ArgumentParser(
+        description="Kill a search again and again, and compare its result with an undisturbed one."
+    )
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--each-record", action="store_true", help="kill at every kind of record once")
@@ -332,11 +346,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         kills = 0 if given.each_record else given.kills
         tally = chaos(kills, given.seed, given.each_record, given.local, Path(folder))
-    told = tally.to_json()
+    counts = tally.to_json()
     if given.json:
-        print(json.dumps(told))
+        print(json.dumps(counts))
         return
-    for name, value in told.items():
+    for name, value in counts.items():
         print(f"{name:10} {value}")
 
 

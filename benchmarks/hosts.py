@@ -1,16 +1,16 @@
-"""A search on three hosts, of which one is cut off and one is killed in the middle of their trials.
+"""A search on three hosts, of which one is disconnected and one is killed during their trials.
 
     python benchmarks/hosts.py            # on MNIST
     python benchmarks/hosts.py --short    # on the embedded digits
 
-The hosts are network namespaces of this machine (`lan.py`), each with its own address. On the first runs
-`ray start --head`, on the others `ray start --address`, all with token authentication; the search is started
-on the first, `benchsweep run --address`. Once every host trains, the second one's cable is pulled, and once
-its trial goes on elsewhere, the third one is killed. The head alone ends the search.
+The hosts are network namespaces of this machine (`lan.py`), each with its own address. The first runs `ray
+start --head`, the others `ray start --address`, all with token authentication. The search is started on the
+first with `benchsweep run --address`. Once every host trains, the second one is disconnected. Once its trial
+continues elsewhere, the third one is killed. The head finishes the search alone.
 
 lost: trials that are not COMPLETE at the end, or lack an epoch. repeated: epochs that were trained twice, by
-the trainable's own log: at most the ones in flight when a host went. Then the token: what a client without it
-is told, and one with another, both of which try while the search runs.
+the trainable's own log: at most those in progress when a host was lost. Meanwhile two other clients, one
+without the token and one with another token, try to start a search and must be refused.
 """
 
 from __future__ import annotations
@@ -40,22 +40,30 @@ ROOT = HERE.parent
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. seconds: of the search. trained: how many trials had a worker on each host. notes: of
-    trials that lost a host. refused: what clients without the token, and with another one, were told.
-    cluster: sizes told, as (event, workers, hosts). received_mb: by each host, over the network: the data set
-    comes to it once, not once for each of its trials."""
+    """The result of the scenario."""
 
     trials: int
+    """Number of trials on record."""
     lost: int
+    """Trials that are not COMPLETE or lack an epoch."""
     epochs: int
+    """Number of different epochs trained."""
     repeated: int
+    """Epochs trained a second time."""
     trained: dict[str, int]
+    """Number of workers that each host had for trials."""
     notes: list[str]
+    """Notes of the trials that lost a host."""
     cluster: list[tuple[str, int, int]]
+    """Sizes of the cluster as (event, workers, hosts)."""
     best: float | None
+    """The best score; None without a COMPLETE trial."""
     seconds: float
+    """Duration of the search."""
     refused: dict[str, str]
+    """The error messages of the clients without the right token."""
     received_mb: dict[str, float]
+    """Megabytes that each host received: the data set is sent once per host, not once per trial."""
 
 
 def plan(short: bool) -> dict[str, Any]:
@@ -118,9 +126,9 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
     if driver.returncode or not disturbed:
         raise RuntimeError(f"the search ended with {driver.returncode}, both lost: {disturbed}: {errors}")
     sweep = Sweep.read(shared / "runs" / "hosts")
-    asked = plan(short)
-    numbers = list(range(1, asked["recipe"]["epochs"] + 1))
-    whole = [
+    table = plan(short)
+    numbers = list(range(1, table["recipe"]["epochs"] + 1))
+    complete = [
         trial.state is State.COMPLETE and [epoch.number for epoch in trial.epochs] == numbers
         for trial in sweep.trials
     ]
@@ -128,11 +136,13 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
     best = sweep.best()
     return Outcome(
         trials=len(sweep.trials),
-        lost=asked["budget"]["trials"] - sum(whole),
+        lost=table["budget"]["trials"] - sum(complete),
         epochs=len(logged),
         repeated=sum(logged.values()) - len(logged),
         trained=dict(
-            Counter(place.worker.split(":")[0] for trial in sweep.trials for place in trial.placements)
+            Counter(
+                placement.worker.split(":")[0] for trial in sweep.trials for placement in trial.placements
+            )
         ),
         notes=[note for trial in sweep.trials for note in trial.notes],
         cluster=cluster,
@@ -146,8 +156,8 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
 def _disturbed(
     driver: subprocess.Popen[str], second: Host, third: Host, run: Path, say: Any
 ) -> tuple[list[tuple[str, int, int]], bool]:
-    """Watch the search to its end, and lose two hosts under it, each while it trains: the sizes told, and
-    whether both were lost."""
+    """Follow the search to its end, and remove two hosts, each while it trains. Returns the cluster's sizes,
+    and whether both hosts were removed."""
     assert driver.stdout is not None
     cluster: list[tuple[str, int, int]] = []
     cut = killed = False
@@ -169,7 +179,7 @@ def _disturbed(
         if not cut and cluster[-1][2] == 3 and {"head", "second", "third"} <= training:
             second.cut_off()
             cut = True
-            say(f"{time.monotonic() - began:5.1f} s  the cable of host second is pulled")
+            say(f"{time.monotonic() - began:5.1f} s  host second is disconnected")
         elif cut and not killed and cluster[-1][2] == 2 and "third" in training:
             third.kill()
             killed = True
@@ -180,14 +190,14 @@ def _disturbed(
 def _strangers(
     host: Host, address: str, config: Path, shared: Path, environment: dict[str, str]
 ) -> dict[str, subprocess.Popen[str]]:
-    """Clients that may not, while the search runs."""
-    other = shared / "another"
-    other.write_text(secrets.token_hex(32))
+    """Start clients without the right token, which must be refused."""
+    wrong_token = shared / "another"
+    wrong_token.write_text(secrets.token_hex(32))
     without = {name: value for name, value in environment.items() if not name.startswith("RAY_AUTH")}
     started = {}
     for who, given in {
         "without a token": without,
-        "with another token": {**environment, "RAY_AUTH_TOKEN_PATH": str(other)},
+        "with another token": {**environment, "RAY_AUTH_TOKEN_PATH": str(wrong_token)},
     }.items():
         command = [str(PROGRAMS / "benchsweep"), "run", str(config), "--address", address]
         command += ["--runs", str(shared / who.replace(" ", "-"))]
@@ -196,14 +206,14 @@ def _strangers(
 
 
 def _refused(strangers: dict[str, subprocess.Popen[str]]) -> dict[str, str]:
-    """What they were told."""
-    told = {}
+    """The error messages of these clients. Raises RuntimeError if one was admitted."""
+    messages = {}
     for who, process in strangers.items():
         out, errors = process.communicate(timeout=120)
         if process.returncode == 0:
-            raise RuntimeError(f"a client {who} was let in: {out}")
-        told[who] = errors.strip()
-    return told
+            raise RuntimeError(f"a client {who} was admitted: {out}")
+        messages[who] = errors.strip()
+    return messages
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
-"""Hosts of a network that lies on this one machine: network namespaces joined by a bridge, each with its own
-address, name and /tmp. Linux and the superuser only; needs `ip` (iproute2) and `unshare` (util-linux)."""
+"""Hosts of a network on this machine: network namespaces joined by a bridge, each with its own address, name
+and /tmp. Linux and the superuser only; needs `ip` (iproute2) and `unshare` (util-linux)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,29 @@ from typing import IO, Any
 NETWORK = "10.77.0"
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
-"""Where `ray` and `benchsweep` lie."""
+"""The folder of `ray` and `benchsweep`."""
 
 
 class NoNamespaces(RuntimeError):
-    """No network namespace can be made here; says why."""
+    """Network namespaces cannot be created here."""
 
 
 @dataclass
 class Host:
-    """One of them. address: on the network; namespace, link: as `ip` knows them. scratch: its
-    /tmp, as this machine sees it."""
+    """A network namespace that acts as a host."""
 
     name: str
+    """Its host name."""
     address: str
+    """Its IP address."""
     namespace: str
+    """Name of its namespace for `ip`."""
     link: str
+    """Name of its interface on this machine."""
     scratch: Path
+    """Its /tmp, as a path of this machine."""
     processes: list[subprocess.Popen[Any]] = field(default_factory=list)
+    """What was started on it."""
 
     @property
     def _inside(self) -> list[str]:
@@ -44,7 +49,7 @@ class Host:
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], output: IO[Any] | int | None = None
     ) -> subprocess.Popen[Any]:
-        """A process on this host, in a group of its own."""
+        """Start a process on this host, in its own process group."""
         inside = f'mount --rbind {self.scratch} /tmp && hostname {self.name} && exec "$@"'
         if ROOT.is_relative_to("/tmp"):
             seen = self.scratch / ROOT.relative_to("/tmp")
@@ -62,28 +67,28 @@ class Host:
         return process
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """A command on this host, carried out to its end."""
+        """Run a command on this host and wait for it."""
         process = self.start(command, environment, subprocess.PIPE)
         out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(list(command), process.returncode, out, err)
 
     def cut_off(self) -> None:
-        """Pull its cable."""
+        """Disconnect it from the network."""
         _ip("link", "set", self.link, "down")
 
     @property
     def received(self) -> int:
-        """Bytes that came to it over the network."""
+        """Bytes that it received over the network."""
         return int(Path(f"/sys/class/net/{self.link}/statistics/tx_bytes").read_text())
 
     @property
     def pids(self) -> list[int]:
-        """Of all processes on it."""
-        told = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
-        return [int(pid) for pid in told.stdout.split()]
+        """Process ids of all processes on it."""
+        listed = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True)
+        return [int(pid) for pid in listed.stdout.split()]
 
     def kill(self) -> None:
-        """End every process on it at once, as a power cut would."""
+        """Kill every process on it at once, as a power failure would."""
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""`trainable.mlp`, with a log of its own of every epoch it really trained: what `chaos.py` compares a
-search's record to. Where a fault must find it training, on however fast a machine, CHAOS_PACE makes each
-epoch so many seconds longer."""
+"""`trainable.mlp` with a log of every epoch that it really trained, with which `chaos.py` compares a search's
+record. CHAOS_PACE makes each epoch longer by its value in seconds, so that a fault finds it training on any
+machine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["METRIC", "PRELOAD", "Recipe", "Source", "Training"]
 
 
 class Training:
-    """Appends a line for each epoch to the file in CHAOS_LOG, in one write, when it is trained."""
+    """Appends a line to the file CHAOS_LOG after each epoch, in one write."""
 
     def __init__(self, recipe: Recipe, data: Any, device: str, threads: int) -> None:
-        self._told = recipe.model_dump_json()
+        self._recipe = recipe.model_dump_json()
         self._training = TorchTraining(recipe, data, device, threads)
 
     def __iter__(self) -> Iterator[Epoch]:
@@ -32,7 +32,7 @@ class Training:
         try:
             for epoch in self._training:
                 time.sleep(float(os.environ.get("CHAOS_PACE", 0)))
-                os.write(log, (json.dumps([self._told, epoch.number]) + "\n").encode())
+                os.write(log, (json.dumps([self._recipe, epoch.number]) + "\n").encode())
                 yield epoch
         finally:
             os.close(log)

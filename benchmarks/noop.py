@@ -1,4 +1,4 @@
-"""A trainable that trains nothing: what is left is what a search costs. For `scale.py`."""
+"""A trainable that trains nothing, so that only the cost of the search remains. For `scale.py`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ METRIC = Metric("loss", "minimize")
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
-    """x, y: what the loss is made of. seconds: that an epoch takes, of doing nothing."""
+    """The parameters of a loss, and how long to wait for it."""
 
     x: float = Field(0.5, ge=0, le=1)
+    """First parameter of the loss."""
     y: float = Field(0.5, ge=0, le=1)
+    """Second parameter of the loss."""
     epochs: int = Field(20, ge=1)
+    """Number of epochs."""
     seconds: float = Field(0.0, ge=0)
+    """Duration of an epoch, spent asleep."""
     seed: int = 0
+    """Has no effect."""
 
 
 class Source(BaseModel, frozen=True):
@@ -37,7 +42,7 @@ class Source(BaseModel, frozen=True):
 
 
 class Training:
-    """A loss that falls with the epochs."""
+    """A loss that decreases with the epochs."""
 
     def __init__(self, recipe: Recipe, data: Any, device: str, threads: int) -> None:
         self._recipe = recipe
@@ -63,5 +68,5 @@ class Training:
 
 
 def loss(x: float, y: float, epoch: int) -> float:
-    """What both sides report."""
+    """The loss that both sides report."""
     return (x - 0.3) ** 2 + (y - 0.7) ** 2 + 1 / epoch

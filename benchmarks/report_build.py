@@ -1,13 +1,13 @@
-"""How long the report takes: to make, for 200 and 2,000 trials, and to be of use in a browser.
+"""How long it takes to write the report, for 200 and 2,000 trials, and until it can be used in a browser.
 
     python benchmarks/report_build.py [--trials 200 2000] [--rounds 3]
 
-The sweeps are synthetic, of ten epochs and five settings a trial, with the states of real ones. The browser
-is a headless Chromium that opens the page from a file: of use is the page when its trials table sorts at a
-click, and drawn when every drawing is there.
+The sweeps are synthetic, with ten epochs and five hyperparameters per trial, and the states of real ones. The
+browser is a headless Chromium that opens the page from a file. The page is usable when a click sorts its
+trials table, and drawn when all drawings are visible.
 
-For comparison, in the same run: the four figures that Optuna itself draws of the same trials (history,
-importances, parallel coordinates, slices), each written as a page that loads plotly from a network.
+For comparison, in the same run: four of Optuna's own figures of the same trials (history, importances,
+parallel coordinates, slices), each written as a page that loads plotly from the network.
 """
 
 from __future__ import annotations
@@ -50,33 +50,38 @@ def study_of(sweep: Sweep) -> optuna.Study:
     }
     for trial in sweep.trials:
         if trial.state is State.COMPLETE and trial.score is not None:
-            held = {name: distributions[name] for name in trial.sampled}
             study.add_trial(
-                optuna.trial.create_trial(params=dict(trial.sampled), distributions=held, value=trial.score)
+                optuna.trial.create_trial(
+                    params=dict(trial.sampled),
+                    distributions={name: distributions[name] for name in trial.sampled},
+                    value=trial.score,
+                )
             )
     return study
 
 
-def optunas(study: optuna.Study, folder: Path) -> None:
-    from optuna import visualization as drawn
+def draw_with_optuna(study: optuna.Study, folder: Path) -> None:
+    from optuna import visualization
 
     for plot in (
-        drawn.plot_optimization_history,
-        drawn.plot_param_importances,
-        drawn.plot_parallel_coordinate,
-        drawn.plot_slice,
+        visualization.plot_optimization_history,
+        visualization.plot_param_importances,
+        visualization.plot_parallel_coordinate,
+        visualization.plot_slice,
     ):
         plot(study).write_html(folder / f"{plot.__name__}.html", include_plotlyjs="cdn")
 
 
 def opened(page: Path) -> tuple[float, float]:
-    """Seconds until a click on a head of the trials table has sorted it, and until all is drawn."""
+    """Seconds until a click on a column has sorted the trials table, and until everything is drawn."""
     from playwright.sync_api import sync_playwright
 
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser_path = (
+        shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found, args=["--headless", "--no-sandbox", "--disable-gpu"]
+            executable_path=browser_path, args=["--headless", "--no-sandbox", "--disable-gpu"]
         )
         tab = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
         began = time.perf_counter()
@@ -85,41 +90,40 @@ def opened(page: Path) -> tuple[float, float]:
             time.sleep(0.01)
         tab.evaluate("document.querySelector('th[data-column=score] button').click()")
         assert tab.evaluate("document.querySelector('th[data-column=score]').ariaSort") == "ascending"
-        of_use = time.perf_counter() - began
+        usable = time.perf_counter() - began
         while not tab.evaluate("document.documentElement.classList.contains('drawn')"):
             time.sleep(0.02)
         drawn = time.perf_counter() - began
         browser.close()
-    return of_use, drawn
+    return usable, drawn
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[200, 2000])
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     published = read_benchmarks()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        write(make_sweep(20), published, path)  # what is imported, is imported once
-        optunas(study_of(make_sweep(20)), path)
-        for count in asked.trials:
-            made, theirs, use, drawn = [], [], [], []
-            for seed in range(asked.rounds):
+        write(make_sweep(20), published, path)  # imports everything once
+        draw_with_optuna(study_of(make_sweep(20)), path)
+        for count in arguments.trials:
+            ours, optunas, usable, drawn = [], [], [], []
+            for seed in range(arguments.rounds):
                 sweep = make_sweep(count, seed=seed)
-                made.append(seconds(lambda sweep=sweep: write(sweep, published, path)))
+                ours.append(seconds(lambda sweep=sweep: write(sweep, published, path)))
                 study = study_of(sweep)
-                theirs.append(seconds(lambda study=study: optunas(study, path)))
-                told = opened(path / "report.html")
-                use.append(told[0])
-                drawn.append(told[1])
+                optunas.append(seconds(lambda study=study: draw_with_optuna(study, path)))
+                for times, duration in zip((usable, drawn), opened(path / "report.html"), strict=True):
+                    times.append(duration)
             size = (path / "report.html").stat().st_size / 1e6
-            mean = statistics.median
+            median = statistics.median
             print(
-                f"{count:,} trials: made in {mean(made):.1f} s ({mean(made) / mean(theirs):.1f} of the time "
-                f"of Optuna's four figures, {mean(theirs):.1f} s), {size:.1f} MB; in Chromium of use after "
-                f"{mean(use):.1f} s, drawn after {mean(drawn):.1f} s",
+                f"{count:,} trials: written in {median(ours):.1f} s ({median(ours) / median(optunas):.1f} "
+                f"times Optuna's four figures, {median(optunas):.1f} s), {size:.1f} MB; usable in Chromium "
+                f"after {median(usable):.1f} s, drawn after {median(drawn):.1f} s",
                 flush=True,
             )
 

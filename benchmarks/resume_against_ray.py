@@ -1,46 +1,46 @@
-"""What a sweep still has after it was killed, in one run: ours against plain Ray Tune with OptunaSearch.
+"""What a killed sweep can still resume, in one run: ours against plain Ray Tune with OptunaSearch.
 
     uv run python benchmarks/resume_against_ray.py
 
-The same toy trials for three systems: a score that is carried from epoch to epoch, each epoch a sleep,
-a checkpoint an epoch, two trials at a time. A sweep is started, killed at a seeded time after the first
-epoch of that start, resumed, killed again, and at last left alone. The times are the same for every
-system. A kill is SIGKILL for the driver's process group and everything else that it started, as when
-a machine loses its power, save that what was written stays written.
+Three systems run the same toy trials: a score that is carried from epoch to epoch, epochs that only sleep, a
+checkpoint per epoch, two trials at a time. A sweep is started, killed at a seeded time after the first epoch
+of that start, resumed, killed again, and finally left to end. The times are the same for every system. A kill
+sends SIGKILL to the driver's process group and everything else that it started, as when a machine loses
+power, except that everything written stays written.
 
-"ray": tune.Tuner with OptunaSearch() as the documentation writes it, a function trainable, Ray's
-defaults; resumed with Tuner.restore(resume_unfinished=True, resume_errored=True). "ray+sqlite": the same
-with OptunaSearch(storage=RDBStorage("sqlite:..."), study_name=...). "ours": search.start.starting.
-Neither of Ray's is told a seed, as none is by default, so parameters differ between systems.
+"ray": tune.Tuner with OptunaSearch() as in the documentation, a function trainable, Ray's defaults; resumed
+with Tuner.restore(resume_unfinished=True, resume_errored=True). "ray+sqlite": the same with
+OptunaSearch(storage=RDBStorage("sqlite:..."), study_name=...). "ours": search.start.starting. Both of Ray's
+run without a seed, as is the default, so parameters differ between systems.
 
-Each trial appends a line to a log of the benchmark's own whenever an epoch ends, before the epoch is
-checkpointed or reported. What was trained is known from there; trials are told apart by their two
-parameters, to the last bit. An epoch that a kill cuts off is in no log and counts nowhere. "Finished at
-a kill": all its epochs were in that log when the kill came. The columns, summed over the sweeps:
+Each trial appends a line to the benchmark's own log after every epoch, before the epoch is checkpointed or
+reported. The log shows what was trained; trials are identified by their two parameters, to the last bit. An
+epoch that a kill interrupts is in no log and is not counted. "Finished at a kill": all epochs of the trial
+were in that log at the time of the kill. The columns, summed over the sweeps:
 
-    kills        that were made; a start that ends before its time is not killed
-    ended        sweeps that came to their end without an error, with every trial in the result: Ray's
-                 result grid, our study
-    given up     sweeps that cannot be resumed: they crashed twice in a row for the same reason, numbers in
-                 it aside
-    crashed      starts that died of themselves; the reasons are printed below the table
-    new          resumes that could not read what was there and began a new experiment in its place,
-                 which they told in their log alone: they went on as if all were well
-    lost         trials finished at a kill that are not in the final record with their right score. The
-                 record of "ray" is its newest snapshot, which is its result grid where it ended; for
-                 "ray+sqlite" it is enough to be in that or in the study; ours is the study
+    kills        kills made; a start that ends before its time is not killed
+    ended        sweeps that ended without an error, with every trial in the result: Ray's result grid, our
+                 study
+    given up     sweeps that cannot be resumed: they crashed twice in a row for the same reason, apart from
+                 numbers in it
+    crashed      starts that crashed by themselves; the reasons are printed below the table
+    new          resumes that could not read the previous state and started a new experiment instead, without
+                 an error except in the log
+    lost         trials finished at a kill that are not in the final record with the right score. The record
+                 of "ray" is its latest snapshot, or its result grid if it ended; for "ray+sqlite" it is
+                 enough to be in that or in the study; ours is the study
     again        trials finished at a kill of which an epoch was trained again later
-    repeated     epochs trained more than once: each time after the first. One that had ended but was not
-                 yet checkpointed when the kill came counts too, for every system
+    repeated     epochs trained more than once, counted each time after the first. One that was not yet
+                 checkpointed at the time of a kill counts too, for every system
     running      trials still unfinished in the final record: RUNNING in the study, or unfinished in the
-                 newest snapshot of "ray", which keeps no study
-    recorded     trials finished in the final record (in the study, where there is one), of those asked
-    epochs       trained in all, of those asked
+                 latest snapshot of "ray", which keeps no study
+    recorded     trials finished in the final record (in the study, if there is one), of those requested
+    epochs       trained in total, of those requested
     minutes      wall time, from the first start to the end or to giving up
 
-The snapshots that Tuner.restore reads are 10 seconds apart by default, so what Ray loses depends on how
-a sweep's length, its epochs and its kills compare to that; --epoch-seconds and --between change it.
-Linux only: leftover processes are found in /proc, and are ended one by one, by their ids.
+The snapshots that Tuner.restore reads are 10 seconds apart by default, so Ray's losses depend on how the
+length of a sweep, its epochs and its kills compare with that; --epoch-seconds and --between change them.
+Linux only: remaining processes are found in /proc, and are ended one by one, by their ids.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ from trainable.contract import Metric, TrainingState
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 
-# The toy, which is also a trainable of ours: the four names at the end of this part.
+# The toy training, and the four names that make this module a trainable.
 
 LOG = "RESUME_BENCHMARK_LOG"
 """The environment variable that names the log of epochs. Workers inherit it from their driver."""
@@ -79,33 +79,38 @@ Point = tuple[float, float]
 
 
 def train_epoch(point: Point, epoch: int, score: float, seconds: float) -> float:
-    """One epoch: sleep, move the score halfway to its limit, and write down that it was trained."""
+    """One epoch: sleep, move the score halfway to its limit, and log the epoch."""
     began = time.time()
     time.sleep(seconds)
     score = next_score(point, score)
     line = json.dumps({"point": point, "epoch": epoch, "began": began, "ended": time.time()}) + "\n"
     log = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
-        os.write(log, line.encode())  # one write: lines of two workers do not mix
+        os.write(log, line.encode())  # in one write, so that lines of two workers do not mix
     finally:
         os.close(log)
     return score
 
 
 def next_score(point: Point, score: float) -> float:
-    """The score an epoch later. It needs the one before: a trial continued wrongly ends wrongly."""
+    """The score an epoch later. It depends on the one before, so a wrong resume shows in the final score."""
     x, y = point
     return 0.5 * score + 0.5 * ((x - 0.3) ** 2 + (y - 0.7) ** 2)
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
-    """Settings of one toy trial. seconds: of an epoch."""
+    """Hyperparameters of one toy trial."""
 
     x: float = Field(0.5, ge=0, le=1)
+    """First parameter of the score."""
     y: float = Field(0.5, ge=0, le=1)
+    """Second parameter of the score."""
     seconds: float = Field(1.0, ge=0)
+    """Duration of an epoch."""
     epochs: int = Field(5, ge=1)
+    """Number of epochs."""
     seed: int = 0
+    """Has no effect."""
 
 
 METRIC = Metric("score", "minimize")
@@ -122,7 +127,7 @@ class Source(BaseModel, frozen=True, extra="forbid"):
 
 
 class Training:
-    """A toy training of ours."""
+    """The toy training as benchsweep's trainable."""
 
     def __init__(self, recipe: Recipe, data: None, device: str, threads: int) -> None:
         self.recipe, self.epoch, self.score = recipe, 0, 1.0
@@ -149,7 +154,7 @@ class Training:
 
 
 def train_plainly(config: dict[str, Any]) -> None:
-    """The same training as the trainable of a Ray Tune script."""
+    """The toy training as the trainable of a Ray Tune script."""
     from ray import tune
 
     epoch, score = 0, 1.0
@@ -167,19 +172,22 @@ def train_plainly(config: dict[str, Any]) -> None:
             tune.report({"score": score, "epoch": epoch}, checkpoint=checkpoint)
 
 
-# The three systems, each in a process of its own: what a user starts, and starts again.
+# The three systems, each in its own process: what a user starts and resumes.
 
 
 class Shape(NamedTuple):
-    """Of a sweep. trials: asked. epochs: of a trial. seconds: of an epoch."""
+    """The size of a sweep."""
 
     trials: int
+    """Number of trials."""
     epochs: int
+    """Number of epochs per trial."""
     seconds: float
+    """Duration of an epoch."""
 
     @property
     def total(self) -> int:
-        """Epochs of a sweep that trains each of them once."""
+        """Number of epochs of a sweep that trains each once."""
         return self.trials * self.epochs
 
     def score(self, point: Point) -> float:
@@ -191,7 +199,7 @@ class Shape(NamedTuple):
 
 
 def drive_ours(folder: Path, shape: Shape) -> None:
-    """Start our search, or go on with it."""
+    """Start our search, or resume it."""
     from search.plan.plan import Plan
     from search.records.folder import RunFolder
     from search.start import starting
@@ -210,7 +218,7 @@ def drive_ours(folder: Path, shape: Shape) -> None:
 
 
 def drive_ray(folder: Path, shape: Shape, stored: bool = False) -> None:
-    """Start a Ray Tune script, or resume what it left. stored: OptunaSearch keeps its study in sqlite."""
+    """Start a Ray Tune script, or resume it. stored: whether OptunaSearch keeps its study in SQLite."""
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -222,11 +230,11 @@ def drive_ray(folder: Path, shape: Shape, stored: bool = False) -> None:
             str(experiment), trainable=train_plainly, resume_unfinished=True, resume_errored=True
         )
     else:
-        asked: dict[str, Any] = {}
+        storage: dict[str, Any] = {}
         if stored:
             from optuna.storages import RDBStorage
 
-            asked = {"storage": RDBStorage(_study_url(folder)), "study_name": "sweep"}
+            storage = {"storage": RDBStorage(_study_url(folder)), "study_name": "sweep"}
         tuner = tune.Tuner(
             train_plainly,
             param_space={
@@ -238,7 +246,7 @@ def drive_ray(folder: Path, shape: Shape, stored: bool = False) -> None:
             tune_config=tune.TuneConfig(
                 metric="score",
                 mode="min",
-                search_alg=OptunaSearch(**asked),
+                search_alg=OptunaSearch(**storage),
                 num_samples=shape.trials,
                 max_concurrent_trials=2,
             ),
@@ -248,7 +256,7 @@ def drive_ray(folder: Path, shape: Shape, stored: bool = False) -> None:
 
 
 def drive_ray_stored(folder: Path, shape: Shape) -> None:
-    """`drive_ray` with its study in sqlite."""
+    """`drive_ray` with its study in SQLite."""
     drive_ray(folder, shape, stored=True)
 
 
@@ -258,16 +266,18 @@ def _study_url(folder: Path) -> str:
 
 @dataclass
 class Record:
-    """What a system has on disk. grid: finished trials of its result, with their scores; study: those
-    of its study, None where it keeps none. running: how many trials are unfinished."""
+    """What a system has on disk."""
 
     grid: list[tuple[Point, float]]
+    """Finished trials of its result, with their scores."""
     study: list[tuple[Point, float]] | None
+    """Finished trials of its study, with their scores; None if it keeps no study."""
     running: int
+    """Number of unfinished trials."""
 
 
 def read_ours(folder: Path, shape: Shape) -> Record:
-    """What our study holds."""
+    """The record of our study."""
     from search.records.sweep import State, Sweep
 
     trials = Sweep.read(folder / "sweep").trials
@@ -281,13 +291,13 @@ def read_ours(folder: Path, shape: Shape) -> Record:
 
 
 def read_ray(folder: Path, shape: Shape) -> Record:
-    """What Ray's newest snapshot holds: the result grid, if it was written at the end."""
+    """The record of Ray's latest snapshot, which is the result grid if it was written at the end."""
     from ray.tune import ExperimentAnalysis
 
     try:
         trials = ExperimentAnalysis(str(folder / "sweep")).trials
-    except ValueError as error:  # torn by the kill, or never written: nothing is on record
-        print(f"ray's newest snapshot cannot be read: {error}", file=sys.stderr)
+    except ValueError as error:  # incomplete because of the kill, or never written
+        print(f"ray's latest snapshot cannot be read: {error}", file=sys.stderr)
         return Record([], None, 0)
     finished = [
         ((trial.config["x"], trial.config["y"]), trial.last_result["score"])
@@ -299,7 +309,7 @@ def read_ray(folder: Path, shape: Shape) -> Record:
 
 
 def read_ray_stored(folder: Path, shape: Shape) -> Record:
-    """The same, and the study in sqlite, which alone tells what is still RUNNING."""
+    """The same with the study in SQLite, from which the RUNNING trials are counted."""
     import optuna
 
     trials = optuna.load_study(study_name="sweep", storage=_study_url(folder)).trials
@@ -319,46 +329,63 @@ SYSTEMS = {
 }
 
 
-# The one who kills, which imports neither system.
+# The process that kills, which imports none of the systems.
 
 
 class Line(NamedTuple):
-    """An epoch that ended: of which trial, and when (seconds since 1970)."""
+    """An epoch that ended."""
 
     point: Point
+    """The two parameters of its trial."""
     epoch: int
+    """Its number, from 1."""
     ended: float
+    """When, in seconds since 1970."""
 
 
 @dataclass
 class Tally:
-    """What became of a system's sweeps: the columns, as the module tells them."""
+    """The columns for one system; the docstring of the module explains them."""
 
     sweeps: int = 0
+    """Number of sweeps."""
     kills: int = 0
+    """Kills made."""
     ended: int = 0
+    """Sweeps that ended with every trial in the result."""
     given_up: int = 0
+    """Sweeps that cannot be resumed."""
     crashed: int = 0
+    """Starts that crashed by themselves."""
     new: int = 0
+    """Resumes that started a new experiment."""
     lost: int = 0
+    """Trials finished at a kill that the final record lacks."""
     again: int = 0
+    """Trials finished at a kill that were trained again."""
     repeated: int = 0
+    """Epochs trained more than once."""
     running: int = 0
+    """Trials unfinished in the final record."""
     recorded: int = 0
+    """Trials finished in the final record."""
     epochs: int = 0
+    """Epochs trained in total."""
     seconds: float = 0.0
+    """Wall time."""
     reasons: Counter[str] = field(default_factory=Counter)
+    """How often a start crashed for each reason."""
 
-    def add(self, other: Tally) -> None:
-        """Count another sweep in."""
-        for name, value in vars(other).items():
+    def add(self, sweep: Tally) -> None:
+        """Add the counts of another sweep."""
+        for name, value in vars(sweep).items():
             if name == "reasons":
                 self.reasons.update(value)
             else:
                 setattr(self, name, getattr(self, name) + value)
 
     def cells(self, shape: Shape) -> list[str]:
-        """The row, under HEAD."""
+        """The cells of the row below HEAD."""
         counted = [self.given_up, self.crashed, self.new, self.lost, self.again, self.repeated, self.running]
         return [
             str(self.kills),
@@ -375,10 +402,10 @@ HEAD += ["epochs", "minutes"]
 
 
 class Machine:
-    """Starts processes of a system and ends them, with all that they started.
+    """Starts processes of a system, and ends them with everything that they started.
 
-    The benchmark adopts what its children leave behind (PR_SET_CHILD_SUBREAPER), so that whatever
-    descends from it is a driver's or its Ray's, wherever it moved to, and no one else's ever is.
+    The benchmark adopts the orphans of its children (PR_SET_CHILD_SUBREAPER), so that all its descendants,
+    and no other processes, belong to a driver or its Ray.
     """
 
     def __init__(self) -> None:
@@ -387,23 +414,24 @@ class Machine:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) was refused")
 
     def descendants(self) -> set[int]:
-        """Ids of all living processes that descend from this one."""
+        """Ids of all running descendants of this process."""
         parents: dict[int, int] = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
-                with suppress(OSError):  # it ended while we looked
+                with suppress(OSError):  # it ended meanwhile
                     state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
                     if state != "Z":
                         parents[int(entry.name)] = int(parent)
-        found: set[int] = set()
+        family: set[int] = set()
         rest = {self.pid}
         while rest:
             rest = {pid for pid, parent in parents.items() if parent in rest}
-            found |= rest
-        return found
+            family |= rest
+        return family
 
     def end(self, driver: subprocess.Popen[bytes]) -> None:
-        """Kill the driver's group and everything else that is left of it; return when all are gone."""
+        """Kill the driver's process group and everything else that remains of it, and wait until all have
+        ended."""
         family = self.descendants()
         if driver.returncode is None:
             os.killpg(driver.pid, signal.SIGKILL)
@@ -419,21 +447,21 @@ class Machine:
             time.sleep(0.05)
             family = self.descendants()
             if family and time.monotonic() > limit:
-                raise SystemExit(f"processes {sorted(family)} were killed and are still there")
+                raise SystemExit(f"processes {sorted(family)} were killed and are still running")
         driver.wait()
 
 
 class Bench:
-    """One sweep of one system, in a folder of its own. scratch: where its Rays lie, a short path, for
-    they put sockets below it, whose paths have 107 bytes at most."""
+    """One sweep of one system, in its own folder. scratch: folder of its Ray sessions; a short path, because
+    Ray creates sockets below it, whose paths have at most 107 bytes."""
 
     def __init__(self, machine: Machine, system: str, folder: Path, scratch: Path, shape: Shape) -> None:
         self.machine, self.system, self.folder, self.shape = machine, system, folder, shape
         self.log = folder / "epochs.jsonl"
         self.starts = 0
         folder.mkdir()
-        # Ray's own switches, which a shell may have set, are left at their defaults. Behind `uv run` it
-        # would pack up the working folder and start every worker in an environment anew.
+        # Ray's own variables, which a shell may have set, are removed. Under `uv run`, Ray would ship the
+        # working folder and start every worker in a new environment.
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))},
             LOG: str(self.log),
@@ -443,15 +471,17 @@ class Bench:
         }
 
     def trained(self) -> list[Line]:
-        """Every epoch that has ended so far."""
+        """All epochs that have ended so far."""
         if not self.log.exists():
             return []
-        stored = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [Line((each["point"][0], each["point"][1]), each["epoch"], each["ended"]) for each in stored]
+        entries = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [
+            Line((entry["point"][0], entry["point"][1]), entry["epoch"], entry["ended"]) for entry in entries
+        ]
 
     def start(self, after: float | None) -> int | None:
-        """Start or resume the sweep, and kill it `after` seconds from its first epoch's end on, or let it
-        end when None. Returns its exit status, None when it was killed."""
+        """Start or resume the sweep, and kill it `after` seconds after the end of its first epoch; None lets
+        it end. Returns its exit status, or None if it was killed."""
         self.starts += 1
         known = len(self.trained())
         with self.output.open("wb") as output:
@@ -482,25 +512,25 @@ class Bench:
         return self.folder / f"start-{self.starts:02d}.txt"
 
     def reason(self) -> str:
-        """Why the latest start died: the last line of its output that names an exception, with an N for
-        each number in it: the same fault may well be told of another trial."""
+        """Why the latest start crashed: the last line of its output that names an exception, with N for each
+        number, because the same error may concern another trial."""
         plain = re.sub(r"\x1b\[[0-9;]*m", "", self.output.read_text(errors="replace"))
         lines = [line.strip() for line in plain.splitlines() if line.strip()]
         named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt|Exit)\b(:|$)", line)]
-        return re.sub(r"\d+", "N", (named or lines or ["it said nothing"])[-1][:200])
+        return re.sub(r"\d+", "N", (named or lines or ["no output"])[-1][:200])
 
     def record(self) -> Record:
-        """What the system has on disk now, read by a process of its own."""
+        """What the system has on disk now, read by another process."""
         done = subprocess.run(self._command("--read"), capture_output=True, text=True, env=self.environment)
         if done.returncode:
             raise SystemExit(f"the record of {self.system} cannot be read:\n{done.stderr[-2000:]}")
-        told = json.loads(done.stdout.splitlines()[-1])
+        stored = json.loads(done.stdout.splitlines()[-1])
 
         def trials(listed: Any) -> list[tuple[Point, float]]:
             return [((x, y), score) for (x, y), score in listed]
 
-        study = None if told["study"] is None else trials(told["study"])
-        return Record(trials(told["grid"]), study, told["running"])
+        study = None if stored["study"] is None else trials(stored["study"])
+        return Record(trials(stored["grid"]), study, stored["running"])
 
     def _command(self, mode: str) -> list[str]:
         shape = [str(part) for part in self.shape]
@@ -508,7 +538,7 @@ class Bench:
 
 
 def sweep(bench: Bench, kills: list[float]) -> Tally:
-    """Carry a sweep through its kills to its end, and count what was left of it."""
+    """Run a sweep through its kills to its end, and count what remained of it."""
     tally = Tally(sweeps=1)
     pending = list(kills)
     finished: list[tuple[set[Point], int]] = []  # at each kill: the finished trials, lines of the log
@@ -524,8 +554,8 @@ def sweep(bench: Bench, kills: list[float]) -> Tally:
             tally.kills += 1
             lines = bench.trained()
             epochs = Counter(point for point, _ in {(line.point, line.epoch) for line in lines})
-            whole = {point for point, count in epochs.items() if count == bench.shape.epochs}
-            finished.append((whole, len(lines)))
+            points = {point for point, count in epochs.items() if count == bench.shape.epochs}
+            finished.append((points, len(lines)))
             last = None
         elif status == 0:
             break
@@ -546,9 +576,9 @@ def sweep(bench: Bench, kills: list[float]) -> Tally:
     record, lines = bench.record(), bench.trained()
     kept = right(record.grid) | right(record.study or [])
     tally.ended = int(status == 0 and len(right(record.grid)) == bench.shape.trials)
-    tally.lost = len({point for whole, _ in finished for point in whole} - kept)
+    tally.lost = len({point for points, _ in finished for point in points} - kept)
     tally.again = len(
-        {line.point for whole, known in finished for line in lines[known:] if line.point in whole}
+        {line.point for points, known in finished for line in lines[known:] if line.point in points}
     )
     tally.repeated = len(lines) - len({(line.point, line.epoch) for line in lines})
     tally.running = record.running
@@ -564,13 +594,13 @@ def row(name: str, cells: list[str]) -> str:
 
 def main() -> None:
     if sys.argv[1:2] in (["--drive"], ["--read"]):
-        mode, system, place, trials, epochs, seconds = sys.argv[1:]
+        mode, system, path, trials, epochs, seconds = sys.argv[1:]
         shape = Shape(int(trials), int(epochs), float(seconds))
         drive, read = SYSTEMS[system]
         if mode == "--drive":
-            drive(Path(place), shape)
+            drive(Path(path), shape)
         else:
-            print(json.dumps(vars(read(Path(place), shape))))
+            print(json.dumps(vars(read(Path(path), shape))))
         return
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -600,9 +630,9 @@ def main() -> None:
             print(row("", HEAD))
             for system in arguments.systems:
                 name = f"{system.replace('+', '-')}-{number}"
-                one = sweep(Bench(machine, system, folder / name, scratch, shape), kills)
-                tallies[system].add(one)
-                print(row(system, one.cells(shape)), flush=True)
+                counts = sweep(Bench(machine, system, folder / name, scratch, shape), kills)
+                tallies[system].add(counts)
+                print(row(system, counts.cells(shape)), flush=True)
     print(f"all: {shape.trials} trials of {shape.epochs} epochs of {shape.seconds:g} s, two at a time")
     print(row("", HEAD))
     for system, tally in tallies.items():

@@ -56,7 +56,7 @@ SWEEP: dict[str, Any] = {
 
 
 def record(run: RunFolder, trials: int) -> None:
-    """Record so many finished trials, without training them."""
+    """Record this many finished trials, without training them."""
     from search.study.base import Suggestion
     from search.study.search import SearchStudy
 
@@ -124,8 +124,8 @@ def growth(sizes: list[int], folder: Path) -> None:
 
 
 def start(run: RunFolder, seconds: float | None) -> tuple[float, float, bool]:
-    """One start, killed so many seconds after its first epoch: its start-up, what came after it
-    (seconds), and whether it came to its end."""
+    """One start, killed `seconds` after its first epoch; None lets it end. Returns the duration of its
+    start-up and of what came after it (seconds), and whether it ended by itself."""
     began = time.perf_counter()
     driver = Driver(run, local=False)
     up: float | None = None

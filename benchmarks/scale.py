@@ -1,14 +1,15 @@
-"""What one driver carries: many trials at once that train nothing, beside plain Ray Tune with OptunaSearch.
+"""The load that one driver can handle: many concurrent trials that train nothing, compared with Ray Tune and
+its OptunaSearch.
 
     python benchmarks/scale.py                      # 64 at once, 1,000 trials of 20 reports
     python benchmarks/scale.py --at-once 16 --trials 200
 
-Both sides run on a Ray of their own on this machine that is told it has so many CPUs, one after the other,
-each driver in a process of its own. Ours stores a checkpoint and a journal record for each report, on disk
-before the trial goes on; plain Ray Tune is as its documentation has it, without either.
+Both sides run one after the other on this machine, each in its own process with its own Ray cluster, which is
+configured with that many CPUs. Ours stores a checkpoint and a journal record on disk for each report, before
+the trial continues. Plain Ray Tune is set up as in its documentation, without either.
 
-trials/s: from the first trial's start to the end, so that neither pays for Ray's start. driver CPU: of the
-driver's process, per report, over that time. --side: one of them alone, as JSON.
+trials/s: from the first trial's start to the end, without Ray's start. driver CPU: CPU time of the driver's
+process per report, over that time. --side: one of them alone, as JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ sys.path.append(str(HERE))
 
 
 def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, float]:
-    """A search of benchsweep's."""
+    """A search with benchsweep."""
     from search.engine import ray_tune  # noqa: F401  sets Ray's environment
     from ray.cluster_utils import Cluster  # isort: skip
 
@@ -64,7 +65,7 @@ def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, flo
                     assert event.workers == at_once
                 if isinstance(event, Ended):
                     return {
-                        **_told(began, used, trials, reports),
+                        **_figures(began, used, trials, reports),
                         "journal_bytes": run.journal.stat().st_size / trials,
                     }
     finally:
@@ -73,7 +74,7 @@ def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, flo
 
 
 def plain(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, float]:
-    """Ray Tune with OptunaSearch, as its documentation has it."""
+    """Ray Tune with OptunaSearch, as in its documentation."""
     import ray
     from noop import loss
     from ray import tune
@@ -104,18 +105,18 @@ def plain(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, fl
         ),
         run_config=tune.RunConfig(name="plain", storage_path=str(folder), verbose=0, callbacks=[Clock()]),
     ).fit()
-    told = _told(Clock.began, Clock.used, trials, reports)
+    figures = _figures(Clock.began, Clock.used, trials, reports)
     ray.shutdown()
-    return told
+    return figures
 
 
 def _cpu() -> float:
-    """Seconds of CPU time of this process, all its threads."""
+    """CPU time of this process in seconds, over all threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-def _told(began: float, used: float, trials: int, reports: int) -> dict[str, float]:
+def _figures(began: float, used: float, trials: int, reports: int) -> dict[str, float]:
     seconds = time.perf_counter() - began
     return {
         "seconds": seconds,
@@ -142,7 +143,7 @@ def main() -> None:
         finally:
             shutil.rmtree(folder)
         return
-    told: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for side in ("ours", "plain"):
         command = [sys.executable, __file__, "--side", side, "--at-once", str(given.at_once)]
         command += ["--trials", str(given.trials), "--reports", str(given.reports)]
@@ -150,11 +151,11 @@ def main() -> None:
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:
             raise SystemExit(done.stderr)
-        told[side] = json.loads(done.stdout.splitlines()[-1])
-        print(side, "  ".join(f"{name} {value:,.3f}" for name, value in told[side].items()), flush=True)
-    ratio = told["ours"]["trials_per_second"] / told["plain"]["trials_per_second"]
-    cost = told["ours"]["driver_ms_a_report"] / told["plain"]["driver_ms_a_report"]
-    print(f"{ratio:.1f} times the trials per second, at {cost:.2f} times the driver's CPU time a report")
+        figures[side] = json.loads(done.stdout.splitlines()[-1])
+        print(side, "  ".join(f"{name} {value:,.3f}" for name, value in figures[side].items()), flush=True)
+    ratio = figures["ours"]["trials_per_second"] / figures["plain"]["trials_per_second"]
+    cost = figures["ours"]["driver_ms_a_report"] / figures["plain"]["driver_ms_a_report"]
+    print(f"{ratio:.1f} times the trials per second, at {cost:.2f} times the driver's CPU time per report")
 
 
 if __name__ == "__main__":

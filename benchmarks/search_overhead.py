@@ -187,7 +187,7 @@ def main() -> None:
     starts = [first_epoch(folder) for _ in range(arguments.rounds)]
     print(f"command to first epoch: median {statistics.median(starts):.1f} s of {arguments.rounds} starts")
     rounds = [{side: alone(side, arguments.trials) for side in SIDES} for _ in range(arguments.rounds)]
-    median = {side: statistics.median(each[side] for each in rounds) for side in SIDES}
+    median = {side: statistics.median(times[side] for times in rounds) for side in SIDES}
     print(f"{arguments.trials} trials of at most 4 epochs, 2 workers, median of {arguments.rounds} rounds")
     for side, seconds in median.items():
         print(

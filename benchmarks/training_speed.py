@@ -2,14 +2,14 @@
 
     uv run python benchmarks/training_speed.py --data-dir DIR
 
-floor     the bare matrix products of the network's shapes, nothing else
+floor     only the matrix products of the network's shapes
 ours      trainable.mnist.training.Training
 eager     a plain eager loop over tensors in memory
 stock     DataLoader with per-image ToTensor and Normalize, the pattern of most tutorials
 
-Each is run in turn, round after round, so that what else the machine does hits all alike; the
-figure is the median round. Every way trains 784-128-64-10 with dropout 0.2 and Adam with coupled
-L2 on MNIST's 55,000 training images; the stock pattern is timed on a share of them.
+They run in turn, round after round, so that other load on the machine affects all of them; the figure is the
+median round. All train 784-128-64-10 with dropout 0.2 and Adam with coupled L2 on MNIST's 55,000 training
+images; the stock pattern is timed on a share of them.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def stock(data: Dataset, batch: int, folder: Path) -> Callable[[], float]:
     from torchvision import datasets, transforms
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
-    whole = datasets.MNIST(str(folder), train=True, transform=transform)
-    part = torch.utils.data.Subset(whole, range(int(STOCK_SHARE * len(data.train))))
+    full = datasets.MNIST(str(folder), train=True, transform=transform)
+    part = torch.utils.data.Subset(full, range(int(STOCK_SHARE * len(data.train))))
     loader = torch.utils.data.DataLoader(part, batch_size=batch, shuffle=True)
     network = Network()
     optimizer = torch.optim.Adam(network.parameters(), RATE, weight_decay=DECAY)
@@ -128,7 +128,7 @@ def main() -> None:
     folder = data_folder(arguments.data_dir)
     data = Source().load(folder)
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # the peers get this gift too
+    torch.set_flush_denormal(True)  # for the other ways, too
     print(f"torch {torch.__version__}, 1 thread, median of {arguments.rounds} rounds, 55,000 images")
     for batch in arguments.batches:
         ways = {
@@ -138,9 +138,9 @@ def main() -> None:
             "stock": stock(data, batch, folder),
         }
         for epoch in ways.values():
-            epoch()  # the first pays for memory that later ones find there
+            epoch()  # the first one allocates memory that later ones reuse
         rounds = [{name: epoch() for name, epoch in ways.items()} for _ in range(arguments.rounds)]
-        median = {name: statistics.median(each[name] for each in rounds) for name in ways}
+        median = {name: statistics.median(times[name] for times in rounds) for name in ways}
         print(f"\nbatch {batch:>3}   s/epoch   against ours")
         for name, seconds in median.items():
             print(f"{name:9} {seconds:9.3f}   {seconds / median['ours']:8.2f}x")

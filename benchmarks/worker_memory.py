@@ -2,8 +2,8 @@
 
     uv run python benchmarks/worker_memory.py --data-dir DIR
 
-The high-water mark of resident memory counts pages that workers share, Ray's store with the images
-and torch's libraries, in full for each of them.
+The peak resident memory includes, in full for each worker, the pages that workers share: Ray's object store
+with the images, and torch's libraries.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ PLAN: dict[str, Any] = {
 
 
 def status(process: str) -> dict[str, int]:
-    """A process's memory in MiB, by the kernel's names; empty when it has ended."""
-    found = {}
+    """A process's memory in MiB, by the kernel's names; empty if it has ended."""
+    memory = {}
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             name, _, value = line.partition(":")
             if name in ("VmHWM", "RssAnon", "RssFile", "RssShmem"):
-                found[name] = int(value.split()[0]) // 1024
-    return found
+                memory[name] = int(value.split()[0]) // 1024
+    return memory
 
 
 def main() -> None:

@@ -111,9 +111,7 @@ def run_search(
             yield _Stage(search, progress, is_last=not has_confirmation)
             if has_confirmation:
                 sweep = Sweep.read(run.path, search.study.journal)
-                race = confirmation_search(
-                    run, search.plan, sweep, folder, options.site, search.data
-                )
+                race = confirmation_search(run, search.plan, sweep, folder, options.site, search.data)
                 if race is not None:
                     yield _Stage(race, ConfirmationProgress.of_race(race), is_last=True)
 
