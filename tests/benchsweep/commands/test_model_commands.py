@@ -204,7 +204,7 @@ def test_more_classes_than_fit_are_shown_by_what_was_mixed_up_most() -> None:
         (["evaluate", "min", "--runs", "{runs}"], 2, "did you mean mine?"),
         (["evaluate", "{small}", "--dataset", "digitz"], 2, "--dataset digitz must describe data of"),
         (["evaluate", "{runs}"], 1, "has neither; a run saves its winner's model when it ends"),
-        (["evaluate", "{run}/plan.toml"], 1, "must be a whole safetensors file"),
+        (["evaluate", "{run}/plan.toml"], 1, "must be a complete safetensors file"),
         (["evaluate", "{small}", "--split", "train"], 2, "Invalid value for '--split'"),
         (["export", "{small}", "--format", "tflite"], 2, "'tflite' is not one"),
         (["export", "{small}", "--format", "card"], 2, "is in no run's folder"),
