@@ -145,8 +145,8 @@ class RaySession:
 
 def dead_sessions(folder: Path) -> list[RaySession]:
     """What searches that were killed left in a folder of sessions, in the order of their start."""
-    found = map(RaySession.at, sorted(folder.iterdir()))
-    return [session for session in found if session is not None and session.dead]
+    sessions = map(RaySession.at, sorted(folder.iterdir()))
+    return [session for session in sessions if session is not None and session.dead]
 
 
 def remove_dead_sessions(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Schedule = Literal[
+ScheduleName = Literal[
     "constant", "step", "multistep", "exponential", "cosine", "one_cycle", "linear", "reduce_on_plateau"
 ]
 """Names of the learning-rate schedules."""
@@ -72,7 +72,7 @@ class Recipe(BaseModel):
     normalisation: Literal["origin", "dataset"] = "origin"
     """How pixels are normalized. origin: with mean 0.5 and std 0.5. dataset: with the mean and std of the
     training split."""
-    schedule: Schedule = "constant"
+    schedule: ScheduleName = "constant"
     """How the learning rate changes during training."""
     gamma: float = Field(0.5, gt=0, lt=1)
     """step, multistep, exponential, reduce_on_plateau: factor of each reduction of the rate."""

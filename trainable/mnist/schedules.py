@@ -88,7 +88,7 @@ _FACTORS: dict[str, Callable[[Recipe, int], Factor]] = {
 
 
 @dataclass
-class Plateau:
+class PlateauState:
     """The state of reduce_on_plateau, which multiplies the rate by gamma once the validation loss has not
     improved by a share of 1e-4 for more than `patience` epochs."""
 

@@ -26,7 +26,7 @@ from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.optimizers import Optimizer
 from trainable.mnist.recipe import Recipe
-from trainable.mnist.schedules import Plateau, rates
+from trainable.mnist.schedules import PlateauState, rates
 from trainable.storage.durable import write_atomic
 
 _BLOCK = 2048
@@ -55,7 +55,7 @@ class Training:
         # A byte b becomes shift + scale * b.
         mean, std = self._moments
         self._scale, self._shift = 1 / (255 * std), torch.tensor(-mean / std)
-        self._plateau = Plateau()
+        self._plateau = PlateauState()
         self._steps = -(-len(data.train) // recipe.batch_size)
         self._smooth = torch.full((), recipe.label_smoothing / self._train.classes, device=self.device)
         height, width = data.train.images.shape[1:]
@@ -197,7 +197,9 @@ class Training:
         self._optimizer.load_state_dict(
             {name.removeprefix(prefix): torch.from_numpy(np.array(value)) for name, value in moments.items()}
         )
-        self._plateau = Plateau(values["plateau.factor"], values["plateau.best"], values["plateau.waited"])
+        self._plateau = PlateauState(
+            values["plateau.factor"], values["plateau.best"], values["plateau.waited"]
+        )
         self.epoch = values["epoch"]
 
     def _networks(self) -> dict[str, Network]:

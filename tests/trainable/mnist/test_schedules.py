@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from trainable.mnist.recipe import Recipe
-from trainable.mnist.schedules import Plateau, rates
+from trainable.mnist.schedules import PlateauState, rates
 
 STEPS = 7
 
@@ -109,7 +109,7 @@ def test_a_plateau_cuts_the_rate_when_torch_does(losses: list[float], patience: 
     recipe = Recipe(schedule="reduce_on_plateau", patience=patience, gamma=0.3)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=recipe.learning_rate)
     peer = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=patience, eps=0)
-    plateau = Plateau()
+    plateau = PlateauState()
     for loss in losses:
         plateau.observe(loss, recipe)
         peer.step(loss)

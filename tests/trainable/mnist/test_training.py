@@ -15,7 +15,7 @@ import torch
 from trainable.epoch import Diverged
 from trainable.mnist.data import Dataset, LabelledImages, Source
 from trainable.mnist.models import build
-from trainable.mnist.recipe import Recipe, Schedule
+from trainable.mnist.recipe import Recipe, ScheduleName
 from trainable.mnist.training import Training, _generator
 from trainable.storage.checkpoint import Checkpoint
 
@@ -35,7 +35,7 @@ def train(digits: Dataset, given: Recipe, epochs: int | None = None) -> Training
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("schedule", get_args(Schedule))
+@pytest.mark.parametrize("schedule", get_args(ScheduleName))
 def test_two_epochs_stored_loaded_and_two_more_equal_four_in_a_row_to_the_bit(
     schedule: str, optimizer: str, digits: Dataset, tmp_path: Path
 ) -> None:
