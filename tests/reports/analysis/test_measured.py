@@ -33,11 +33,11 @@ def test_every_fault_of_a_file_is_named_with_rule_and_value(tmp_path: Path) -> N
     worse = ROW.replace("238510", "many").replace("2026-11-25", "then")
     with pytest.raises(MeasuredError) as caught:
         read_measured(written(tmp_path, bad, worse))
-    told = str(caught.value)
-    assert "benchmark_key must be unique, but 'lecun1998-mlp300' occurs twice" in told
-    assert "low <= mean_percent <= high must hold, but got 97.90, 97.80, 98.30" in told
-    assert "parameters must be an integer above 0, but is 'many'" in told
-    assert "date must be an ISO date such as 2026-11-25, but is 'then'" in told
+    message = str(caught.value)
+    assert "benchmark_key must be unique, but 'lecun1998-mlp300' occurs twice" in message
+    assert "low <= mean_percent <= high must hold, but got 97.90, 97.80, 98.30" in message
+    assert "parameters must be an integer above 0, but is 'many'" in message
+    assert "date must be an ISO date such as 2026-11-25, but is 'then'" in message
 
 
 def test_a_measured_figure_stands_next_to_the_published_one(tmp_path: Path) -> None:

@@ -25,15 +25,15 @@ def test_the_expected_best_is_the_mean_over_every_draw(values: list[float], coun
 
 @given(SCORES)
 def test_the_expected_best_rises_from_the_mean_to_the_best(values: list[float]) -> None:
-    told = expected_best(np.array(values), np.array([1, 2, 5, 100_000]))
-    assert told[0] == pytest.approx(np.mean(values), abs=1e-9)
-    assert (np.diff(told) >= -1e-9).all()
-    assert told[-1] == pytest.approx(max(values), abs=1e-3)
+    best = expected_best(np.array(values), np.array([1, 2, 5, 100_000]))
+    assert best[0] == pytest.approx(np.mean(values), abs=1e-9)
+    assert (np.diff(best) >= -1e-9).all()
+    assert best[-1] == pytest.approx(max(values), abs=1e-3)
 
 
 def test_a_failed_draw_is_no_best_one() -> None:
-    told = expected_best(np.array([-np.inf, 1.0]), np.array([1, 3]))
-    assert told.tolist() == [1.0, 1.0]
+    best = expected_best(np.array([-np.inf, 1.0]), np.array([1, 3]))
+    assert best.tolist() == [1.0, 1.0]
     assert np.isnan(expected_best(np.array([-np.inf]), np.array([1]))).all()
 
 
@@ -53,7 +53,7 @@ def test_trials_are_random_that_began_before_enough_others_had_ended() -> None:
 
 def test_outcomes_are_greater_for_the_better_and_infinitely_bad_for_none() -> None:
     boosting = boosting_sweep(3)
-    told = outcomes(boosting, boosting.trials)
-    assert int(told.argmax()) == min(boosting.trials, key=lambda trial: trial.score or 9.0).number
+    scores = outcomes(boosting, boosting.trials)
+    assert int(scores.argmax()) == min(boosting.trials, key=lambda trial: trial.score or 9.0).number
     failed = make_trial(0, state=State.FAILED)
     assert outcomes(boosting, [failed]).tolist() == [-np.inf]

@@ -33,9 +33,9 @@ CARD = ModelCard(
 
 
 def test_a_card_is_made_of_plain_inputs_alone() -> None:
-    told = to_markdown(CARD).splitlines()
-    assert told[0] == "# Model card: mine"
-    headings = [line for line in told if line.startswith("## ")]
+    lines = to_markdown(CARD).splitlines()
+    assert lines[0] == "# Model card: mine"
+    headings = [line for line in lines if line.startswith("## ")]
     assert headings == [
         "## Figures",
         "## How it was chosen",
@@ -45,10 +45,10 @@ def test_a_card_is_made_of_plain_inputs_alone() -> None:
         "## Provenance",
         "## Limits",
     ]
-    assert "| test accuracy | 98.44 % | ± 0.08 | 98.1 to 98.7 % |" in told
-    assert "| test loss | 0.05 |  |  |" in told
-    assert "To train it again and compare the weights bit by bit: `benchsweep reproduce mine 3`" in told
-    assert told[-1] == "- It is old."
+    assert "| test accuracy | 98.44 % | ± 0.08 | 98.1 to 98.7 % |" in lines
+    assert "| test loss | 0.05 |  |  |" in lines
+    assert "To train it again and compare the weights bit by bit: `benchsweep reproduce mine 3`" in lines
+    assert lines[-1] == "- It is old."
 
 
 def test_without_a_command_none_is_promised() -> None:
@@ -57,33 +57,33 @@ def test_without_a_command_none_is_promised() -> None:
 
 def test_what_a_record_holds_is_no_markup() -> None:
     hostile = "a | b `c` <script> [x](y) *z*"
-    told = to_markdown(replace(CARD, name=hostile, data=((hostile, hostile),), limits=(hostile,)))
-    assert "<script>" not in told
-    assert "](y)" not in told.replace("\\](y)", "")
-    assert all(line.count("|") - line.count("\\|") in (0, 5) for line in told.splitlines())
+    text = to_markdown(replace(CARD, name=hostile, data=((hostile, hostile),), limits=(hostile,)))
+    assert "<script>" not in text
+    assert "](y)" not in text.replace("\\](y)", "")
+    assert all(line.count("|") - line.count("\\|") in (0, 5) for line in text.splitlines())
 
 
 def test_a_sweeps_card_tells_figures_choice_openings_and_the_whole_recipe() -> None:
     sweep = make_sweep()
     best = sweep.best()
     assert best is not None
-    card, told = card_of(sweep), model_card(sweep)
+    card, text = card_of(sweep), model_card(sweep)
     assert card.figures[0].name.startswith("test accuracy")
     assert card.figures[0].interval != ""
     assert dict(card.recipe)["learning_rate"] == repr(best.recipe["learning_rate"])
     assert set(dict(card.recipe)) == {*best.recipe, "seed"}
     assert f"trial {best.number}" in card.name
-    assert "opened once" in told
+    assert "opened once" in text
     assert f"reproduce laptop {best.number}" in card.command or str(best.number) in card.command
     assert "one seed" in " ".join(card.limits)
 
 
 def test_a_card_of_another_trainable_says_nothing_of_digits() -> None:
-    told = model_card(boosting_sweep())
-    assert "tests.boosting" in told
-    assert "test log loss" in told
-    assert "MNIST" not in told
-    assert "class" not in told.partition("## Limits")[2]
+    text = model_card(boosting_sweep())
+    assert "tests.boosting" in text
+    assert "test log loss" in text
+    assert "MNIST" not in text
+    assert "class" not in text.partition("## Limits")[2]
 
 
 def test_a_run_without_a_winner_has_no_card() -> None:
@@ -123,9 +123,9 @@ def test_the_card_of_a_real_search_lies_beside_its_model_and_is_exported(tmp_pat
             timeout=200,
         )
         assert done.returncode == 0, done.stderr
-    told, sweep = card.read_text(), Sweep.read(run)
-    assert told == model_card(sweep) == (run / "MODEL_CARD.md").read_text()
+    text, sweep = card.read_text(), Sweep.read(run)
+    assert text == model_card(sweep) == (run / "MODEL_CARD.md").read_text()
     assert sweep.openings[-1].looks[0].weights_sha256 is not None
-    assert sweep.environment["data_sha256"] in told
-    assert sweep.environment["processor"] in told
-    assert "fresh seed" in told
+    assert sweep.environment["data_sha256"] in text
+    assert sweep.environment["processor"] in text
+    assert "fresh seed" in text

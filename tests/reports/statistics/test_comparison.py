@@ -19,8 +19,8 @@ counts = st.tuples(st.integers(0, 40), st.integers(0, 40))
 
 @given(counts)
 @no_deadline
-def test_mcnemars_p_is_scipys_binomial_one(told: tuple[int, int]) -> None:
-    wins, losses = told
+def test_mcnemars_p_is_scipys_binomial_one(differing: tuple[int, int]) -> None:
+    wins, losses = differing
     ours = mcnemar(*two_models(wins, losses, 100))
     assert ours[:2] == (wins, losses)
     expected = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
@@ -40,8 +40,10 @@ def test_mcnemar_needs_the_same_examples() -> None:
 
 @given(counts, st.sampled_from(LEVELS))
 @settings(no_deadline, max_examples=60)
-def test_one_seed_each_is_mcnemar_with_an_interval_that_agrees(told: tuple[int, int], level: float) -> None:
-    one, other = two_models(*told, 100)
+def test_one_seed_each_is_mcnemar_with_an_interval_that_agrees(
+    differing: tuple[int, int], level: float
+) -> None:
+    one, other = two_models(*differing, 100)
     result = compare(one[None], other[None], level)
     assert result.p == mcnemar(one, other).p
     assert (result.p <= level) == (not result.low <= 0 <= result.high)
@@ -126,9 +128,9 @@ def test_recipes_on_other_examples_cannot_be_compared() -> None:
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("uneven", [1.0, 4.0])
-def test_equal_recipes_are_told_apart_no_more_often_than_stated(seeds: int, uneven: float) -> None:
+def test_equal_recipes_differ_significantly_no_more_often_than_stated(seeds: int, uneven: float) -> None:
     """200 comparisons at a level of 5 %: more than 21 alarms would come up in fewer than 1 in 1000 runs
-    of a test that holds its level exactly. Examples are drawn anew each time, and so are seeds."""
+    of a test that holds its level exactly. Examples are drawn again each time, and so are seeds."""
     random = np.random.default_rng(seeds)
     alarms = 0
     for _ in range(200):

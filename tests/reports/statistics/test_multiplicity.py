@@ -32,9 +32,10 @@ def test_holm_agrees_with_published_examples(p_values: list[float], expected: li
 def test_holm_keeps_the_order_and_lies_between_the_bare_p_and_bonferronis(p_values: list[float]) -> None:
     adjusted = holm(p_values)
     assert all(
-        p <= told <= min(1.0, len(p_values) * p) + 1e-15 for p, told in zip(p_values, adjusted, strict=True)
+        p <= adjusted_p <= min(1.0, len(p_values) * p) + 1e-15
+        for p, adjusted_p in zip(p_values, adjusted, strict=True)
     )
-    assert sorted(adjusted) == [told for _, told in sorted(zip(p_values, adjusted, strict=True))]
+    assert sorted(adjusted) == [adjusted_p for _, adjusted_p in sorted(zip(p_values, adjusted, strict=True))]
 
 
 def test_a_p_outside_its_range_is_refused() -> None:
