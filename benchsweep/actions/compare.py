@@ -13,7 +13,8 @@ from benchsweep import terminal
 from benchsweep.errors import UsageError
 from benchsweep.find import run_folder
 from benchsweep.screen.comparison import print_comparison
-from reports.page.comparison import MOST, RunComparison, plain
+from reports.page.comparison import MOST, RunComparison
+from reports.page.comparison_json import comparison_json
 from reports.page.comparison_page import write
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
@@ -33,7 +34,7 @@ def compare_runs(names: Sequence[str], output: Path | None, open_it: bool, runs:
         target.mkdir(parents=True, exist_ok=True)
         pages = write(comparison, target)
     if json:
-        terminal.print_json(plain(comparison))
+        terminal.print_json(comparison_json(comparison))
     else:
         print_comparison(terminal.out(), comparison)
         typer.echo()

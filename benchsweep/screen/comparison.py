@@ -12,7 +12,8 @@ from benchsweep.terminal import say
 from reports.analysis.contrast import Contrast
 from reports.analysis.runs import ComparedRun
 from reports.formatting.wording import NOTHING, duration, shorten
-from reports.page.comparison import RunComparison, fresh_words, test_words
+from reports.page.comparison import RunComparison
+from reports.page.comparison_overview import fresh_words, test_words
 
 _MAX_COLUMNS = 3
 """Up to this number of runs, a difference is one row of a table; with more, each value has its own line."""

@@ -1,4 +1,4 @@
-"""The page of a comparison: compare.html and compare.md, with the report's look and its guarantees."""
+"""The page of a comparison, compare.html and compare.md, with the report's layout and guarantees."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from trainable.storage.durable import write_atomic
 
 
 def write(comparison: RunComparison, folder: Path) -> dict[str, Path]:
-    """Write both files into `folder`, each of them whole, and return their paths by name.
+    """Writes both files into `folder` atomically, and returns their paths by name.
 
-    The same runs give the same bytes. Raises OSError when the folder cannot be written to.
+    The same runs give the same bytes. Raises OSError if the folder is not writable.
     """
-    made = {"compare.html": html(comparison), "compare.md": as_markdown(comparison)}
-    for name, content in made.items():
-        # A file name in a plan may hold half a character.
+    contents = {"compare.html": html(comparison), "compare.md": as_markdown(comparison)}
+    for name, content in contents.items():
+        # A file name in a plan may contain an unpaired surrogate.
         write_atomic(folder / name, content.encode("utf-8", "backslashreplace"))
-    return {name: folder / name for name in made}
+    return {name: folder / name for name in contents}
 
 
 def html(comparison: RunComparison) -> str:

@@ -8,12 +8,12 @@ from reports.formatting import markdown
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:
-    """A `leaderboard` as a Markdown table; our row is marked with an arrow."""
+    """A `reports.analysis.ranking.leaderboard` as a Markdown table; an arrow marks our row."""
     interval = [
         f"{low:.2f} to {high:.2f}" if low == low else ""
         for low, high in zip(frame["low"], frame["high"], strict=True)
     ]
-    here = ["" if value != value else f"{value:.2f}" for value in frame["measured_here_percent"]]
+    measured_here = ["" if value != value else f"{value:.2f}" for value in frame["measured_here_percent"]]
     shown = pd.DataFrame(
         {
             "Group": frame["group"],
@@ -21,7 +21,7 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
             "Model": [f"→ {m}" if own else m for m, own in zip(frame["model"], frame["ours"], strict=True)],
             "Test accuracy, %": frame["test_accuracy_percent"].map("{:.2f}".format),
             "95 % interval": interval,
-            **({"Measured here, %": here} if any(here) else {}),
+            **({"Measured here, %": measured_here} if any(measured_here) else {}),
             "Parameters": frame["parameters"],
             "Augmentation": frame["augmentation"],
             "Networks": frame["ensemble"],

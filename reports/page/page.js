@@ -16,7 +16,7 @@ function isDark() {
   return root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
 }
 
-/** What a drawing takes from the theme: it is drawn on a clear ground, so only its words. */
+/** The layout properties that depend on the theme: the background is transparent, so only the text's. */
 function themed() {
   const style = getComputedStyle(document.getElementById("ink"));
   return {
@@ -35,18 +35,18 @@ function follow() {
   repaint(() => ({}));
 }
 
-/** Every drawing again in the theme that holds now, with what `more` says of it. */
+/** Redraws everything in the current theme, with further layout properties from `more`. */
 function repaint(more) {
   const change = themed();
   for (const plot of plots) if (plot.data) Plotly.update(plot, words(plot), { ...change, ...more(plot) });
 }
 
-/** The button says what it does. */
+/** The button names the theme that it switches to. */
 function label() {
   document.getElementById("theme").textContent = isDark() ? "Light" : "Dark";
 }
 
-/** The words on the cells of a matrix are not the layout's. */
+/** The text on the cells of a matrix belongs to the trace, not to the layout. */
 function words(plot) {
   const cells = plot.data.some((trace) => trace.type === "heatmap");
   return cells ? { "textfont.color": getComputedStyle(document.getElementById("ink")).color } : {};
@@ -56,7 +56,7 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
   try {
     localStorage.setItem("benchsweep-theme", root.dataset.theme);
-  } catch { /* it lasts as long as the page then */ }
+  } catch { /* without storage it lasts until the page is closed */ }
   follow();
 });
 system.addEventListener("change", follow);
@@ -72,20 +72,20 @@ function assign(target, path, value) {
 }
 
 /**
- * Plotly, once it is needed: to understand its 5 MB takes longer than all else on the page, so where the
- * page holds it, it is text until then. (The policy knows it by its hash, as it knows the other scripts.)
+ * Plotly, loaded when it is first needed: parsing its 5 MB takes longer than everything else on the page, so
+ * an inline copy is plain text until then. (The policy allows it by its hash, like the other scripts.)
  */
 function plotly() {
-  const held = document.getElementById("plotly");
-  if (held && !window.Plotly) {
+  const source = document.getElementById("plotly");
+  if (source && !window.Plotly) {
     const script = document.createElement("script");
-    script.textContent = held.textContent;
+    script.textContent = source.textContent;
     document.body.append(script);
   }
   return window.Plotly;
 }
 
-/** Draws one, once. */
+/** Draws a plot, once. */
 function draw(plot) {
   if (!waiting.delete(plot)) return;
   const Plotly = plotly();
@@ -98,7 +98,7 @@ function draw(plot) {
   // On a touch screen a finger on a plot must scroll the page, not zoom the plot.
   if (touch) layout.dragmode = false;
   Plotly.newPlot(plot, data, layout, { ...config, displayModeBar: touch ? false : "hover" });
-  window.linked?.(plot);
+  window.connect?.(plot);
   if (!waiting.size) root.classList.add("drawn");
 }
 
@@ -115,7 +115,7 @@ const near = new IntersectionObserver(
 );
 const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 30));
 
-/** Those in sight first, the others while nothing else is to be done: the page is used meanwhile. */
+/** Draws the plots that are out of sight one by one while the browser is idle, so that the page responds. */
 function drawOthers() {
   const [next] = waiting;
   if (next === undefined) return;
@@ -131,33 +131,33 @@ function begin() {
   }
   if (!waiting.size) root.classList.add("drawn");
   for (const plot of waiting) near.observe(plot);
-  // Those out of sight leave a reader who knows where to click the first second.
+  // The first second belongs to readers who know where to click.
   addEventListener("load", () => setTimeout(() => idle(drawOthers), 1000));
 }
 
 label();
-// By then a script that the page loads from a network has come, or has not.
+// By then a script from the network has been loaded, or has failed.
 addEventListener("DOMContentLoaded", begin);
 
 // Paper ------------------------------------------------------------------------------------------
 
-/** Paper is white and narrower than the screen: dark words and a width that fits, then back. */
+/** Paper is white and narrower than the screen: prints dark text at a width that fits, then restores both. */
 addEventListener("beforeprint", () => {
-  root.dataset.before = root.dataset.theme ?? "";
+  root.dataset.themeBefore = root.dataset.theme ?? "";
   root.dataset.theme = "light";
   for (const plot of [...waiting]) draw(plot);
   for (const details of document.querySelectorAll("details:not([open])")) {
     details.open = true;
-    details.dataset.shut = "";
+    details.dataset.wasClosed = "";
   }
   repaint((plot) => ({ width: plot.closest(".small") ? 220 : 680 }));
 });
 addEventListener("afterprint", () => {
-  if (root.dataset.before) root.dataset.theme = root.dataset.before;
+  if (root.dataset.themeBefore) root.dataset.theme = root.dataset.themeBefore;
   else delete root.dataset.theme;
-  for (const details of document.querySelectorAll("details[data-shut]")) {
+  for (const details of document.querySelectorAll("details[data-was-closed]")) {
     details.open = false;
-    delete details.dataset.shut;
+    delete details.dataset.wasClosed;
   }
   repaint(() => ({ width: null, autosize: true }));
 });
@@ -181,16 +181,16 @@ async function copy(text) {
 
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.addEventListener("click", async () => {
-    const said = button.textContent;
-    button.textContent = (await copy(button.dataset.copy)) ? "Copied" : "Select and copy it";
-    setTimeout(() => (button.textContent = said), 1600);
+    const label = button.textContent;
+    button.textContent = (await copy(button.dataset.copy)) ? "Copied" : "Copy it by hand";
+    setTimeout(() => (button.textContent = label), 1600);
   });
 }
 
-// Contents: mark the part that is being read -----------------------------------------------------
+// Contents: mark the visible part ---------------------------------------------------------------
 
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
-const seen = new IntersectionObserver(
+const visible = new IntersectionObserver(
   (entries) => {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
@@ -200,4 +200,4 @@ const seen = new IntersectionObserver(
   },
   { rootMargin: "-15% 0px -75% 0px" },
 );
-for (const part of document.querySelectorAll("main > section")) seen.observe(part);
+for (const part of document.querySelectorAll("main > section")) visible.observe(part);

@@ -1,4 +1,4 @@
-"""The report: one object of all that is shown, and the four files made from it."""
+"""The report: one object with everything that is shown, and the four files rendered from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reports.exports.results import reproduction_record, results
 from reports.figures.all import ABOVE_LEADERBOARD, BELOW_LEADERBOARD
 from reports.figures.figure import Section, sections
 from reports.figures.leaderboard_bars import LeaderboardBars, leaderboard_bars
-from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
+from reports.formatting.wording import capitalized, duration, flatten, moment, plural, setting, shorten
 from reports.health.health import health, health_sentence
 from reports.page.template import environment, page
 from search.doctor.finding import Finding
@@ -28,36 +28,44 @@ from search.records.sweep import Sweep
 from trainable.storage.durable import write_atomic
 
 ENDINGS = {"budget": "budget spent", "error": "ended by an error"}
-"""How the end of a start is called where its record has a bare word for it."""
+"""Descriptions of how a start ended; other values are shown as recorded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Everything the report shows, computed once; page, Markdown and data are made from it alone.
-
-    leaderboard, trials: as `reports.analysis.ranking` documents them; trials_table: the page's; same_rules:
-    the leaderboard of single networks without augmentation alone. bars: one per leaderboard row.
-    sections: the figures. environment: (key, value) rows. plan: (table, its rows) in the file's
-    order. versions: of the plan, none where it never changed. results: what results.json holds.
-    """
+    """Everything the report shows, computed once; page, Markdown and data are rendered from it alone."""
 
     sweep: Sweep
     status: str
+    """The sweep's: "empty", "running", "interrupted", "failed" or "finished"."""
     verdict: Verdict
     health: Mapping[str, Finding]
+    """The health checks by key; empty before any trial has trained an epoch."""
     sections_above: tuple[Section, ...]
+    """The figures above the leaderboard."""
     leaderboard: pd.DataFrame
+    """As `reports.analysis.ranking.leaderboard` documents it."""
     same_rules: pd.DataFrame
+    """The leaderboard of single networks without augmentation."""
     leaderboard_sentence: str
     bars: LeaderboardBars
+    """Of `leaderboard`."""
     sections: tuple[Section, ...]
+    """The figures below the leaderboard."""
     trials: pd.DataFrame
+    """As `reports.analysis.trials_frame.trials_table` documents it."""
     trials_table: SortableTrials
+    """The page's table of trials."""
     failures: tuple[Failure, ...]
+    """Failed and diverged trials by cause."""
     environment: tuple[tuple[str, str], ...]
+    """(key, value) of the last start's environment."""
     plan: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    """(table, its (key, value) rows), in the file's order."""
     versions: tuple[VersionSummary, ...]
+    """Versions of the plan; empty if it never changed."""
     results: Mapping[str, Any]
+    """The content of results.json."""
 
     @classmethod
     def of(
@@ -66,10 +74,10 @@ class Report:
         benchmarks: pd.DataFrame,
         reproduce_command: Callable[[Sweep], str] = reproduce_command,
     ) -> Report:
-        """The report on a sweep in any state: empty, running, interrupted, failed or finished.
+        """The report on a sweep in any state.
 
         benchmarks: as `reports.analysis.benchmarks.read_benchmarks` returns them.
-        reproduce_command: what a reader types to train the best trial again.
+        reproduce_command: returns the command that trains the best trial again.
         """
         board = leaderboard(sweep, benchmarks)
         command = reproduce_command(sweep)
@@ -112,12 +120,12 @@ class Report:
 
     @property
     def all_sections(self) -> tuple[Section, ...]:
-        """Those that may hold drawings."""
+        """The sections that may have drawings."""
         return (*self.sections_above, *self.sections)
 
     @property
     def boards(self) -> list[tuple[str, str, pd.DataFrame, LeaderboardBars]]:
-        """The leaderboard's views: key, name, rows and their bars."""
+        """(key, name, rows, bars) of each view of the leaderboard."""
         views = [("all", "All results", self.leaderboard), ("same", "Same rules", self.same_rules)]
         return [(key, name, frame, leaderboard_bars(frame)) for key, name, frame in views]
 
@@ -127,108 +135,109 @@ class Report:
         return health_sentence(self.health)
 
     @property
-    def trials_told(self) -> pd.DataFrame:
-        """`trials` without the column of repeated recipes where no trial repeats one."""
+    def shown_trials(self) -> pd.DataFrame:
+        """`trials`, without the column `same_as` if no trial repeats a recipe."""
         return self.trials if self.trials["same_as"].notna().any() else self.trials.drop(columns="same_as")
 
     @property
     def trials_sentence(self) -> str:
-        """How many trials in which state, and what they cost."""
-        told = states_sentence(self.sweep)
+        """The number of trials by state, and what they cost."""
+        states = capitalized(states_sentence(self.sweep))
         epochs = sum(len(trial.epochs) for trial in self.sweep.trials)
         spent = duration(sum(trial.seconds for trial in self.sweep.trials))
-        return f"{told[:1].upper()}{told[1:]}; {plural(epochs, 'epoch')} trained in {spent}."
+        return f"{states}; {plural(epochs, 'epoch')} trained in {spent}."
 
     @property
     def failures_sentence(self) -> str:
-        """How many trials went wrong, and for how many causes."""
+        """The number of trials that failed or diverged, and of their causes."""
         return failures_sentence(self.sweep)
 
     @property
     def environment_sentence(self) -> str:
-        """Over how many starts the search ran, and how long."""
+        """The number of starts, and the search time."""
         sessions = self.sweep.sessions
         if not sessions:
             return "The search has not been started yet."
-        return f"{plural(len(sessions), 'start')} of the search, {duration(self.sweep.seconds)} in all."
+        return f"{plural(len(sessions), 'start')} of the search, {duration(self.sweep.seconds)} in total."
 
     @property
     def starts(self) -> list[tuple[str, str]]:
-        """A (name, what became of it) row for every start of the search."""
+        """(name, description) of every start of the search."""
         last = self.sweep.sessions[-1].number if self.sweep.sessions and self.sweep.alive else None
         rows = []
         for session in self.sweep.sessions:
             end = ENDINGS.get(session.ended, session.ended) or (
                 "still running" if session.number == last else "killed"
             )
-            told = f"{moment(session.started)}, {duration(session.seconds)}, {shorten(end)}"
-            rows.append((f"start {session.number}", told))
+            text = f"{moment(session.started)}, {duration(session.seconds)}, {shorten(end)}"
+            rows.append((f"start {session.number}", text))
         return rows
 
     @property
     def plan_sentence(self) -> str:
-        """What is searched, over how many settings, and by which version of the plan."""
+        """What is searched, over how many hyperparameters, and with which version of the plan."""
         plan = self.sweep.plan
-        told = f"{plural(len(plan.space), 'setting')} of {shorten(plan.trainable)} searched."
+        text = f"{plural(len(plan.space), 'hyperparameter')} of {shorten(plan.trainable)} searched."
         if self.versions:
-            told += f" The plan was changed while the run went on: version {len(self.versions)} is in force."
-        return told
+            text += f" The plan was changed during the search: version {len(self.versions)} is in force."
+        return text
 
     @property
     def warm_start_sentence(self) -> str:
-        """What the sampler knew from another run; "" where it knew nothing."""
+        """What the sampler knew from another run; "" without a warm start."""
         return warm_start_sentence(self.sweep)
 
     @property
     def openings_sentence(self) -> str:
-        """How often the test set was looked at."""
+        """How often the test set was opened."""
         count = len(self.sweep.openings)
         if not count:
-            return "The test set has not been opened: nothing here was chosen or judged by it."
+            return "The test set has not been opened: nothing here was selected or evaluated on it."
         models = sum(opening.models for opening in self.sweep.openings)
         times = {1: "once", 2: "twice"}.get(count, f"{count} times")
-        warning = "" if count == 1 else " Every look after the first makes its figures a little too kind."
-        return f"The test set was opened {times}, for {plural(models, 'model')} in all.{warning}"
+        warning = (
+            "" if count == 1 else " Each opening after the first makes its results slightly too optimistic."
+        )
+        return f"The test set was opened {times}, for {plural(models, 'model')} in total.{warning}"
 
 
 def _plan_tables(plan: Mapping[str, Any]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
-    """The plan as in its TOML file: ("", the keys outside any table), then ("[space]", its rows)."""
-    loose = tuple((key, setting(value)) for key, value in plan.items() if not isinstance(value, Mapping))
+    """The plan as in its TOML file: ("", keys outside any table), then ("[space]", its rows) and so on."""
+    top_level = tuple((key, setting(value)) for key, value in plan.items() if not isinstance(value, Mapping))
     tables = [
-        (f"[{key}]", tuple((name, setting(held)) for name, held in value.items()))
+        (f"[{key}]", tuple((name, setting(item)) for name, item in value.items()))
         for key, value in plan.items()
         if isinstance(value, Mapping)
     ]
-    return ([("", loose)] if loose else []) + tables
+    return ([("", top_level)] if top_level else []) + tables
 
 
 def write(
     sweep: Sweep, benchmarks: pd.DataFrame, folder: Path, plotlyjs: Literal["inline", "cdn"] = "inline"
 ) -> dict[str, Path]:
-    """Write the report's four files into `folder`, each of them whole, and return their paths by name.
+    """Writes the report's four files into `folder` atomically, and returns their paths by name.
 
-    plotlyjs: as in `html`. The same sweep gives the same bytes. Raises OSError when the folder cannot be
-    written to.
+    plotlyjs: as in `html`. The same sweep gives the same bytes. Raises OSError if the folder is not writable.
     """
     report = Report.of(sweep, benchmarks)
-    made = {
+    contents = {
         "report.html": _encoded(html(report, plotlyjs)),
         "report.md": _encoded(as_markdown(report)),
         "leaderboard.csv": _encoded(to_csv(report.leaderboard)),
         "results.json": results_json(report.results),
     }
-    for name, content in made.items():
+    for name, content in contents.items():
         write_atomic(folder / name, content)
-    return {name: folder / name for name in made}
+    return {name: folder / name for name in contents}
 
 
-def results_json(told: Mapping[str, Any]) -> bytes:
-    """The content of results.json. told: `reports.exports.results.results`."""
-    return _encoded(json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+def results_json(results: Mapping[str, Any]) -> bytes:
+    """The content of results.json. results: as `reports.exports.results.results` returns them."""
+    return _encoded(json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def _encoded(text: str) -> bytes:
-    # A file name in an error may hold half a character; in JSON its escape is even exact.
+    # A file name in an error may contain an unpaired surrogate; in JSON its escape is exact.
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""What the pages are made with: templates that escape, figures as JSON, a policy on scripts."""
+"""How the pages are rendered: escaping templates, figures as JSON, and a Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reports.page.leaderboard import leaderboard_markdown
 
 
 def environment(autoescape: bool) -> jinja2.Environment:
-    """The templates that lie beside this file, with the filters they use. autoescape: for HTML."""
+    """The templates of this package, with the filters they use. autoescape: for HTML."""
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(source),
         autoescape=autoescape,
@@ -50,24 +50,23 @@ def environment(autoescape: bool) -> jinja2.Environment:
 
 
 def source(name: str) -> str:
-    """A file that lies beside this one, and in the installed package too."""
+    """The text of a file of this package."""
     return (files("reports.page") / name).read_text(encoding="utf-8")
 
 
 class Plotly(NamedTuple):
-    """Where a page has plotly's script from.
-
-    script: its text, 5 MB; "" where the page loads it or has nothing to draw. url, integrity: of the script
-    that the page loads, which the browser runs only if it is that very one; "" where it does not.
-    """
+    """Where a page gets plotly's script from."""
 
     script: str
+    """Its text, 5 MB; "" if the page loads it from `url` or has nothing to draw."""
     url: str = ""
+    """Where the page loads it from; "" if it does not."""
     integrity: str = ""
+    """The hash without which the browser does not run the loaded script; "" without a `url`."""
 
     @classmethod
     def of(cls, where: Literal["inline", "cdn"]) -> Plotly:
-        """Within the page, or from plotly's own delivery network."""
+        """Inline, or from plotly's content delivery network."""
         script = str(get_plotlyjs())
         if where == "inline":
             return cls(script)
@@ -82,15 +81,14 @@ def page(
     scripts: Sequence[str],
     data: Mapping[str, Any],
     plotlyjs: Literal["inline", "cdn"],
-    **told: Any,
+    **variables: Any,
 ) -> str:
-    """A page, in the frame that all have: one file that needs no other, no network, and to be read no
-    JavaScript either.
+    """Renders a page: a single file that needs no network, and JavaScript only for its drawings.
 
-    contents: (key, title) of its parts. sections: those whose drawings it holds. scripts: files beside this
-    one, run in this order before plotly. data: what they read, by the id of its element. plotlyjs: "cdn" for
-    a page without plotly's script, whose drawings (and nothing else) need the network. told: what the
-    template is filled with.
+    contents: (key, title) of its parts. sections: those whose drawings it has. scripts: files of this
+    package, run in this order before plotly. data: what the scripts read, by the ID of its element.
+    plotlyjs: "cdn" for a page without plotly's script, whose drawings alone need the network. variables: the
+    template's.
     """
     drawn = any(section.drawings for section in sections)
     plotly = Plotly.of(plotlyjs) if drawn else Plotly("")
@@ -109,19 +107,19 @@ def page(
                 **{key: Markup(inert(value)) for key, value in data.items()},
             },
             plotly=plotly._replace(script=Markup(plotly.script)),
-            **told,
+            **variables,
         )
     )
 
 
 def policy(scripts: Iterable[str], plotly: Plotly) -> str:
-    """A Content-Security-Policy that runs these scripts, known by their hashes, and nothing else,
-    and lets nothing be loaded from anywhere, but for plotly's script where a page asks for it.
+    """A Content-Security-Policy that allows these scripts by their hashes and no others, and loads nothing
+    from the network except plotly's script, if the page needs it.
 
-    Styles are allowed inline because plotly makes its own; images as data, for its download button.
+    Inline styles are allowed because plotly sets them, images as data URIs for its download button.
     """
-    held = [*scripts, plotly.script] if plotly.script else scripts
-    allowed = " ".join([*(f"'sha256-{_digest(script)}'" for script in held), plotly.url]).rstrip()
+    inline = [*scripts, plotly.script] if plotly.script else scripts
+    allowed = " ".join([*(f"'sha256-{_digest(script)}'" for script in inline), plotly.url]).rstrip()
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
         f"base-uri 'none'; form-action 'none'"
@@ -133,19 +131,17 @@ def _digest(script: str) -> str:
 
 
 def figures_json(sections: Iterable[Section]) -> str:
-    """All drawings of the sections as JSON.
+    """All drawings of the sections as JSON, by ID.
 
-    Keys are sorted and floats written by Python, so that the same figures are the same bytes.
+    Keys are sorted and floats formatted by Python, so that the same figures give the same bytes.
     """
-    drawn = {
-        key: {"data": told["data"], "layout": told["layout"]}
-        for section in sections
-        for key, told in ((key, drawing.to_plotly_json()) for key, drawing in section.drawings)
-    }
-    return inert(drawn)
+    drawings = {key: drawing.to_plotly_json() for section in sections for key, drawing in section.drawings}
+    return inert(
+        {key: {"data": drawing["data"], "layout": drawing["layout"]} for key, drawing in drawings.items()}
+    )
 
 
 def inert(value: Any) -> str:
-    """The value as JSON that may stand in a <script> element whatever its strings hold."""
+    """The value as JSON that is safe inside a <script> element, whatever its strings contain."""
     text = json.dumps(value, cls=PlotlyJSONEncoder, sort_keys=True, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

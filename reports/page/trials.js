@@ -1,19 +1,20 @@
 "use strict";
 
-// The trials table: sorted, filtered, and linked with every drawing whose points are trials. A filter is
-// a range of numbers, {low, high}, or a set of choices; a brush on an axis of the parallel coordinates
+// The trials table: sorting, filtering, and its links with every drawing whose points are trials. A filter is
+// a range of numbers, {low, high}, or a set of choices. A box drawn over an axis of the parallel coordinates
 // sets the same filter as typing into the column's fields.
 
-const kept = JSON.parse(document.getElementById("trials-data").textContent);
+const trialsData = JSON.parse(document.getElementById("trials-data").textContent);
 const table = document.querySelector("table.trials");
 const body = table.tBodies[0];
-const places = new Map(kept.trials.map((trial, place) => [String(trial), place]));
-const lines = kept.trials.map((trial) => document.getElementById(`trial-${trial}`));
+const indexOfTrial = new Map(trialsData.trials.map((trial, index) => [String(trial), index]));
+const rows = trialsData.trials.map((trial) => document.getElementById(`trial-${trial}`));
 const filters = new Map();
 
-function passes(place) {
+/** Whether the trial in this row passes all filters. */
+function passes(index) {
   for (const [key, filter] of filters) {
-    const value = kept.columns[key].values[place];
+    const value = trialsData.columns[key].values[index];
     if (value === null) return false;
     if (filter instanceof Set ? !filter.has(value) : value < filter.low || value > filter.high) return false;
   }
@@ -26,15 +27,15 @@ function compare(one, other) {
   return typeof one === "number" ? one - other : one.localeCompare(other, undefined, { numeric: true });
 }
 
-/** Rows without a value come last, whichever way the others run. */
-function sort(key, falling) {
-  const { values } = kept.columns[key];
-  const order = [...lines.keys()].sort((a, b) => {
+/** Rows without a value come last in either direction. */
+function sort(key, descending) {
+  const { values } = trialsData.columns[key];
+  const order = [...rows.keys()].sort((a, b) => {
     if (values[a] === null || values[b] === null) return (values[a] === null) - (values[b] === null) || a - b;
-    return (falling ? -1 : 1) * compare(values[a], values[b]) || a - b;
+    return (descending ? -1 : 1) * compare(values[a], values[b]) || a - b;
   });
   const sorted = document.createDocumentFragment();
-  for (const place of order) sorted.append(lines[place]);
+  for (const index of order) sorted.append(rows[index]);
   body.append(sorted);
 }
 
@@ -45,10 +46,10 @@ for (const head of table.querySelectorAll("th[data-column]")) {
   head.append(button);
   if (head.dataset.column === "rank") head.ariaSort = "ascending";
   button.addEventListener("click", () => {
-    const falling = head.ariaSort === "ascending";
+    const descending = head.ariaSort === "ascending";
     for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", falling ? "descending" : "ascending");
-    sort(head.dataset.column, falling);
+    head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    sort(head.dataset.column, descending);
   });
 }
 
@@ -56,7 +57,7 @@ for (const head of table.querySelectorAll("th[data-column]")) {
 
 const fields = [...table.querySelectorAll("[data-filter]")];
 
-/** What a field is set to; its `low` or `high` where it is a range's. */
+/** The filter that a column's fields are set to; null if they are empty. */
 function read(key) {
   const own = fields.filter((field) => field.dataset.filter === key);
   if (own[0].tagName === "SELECT") return own[0].value === "" ? null : new Set([own[0].value]);
@@ -70,7 +71,7 @@ function read(key) {
   return ends.low === -Infinity && ends.high === Infinity ? null : ends;
 }
 
-/** Shows a filter that was brushed in the column's fields. */
+/** Shows a filter in its column's fields. */
 function write(key, filter) {
   for (const field of fields.filter((field) => field.dataset.filter === key)) {
     field.ariaInvalid = null;
@@ -94,23 +95,23 @@ function set(key, filter) {
   else filters.set(key, filter);
 }
 
-let asked = false;
+let scheduled = false;
 
-/** At most once a frame: typing and brushing may ask more often. */
+/** Applies the filters, at most once per frame. */
 function apply() {
-  if (asked) return;
-  asked = true;
+  if (scheduled) return;
+  scheduled = true;
   requestAnimationFrame(() => {
-    asked = false;
-    const shown = lines.map((_, place) => passes(place));
-    for (const [place, line] of lines.entries()) line.hidden = !shown[place];
+    scheduled = false;
+    const shown = rows.map((_, index) => passes(index));
+    for (const [index, row] of rows.entries()) row.hidden = !shown[index];
     const count = shown.filter(Boolean).length;
-    const all = lines.length.toLocaleString("en");
+    const all = rows.length.toLocaleString("en");
     const some = count.toLocaleString("en");
-    const noun = lines.length === 1 ? "trial" : "trials";
+    const noun = rows.length === 1 ? "trial" : "trials";
     document.getElementById("shown").textContent = filters.size ? `${some} of ${all} ${noun}` : `${all} ${noun}`;
     document.getElementById("reset").disabled = filters.size === 0;
-    for (const plot of plots) if (plot.data) link(plot);
+    for (const plot of plots) if (plot.data) filterDrawing(plot);
   });
 }
 
@@ -136,27 +137,27 @@ document.getElementById("reset").addEventListener("click", reset);
 
 // Drawings whose points are trials ---------------------------------------------------------------
 
-/** The trial behind a point of a trace that says so: the first of its customdata. */
+/** The number of a point's trial, the first of its customdata; null if the trace's points are not trials. */
 function trialAt(trace, point) {
-  const told = trace.customdata?.[point];
-  return trace.meta?.trials && told ? String(told[0]) : null;
+  const customdata = trace.customdata?.[point];
+  return trace.meta?.trials && customdata ? String(customdata[0]) : null;
 }
 
-/** Points of other trials fade, their lines vanish; with no filter all are as they were drawn. */
-function link(plot) {
-  plot.whole ??= plot.data.map((trace) => trace.y);
+/** Fades the points of filtered trials and hides their lines; restores all without a filter. */
+function filterDrawing(plot) {
+  plot.unfiltered ??= plot.data.map((trace) => trace.y);
   const faded = { indices: [], points: [] };
   const hidden = { indices: [], ys: [] };
   for (const [index, trace] of plot.data.entries()) {
     if (!trace.meta?.trials) continue;
     const passing = (_, point) => {
-      const place = places.get(trialAt(trace, point));
-      return place === undefined || passes(place);
+      const index = indexOfTrial.get(trialAt(trace, point));
+      return index === undefined || passes(index);
     };
     if (trace.mode?.includes("lines")) {
-      const whole = plot.whole[index];
+      const all = plot.unfiltered[index];
       hidden.indices.push(index);
-      hidden.ys.push(filters.size ? whole.map((y, point) => (passing(y, point) ? y : null)) : whole);
+      hidden.ys.push(filters.size ? all.map((y, point) => (passing(y, point) ? y : null)) : all);
     } else {
       const points = [...trace.customdata.keys()].filter((point) => passing(null, point));
       faded.indices.push(index);
@@ -168,25 +169,26 @@ function link(plot) {
   if (plot.layout.meta?.axes) Plotly.relayout(plot, { shapes: brushes(plot.layout.meta.axes) });
 }
 
-/** Where a filter's ends lie on an axis of the parallel coordinates, 0 its foot and 1 its head. */
+/** The height of a value on an axis of the parallel coordinates, from 0 at its foot to 1 at its head. */
 function height(axis, value) {
   const [foot, head] = axis.log ? [Math.log(axis.foot), Math.log(axis.head)] : [axis.foot, axis.head];
   return foot === head ? 0.5 : ((axis.log ? Math.log(value) : value) - foot) / (head - foot);
 }
 
-function valueAt(axis, share) {
-  if (!axis.log) return axis.foot + share * (axis.head - axis.foot);
-  return Math.exp(Math.log(axis.foot) + share * (Math.log(axis.head) - Math.log(axis.foot)));
+/** The inverse of `height`. */
+function valueAt(axis, height) {
+  if (!axis.log) return axis.foot + height * (axis.head - axis.foot);
+  return Math.exp(Math.log(axis.foot) + height * (Math.log(axis.head) - Math.log(axis.foot)));
 }
 
 function choiceHeight(axis, choice) {
   return axis.choices.length === 1 ? 0.5 : axis.choices.indexOf(choice) / (axis.choices.length - 1);
 }
 
-/** The filters as bars on their axes. */
+/** The filters as plotly shapes on their axes. */
 function brushes(axes) {
   const shapes = [];
-  for (const [place, axis] of axes.entries()) {
+  for (const [position, axis] of axes.entries()) {
     const filter = filters.get(axis.key);
     if (!filter) continue;
     const spans = axis.choices
@@ -198,20 +200,20 @@ function brushes(axes) {
         })];
     for (const [y0, y1] of spans)
       shapes.push({
-        type: "rect", x0: place - 0.06, x1: place + 0.06, y0, y1, layer: "above",
+        type: "rect", x0: position - 0.06, x1: position + 0.06, y0, y1, layer: "above",
         fillcolor: "rgba(192,132,0,0.35)", line: { color: "#c08400", width: 1 },
       });
   }
   return shapes;
 }
 
-/** A box drawn over the parallel coordinates: a range on each axis it crosses, or on the nearest one. */
+/** Sets the filters of a box drawn over the parallel coordinates: on each axis it crosses, or the nearest. */
 function brushed(axes, { x, y }) {
   const [left, right] = [...x].sort((a, b) => a - b);
   const [low, high] = [...y].sort((a, b) => a - b);
-  const crossed = [...axes.keys()].filter((place) => place >= left && place <= right);
+  const crossed = [...axes.keys()].filter((position) => position >= left && position <= right);
   if (!crossed.length) crossed.push(Math.min(axes.length - 1, Math.max(0, Math.round((left + right) / 2))));
-  for (const axis of crossed.map((place) => axes[place])) {
+  for (const axis of crossed.map((position) => axes[position])) {
     let filter;
     if (axis.choices) {
       filter = new Set(axis.choices.filter((choice) => {
@@ -229,19 +231,19 @@ function brushed(axes, { x, y }) {
   apply();
 }
 
-/** To the row of a trial, which a filter may hide. */
+/** Scrolls to a trial's row; resets the filters if they hide it. */
 function show(trial) {
-  const place = places.get(trial);
-  if (place === undefined) return;
-  if (!passes(place)) reset();
+  const index = indexOfTrial.get(trial);
+  if (index === undefined) return;
+  if (!passes(index)) reset();
   requestAnimationFrame(() => {
     location.hash = `trial-${trial}`;
-    lines[place].scrollIntoView({ block: "center" });
+    rows[index].scrollIntoView({ block: "center" });
   });
 }
 
-/** Called with each drawing as soon as it is there. */
-function linked(plot) {
+/** Connects a new drawing with the table; page.js calls it. */
+function connect(plot) {
   const axes = plot.layout.meta?.axes;
   if (!axes && !plot.data.some((trace) => trace.meta?.trials)) return;
   plot.on("plotly_click", ({ points }) => {
@@ -249,15 +251,16 @@ function linked(plot) {
     if (trial) show(trial);
   });
   if (axes) {
-    plot.on("plotly_selected", (told) => {
-      if (!told?.range) return;
-      const [x, y] = [Object.keys(told.range).find((k) => k[0] === "x"), Object.keys(told.range).find((k) => k[0] === "y")];
-      brushed(axes, { x: told.range[x], y: told.range[y] });
+    plot.on("plotly_selected", (selection) => {
+      if (!selection?.range) return;
+      const { range } = selection;
+      const [x, y] = ["x", "y"].map((letter) => Object.keys(range).find((key) => key[0] === letter));
+      brushed(axes, { x: range[x], y: range[y] });
       setTimeout(() => Plotly.relayout(plot, { selections: [] }));
     });
     plot.on("plotly_deselect", reset);
   }
-  if (filters.size) link(plot);
+  if (filters.size) filterDrawing(plot);
 }
 
 root.classList.add("linked");

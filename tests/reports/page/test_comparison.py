@@ -39,7 +39,8 @@ from reports.figures import differences, edf, incumbents
 from reports.figures.stroke import stroke
 from reports.figures.trace import search_seconds, trace
 from reports.formatting.wording import plain_json
-from reports.page.comparison import MOST, RunComparison, plain
+from reports.page.comparison import MOST, RunComparison
+from reports.page.comparison_json import comparison_json
 from reports.statistics.comparison import compare, mcnemar
 from search.records.sweep import Session, State, Sweep
 from trainable.contract import Metric
@@ -219,11 +220,11 @@ def test_a_known_difference_is_found_image_by_image_and_from_the_better_side() -
     assert "1.00 points above worse's" in made.sentences[0]
 
 
-def test_equal_winners_are_not_told_apart() -> None:
+def test_equal_winners_do_not_differ_significantly() -> None:
     made = RunComparison.of([looked_at("one", 160), looked_at("other", 160)])
     assert made.pairs[0].standing == "tied"
-    assert "not told apart" in made.caption
-    assert "not told apart" in made.sentences[0]
+    assert "not significant" in made.caption
+    assert "not significant" in made.sentences[0]
 
 
 def test_one_model_each_is_mcnemars_test() -> None:
@@ -355,7 +356,7 @@ def test_a_run_in_any_state_is_compared_with_one_in_any_other(one: str) -> None:
     for name, sweep in STATES.items():
         made = RunComparison.of([named(STATES[one], "one"), named(sweep, "other")])
         assert made.sentences and len(made.overview) == 2, name
-        json.dumps(plain_json(plain(made)), allow_nan=False)
+        json.dumps(plain_json(comparison_json(made)), allow_nan=False)
         for section in made.sections:
             assert section.sentence.endswith("."), section
             assert bool(section.drawings) <= (section.table is not None)
@@ -363,11 +364,11 @@ def test_a_run_in_any_state_is_compared_with_one_in_any_other(one: str) -> None:
 
 def test_an_empty_run_and_a_running_one_are_called_so() -> None:
     made = RunComparison.of([named(STATES["empty"], "none"), named(STATES["running"], "now")])
-    assert "now is running: the figures are those of now." in made.cautions
+    assert "now is running: these are its results so far." in made.cautions
     assert "none is empty." in made.cautions
     assert any("none has none yet" in said for said in made.sentences)
     nothing = RunComparison.of([named(STATES["empty"], "a"), named(STATES["all failed"], "b")])
-    assert "No trial of a and b has trained to its end yet." in nothing.sentences
+    assert "No trial of a and b is complete yet." in nothing.sentences
 
 
 def test_two_runs_of_one_name_are_told_apart_by_their_folders() -> None:
@@ -398,7 +399,7 @@ def test_a_folder_named_twice_and_a_wrong_number_of_runs_are_refused() -> None:
 
 
 def test_no_two_of_the_most_runs_look_alike() -> None:
-    strokes = [stroke(place) for place in range(MOST)]
+    strokes = [stroke(index) for index in range(MOST)]
     assert len({each.symbol for each in strokes}) == MOST
     assert len({(each.colour, each.dash) for each in strokes}) == MOST
 

@@ -201,11 +201,11 @@ def test_failures_are_grouped_by_cause() -> None:
 def test_looks_at_the_test_set_are_counted_with_time_and_reason() -> None:
     cut = make_opening(reason="checked again", models=3, overlap=None)
     told = " ".join(page_of(make_sweep(openings=(make_opening(make_look(2)), cut))).text)
-    assert "The test set was opened twice, for 4 models in all." in told
+    assert "The test set was opened twice, for 4 models in total." in told
     assert "not known" in told
     assert "2026-11-20 09:43 UTC" in told
     assert "checked again" in told
-    assert "it was cut off" in told
+    assert "it was interrupted" in told
 
 
 def test_a_trainable_without_classes_has_no_class_sections() -> None:
@@ -380,7 +380,7 @@ CHANGES = (
 def test_each_version_of_a_plan_is_listed_with_its_time_its_trials_and_its_changes() -> None:
     sweep = make_sweep(plans=make_plans(*CHANGES))
     told = " ".join(" ".join(page_of(sweep).text).split())
-    assert "The plan was changed while the run went on: version 4 is in force." in told
+    assert "The plan was changed during the search: version 4 is in force." in told
     assert "Version 1 since 2026-11-20 09:30 UTC, trials 0 to 3 Version 2" in told
     assert (
         "Version 2 since 2026-11-20 10:30 UTC, no trial budget.trials: 40 -> 60 "
