@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from benchsweep.commands import COMMANDS, CommandEntry
 from benchsweep.errors import exiting_on_error
+from benchsweep.output_stream import lasting_output
 
 SETTINGS: dict[str, Any] = {
     "add_completion": False,
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     arguments: those after the command's name; None for the arguments of this process.
     """
-    with exiting_on_error():
+    with lasting_output(), exiting_on_error():
         app(arguments, prog_name="benchsweep")
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+from benchsweep.output_stream import output_stream
 from reports.formatting.wording import plain_json
 
 
@@ -49,7 +50,7 @@ def redirected(log: Path) -> Iterator[Streams]:
     sys.stdout.flush()
     sys.stderr.flush()
     # Copies that children do not inherit: a pipe's reader would wait until the last copy is closed.
-    with log.open("ab") as file, _copy(1, sys.stdout) as out, _copy(2, sys.stderr) as err:
+    with log.open("ab") as file, _copy(1, sys.stdout, file) as out, _copy(2, sys.stderr, file) as err:
         try:
             for descriptor in (1, 2):
                 os.dup2(file.fileno(), descriptor)
@@ -61,8 +62,16 @@ def redirected(log: Path) -> Iterator[Streams]:
                 os.dup2(copy.fileno(), descriptor)
 
 
-def _copy(descriptor: int, like: TextIO) -> TextIO:
-    return os.fdopen(os.dup(descriptor), "w", encoding=like.encoding, errors=like.errors)
+def _copy(descriptor: int, like: TextIO, log: BinaryIO) -> TextIO:
+    """The user's stream, after descriptor was redirected. A search goes on without its reader."""
+
+    def note(error: OSError) -> None:
+        name = {1: "standard output", 2: "standard error"}[descriptor]
+        with suppress(OSError):
+            log.write(f"{name} is lost ({error.strerror}); continuing without it\n".encode())
+            log.flush()
+
+    return output_stream(os.dup(descriptor), like.encoding, close=True, on_loss=note)
 
 
 def console_on(stream: TextIO) -> Console:

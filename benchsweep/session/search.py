@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -208,7 +208,8 @@ def _show(stage: _Stage, display: Display, resume_command: str, data: Path) -> S
 
     def leave() -> None:
         display.restore()
-        os.write(display.streams.err.fileno(), f"quit; continue with: {resume_command}\n".encode())
+        with suppress(OSError):  # nobody may be there to read it
+            os.write(display.streams.err.fileno(), f"quit; continue with: {resume_command}\n".encode())
 
     # `closing`: if showing fails (a pipe whose reader has left), the search still ends in order.
     with (
