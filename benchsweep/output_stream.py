@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 
 class OutputDescriptor(io.FileIO):
@@ -28,7 +28,7 @@ class OutputDescriptor(io.FileIO):
         self.lost: OSError | None = None
         """Why nothing is written any more; None while everything was."""
 
-    def write(self, data: bytes) -> int | None:  # type: ignore[override]  # any buffer
+    def write(self, data: Any) -> int:  # any buffer of bytes
         if self.lost is None:
             try:
                 return super().write(data)
@@ -36,7 +36,7 @@ class OutputDescriptor(io.FileIO):
                 self.lost = error
                 if self._on_loss is not None:
                     self._on_loss(error)
-        return len(data)
+        return memoryview(data).nbytes
 
 
 def output_stream(
@@ -72,9 +72,9 @@ def lasting_output() -> Iterator[None]:
         ended = error
     finally:
         sys.stdout.flush()
-        failed = [error for error in losses if error.errno != errno.EPIPE]
-        for error in failed:
-            reason = error.strerror or error
+        failed = [loss for loss in losses if loss.errno != errno.EPIPE]
+        for loss in failed:
+            reason = loss.strerror or loss
             print(  # noqa: T201  after the console is gone
                 f"error: standard output could not be written: {reason}; all else was done", file=sys.stderr
             )
