@@ -35,7 +35,17 @@ ROOMS = {
         *("ranking", "benchmarks"),
     ),
     "benchsweep": (
-        *("terminal", "errors", "options", "plain", "summary", "find", "saved_model", "report_record"),
+        *(
+            "output_stream",
+            "terminal",
+            "errors",
+            "options",
+            "plain",
+            "summary",
+            "find",
+            "saved_model",
+            "report_record",
+        ),
         *("progress", "screen", "formats", "session", "actions", "commands", "__main__"),
     ),
 }
