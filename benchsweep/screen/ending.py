@@ -108,7 +108,7 @@ def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:
     say(console, Text.assemble((sweep.name, "bold"), f" {outcome}"))
     say(console, f"{states_sentence(sweep)}{saved}")
     for cause in failures(sweep)[:3]:
-        say(console, f"{cause.state.lower()}, {plural(len(cause.trials), 'trial')}: {cause.error}")
+        say(console, f"{cause.state.lower()}, {plural(len(cause.trials), 'trial')}: {cause.text}")
     best = sweep.best()
     if best is not None:
         score = (sweep.metric.format(best.score), "bold green")

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from reports.analysis.ranking import trained
 from reports.formatting.wording import plural
-from search.records.sweep import State, Sweep
+from search.records.sweep import State, Sweep, Trial
+
+_VALUES = re.compile(
+    r"""
+    (?P<quoted>(?<!\w)'[^'\n]*'(?!\w)|"[^"\n]*"|`[^`\n]*`)
+    |(?P<path>(?<![\w./\\])(?:~?/|[A-Za-z]:\\)[^\s:,;)\]'"]+)
+    |(?P<id>\b(?:0[xX][0-9a-fA-F]+|(?=[a-f]*\d)[0-9a-f]{12,})\b)
+    |(?P<number>(?<![\w.])[+-]?(?:\d[\d,_]*(?:\.\d+)?(?:[eE][+-]?\d+)?|(?:nan|inf)\b))
+    """,
+    re.VERBOSE,
+)
+"""What differs between two messages of the same kind."""
 
 
 class Failure(NamedTuple):
@@ -15,19 +27,45 @@ class Failure(NamedTuple):
     state: State
     """FAILED, DIVERGED, or another state with an error on record."""
     error: str
-    """The recorded error; "no reason on record" if there is none."""
+    """The recorded error of the first of the trials; "no reason on record" if there is none."""
     trials: tuple[int, ...]
     """Their numbers, ascending."""
+    messages: int
+    """Number of different errors among them: they differ only in values (see `kind_of_error`)."""
+
+    @property
+    def text(self) -> str:
+        """The error; that it is an example, if the trials' errors differ in their values."""
+        if self.messages == 1:
+            return self.error
+        return f"{self.error} (trial {self.trials[0]}; the others differ in their values)"
+
+
+def kind_of_error(error: str) -> str:
+    """The error without its values: numbers, addresses, paths and quoted text become placeholders."""
+    return _VALUES.sub(lambda match: f"<{match.lastgroup}>", error)
 
 
 def failures(sweep: Sweep) -> list[Failure]:
     """Every cause, the most frequent first. Trials that reused another trial's result do not count."""
-    by_cause: dict[tuple[State, str], list[int]] = {}
+    by_kind: dict[tuple[State, str], list[Trial]] = {}
     for trial in trained(sweep):
         if trial.state in (State.FAILED, State.DIVERGED) or trial.error:
-            by_cause.setdefault((trial.state, trial.error or "no reason on record"), []).append(trial.number)
-    causes = [Failure(state, error, tuple(trials)) for (state, error), trials in by_cause.items()]
+            by_kind.setdefault((trial.state, kind_of_error(_error(trial))), []).append(trial)
+    causes = [
+        Failure(
+            state,
+            _error(trials[0]),
+            tuple(trial.number for trial in trials),
+            len({_error(trial) for trial in trials}),
+        )
+        for (state, _), trials in by_kind.items()
+    ]
     return sorted(causes, key=lambda failure: (-len(failure.trials), failure.trials))
+
+
+def _error(trial: Trial) -> str:
+    return trial.error or "no reason on record"
 
 
 def failures_sentence(sweep: Sweep) -> str:

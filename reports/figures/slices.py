@@ -43,7 +43,7 @@ class Slice(NamedTuple):
         if self.best is None or self.scale.choices:
             return False
         share = self.scale.share(self.positions[self.best])
-        return share > 1 - EDGE or (share < EDGE and not self.scale.starts_at_zero)
+        return share > 1 - EDGE or (share < EDGE and not self.scale.has_natural_low)
 
 
 class Slices(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import Literal, NamedTuple
 
@@ -36,7 +35,8 @@ class NarrowEnd(NamedTuple):
 
 
 def edges(sweep: Sweep) -> Finding:
-    """Whether the best trials cluster next to an end of a range. An end at 0 is assumed to be a limit."""
+    """Whether the best trials cluster next to an end of a range. An end at 0, or at 1 for integers,
+    is assumed to be a limit."""
     name = "Search ranges wide enough"
     best = best_trials(sweep)
     if len(best) < BEST:
@@ -46,7 +46,7 @@ def edges(sweep: Sweep) -> Finding:
         return passed(name, "No search range looks too narrow.")
     where = listing([f"{count} lie next to the {end} end of {scale.name}" for scale, end, count in narrow])
     wider = " ".join(
-        f"--set {shlex.quote(f'space.{scale.name}.{end}={_wider(scale, end)}')}" for scale, end, _ in narrow
+        f"--set {shlex.quote(f'space.{scale.name}.{end}={scale.wider(end)}')}" for scale, end, _ in narrow
     )
     return warned(
         name,
@@ -60,20 +60,9 @@ def _narrow_end(scale: Scale, best: list[Trial]) -> NarrowEnd | None:
         return None
     shares = [scale.share(trial.sampled[scale.name]) for trial in best if scale.name in trial.sampled]
     low, high = sum(share < EDGE for share in shares), sum(share > 1 - EDGE for share in shares)
-    if low >= MOST_OF_BEST and not scale.starts_at_zero:
+    if low >= MOST_OF_BEST and not scale.has_natural_low:
         return NarrowEnd(scale, "low", low)
     return NarrowEnd(scale, "high", high) if high >= MOST_OF_BEST else None
-
-
-def _wider(scale: Scale, end: str) -> str:
-    """An end further out by a third of the range, on the range's own scale; an integer if the range is of
-    integers."""
-    low, high = (math.log(scale.low), math.log(scale.high)) if scale.log else (scale.low, scale.high)
-    moved = high + (high - low) / 3 if end == "high" else low - (high - low) / 3
-    value = math.exp(moved) if scale.log else moved
-    if scale.integer:
-        return str(math.ceil(value) if end == "high" else math.floor(value))
-    return f"{value:.2g}" if value > 0 or scale.low < 0 else "0"
 
 
 def repeats(sweep: Sweep) -> Finding:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Literal, NamedTuple
+
 import numpy as np
 
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
+from reports.analysis.verdict import run_argument
 from reports.figures.pruning_numbers import pruning
 from reports.figures.timeline_numbers import timeline
-from reports.formatting.wording import duration, plural, setting, whole_percent
+from reports.formatting.wording import duration, plural, whole_percent
 from reports.statistics.arrays import Floats
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep, Trial
@@ -42,28 +46,72 @@ def broken(sweep: Sweep) -> Finding:
     if share <= TOO_MANY:
         return passed(name, message)
     good = [trial for trial in own if trial.state in (State.COMPLETE, State.PRUNED)]
+    return warned(name, message, _advice(sweep, bad, good))
+
+
+class CommonCause(NamedTuple):
+    """A numeric hyperparameter that separates the bad trials from the good ones."""
+
+    scale: Scale
+    """The hyperparameter's."""
+    side: Literal["low", "high"]
+    """The end of the range next to which the bad trials lie."""
+    good: float
+    """The good trials' value closest to that end."""
+    beyond: tuple[float, ...]
+    """The bad trials' values that are closer to it, ascending: a range that ends between excludes them and
+    keeps every good trial."""
+
+
+def _advice(sweep: Sweep, bad: list[Trial], good: list[Trial]) -> str:
+    """What to do about the bad trials: a narrower range, if one excludes most of them and no good trial."""
+    look = "See their causes under Failures."
     cause = _common_cause(sweep, bad, good)
-    advice = f"They have {cause}: narrow that range." if cause else "See their causes under Failures."
-    return warned(name, message, advice)
+    if cause is None:
+        return look
+    scale, high = cause.scale, cause.side == "high"
+    if 2 * len(cause.beyond) <= len(bad):
+        more = "larger" if high else "smaller"
+        return (
+            f"They have {more} values of {scale.name}, but trials ended well among them, so no narrower "
+            f"range excludes the failures alone. {look}"
+        )
+    first = cause.beyond[0] if high else cause.beyond[-1]
+    bound = f"at {scale.name} = {scale.text(first)}" + ("" if high else " and below")
+    kept = f"{'at most' if high else 'at least'} {scale.text(cause.good)}"
+    counted = f"{len(cause.beyond)} of the {len(bad)} lie there"
+    end = scale.end_between(cause.good, first)
+    if float(end) == (scale.low if high else scale.high):
+        return (
+            f"Failures begin {bound} ({counted}); every trial that ended well has {scale.text(cause.good)}."
+        )
+    narrower = shlex.quote(f"space.{scale.name}.{cause.side}={end}")
+    return (
+        f"Failures begin {bound} ({counted}); every trial that ended well has {kept}. Narrow the search "
+        f"space: benchsweep extend {run_argument(sweep)} --trials 20 --set {narrower}"
+    )
 
 
-def _common_cause(sweep: Sweep, bad: list[Trial], good: list[Trial]) -> str:
-    """The hyperparameter that separates the bad trials from the good ones best, as "learning_rate above
-    0.03"; "" if none separates them by more than `SEPARATION`."""
-    best, cause = SEPARATION, ""
+def _common_cause(sweep: Sweep, bad: list[Trial], good: list[Trial]) -> CommonCause | None:
+    """The hyperparameter that separates the bad trials from the good ones, with the most bad trials beyond
+    the good ones; None if none separates them by more than `SEPARATION`."""
+    causes: list[tuple[int, float, CommonCause]] = []
     for scale in scales(sweep):
         if scale.choices:
             continue
         of_bad, of_good = _positions(scale, bad), _positions(scale, good)
         if len(of_bad) < 2 or len(of_good) < 2:
             continue
-        above = float(np.mean(of_bad[:, None] > of_good[None, :]))
+        pairs = of_bad[:, None] - of_good[None, :]
+        above = float(np.mean(pairs > 0) + 0.5 * np.mean(pairs == 0))
         separation = max(above, 1 - above)
-        if separation > best:
-            best = separation
-            side = "above" if above > 0.5 else "below"
-            cause = f"{scale.name} {side} {setting(float(np.median(of_good)))}"
-    return cause
+        if separation <= SEPARATION:
+            continue
+        side: Literal["low", "high"] = "high" if above > 0.5 else "low"
+        closest = float(of_good.max() if side == "high" else of_good.min())
+        beyond = np.sort(of_bad[of_bad > closest] if side == "high" else of_bad[of_bad < closest])
+        causes.append((len(beyond), separation, CommonCause(scale, side, closest, tuple(beyond.tolist()))))
+    return max(causes, key=lambda cause: cause[:2])[2] if causes else None
 
 
 def _positions(scale: Scale, trials: list[Trial]) -> Floats:

@@ -39,7 +39,7 @@ from reports.figures.style import plain, window
 from reports.statistics.intervals import wilson
 from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
-from trainable.evaluation.calibration import Calibration
+from trainable.evaluation.calibration import CalibrationBins
 from trainable.evaluation.evaluation import Evaluation
 
 
@@ -279,7 +279,7 @@ def test_a_class_without_examples_is_left_out() -> None:
 
 def calibrated(counts: tuple[int, ...], correct: tuple[int, ...], sure: tuple[float, ...]) -> Evaluation:
     share = sum(correct) / sum(counts)
-    return Evaluation({"accuracy": share}, sum(counts), calibration=Calibration(counts, correct, sure))
+    return Evaluation({"accuracy": share}, sum(counts), calibration=CalibrationBins(counts, correct, sure))
 
 
 def test_calibration_shows_the_bins_that_have_examples_with_their_intervals() -> None:

@@ -73,7 +73,81 @@ def test_a_tenth_of_diverged_trials_passes_and_more_names_the_setting_they_share
     finding = check(sweep_of([*good, *bad]), "broken")
     assert finding.verdict == "WARN"
     assert "4 of 22 trials diverged and 0 failed" in finding.message
-    assert finding.advice == "They have learning_rate above 0.00185: narrow that range."
+    assert finding.advice == (
+        "Failures begin at learning_rate = 0.009 (4 of the 4 lie there); every trial that ended well has at "
+        "most 0.0027. Narrow the search space: benchsweep extend laptop --trials 20 "
+        "--set space.learning_rate.high=0.0027"
+    )
+
+
+WIDTHS = {**PLAN, "space": {"width": {"low": 8, "high": 4096, "log": True}}}
+
+
+def widths(good: list[int], bad: list[int], plan: dict[str, Any] = WIDTHS) -> Sweep:
+    """Trials of these widths, the best one last among the good."""
+    made = [trial(k, 0.9 + k / 1000, sampled={"width": width}) for k, width in enumerate(good)]
+    failed = [
+        make_trial(
+            len(good) + k, state=State.FAILED, score=None, epochs=(), error="full", sampled={"width": width}
+        )
+        for k, width in enumerate(bad)
+    ]
+    return sweep_of([*made, *failed], plan=plan)
+
+
+def test_the_advice_on_failed_trials_keeps_the_best_and_names_where_failures_begin() -> None:
+    sweep = widths([8, 60, 139, 140, 300, 681, 631], [1003, 1200, 2048, 4000])
+    advice = check(sweep, "broken").advice
+    assert "Failures begin at width = 1003 (4 of the 4 lie there)" in advice
+    assert "every trial that ended well has at most 681" in advice
+    assert advice.endswith("--set space.width.high=681")
+
+
+def test_failures_below_a_bound_narrow_the_low_end() -> None:
+    advice = check(widths([500, 600, 700, 900], [8, 9, 12, 20]), "broken").advice
+    assert "Failures begin at width = 20 and below" in advice
+    assert advice.endswith("--set space.width.low=500")
+
+
+def test_failures_among_which_trials_ended_well_narrow_nothing() -> None:
+    advice = check(widths([8, 9, 10, 11, 12, 13, 14, 15, 3000], [1003, 1200, 2048, 2500]), "broken").advice
+    assert "no narrower range excludes the failures alone" in advice
+    assert "--set" not in advice
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_advice_that_narrows_a_range_excludes_a_complete_trial(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    drawn = np.exp(random.uniform(np.log(8), np.log(4096), 60)).astype(int).tolist()
+    limit = random.uniform(20, 3000)
+    failing = [width for width in drawn if width > limit or random.random() < 0.05]
+    good = [width for width in drawn if width not in failing]
+    advice = check(widths(good, failing), "broken").advice
+    if "space.width.high=" in advice:
+        high = int(advice.rsplit("=", 1)[1])
+        assert max(good) <= high < max(failing)
+
+
+@pytest.mark.parametrize(
+    ("setting", "values", "end"),
+    [
+        ({"low": 1000.0, "high": 1010.0}, [1009.5, 1009.6, 1009.7, 1009.8, 1009.9], "high=1013"),
+        ({"low": 0.1, "high": 0.9, "step": 0.2}, [0.9] * 5, "high=1.3"),
+        ({"low": 64, "high": 256, "step": 64}, [256] * 5, "high=320"),
+        ({"low": 32, "high": 256, "step": 32}, [32] * 5, None),
+        ({"low": 1, "high": 6}, [1] * 5, None),
+        ({"low": 3, "high": 9}, [3] * 5, "low=1"),
+    ],
+)
+def test_a_range_is_widened_beyond_its_end_on_its_grid_and_not_past_a_natural_limit(
+    setting: dict[str, Any], values: list[float], end: str | None
+) -> None:
+    made = [trial(k, 0.98 - k / 1000, sampled={"x": value}) for k, value in enumerate(values)]
+    finding = check(sweep_of(made, plan={**PLAN, "space": {"x": setting}}), "edges")
+    if end is None:
+        assert finding.verdict == "PASS"
+    else:
+        assert finding.advice.endswith(f"--set space.x.{end}")
 
 
 def test_repeated_recipes_are_counted_against_the_space() -> None:
