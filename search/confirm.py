@@ -15,6 +15,7 @@ from search.records.lock import owning
 from search.records.sweep import Sweep
 from search.start import plan_of
 from trainable.errors import InputError
+from trainable.user_code import calling
 
 if TYPE_CHECKING:
     from search.engine.search import Search
@@ -45,7 +46,8 @@ def confirmation_search(
     repaired = repair(folder.journal)
     study = ConfirmationStudy(folder, plan, entry)
     if data is None and study.spent() is None:
-        data = plan.source.load(data_folder)
+        with calling("Source.load"):
+            data = plan.source.load(data_folder)
     return Search(folder, study, data, site, () if repaired is None else (repaired,))
 
 

@@ -13,6 +13,7 @@ from search.test_set import finalists, kept_finalist, record_look
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
+from trainable.user_code import calling, epochs_of
 
 
 class CannotRetrain(BenchsweepError, RuntimeError):
@@ -58,14 +59,18 @@ def train_final_model(
             "add it (trainable/contract.py)",
         )
     recipe = module.Recipe.model_validate(model.trained.recipe)
-    training = module.Training(recipe, load_all(data_folder), device, threads)
+    with calling("Source.load_all"):
+        images = load_all(data_folder)
+    with calling("Training"):
+        training = module.Training(recipe, images, device, threads)
     run.final.mkdir(exist_ok=True)  # before the training, since it may be refused
-    yield from training
+    yield from epochs_of(training)
     name = f"{'the default recipe' if model.trial is None else f'trial {model.trial}'} with seed {model.seed}"
     evaluation = record_look(
         run,
         f"figures of the final model, {name}, trained on the validation images too",
         lambda: training.evaluate(source.load_test(data_folder)),
     )
-    files = training.save(run.final)
+    with calling("Training.save"):
+        files = training.save(run.final)
     yield FinalModel(name, evaluation, tuple(files))

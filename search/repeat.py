@@ -10,6 +10,7 @@ from search.plan.plan import Plan
 from trainable.contract import TrainingRun
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
+from trainable.user_code import calling, checked_evaluation, epochs_of
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,19 @@ def repeat(
     Raises Diverged, and what the trainable's Source raises (DataError).
     """
     module, source = plan.trainable_module, plan.source
-    data = source.load(data_folder)
-    test = source.load_test(data_folder)
+    with calling("Source.load"):
+        data = source.load(data_folder)
+    with calling("Source.load_test"):
+        test = source.load_test(data_folder)
     first = plan.default_recipe.seed
     for seed in range(first, first + seeds):
-        training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)
+        with calling("Training"):
+            training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)
         epochs = []
-        for epoch in training:
+        for epoch in epochs_of(training):
             epochs.append(epoch)
             yield seed, epoch
         fingerprint = getattr(data, "fingerprint", None)
-        yield Repetition(seed, tuple(epochs), training.evaluate(test), training, fingerprint)
+        with calling("Training.evaluate"):
+            evaluation = checked_evaluation(training.evaluate(test))
+        yield Repetition(seed, tuple(epochs), evaluation, training, fingerprint)

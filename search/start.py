@@ -22,6 +22,7 @@ from search.records.warm_start import CannotWarmStart, WarmStart
 from trainable.errors import InputError
 from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
+from trainable.user_code import calling
 
 if TYPE_CHECKING:
     from search.engine.search import Search
@@ -131,7 +132,8 @@ def _search(
     study = SearchStudy(run, plan, journal)
     run = replace(run, storage=study.storage)
     # A finished run is shown again without its data, which may be far away.
-    data = None if study.spent() else plan.source.load(data_folder)
+    with calling("Source.load"):
+        data = None if study.spent() else plan.source.load(data_folder)
     if study.adopt():
         notes.append(_new_version(study, before))
     if before is not None:

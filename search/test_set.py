@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,12 @@ from search.records.folder import RunFolder, TrialFolder
 from search.records.opening import TestLook, TestSetOpening
 from search.records.sweep import Sweep, Trial
 from search.start import plan_of
-from trainable.contract import TrainingRun
+from trainable.contract import DataSource, TrainingRun
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
 from trainable.storage.checkpoint import latest
 from trainable.storage.durable import write_json
+from trainable.user_code import TrainableError, calling, checked_evaluation
 
 
 class NoModel(BenchsweepError, RuntimeError):
@@ -41,6 +42,11 @@ class Finalist:
         """With which it was trained."""
         return int(self.trained.recipe["seed"])
 
+    @property
+    def key(self) -> tuple[int | None, int]:
+        """Its trial and its seed, which distinguish it from the others."""
+        return self.trial, self.seed
+
 
 def finalists(sweep: Sweep) -> list[Finalist]:
     """The models that may be evaluated on the test set: the reruns of the candidates that a confirmation left
@@ -62,34 +68,84 @@ def finalists(sweep: Sweep) -> list[Finalist]:
 def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     """Evaluate the finalists on the sealed test set, once, and save the winner's model in the run folder.
 
-    The opening is recorded before it happens. If all of them have been evaluated before, that record is
-    returned, and nothing is opened. None while nothing is chosen. The run must be owned. Raises NoModel.
+    The opening is recorded before it happens, and each evaluation after it: where something fails, or the
+    process is killed, the next call does only what is missing, in the same opening. If all is done, its
+    record is returned, and nothing is opened. None while nothing is chosen. The run must be owned.
+
+    Raises NoModel and TrainableError.
     """
     sweep = Sweep.read(run.path)
     models = finalists(sweep)
     if not models:
         return None
-    wanted = {(model.trial, model.seed) for model in models}
-    for opening in reversed(sweep.openings):
-        if wanted <= {(look.trial, look.seed) for look in opening.looks}:
-            return opening
+    wanted = {model.key for model in models}
+    earlier, opening = _opening_of(wanted, sweep.openings, _reason(sweep, models))
+    if opening.finished:
+        return opening
     plan = plan_of(sweep)
     source = plan.source
-    data = source.load(data_folder)
-    trained = [(model, _restored(model, plan, data)) for model in models]  # before anything is opened
+    with calling("Source.load"):
+        data = source.load(data_folder)
     winner = kept_finalist(sweep, models)
-    announced = TestSetOpening(_now(), _reason(sweep, models), len(models))
-    _write_openings(run, (*sweep.openings, announced))
-    test = source.load_test(data_folder)
-    overlap = getattr(data, "overlap", None)
-    opening = replace(
-        announced,
-        looks=tuple(_looks(trained, test, winner)),
-        overlap=None if overlap is None else int(overlap(test)),
-    )
-    next(training for model, training in trained if model is winner).save(run.path)
-    _write_openings(run, (*sweep.openings, opening))
+    looked_at = {(look.trial, look.seed) for look in opening.looks}
+    missing = [model for model in models if model.key not in looked_at]
+    # Before anything is opened: what fails here has seen nothing.
+    trained = {model.key: _restored(model, plan, data) for model in (*missing, winner)}
+    if missing:
+        test, overlap = _load_test(source, data, data_folder)
+        opening = replace(opening, overlap=overlap, saved=False)
+        opening = _evaluated(run, earlier, opening, missing, trained, winner, test)
+    with calling("Training.save"):
+        trained[winner.key].save(run.path)
+    opening = replace(opening, saved=True)
+    _write_openings(run, (*earlier, opening))
     return opening
+
+
+def _opening_of(
+    wanted: set[tuple[int | None, int]], openings: Sequence[TestSetOpening], reason: str
+) -> tuple[tuple[TestSetOpening, ...], TestSetOpening]:
+    """The openings before, and the one that evaluates these models (trial, seed): on record, perhaps
+    unfinished, or a new one."""
+    for at, opening in reversed(list(enumerate(openings))):
+        looks = {(look.trial, look.seed) for look in opening.looks}
+        if wanted <= looks or (opening.reason == reason and looks <= wanted):
+            return (*openings[:at], *openings[at + 1 :]), opening
+    return tuple(openings), TestSetOpening(_now(), reason, len(wanted), saved=False)
+
+
+def _evaluated(
+    run: RunFolder,
+    earlier: Sequence[TestSetOpening],
+    opening: TestSetOpening,
+    missing: Sequence[Finalist],
+    trained: Mapping[tuple[int | None, int], TrainingRun],
+    winner: Finalist,
+    test: Any,
+) -> TestSetOpening:
+    """The opening with the evaluations of `missing`, each recorded at once."""
+    _write_openings(run, (*earlier, opening))
+    for model in missing:
+        look = _look(model, trained[model.key], test, winner)
+        opening = replace(opening, looks=(*opening.looks, look))
+        _write_openings(run, (*earlier, opening))
+    return opening
+
+
+def _load_test(source: DataSource, data: Any, data_folder: Path) -> tuple[Any, int | None]:
+    """The test split, and how many of its examples are in the training data too; None if that is unknown."""
+    with calling("Source.load_test"):
+        test = source.load_test(data_folder)
+    if test is None:
+        raise TrainableError(
+            "Source.load_test of the trainable must return the test split, but returned None",
+            "return what Training.evaluate needs, and give the same command again",
+        )
+    overlap = getattr(data, "overlap", None)
+    if overlap is None:
+        return test, None
+    with calling("The method overlap of what Source.load returned"):
+        return test, int(overlap(test))
 
 
 def record_look(run: RunFolder, reason: str, look: Callable[[], Evaluation]) -> Evaluation:
@@ -97,7 +153,8 @@ def record_look(run: RunFolder, reason: str, look: Callable[[], Evaluation]) -> 
     before it happens. The result is not kept: nothing must be ranked by it. The run must be owned."""
     openings = Sweep.read(run.path).openings
     _write_openings(run, (*openings, TestSetOpening(_now(), reason, 1)))
-    return look()
+    with calling("Training.evaluate"):
+        return checked_evaluation(look())
 
 
 def kept_finalist(sweep: Sweep, models: Sequence[Finalist]) -> Finalist:
@@ -114,18 +171,18 @@ def _write_openings(run: RunFolder, openings: Sequence[TestSetOpening]) -> None:
     write_json(run.openings, [opening.to_json() for opening in openings])
 
 
-def _looks(trained: list[tuple[Finalist, TrainingRun]], test: Any, winner: Finalist) -> Iterator[TestLook]:
-    for model, training in trained:
-        evaluation = training.evaluate(test)
-        if model is not winner:  # the images of up to forty models would fill the file, and are never shown
-            evaluation = replace(evaluation, mistakes=None)
-        yield TestLook(
-            trial=model.trial,
-            seed=model.seed,
-            evaluation=evaluation,
-            parameters=getattr(training, "parameters", None),
-            weights_sha256=getattr(training, "weights_sha256", None),
-        )
+def _look(model: Finalist, training: TrainingRun, test: Any, winner: Finalist) -> TestLook:
+    with calling("Training.evaluate"):
+        evaluation = checked_evaluation(training.evaluate(test))
+    if model is not winner:  # the images of up to forty models would fill the file, and are never shown
+        evaluation = replace(evaluation, mistakes=None)
+    return TestLook(
+        trial=model.trial,
+        seed=model.seed,
+        evaluation=evaluation,
+        parameters=getattr(training, "parameters", None),
+        weights_sha256=getattr(training, "weights_sha256", None),
+    )
 
 
 def _reason(sweep: Sweep, models: list[Finalist]) -> str:
@@ -147,6 +204,8 @@ def _restored(model: Finalist, plan: Plan, data: Any) -> TrainingRun:
             f"remove the folder {model.folder.path.parents[1]}, and train it again with `benchsweep confirm`",
         )
     module = plan.trainable_module
-    training = module.Training(module.Recipe.model_validate(recipe), data, "cpu", 1)
-    training.load_state_dict(checkpoint.state)
+    with calling("Training"):
+        training = module.Training(module.Recipe.model_validate(recipe), data, "cpu", 1)
+    with calling("Training.load_state_dict"):
+        training.load_state_dict(checkpoint.state)
     return training

@@ -21,6 +21,7 @@ ROOMS = {
         "contract",
         "assignment",
         "storage",
+        "user_code",
         "trial_runner",
         "worker",
         "mnist",
@@ -149,7 +150,17 @@ def test_plotly_and_pandas_belong_to_reports() -> None:
 def test_search_and_reports_know_the_contract_and_not_our_network() -> None:
     """What is searched is named by the plan; only the contract and the records are known."""
     known = {
-        *("assignment", "contract", "epoch", "errors", "evaluation", "storage", "trial_runner", "worker")
+        *(
+            "assignment",
+            "contract",
+            "epoch",
+            "errors",
+            "evaluation",
+            "storage",
+            "trial_runner",
+            "user_code",
+            "worker",
+        )
     }
     for path in SOURCES:
         if path.relative_to(ROOT).parts[0] in ("search", "reports"):

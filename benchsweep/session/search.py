@@ -32,6 +32,7 @@ from search.records.sweep import State, Sweep
 from search.start import starting
 from search.test_set import open_test_set
 from trainable.contract import data_folder
+from trainable.user_code import TrainableError
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,9 @@ def resumable(run: RunFolder, resume_command: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(run.path)  # the error of a full disk names no file
+        if isinstance(error, TrainableError) and error.trace:
+            with suppress(OSError), run.log.open("a") as log:
+                log.write(error.trace)
         error.add_note(f"finished epochs are kept; continue with: {resume_command}")
         error.add_note(f"the output of Ray and its workers is in {run.log}")
         raise

@@ -82,7 +82,7 @@ def winner_of(sweep: Sweep) -> Winner | None:
     If that recipe was not evaluated yet, it is the winner at the latest opening, which is always evaluated
     first. Test scores never choose anything: that is why the test set is sealed.
     """
-    openings = [opening for opening in sweep.openings if opening.looks]
+    openings = [opening for opening in sweep.openings if opening.looks and opening.complete]
     if not openings:
         return None
     chosen = chosen_trial(sweep)

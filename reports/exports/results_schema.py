@@ -262,7 +262,9 @@ class OpeningJson(TypedDict):
     overlap: int | None
     """Test examples that are also among the training or validation data; null if unknown."""
     looks: list[LookJson]
-    """The results, one per model; empty if the evaluation did not finish."""
+    """The results, one per model; fewer if the evaluation did not finish."""
+    saved: bool
+    """Whether the winner's model was saved, or none had to be."""
 
 
 class SessionJson(TypedDict):

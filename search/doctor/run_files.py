@@ -222,11 +222,13 @@ def _openings(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Findin
         message = f"the test set was opened for trial {number}, which is not a complete trial of this run"
         advice = "journal and openings belong to different runs: restore both from the same copy"
         faults.append(failed("", message, advice))
-    if owner is None and openings and not any(opening.looks for opening in openings):
+    if owner is None and openings and not any(opening.complete for opening in openings):
+        opening = openings[-1]
         message = (
-            f"the test set was opened at {openings[-1].time.isoformat()}, but the results were not recorded"
+            f"the test set was opened at {opening.time.isoformat()}, but the results of "
+            f"{len(opening.looks)} of {opening.models} models are recorded"
         )
-        advice = f"`benchsweep resume {run.reference}` opens it again, and records that as well"
+        advice = f"`benchsweep resume {run.reference}` continues it, with the models that are missing"
         faults.append(warned("", message, advice))
     times = f"{len(openings)} time{'s' if len(openings) != 1 else ''}"
     return merged("openings", f"the test set was opened {times}, for trials of this run", faults)

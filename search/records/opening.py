@@ -49,6 +49,18 @@ class TestSetOpening:
     """What came of each; empty if the opening was cut off, or its results are kept nowhere."""
     overlap: int | None = None
     """Test examples that are also among the training or validation examples; None if the data cannot tell."""
+    saved: bool = True
+    """Whether the winner's model was saved; true for an evaluation that saves none."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its models were evaluated, and the results are kept."""
+        return len(self.looks) >= self.models
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it is left to do."""
+        return self.saved and self.complete
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, as test_openings.json holds them."""

@@ -1,0 +1,103 @@
+"""The test set is opened once, whatever fails meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from searches import LOCAL, NOWHERE, plan, search
+
+from benchsweep.__main__ import main
+from search.confirm import confirming
+from search.records.folder import RunFolder
+from search.records.lock import owning
+from search.records.sweep import Sweep
+from search.test_set import finalists, open_test_set
+from trainable.user_code import TrainableError
+
+_FAULTS = {
+    "load": "Source.load of the trainable must not fail, but raised KeyError: 'train' (failing.py, line ",
+    "load_test": "Source.load_test of the trainable must not fail, but raised ZeroDivisionError: no rows (",
+    "load_test returns None": "must return the test split, but returned None",
+    "load_state_dict": "Training.load_state_dict of the trainable must not fail, but raised IndexError",
+    "evaluate": "Training.evaluate of the trainable must not fail, but raised RuntimeError: the shapes",
+    "evaluate later": "raised RuntimeError: the second one (failing.py, line ",
+    "evaluate returns a dict": "must return a trainable.evaluation.evaluation.Evaluation, but returned a",
+    "evaluate returns nan": "must return finite numbers, but score is nan",
+    "save": "Training.save of the trainable must not fail, but raised PermissionError",
+}
+_SEES_NOTHING = ("load", "load_test", "load_test returns None", "load_state_dict")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    monkeypatch.chdir(tmp_path)
+    run = RunFolder.named("small", tmp_path)
+    given = plan(
+        trainable="failing",
+        data={},
+        recipe={"epochs": 2},
+        space={"x": {"low": 0.0, "high": 1.0}},
+        pruner={"name": "none"},
+        confirmation={"candidates": 2, "seeds": 2},
+    )
+    search(run, given)
+    with confirming(run, NOWHERE, LOCAL) as race:
+        list(race)
+    return run
+
+
+@pytest.mark.parametrize("fault", _FAULTS)
+def test_what_fails_at_the_end_is_a_sentence_and_the_next_start_does_only_what_is_missing(
+    run: RunFolder, fault: str, tmp_path: Path
+) -> None:
+    models = len(finalists(Sweep.read(run.path)))
+    assert models > 2
+    (tmp_path / "fault.txt").write_text(fault)
+    with owning(run.lock), pytest.raises(TrainableError) as raised:
+        open_test_set(run, NOWHERE)
+    assert _FAULTS[fault] in raised.value.message
+    assert "\n" not in str(raised.value)
+    assert bool(raised.value.trace) == ("returns" not in fault)
+
+    sweep = Sweep.read(run.path)
+    assert len(sweep.openings) == (0 if fault in _SEES_NOTHING else 1)
+    recorded = sum(len(opening.looks) for opening in sweep.openings)
+    assert recorded == {"evaluate later": 1, "save": models}.get(fault, 0)
+
+    (tmp_path / "fault.txt").unlink()
+    (tmp_path / "looks.txt").write_text("")
+    with owning(run.lock):
+        opening = open_test_set(run, NOWHERE)
+        assert open_test_set(run, NOWHERE) == opening
+    assert opening is not None
+    assert opening.finished
+    assert len((tmp_path / "looks.txt").read_text().splitlines()) == models - recorded
+    assert Sweep.read(run.path).openings == (opening,)
+    assert (run.path / "model.bin").is_file()
+
+
+def test_a_run_whose_end_failed_is_reported_and_exits_with_1_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = plan(trainable="failing", data={}, recipe={"epochs": 2}, space={"x": {"low": 0.0, "high": 1.0}})
+    (tmp_path / "small.toml").write_text(given.to_toml())
+    (tmp_path / "fault.txt").write_text("evaluate")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "small.toml", "--local", "--quiet"])
+    shown = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "error: Training.evaluate of the trainable must not fail, but raised RuntimeError" in shown.err
+    assert "continue with: " in shown.err
+    assert "Traceback" not in shown.out + shown.err
+    run = RunFolder.named("small", tmp_path / "runs")
+    assert "Traceback" in run.log.read_text()
+    assert (run.path / "report.html").is_file()
+
+    (tmp_path / "fault.txt").unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(["resume", "small", "--local", "--quiet"])
+    assert ended.value.code == 0, capsys.readouterr().err
+    (opening,) = Sweep.read(run.path).openings
+    assert opening.finished

@@ -1,0 +1,87 @@
+"""Calls of a trainable's members outside of a trial: what fails there becomes a sentence."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trainable.contract import TrainingRun
+from trainable.epoch import Diverged, Epoch
+from trainable.errors import BenchsweepError
+from trainable.evaluation.evaluation import Evaluation
+
+
+class TrainableError(BenchsweepError, RuntimeError):
+    """A member of the trainable raised, or returned something else than `trainable.contract` says."""
+
+    trace: str = ""
+    """The traceback of what it raised, for a log; empty if it raised nothing."""
+
+
+@contextmanager
+def calling(member: str) -> Iterator[None]:
+    """Turns what a member of the trainable raises into TrainableError. member: as in "Training.save".
+
+    Errors that are sentences already, such as DataError, and Diverged pass.
+    """
+    try:
+        yield
+    except (BenchsweepError, Diverged, MemoryError):
+        raise
+    except Exception as error:
+        failure = TrainableError(
+            f"{member} of the trainable must not fail, but raised {_described(error)}{_place(error)}",
+            "mend it, and give the same command again",
+        )
+        failure.trace = "".join(traceback.format_exception(error))
+        raise failure from error
+
+
+def _described(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(error: Exception) -> str:
+    """Where the error comes from: the innermost line that is no library's."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is this file
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+
+
+def epochs_of(training: TrainingRun) -> Iterator[Epoch]:
+    """Trains, and yields the epochs. Raises Diverged and TrainableError."""
+    with calling("Training.__iter__"):
+        yield from training
+
+
+def checked_evaluation(value: Any, member: str = "Training.evaluate") -> Evaluation:
+    """Returns what a trainable's `evaluate` returned. Raises TrainableError if it is no Evaluation, or has a
+    metric that is no finite number."""
+    if not isinstance(value, Evaluation):
+        raise TrainableError(
+            f"{member} of the trainable must return a trainable.evaluation.evaluation.Evaluation, but "
+            f"returned a {type(value).__name__}",
+            "return Evaluation({'accuracy': 0.98}, count=10_000)",
+        )
+    metrics: Any = value.metrics
+    if not isinstance(metrics, Mapping) or not metrics:
+        raise TrainableError(f"{member} of the trainable must return metrics by name, but has {metrics!r}")
+    for name, metric in metrics.items():
+        if not _is_finite(metric):
+            raise TrainableError(
+                f"{member} of the trainable must return finite numbers, but {name} is {metric!r}",
+                "compute it from the split that evaluate is given",
+            )
+    return value
+
+
+def _is_finite(metric: Any) -> bool:
+    try:
+        return math.isfinite(metric)
+    except TypeError:
+        return False
