@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from benchsweep.commands import COMMANDS, CommandEntry
 from benchsweep.errors import exiting_on_error
+from benchsweep.notices import printed_notices
 from benchsweep.output_stream import lasting_output
 
 SETTINGS: dict[str, Any] = {
@@ -78,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     arguments: those after the command's name; None for the arguments of this process.
     """
-    with lasting_output(), exiting_on_error():
+    with lasting_output(), exiting_on_error(), printed_notices():
         app(arguments, prog_name="benchsweep")
 
 

@@ -38,6 +38,7 @@ ROOMS = {
     "benchsweep": (
         *(
             "output_stream",
+            "notices",
             "terminal",
             "errors",
             "options",

@@ -50,10 +50,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -193,17 +195,33 @@ class NotATrainable(InputError):
     """The named module cannot be imported, or does not follow the contract."""
 
 
+_LOG = logging.getLogger(__name__)
+"""Says at level INFO which file is about to be imported, where it is not one of ours."""
+
+
+def is_built_in(name: str) -> bool:
+    """Returns whether the module `name` belongs to this package, and is no code of a user."""
+    return name.partition(".")[0] == __name__.partition(".")[0]
+
+
 def load_trainable(name: str) -> Trainable:
     """Imports the module `name`, such as "trainable.mlp", and checks that it is a trainable.
 
-    The current folder is searched too, so that a user's own module need not be installed. Raises
-    NotATrainable.
+    The current folder is searched too, so that a user's own module need not be installed. A module that lies
+    in the folder of a run is not imported: a run that somebody else made must not bring its own code. Raises
+    NotATrainable, whatever the import raises.
     """
     if (current := str(Path.cwd())) not in sys.path:
         sys.path.append(current)
     try:
+        files = trainable_files(name)
+        _check_outside_of_runs(name, files)
+        if name not in sys.modules and files and not is_built_in(name):
+            _LOG.info("importing the trainable %s from %s", name, files[-1])
         module = importlib.import_module(name)
-    except Exception as error:  # a user's module may fail in any way while it is imported
+    except (KeyboardInterrupt, NotATrainable):
+        raise
+    except BaseException as error:  # a user's module may fail in any way, also with SystemExit
         raise NotATrainable(
             f"trainable must be an importable module, but importing {name!r} raised "
             f"{type(error).__name__}: {error}",
@@ -228,6 +246,42 @@ def load_trainable(name: str) -> Trainable:
         if part not in module.Recipe.model_fields:
             raise NotATrainable(f"{name}.Recipe must have a field {part!r}, but has none", "add it")
     return cast(Trainable, module)
+
+
+def trainable_files(name: str) -> list[Path]:
+    """Returns the files that importing the module `name` would run, the packages' first, without running one.
+    Ends before the first part that is not found; modules without a file are left out."""
+    files: list[Path] = []
+    folders: list[str] | None = None
+    for part in name.split("."):
+        spec = _find_spec(part, folders)
+        if spec is None:
+            break
+        if spec.has_location and spec.origin is not None:
+            files.append(Path(spec.origin).absolute())
+        folders = list(spec.submodule_search_locations or ())
+    return files
+
+
+def _find_spec(part: str, folders: list[str] | None) -> ModuleSpec | None:
+    """Returns where a module would be imported from. folders: of the package that it is in; None if it is in
+    none. `importlib.util.find_spec` would import the package."""
+    if folders is not None:
+        return PathFinder.find_spec(part, folders)
+    specs = (finder.find_spec(part, None) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return next((spec for spec in specs if spec is not None), None)
+
+
+def _check_outside_of_runs(name: str, files: Iterable[Path]) -> None:
+    """Raises NotATrainable if one of the files lies in the folder of a run."""
+    for file in files:
+        for folder in {*file.parents, *file.resolve().parents}:
+            if (folder / "plan.toml").exists() and (folder / "study.journal").exists():
+                raise NotATrainable(
+                    f"trainable must be a module outside of the folders of runs, but {name} is {file}, "
+                    f"in the folder of the run {folder}",
+                    "if you trust its code, copy the file to another folder and name it there",
+                )
 
 
 def import_root(name: str) -> str:

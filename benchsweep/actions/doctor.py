@@ -16,9 +16,9 @@ from benchsweep.errors import FAILURE
 from benchsweep.find import run_folder
 from search.doctor import machine, run_files
 from search.doctor.finding import CheckStatus, Finding, checked
-from search.plan.plan import Plan, PlanError
+from search.plan.plan import PlanError
 from search.records.folder import RunFolder
-from trainable.contract import DataSource, data_folder
+from trainable.contract import DataSource, data_folder, is_built_in
 from trainable.mnist.data import Source
 
 _NAME = 13
@@ -52,14 +52,14 @@ def examine(run: str | None, runs: Path, data_dir: Path | None, json: bool) -> N
 
 
 def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding]:
-    source: DataSource = Source.model_validate({})
+    source: DataSource | None = Source.model_validate({})
     name = "mnist"
     if run is not None:
         yield from run_files.inspect(run)
         with suppress(PlanError):  # already a finding
-            plan = Plan.read(run.plan)
-            source, name = plan.source, plan.data.get("dataset", plan.trainable)
-    if hasattr(source, "at_hand"):  # optional for a user's own Source
+            plan = run_files.read_plan(run)
+            source, name = plan.source if is_built_in(plan.trainable) else None, plan.data.get("dataset", "")
+    if source is not None and hasattr(source, "at_hand"):
         yield checked("data", lambda: machine.data_set(source, name, data))
     yield from machine.examine(runs if run is None else run.path, data)
 

@@ -27,6 +27,7 @@ from search.records.opening import TestSetOpening
 from search.records.stored_study import StoredStudy
 from search.records.trial import RunDamaged
 from search.records.warm_start import WarmStart
+from trainable.contract import is_built_in
 from trainable.storage.checkpoint import previous
 
 _RETRY_AFTER = 0.5
@@ -103,15 +104,13 @@ def _owner(run: RunFolder, owner: Owner | None) -> Finding:
 
 def _plan(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     try:
-        plan = Plan.read(run.plan)
+        plan = read_plan(run)
         plan.check_searchable(str(run.plan))
     except PlanError as error:
-        return failed(
-            "plan",
-            "; ".join(error.faults),
-            "if the trainable is your own, run doctor in its folder; otherwise restore plan.toml from a copy",
-        )
+        return failed("plan", "; ".join(error.faults), "restore plan.toml from a copy")
     message = f"it searches {len(plan.space.settings)} hyperparameters of {plan.trainable}"
+    if not is_built_in(plan.trainable):
+        message += ", which was not imported to check them"
     versions = plan_versions(study.attributes)
     if versions and (changes := differences(versions[-1].table, plan.to_table())):
         message += f"; plan.toml was edited since the last start: {'; '.join(changes)}"
@@ -177,9 +176,16 @@ def _trials(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     return merged("trials", f"{count}, numbered without a gap; the run is {status}", faults)
 
 
+def read_plan(run: RunFolder) -> Plan:
+    """The plan of a run. It is checked against its trainable only if that is one of ours: a run may come from
+    anywhere, and reading it must not run its code. Raises PlanError."""
+    plan = Plan.read_unfitted(run.plan)
+    return Plan.read(run.plan) if is_built_in(plan.trainable) else plan
+
+
 def _planned_trials(run: RunFolder) -> int | None:
     try:
-        return Plan.read(run.plan).budget.trials
+        return read_plan(run).budget.trials
     except PlanError:
         return None  # the check of the plan reports it
 

@@ -117,6 +117,18 @@ class Plan(Table):
             raise PlanError.of(faults, origin)
         return plan
 
+    @classmethod
+    def read_unfitted(cls, path: Path) -> Plan:
+        """The plan of a TOML file as far as it can be checked without importing its trainable: data, recipe
+        and space are as written. Raises PlanError."""
+        table = _read_toml(path)
+        table.setdefault("name", path.stem)
+        parser = PlanParser(table)
+        plan = parser.plan(fitted=False)
+        if parser.faults or plan is None:
+            raise PlanError.of(parser.faults, str(path))
+        return plan
+
     @property
     def trainable_module(self) -> Trainable:
         """The imported trainable. Raises NotATrainable if it cannot be imported any more."""
@@ -216,8 +228,9 @@ class PlanParser:
         self.faults = unknown(table, Plan.model_fields, (), "key of a plan")
         """Faults so far."""
 
-    def plan(self) -> Plan | None:
-        """The plan, or None if there are faults."""
+    def plan(self, *, fitted: bool = True) -> Plan | None:
+        """The plan, or None if there are faults. fitted: whether to import the trainable, check data, recipe
+        and space against it, and spell out their defaults; otherwise they are as written."""
         scalars = {
             key: self.table[key] for key in Plan.model_fields if key in self.table and key not in TABLES
         }
@@ -226,14 +239,15 @@ class PlanParser:
         }
         tables["sampler"] = self._keep(parse_sampler(self._part("sampler")))
         tables["pruner"] = self._keep(parse_pruner(self._part("pruner")))
-        tables |= self._fitted()
+        tables |= self._fitted() if fitted else self._unfitted()
         # Tables with faults are left out here, so that the faults of the scalars are found too.
         valid = {key: value for key, value in tables.items() if value is not None}
         plan = self._keep(validated(Plan, {**scalars, **valid}, ()))
         if plan is None or self.faults:
             return None
         self.faults += sampler.check(plan.sampler, plan.space)
-        self.faults += pruner.check(plan.pruner, plan.max_epochs)
+        if fitted:
+            self.faults += pruner.check(plan.pruner, plan.max_epochs)
         return plan
 
     def _part(self, name: str) -> Any:
@@ -261,6 +275,13 @@ class PlanParser:
             "recipe": _without_none({key: fixed[key] for key in fixed if key not in kept.names}),
             "space": kept,
         }
+
+    def _unfitted(self) -> dict[str, Any]:
+        """data, recipe and space as they are written, without those that are no tables."""
+        space, faults = Space.parse(self._part("space"))
+        self.faults += faults
+        written = {name: self._part(name) for name in ("data", "recipe")}
+        return {**written, "space": None if faults else space}
 
     def _module(self) -> Trainable | None:
         name = self.table.get("trainable", Plan.model_fields["trainable"].default)
