@@ -19,6 +19,7 @@ from search.records.folder import NotARun, RunFolder
 from search.records.sweep import Sweep
 from trainable.contract import load_trainable
 from trainable.errors import InputError
+from trainable.record import from_record
 
 DEFAULT_TRAINABLE = "trainable.mlp"
 _READERS = {DEFAULT_TRAINABLE: "trainable.mnist.saved"}
@@ -129,7 +130,7 @@ def source_of(location: ModelLocation, model: Any, dataset: str | None) -> tuple
     else:
         table, data_from = {}, "the default, because the model has no record in its folder"
     try:
-        return kind.model_validate(table), data_from
+        return from_record(kind, table), data_from
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise UsageError(

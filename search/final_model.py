@@ -13,6 +13,7 @@ from search.test_set import finalists, kept_finalist, record_look
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
+from trainable.record import from_record
 from trainable.user_code import calling, epochs_of
 
 
@@ -58,7 +59,7 @@ def train_final_model(
             f"its method load_all(folder), but {plan.trainable}'s has no such method",
             "add it (trainable/contract.py)",
         )
-    recipe = module.Recipe.model_validate(model.trained.recipe)
+    recipe = from_record(module.Recipe, model.trained.recipe)
     with calling("Source.load_all"):
         images = load_all(data_folder)
     with calling("Training"):

@@ -15,6 +15,7 @@ from search.records.sweep import Sweep, Trial
 from trainable.contract import Metric, TrainingRun, recipe_sha256
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
+from trainable.record import from_record
 from trainable.storage.checkpoint import CheckpointLocation, latest
 
 SHARE_TOLERANCE, RELATIVE_TOLERANCE = 0.005, 0.05
@@ -183,7 +184,7 @@ def reproduce(
     values = dict(recorded.recipe)
     if changes.seed is not None:
         values["seed"] = changes.seed
-    recipe = module.Recipe.model_validate(values)
+    recipe = from_record(module.Recipe, values)
     try:
         training = module.Training(recipe, data, device, threads)
     except (RuntimeError, AssertionError) as error:  # torch has several errors for a missing device

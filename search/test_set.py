@@ -17,6 +17,7 @@ from search.start import plan_of
 from trainable.contract import DataSource, TrainingRun
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
+from trainable.record import from_record
 from trainable.storage.checkpoint import latest
 from trainable.storage.durable import write_json
 from trainable.user_code import TrainableError, calling, checked_evaluation
@@ -205,7 +206,7 @@ def _restored(model: Finalist, plan: Plan, data: Any) -> TrainingRun:
         )
     module = plan.trainable_module
     with calling("Training"):
-        training = module.Training(module.Recipe.model_validate(recipe), data, "cpu", 1)
+        training = module.Training(from_record(module.Recipe, recipe), data, "cpu", 1)
     with calling("Training.load_state_dict"):
         training.load_state_dict(checkpoint.state)
     return training

@@ -42,11 +42,16 @@ The following names are optional:
 For a classifier, `trainable.evaluation.classification` computes a complete Evaluation from probabilities,
 labels and, if the inputs are images, the images.
 
+Recipe and Source may use all of pydantic: nested models, sets, enums, aliases, computed fields. A plan and a
+record name a field by its own name, never by an alias. Values must be finite, and a model must be the same
+after it was recorded as JSON and read again.
+
 `trainable.mlp` is the first trainable. The search treats it like any other.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import json
@@ -57,11 +62,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
+from pydantic.errors import PydanticUserError
 
 from trainable.epoch import Epoch
 from trainable.errors import InputError
@@ -78,9 +84,13 @@ Direction = Literal["maximize", "minimize"]
 """Whether higher or lower values of a metric are better."""
 
 
+class InvalidMetric(InputError):
+    """A Metric with a name, a direction or a unit that it cannot have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """The value that a search optimizes."""
+    """The value that a search optimizes. Raises InvalidMetric."""
 
     name: str
     """One of the names in every `Epoch.metrics`."""
@@ -88,6 +98,20 @@ class Metric:
     """Whether higher or lower values are better."""
     unit: str = ""
     """"share" for a value in 0..1, shown as a percentage; any other word is shown after the value."""
+
+    def __post_init__(self) -> None:
+        for field in ("name", "direction", "unit"):
+            if not isinstance(value := getattr(self, field), str):
+                raise InvalidMetric(f"a Metric's {field} must be a string, but is {value!r}")
+        if not self.name:
+            raise InvalidMetric("a Metric's name must be one of the names in Epoch.metrics, but is empty")
+        known = get_args(Direction)
+        if self.direction not in known:
+            near = difflib.get_close_matches(self.direction.lower(), known, n=1, cutoff=0.4)
+            advice = f"did you mean {near[0]}?" if near else "a higher or a lower value is better"
+            raise InvalidMetric(
+                f"a Metric's direction must be maximize or minimize, but is {self.direction!r}", advice
+            )
 
     @property
     def higher_is_better(self) -> bool:
@@ -239,6 +263,9 @@ def load_trainable(name: str) -> Trainable:
     for part in ("Recipe", "Source"):
         if not (isinstance(model := getattr(module, part), type) and issubclass(model, BaseModel)):
             raise NotATrainable(f"{name}.{part} must be a pydantic model, but is {model!r}")
+        _check_model(model, f"{name}.{part}")
+    if not callable(module.Training):
+        raise NotATrainable(f"{name}.Training must be a class, but is {module.Training!r}")
     for part in ("load", "load_test"):
         if not callable(getattr(module.Source, part, None)):
             raise NotATrainable(f"{name}.Source must have a method {part}(folder), but has none", "add it")
@@ -282,6 +309,26 @@ def _check_outside_of_runs(name: str, files: Iterable[Path]) -> None:
                     f"in the folder of the run {folder}",
                     "if you trust its code, copy the file to another folder and name it there",
                 )
+
+
+def _check_model(model: type[BaseModel], name: str) -> None:
+    """Raises NotATrainable unless each field of the model can be set and recorded by its name."""
+    if issubclass(model, RootModel):
+        raise NotATrainable(f"{name} must be a pydantic model with named fields, but is a RootModel")
+    try:
+        model.model_rebuild()
+    except (PydanticUserError, NameError) as error:
+        reason = str(error).splitlines()[0]
+        raise NotATrainable(
+            f"{name} must be a complete pydantic model, but has a field with an unknown type: {reason}",
+            "define or import that type in the same module",
+        ) from error
+    for field, info in model.model_fields.items():
+        if info.exclude or info.exclude_if is not None:
+            raise NotATrainable(
+                f"each field of {name} must be recorded, but {field} is excluded from serialization",
+                "remove exclude from it",
+            )
 
 
 def import_root(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from trainable.assignment import Assignment, Outcome, TrialReport
 from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
 from trainable.epoch import Diverged, Epoch
+from trainable.record import from_record
 from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, latest
 from trainable.storage.claim import Claim, Superseded
 from trainable.storage.durable import write_atomic
@@ -65,7 +66,7 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
 def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -> Iterator[TrialReport]:
     """Reports the epochs that the driver does not have on record, and the end of the trial once."""
     trainable = load_trainable(assignment.trainable)
-    recipe = trainable.Recipe.model_validate_json(assignment.recipe)
+    recipe = from_record(trainable.Recipe, json.loads(assignment.recipe))
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
     stored: tuple[Epoch, ...] = ()
     checkpoint = store.load_checkpoint()

@@ -17,6 +17,7 @@ from search.records.sweep import Sweep
 from search.test_set import record_look
 from trainable.contract import data_folder
 from trainable.evaluation.evaluation import Evaluation
+from trainable.record import to_record
 
 
 def evaluate_model(
@@ -71,7 +72,7 @@ def evaluation_result(
         "parameters": getattr(model, "parameters", None),
         "weights_sha256": getattr(model, "weights_sha256", None),
         "split": split,
-        "data": source.model_dump(mode="json"),
+        "data": to_record(source),
         "data_from": data_from,
         "metrics": dict(evaluation.metrics),
         "count": evaluation.count,

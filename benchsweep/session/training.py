@@ -90,7 +90,7 @@ def _record(plan: Plan, setup: TrainingSetup, done: list[Repetition]) -> Any:
             "name": plan.name,
             "trainable": plan.trainable,
             "data": plan.data,
-            "recipe": plan.default_recipe.model_dump(mode="json"),
+            "recipe": plan.recorded_recipe({}),
             "device": setup.device,
             "threads": setup.threads,
             "metrics": {name: values._asdict() for name, values in spreads(done).items()},

@@ -6,11 +6,14 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from trainable.record import from_record
 
 KeyPath = tuple[str, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -68,12 +71,27 @@ def hint(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown(
-    table: Mapping[str, Any], known: Collection[str], path: KeyPath, what: str = "key"
+    table: Mapping[str, Any], model: type[BaseModel], path: KeyPath, what: str = "key"
 ) -> list[Fault]:
-    """A fault for every key of `table` that is not known. what: the kind of key, for the message."""
+    """A fault for every key of `table` that no field of the model has as its name. what: the kind of key, for
+    the message."""
     return [
-        Fault((*path, key), f"no such {what}{hint_clause(key, known)}") for key in table if key not in known
+        Fault((*path, key), _unknown_rule(key, model, what)) for key in table if key not in model.model_fields
     ]
+
+
+def _unknown_rule(key: str, model: type[BaseModel], what: str) -> str:
+    for name, field in model.model_fields.items():
+        if key in _aliases(field):
+            return f"must be called {name}, the name of its field, of which {key} is an alias"
+    return f"no such {what}{hint_clause(key, model.model_fields)}"
+
+
+def _aliases(field: FieldInfo) -> list[object]:
+    validation = field.validation_alias
+    choices = validation.choices if isinstance(validation, AliasChoices) else [validation]
+    paths = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in choices]
+    return [field.alias, field.serialization_alias, *paths]
 
 
 def rule(error: Mapping[str, Any]) -> str:
@@ -83,6 +101,7 @@ def rule(error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     text = re.sub(r"^\w+ should ", "must ", str(error["msg"])).replace("a valid dictionary", "a table")
+    text = text.replace("an object", "a table").replace("a valid array", "a valid list")
     return f"{text}, but got {shown(error['input'])}"
 
 
@@ -90,10 +109,23 @@ def validated(
     model: type[M], table: object, path: KeyPath, what: str = "key"
 ) -> tuple[M | None, list[Fault]]:
     """`table` as a `model`, or None and all its faults. what: the kind of its keys, for the message."""
+    return _validated(model, model.model_validate, table, path, what)
+
+
+def validated_record(
+    model: type[M], table: object, path: KeyPath, what: str = "key"
+) -> tuple[M | None, list[Fault]]:
+    """The same for a recipe or a source, of which `table` is a record."""
+    return _validated(model, lambda values: from_record(model, values), table, path, what)
+
+
+def _validated(
+    model: type[M], parse: Callable[[dict[str, Any]], M], table: object, path: KeyPath, what: str
+) -> tuple[M | None, list[Fault]]:
     if not isinstance(table, Mapping):
         return None, [Fault(path, f"must be a table, but got {shown(table)}")]
     try:
-        return model.model_validate(dict(table)), []
+        return parse(dict(table)), []
     except ValidationError as error:
         return None, _faults(error, [model], path, what)
     except Exception as error:  # a model may be the user's own, and its checks may raise anything
@@ -136,12 +168,12 @@ def _fault(error: Any, models: Sequence[type[BaseModel]], path: KeyPath, what: s
     *parents, last = error["loc"] or ("",)
     keys, parent = _walk(parents, models)
     if error["type"] == "extra_forbidden":
-        known = parent[0].model_fields if len(parent) == 1 else {}
+        owner = parent[0] if len(parent) == 1 else BaseModel
         if name := next(iter(by_name(parent)), None):
             what = f"setting of {name}"
         elif keys:
             what = "key"
-        return Fault((*path, *keys, str(last)), f"no such {what}{hint_clause(str(last), known)}")
+        return Fault((*path, *keys, str(last)), _unknown_rule(str(last), owner, what))
     keys, possible = _walk(error["loc"], models)
     names = by_name(possible)
     if error["type"] == "union_tag_not_found":

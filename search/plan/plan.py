@@ -14,16 +14,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from search.plan import pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
-from search.plan.fault import Fault, shown, unknown, validated
+from search.plan.fault import Fault, shown, unknown, validated, validated_record
 from search.plan.naming import NAME
 from search.plan.override import Override, overridden, with_origins
 from search.plan.pruner import NoPruner, Pruner, parse_pruner
+from search.plan.recorded import REQUIRED_NUMBERS, recorded, unfit, without_none
 from search.plan.sampler import Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from search.plan.table import Table
 from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
 from trainable.errors import InputError
+from trainable.record import from_record, to_record
 from trainable.storage.remote import url_error
 
 T = TypeVar("T")
@@ -142,7 +144,7 @@ class Plan(Table):
     @property
     def source(self) -> DataSource:
         """The data set."""
-        return cast(DataSource, self.trainable_module.Source.model_validate(self.data))
+        return cast(DataSource, from_record(self.trainable_module.Source, self.data))
 
     @property
     def default_recipe(self) -> RecipeModel:
@@ -154,8 +156,14 @@ class Plan(Table):
 
         Raises ValueError (pydantic's) if the recipe rejects the combination of values.
         """
-        recipe = self.trainable_module.Recipe.model_validate({**self.recipe, **sampled})
-        return cast(RecipeModel, recipe)
+        return cast(RecipeModel, self._recipe(sampled))
+
+    def recorded_recipe(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe with the values of `space.suggest`, as a record holds it. Raises ValueError."""
+        return to_record(self._recipe(sampled))
+
+    def _recipe(self, sampled: Mapping[str, Any]) -> BaseModel:
+        return from_record(self.trainable_module.Recipe, {**self.recipe, **sampled})
 
     def pinned_otherwise(self, recipe: Mapping[str, Any]) -> list[str]:
         """Names of fixed hyperparameters that have another value in this recipe (its fields as plain
@@ -195,7 +203,7 @@ class Plan(Table):
         """The table with all defaults, without None, which TOML does not have, and without an empty
         [cluster]."""
         excluded = {"cluster"} if self.cluster == ClusterTable() else set()
-        return dict(_without_none(self.model_dump(mode="json", exclude=excluded)))
+        return dict(without_none(self.model_dump(mode="json", exclude=excluded)))
 
     @property
     def recorded(self) -> Plan:
@@ -225,7 +233,7 @@ class PlanParser:
 
     def __init__(self, table: Mapping[str, Any]) -> None:
         self.table = table
-        self.faults = unknown(table, Plan.model_fields, (), "key of a plan")
+        self.faults = unknown(table, Plan, (), "key of a plan")
         """Faults so far."""
 
     def plan(self, *, fitted: bool = True) -> Plan | None:
@@ -268,11 +276,19 @@ class PlanParser:
         space = self._space(module)
         if source is None or recipe is None or space is None:
             return {}
-        fixed = recipe.model_dump(mode="json")
+        data = self._keep(recorded(source, self._part("data"), "data"))
+        fixed = self._keep(recorded(recipe, self._part("recipe"), "recipe", space.names))
+        if data is None or fixed is None:
+            return {}
+        self.faults += [
+            Fault(("recipe", name), needed)
+            for name in REQUIRED_NUMBERS
+            if (needed := unfit(name, fixed[name])) is not None
+        ]
         kept = space.given({name: value for name, value in fixed.items() if name not in space.names})
         return {
-            "data": _without_none(source.model_dump(mode="json")),
-            "recipe": _without_none({key: fixed[key] for key in fixed if key not in kept.names}),
+            "data": without_none(data),
+            "recipe": without_none({key: fixed[key] for key in fixed if key not in kept.names}),
             "space": kept,
         }
 
@@ -297,9 +313,8 @@ class PlanParser:
         written, base = self._part("space"), self._part("recipe")
         if isinstance(written, dict):
             # A misspelt name is reported once, and its value is not checked.
-            fields = module.Recipe.model_fields
-            self.faults += unknown(written, fields, ("space",), "hyperparameter")
-            written = {name: entry for name, entry in written.items() if name in fields}
+            self.faults += unknown(written, module.Recipe, ("space",), "hyperparameter")
+            written = {name: entry for name, entry in written.items() if name in module.Recipe.model_fields}
         space, faults = Space.parse(written)
         faults += space.check(module.Recipe, base if isinstance(base, dict) else {})
         self.faults += faults
@@ -364,13 +379,7 @@ def _model(
     model: type[BaseModel], table: object, name: str, what: str
 ) -> tuple[BaseModel | None, list[Fault]]:
     """`table` as a model of the trainable. An unknown key is a fault even if the model would ignore it."""
-    value, faults = validated(model, table, (name,), what)
+    value, faults = validated_record(model, table, (name,), what)
     if value is not None and isinstance(table, dict) and model.model_config.get("extra") != "allow":
-        faults = unknown(table, model.model_fields, (name,), what)
+        faults = unknown(table, model, (name,), what)
     return value, faults
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return value

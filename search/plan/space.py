@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from search.plan.fault import Fault, KeyPath, hint_clause, rule, shown, validated
+from search.plan.fault import Fault, KeyPath, hint_clause, rule, shown, validated_record
+from search.plan.recorded import unfit
 from search.plan.setting import ChoiceSetting, FloatSetting, IntSetting, Setting, encode, parse_setting, same
+from trainable.record import NotRecordable, from_record, to_record
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -213,7 +215,7 @@ class Space:
         known = recipe_type.model_fields
         probes = {name: setting.probes() for name, setting in self.settings.items() if name in known}
         # Faults of [recipe] are reported by its own check, and must not hide those of the space.
-        broken = {fault.path[0] for fault in validated(recipe_type, base, ())[1] if fault.path}
+        broken = {fault.path[0] for fault in validated_record(recipe_type, base, ())[1] if fault.path}
         base = {name: value for name, value in base.items() if name not in broken}
         return [
             dict(base),
@@ -295,7 +297,7 @@ def _refusal(recipe_type: type[BaseModel], values: Mapping[str, Any], name: str)
     that."""
     value = values[name]
     try:
-        stored = recipe_type.model_validate(values).model_dump(mode="json").get(name, value)
+        stored = to_record(from_record(recipe_type, values)).get(name, value)
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             if not entry["loc"]:
@@ -304,12 +306,14 @@ def _refusal(recipe_type: type[BaseModel], values: Mapping[str, Any], name: str)
             if entry["loc"][0] == name:
                 return rule(entry)
         return ""
+    except NotRecordable as error:
+        return error.rule if error.field == name else ""
     except Exception as error:  # a recipe may be the user's own, and its checks may raise anything
         return f"the recipe's own check failed with {shown(value)}: {type(error).__name__}: {error}"
     if not same(stored, value):
         # The string "0.1" would be trained as 0.1, but recorded and compared as a string.
         return f"must be written as the recipe stores it, {shown(stored)}, but got {shown(value)}"
-    return None
+    return unfit(name, stored)
 
 
 def _numbers(annotation: Any) -> set[type]:

@@ -56,7 +56,7 @@ class Entry:
         best = best[: wanted.candidates]
         if not best:
             return None
-        default = plan.default_recipe.model_dump(mode="json")
+        default = plan.recorded_recipe({})
         if not _is_among(default, best):
             best.append(Entrant(None, default, None))
         # Seeds above all that the search used: no candidate was selected by its luck with one of them.

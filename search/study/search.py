@@ -166,7 +166,7 @@ class SearchStudy(Study):
         frozen, sampled = self._sample(number)
         refusal = None
         try:
-            recipe = self.plan.recipe_for(sampled).model_dump(mode="json")
+            recipe = self.plan.recorded_recipe(sampled)
             frozen.user_attrs = {schema.RECIPE: recipe, schema.SESSION: self._session}
         except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
             refusal = f"the recipe was refused: {_reason(error)}"

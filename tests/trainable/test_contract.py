@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainable.contract import Direction, Metric
+from trainable.contract import Direction, InvalidMetric, Metric
 
 METRICS = st.sampled_from([Metric("score", direction) for direction in get_args(Direction)])
 VALUES = st.floats(-1e9, 1e9)
@@ -56,3 +56,20 @@ def test_nan_is_neither_better_nor_worse(metric: Metric, value: float) -> None:
 def test_no_values_have_no_best(metric: Metric) -> None:
     with pytest.raises(ValueError):
         metric.best([])
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (("acc", "max"), "must be maximize or minimize, but is 'max'; did you mean maximize?"),
+        (("loss", "Minimise"), "must be maximize or minimize, but is 'Minimise'; did you mean minimize?"),
+        (("loss", "low"), "must be maximize or minimize, but is 'low'; a higher or a lower value is better"),
+        (("loss", None), "direction must be a string, but is None"),
+        (("", "minimize"), "name must be one of the names in Epoch.metrics, but is empty"),
+        (("loss", "minimize", 3), "unit must be a string, but is 3"),
+    ],
+)
+def test_a_metric_refuses_what_it_cannot_have(parts, message) -> None:
+    with pytest.raises(InvalidMetric) as raised:
+        Metric(*parts)
+    assert message in str(raised.value)
