@@ -61,7 +61,8 @@ def _test_cells(summary: ConfirmationSummary, row: CandidateRow) -> list[str]:
     word = ""
     if gain is not None:
         size = difference(summary.test_metric, gain.difference).removesuffix(" points")
-        word = "tied" if row.tested.standing == "tied" else f"{row.tested.standing} by {size}"
+        word = "not known" if row.tested.standing is None else f"{row.tested.standing} by {size}"
+        word = "tied" if row.tested.standing == "tied" else word
     return [mean_with_deviation(summary.test_metric, row.tested.mean, row.tested.deviation), word]
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from reports.analysis.finalists import FinalistResult
 from reports.formatting.estimates import p_text
 from reports.formatting.wording import plural
-from reports.statistics.intervals import spread
+from reports.statistics.intervals import equal_values, spread
 from search.records.confirmation import Candidate, Confirmation
 from search.records.trial import State
 from trainable.contract import Metric
@@ -43,6 +43,11 @@ class CandidateRow(NamedTuple):
     tested: FinalistResult | None
     """Its results on the test set; None if it was not evaluated there."""
 
+    @property
+    def constant(self) -> bool:
+        """Whether several seeds all gave the same score, so that they say nothing about chance."""
+        return self.deviation == 0
+
 
 def candidate_row(
     candidate: Candidate, confirmation: Confirmation, metric: Metric, tested: FinalistResult | None
@@ -58,11 +63,17 @@ def candidate_row(
         selected_on=selected_on,
         mean=None if fresh is None else fresh.mean,
         deviation=None if fresh is None else fresh.deviation,
-        selection_bias=None if selected_on is None or fresh is None else metric.gain(selected_on, fresh.mean),
+        selection_bias=None
+        if selected_on is None or fresh is None
+        else _bias(metric, selected_on, fresh.mean),
         parameters=candidate.parameters,
-        why=_why(candidate),
+        why=_why(candidate, confirmation),
         tested=tested,
     )
+
+
+def _bias(metric: Metric, selected_on: float, mean: float) -> float:
+    return 0.0 if equal_values((selected_on, mean)) else metric.gain(selected_on, mean)
 
 
 def _state(candidate: Candidate, confirmation: Confirmation) -> CandidateStatus:
@@ -73,11 +84,14 @@ def _state(candidate: Candidate, confirmation: Confirmation) -> CandidateStatus:
     return "winner" if candidate is confirmation.winner else "tied"
 
 
-def _why(candidate: Candidate) -> str:
+def _why(candidate: Candidate, confirmation: Confirmation) -> str:
     elimination = candidate.elimination
     if elimination is None:
         return ""
     if candidate.beaten_by is None:
         return elimination.failure or "it was not completed"
+    better = next(other for other in confirmation.candidates if other.name == candidate.beaten_by)
+    if all(len(own.scores) > 1 and equal_values(own.scores) for own in (candidate, better)):
+        return f"{better.name} scored better with every seed, and neither varies with the seed"
     p = "" if elimination.p is None else f", {p_text(elimination.p)}"
     return f"{candidate.beaten_by} is better over {plural(elimination.seeds, 'seed')}{p}"

@@ -9,6 +9,7 @@ from reports.analysis.candidates import CandidateRow
 from reports.analysis.finalists import FinalistResult
 from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text, recipe_name
 from reports.formatting.wording import capitalized, listing, plural
+from reports.statistics.intervals import equal_values
 from search.records.confirmation import Confirmation
 from trainable.contract import Metric
 
@@ -27,7 +28,7 @@ def confirmation_sentences(
     return [
         _winner(rows, metric, test_metric),
         *_selection_bias(rows[0], metric),
-        *_ties(confirmation, rows),
+        *_ties(confirmation, rows, metric),
     ]
 
 
@@ -46,7 +47,23 @@ def _winner(rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | 
     default = next((row.tested for row in rows[1:] if row.trial is None), None)
     if default is None or default.gain is None:
         return f"{sentence}."
+    if default.standing is None:
+        return f"{sentence}, {_uncertain_gain(default, test_metric)}"
     return f"{sentence}, {_gain(default, test_metric)} the default recipe{_evidence(default, test_metric)}."
+
+
+def _uncertain_gain(tested: FinalistResult, metric: Metric) -> str:
+    """ "0.62 points above the default recipe. …": without a test, because chance cannot be estimated."""
+    assert tested.gain is not None
+    gain = tested.gain.difference
+    seeds = "One seed each says" if tested.deviation is None else "Scores that are equal for all seeds say"
+    if equal_values((tested.mean, tested.mean + gain)):
+        return f"the same as the default recipe. {seeds} nothing about chance."
+    side = "above" if gain > 0 else "below"
+    return (
+        f"{difference(metric, gain)} {side} the default recipe. {seeds} nothing about chance, so whether "
+        f"this difference is more than chance is not known."
+    )
 
 
 def _gain(tested: FinalistResult, metric: Metric) -> str:
@@ -84,21 +101,55 @@ def _selection_bias(winner: CandidateRow, metric: Metric) -> list[str]:
     if winner.selected_on is None or winner.mean is None or winner.selection_bias is None:
         return []
     before, after = metric.format(winner.selected_on), metric.format(winner.mean)
+    if winner.constant:
+        return [
+            f"It scored {before} in the search and {after} with every fresh seed, both on validation: the "
+            f"score does not vary with the seed, so selection bias cannot be measured."
+        ]
     scores = f"It scored {before} in the search and {after} with fresh seeds, both on validation"
+    if winner.selection_bias != 0 and before == after:
+        return [f"{scores}: the selection bias is too small for these digits."]
     if winner.selection_bias > 0:
         return [f"{scores}: {difference(metric, winner.selection_bias)} of that was selection bias."]
     return [f"{scores}: no selection bias."]
 
 
-def _ties(confirmation: Confirmation, rows: Sequence[CandidateRow]) -> list[str]:
+def _ties(confirmation: Confirmation, rows: Sequence[CandidateRow], metric: Metric) -> list[str]:
     tied = [row for row in rows if row.state in ("winner", "tied")]
     if len(tied) == 1:
-        others = len(rows) - 1
-        return [f"It is better than all {plural(others, 'other candidate')}."] if others else []
-    names = listing([recipe_name(row.trial) for row in tied])
+        return _alone(rows, metric)
+    names, chosen = listing([recipe_name(row.trial) for row in tied]), recipe_name(tied[0].trial)
+    means = [row.mean for row in tied if row.mean is not None]
+    if len({row.parameters for row in tied}) > 1:
+        reason = "it has the fewest parameters"
+    else:
+        reason = "it came first in the search" if equal_values(means) else "it has the best mean"
     seeds = plural(max(confirmation.compared, 1), "seed")
-    reason = "the best mean" if len({row.parameters for row in tied}) == 1 else "the fewest parameters"
-    return [
-        f"{capitalized(names)} are tied: they are statistically indistinguishable over {seeds} on "
-        f"validation. {capitalized(recipe_name(tied[0].trial))} was chosen because it has {reason}."
-    ]
+    why = f"they are statistically indistinguishable over {seeds} on validation"
+    if all(row.constant for row in tied):
+        scored = f"scored {metric.format(means[0])}" if equal_values(means) else "scored the same"
+        why = f"each {scored} with every seed on validation, which says nothing about chance"
+    elif all(row.deviation is None for row in tied):
+        why = "one seed each on validation says nothing about chance"
+    return [f"{capitalized(names)} are tied: {why}. {capitalized(chosen)} was chosen because {reason}."]
+
+
+def _alone(rows: Sequence[CandidateRow], metric: Metric) -> list[str]:
+    """What is known about the other candidates, if none is tied with the winner."""
+    behind = [row for row in rows if row.state == "behind"]
+    failed = sum(row.state == "failed" for row in rows)
+    sentences = []
+    if behind:
+        others = f"{'' if failed else 'all '}{plural(len(behind), 'other candidate')}"
+        if len(rows) == 2:
+            others = "the other candidate"
+        side = "above" if metric.higher_is_better else "below"
+        sentences.append(
+            f"It scored {side} {others} with every seed. Their scores do not vary with the seed, so this "
+            f"holds for these validation examples; whether it holds for others is not known."
+            if all(row.constant for row in (rows[0], *behind))
+            else f"It is better than {others}."
+        )
+    if failed:
+        sentences.append(f"{capitalized(plural(failed, 'candidate'))} failed when trained again.")
+    return sentences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -38,9 +39,9 @@ class FinalistResult(NamedTuple):
     """The winner's mean minus this one's, at the confirmation's level; None in the winner's own row."""
     p: float | None
     """p-value of no difference, adjusted for all pairs of candidates, any of which might have won; None in
-    the winner's own row."""
+    the winner's own row, and if chance cannot be estimated: then the interval of `gain` is infinite."""
     standing: Standing | None
-    """How the winner compares with it; None in the winner's own row."""
+    """How the winner compares with it; None as for `p`."""
 
 
 def test_metric(sweep: Sweep, evaluation: Evaluation) -> Metric:
@@ -93,7 +94,8 @@ def finalist_results(
     for index, name in enumerate(names):
         mean, deviation, seeds = spread(scores[name])
         interval = None if bits is None else mean_interval(bits[index])
-        gain, p = (gains[index - 1], p_values[index - 1]) if index else (None, None)
+        gain = gains[index - 1] if index else None
+        p = p_values[index - 1] if gain is not None and math.isfinite(gain.low) else None
         results[name] = FinalistResult(
             seeds=seeds,
             mean=mean,

@@ -14,7 +14,7 @@ from reports.analysis.ranking import benchmark_applies, published_comparison, tr
 from reports.analysis.trials_frame import states_sentence
 from reports.analysis.winner import Winner, chosen_trial, winner_of
 from reports.formatting.estimates import recipe_name
-from reports.formatting.wording import duration, percent, plural, setting
+from reports.formatting.wording import capitalized, duration, percent, plural, setting
 from search.records.sweep import State, Sweep, Trial
 
 
@@ -121,6 +121,11 @@ def _sentences(
             if confirmation is None
             else f"Trial {best.number} had the best single-run {by} of {trials}: {score}."
         )
+        if equal := sum(
+            trial.state is State.COMPLETE and trial.score == best.score and trial is not best
+            for trial in trained(sweep)
+        ):
+            sentences.append(f"{capitalized(plural(equal, 'other trial'))} scored the same.")
     chosen = chosen_trial(sweep)
     if winner is not None and chosen is not None and winner.trial != chosen[0]:
         sentences.append(

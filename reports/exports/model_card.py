@@ -189,6 +189,8 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
             "It was trained with one seed, so its figures say nothing about the variance between seeds; the "
             "command benchsweep confirm measures that."
         )
+    elif all(look.evaluation.metrics == winner.evaluation.metrics for look in winner.looks):
+        yield "Every seed gave the same figures, so they say nothing about the variance of the training."
     else:
         yield (
             "The mean over seeds is the expected result of the recipe; this model is the best of them on "

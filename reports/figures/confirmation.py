@@ -83,9 +83,15 @@ def sentence(numbers: ConfirmationIntervals) -> str:
         if candidate.selected_on is not None
     ]
     worse = sum(metric.better(in_search, mean) for in_search, mean in selected)
+    constant = (
+        " A candidate that scored the same with every seed has no line: that says nothing about chance."
+        if any(row.constant for row in numbers.confirmed.rows)
+        else ""
+    )
     return (
         f"{worse} of {len(selected)} candidates scored worse with fresh seeds than in the search, which "
         f"selected them by that score. Lines are 95 % intervals of the mean over seeds, on validation."
+        f"{constant}"
     )
 
 
@@ -169,7 +175,7 @@ def _test_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, 
         mean_with_deviation(metric, tested.mean, tested.deviation),
         interval_text(metric, tested.low, tested.high),
         "" if tested.best_share is None else f"{tested.best_share:.0%}",
-        tested.standing or "",
+        tested.standing or ("" if gain is None else "not known"),
         "" if gain is None else _signed(metric.unit, gain.difference),
         gain_interval,
         "" if tested.p is None else p_text(tested.p),

@@ -11,6 +11,7 @@ from reports.analysis.verdict import run_argument
 from reports.figures.importances import importances
 from reports.formatting.estimates import difference, p_text
 from reports.formatting.wording import whole_percent
+from reports.statistics.intervals import equal_values
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep
 
@@ -37,6 +38,12 @@ def beyond_noise(sweep: Sweep) -> Finding:
             name,
             "The default recipe itself is among the best: the search found nothing better.",
             "Widen the search space, or keep the default.",
+        )
+    if first.constant and default.constant:
+        return unknown(
+            name,
+            "The scores of the winner and of the default recipe do not vary with the seed, so seeds say "
+            "nothing about chance.",
         )
     gain = difference(sweep.metric, first.mean - default.mean)
     side = "above" if first.mean >= default.mean else "below"
@@ -72,6 +79,8 @@ def better_than_random(sweep: Sweep) -> Finding:
             f"{len(drawn)} random and {len(suggested)} suggested trials are complete; the comparison needs "
             f"{FEWEST} of each.",
         )
+    if equal_values([*suggested, *drawn]):
+        return unknown(name, "All trials have the same score, so none is better than another.")
     from scipy.stats import mannwhitneyu  # takes a second, which a page without trials need not spend
 
     p = float(mannwhitneyu(suggested, drawn, alternative="greater").pvalue)

@@ -16,6 +16,10 @@ Standing = Literal["better", "tied", "worse"]
 """How one result compares with another: better or worse beyond chance, or tied."""
 
 
+ROUNDING = 1e-12
+"""Relative difference up to which two values count as equal."""
+
+
 class Interval(NamedTuple):
     """A confidence interval of a share."""
 
@@ -62,11 +66,19 @@ def wilson(correct: int, count: int, confidence: float = 0.95) -> Interval:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and sample standard deviation of `values`. Raises ValueError if there are none."""
+    """Mean and sample standard deviation of `values`. Values that are equal except for rounding have the
+    first one as mean and a deviation of 0. Raises ValueError if there are none."""
     if len(values) == 0:
         raise ValueError("a spread needs at least one value, but got none")
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Spread(float(np.mean(values)), deviation, len(values))
+    if equal_values(values):
+        return Spread(float(values[0]), 0.0 if len(values) > 1 else None, len(values))
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)), len(values))
+
+
+def equal_values(values: Sequence[float]) -> bool:
+    """Whether all values are equal, except for rounding in the last digits of a float."""
+    low, high = min(values), max(values)
+    return bool(high - low <= ROUNDING * max(abs(low), abs(high)))
 
 
 def mean_interval(correct: Bools, confidence: float = 0.95) -> Interval:

@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 from sweeps import (
+    ACCURACY,
     LOG_LOSS,
     boosting_sweep,
     confirmed_sweep,
@@ -22,7 +23,12 @@ from benchsweep.screen.ending import print_confirmation
 from reports.analysis.confirmation import confirmation_summary
 from reports.analysis.verdict import reproduce_command
 from reports.analysis.winner import winner_of
+from reports.figures.confirmation import confirmation as confirmation_figure
+from reports.figures.confirmation import table as confirmation_frame
 from reports.statistics.comparison import compare_scores
+from reports.statistics.intervals import spread
+from search.records.sweep import Sweep
+from trainable.contract import Metric
 from trainable.evaluation.evaluation import Evaluation
 
 
@@ -105,3 +111,80 @@ def test_the_terminal_table_stays_within_80_columns_and_cuts_no_number() -> None
     table = out.getvalue().split("\n\n")[0]
     assert "…" not in table
     assert max(len(line) for line in table.splitlines()) <= 80
+
+
+def constant_race(
+    scores: dict[int | None, float], metric: Metric = ACCURACY, seeds: int = 5, tested: bool = False
+) -> Sweep:
+    """A confirmed search of a training that ignores its seed: each candidate scored the same with each."""
+    used = tuple(range(1, seeds + 1))
+    race = make_confirmation(
+        {trial: [score] * seeds for trial, score in scores.items()},
+        {trial: score for trial, score in scores.items() if trial is not None},
+        metric=metric,
+        seeds=used,
+    )
+    looks = [
+        make_look(trial, seed, Evaluation({metric.name: score}, 83))
+        for trial, score in scores.items()
+        for seed in used
+    ]
+    plain = boosting_sweep()
+    return sweep_of(
+        plain.trials,
+        plan=plain.plan,
+        metric=metric,
+        confirmation=race,
+        openings=(make_opening(*looks),) if tested else (),
+    )
+
+
+def test_scores_that_ignore_the_seed_show_no_selection_bias_and_no_p() -> None:
+    sweep = constant_race({1: 0.1, None: 0.3}, LOG_LOSS, tested=True)
+    summary = confirmation_summary(sweep)
+    assert summary is not None
+    first, second = summary.rows
+    assert (first.selection_bias, first.deviation, first.mean) == (0.0, 0.0, 0.1)
+    assert second.tested is not None
+    assert (second.tested.p, second.tested.standing) == (None, None)
+    text = " ".join(summary.sentences)
+    assert "0.2 nats below the default recipe. Scores that are equal for all seeds say nothing about" in text
+    assert "the score does not vary with the seed, so selection bias cannot be measured" in text
+    assert "p =" not in text
+    assert "e-17" not in text
+    numbers = confirmation_figure(summary)
+    assert not isinstance(numbers, str)
+    cells = confirmation_frame(numbers).iloc[1]
+    assert (cells["p"], cells["winner is"], cells["selection bias"]) == ("", "not known", "–")
+
+
+def test_the_lead_of_scores_without_spread_is_limited_to_the_examples_they_come_from() -> None:
+    scores: dict[int | None, float] = {1: 82 / 83, 2: 75 / 83, 3: 70 / 83, None: 60 / 83}
+    summary = confirmation_summary(constant_race(scores, seeds=10))
+    assert summary is not None
+    assert [row.state for row in summary.rows] == ["winner", "behind", "behind", "behind"]
+    assert summary.sentences[-1] == (
+        "It scored above all 3 other candidates with every seed. Their scores do not vary with the seed, so "
+        "this holds for these validation examples; whether it holds for others is not known."
+    )
+    assert "p =" not in summary.rows[1].why
+    assert "neither varies with the seed" in summary.rows[1].why
+
+
+@pytest.mark.parametrize(("other", "words"), [(0.2, "scored 0.2 nats"), (0.21, "scored the same")])
+def test_ties_of_scores_without_spread_say_what_is_not_known(other: float, words: str) -> None:
+    summary = confirmation_summary(constant_race({1: 0.2, 2: other}, LOG_LOSS, seeds=2))
+    assert summary is not None
+    assert (
+        f"are tied: each {words} with every seed on validation, which says nothing about chance"
+        in (summary.sentences[-1])
+    )
+    assert summary.sentences[-1].endswith(
+        "it came first in the search." if other == 0.2 else "it has the best mean."
+    )
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 1 / 3, 98.7])
+@pytest.mark.parametrize("count", range(2, 12))
+def test_equal_values_have_their_own_value_as_mean_and_no_spread(value: float, count: int) -> None:
+    assert spread([value] * count) == (value, 0.0, count)

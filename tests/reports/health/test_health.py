@@ -198,6 +198,17 @@ def test_a_winner_tied_with_the_default_is_a_warning() -> None:
     assert check(sweep_of(searched, confirmation=tied), "noise").verdict == "WARN"
 
 
+def test_a_gain_over_the_default_recipe_is_not_judged_by_seeds_that_change_nothing() -> None:
+    race = make_confirmation({0: [0.98] * 10, None: [0.97] * 10}, {0: 0.98})
+    finding = check(sweep_of([trial(k, 0.975 + k / 1000) for k in range(4)], confirmation=race), "noise")
+    assert finding.verdict == "UNKNOWN"
+    assert "do not vary with the seed" in finding.message
+
+
+def test_equal_scores_say_nothing_about_the_sampler() -> None:
+    assert better_than_random(drawn([0.9] * 8, [0.9] * 12)).verdict == "UNKNOWN"
+
+
 def drawn(random: list[float], chosen: list[float], sampler: str = "tpe") -> Sweep:
     """Trials one after the other, the first of them at random."""
     made = [
