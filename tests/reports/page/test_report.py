@@ -44,7 +44,12 @@ from trainable.evaluation.evaluation import Evaluation
 PUBLISHED = read_benchmarks()
 PLOTLY = get_plotlyjs()
 FAILED = sweep_of(
-    [make_trial(k, state=State.FAILED, score=None, epochs=(), error=f"ValueError: {k % 2}") for k in range(5)]
+    [
+        make_trial(
+            k, state=State.FAILED, score=None, epochs=(), error=f"{('Value', 'Type')[k % 2]}Error: got {k}"
+        )
+        for k in range(5)
+    ]
 )
 STATES = {
     "empty": sweep_of(()),
