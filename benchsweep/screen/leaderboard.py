@@ -20,7 +20,7 @@ def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
     markup."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     # If there is too little room, the model's name is shortened, never a figure.
-    table.add_column("tie", justify="right", no_wrap=True, min_width=3)
+    table.add_column("rank", justify="right", no_wrap=True, min_width=4)
     table.add_column("model")
     table.add_column("accuracy", justify="right", no_wrap=True, min_width=8)
     table.add_column("parameters", justify="right", no_wrap=True, min_width=10)
@@ -71,7 +71,7 @@ def _add(table: Table, row: pd.Series[str]) -> None:
     accuracy = f"{row['test_accuracy_percent']:.2f} %"
     verdict = f"{row['low']:.2f} to {row['high']:.2f} %" if ours else _VERDICTS[row["against"]]
     parameters = "" if pd.isna(row["parameters"]) else f"{row['parameters']:,}"
-    cells = [str(row["group"]), _model(row), accuracy, parameters, verdict]
+    cells = [str(row["rank"]), _model(row), accuracy, parameters, verdict]
     table.add_row(
         *(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells), style="bold cyan" if ours else ""
     )

@@ -46,10 +46,10 @@ DISTORTIONS = ("rotation", "scaling", "shear", "shift", "elastic_strength")
 """Fields of a recipe that augment the training images unless they are 0."""
 
 TIES = (
-    "The rows of a tie group do not differ significantly from its best row. Two published results are tied "
-    "if their difference on 10,000 images each is not significant at 5 % (test of two proportions); ours and "
-    "a published one are tied if that lies inside our 95 % interval. Within a group, the fewest parameters "
-    "come first."
+    "Results are ordered by accuracy, and a line divides tie groups. Our group has the results that ours is "
+    "tied with, whose accuracy lies inside our 95 % interval. The rows of any other group do not differ "
+    "significantly from its best row: two published results are tied if their difference on 10,000 images "
+    "each is not significant at 5 % (test of two proportions)."
 )
 """What a tie group of the leaderboard is, as the page explains it."""
 
@@ -81,9 +81,9 @@ def leaderboard(
     same_rules: bool = False,
     repeated: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Our winner among the published results, in tie groups (see `TIES`), the best group first.
+    """Our winner among the published results by accuracy, the highest first, in tie groups (see `TIES`).
 
-    Within a group the fewest parameters come first, unknown numbers last.
+    Of equal accuracies the fewest parameters come first, unknown numbers last.
 
     benchmarks: as `reports.analysis.benchmarks.read_benchmarks` returns them; listed only if
     `benchmark_applies`. Our row is listed if the winner has an accuracy on the test set.
@@ -92,7 +92,8 @@ def leaderboard(
     None.
 
     Columns:
-        group                   Int64: 1 for the best group of the rows listed
+        group                   Int64: 1 for the best tie group of the rows listed; a published row is in
+                                our row's group if and only if `against` is "tied"
         rank                    Int64: 1 + the number of rows listed with a higher accuracy
         model, kind             str
         test_accuracy_percent   float64, 0..100; in our row the mean over the winner's seeds
@@ -141,10 +142,11 @@ def _rows(sweep: Sweep, benchmarks: pd.DataFrame, repeated: pd.DataFrame) -> pd.
 def _in_groups(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with their rank and tie group, in the leaderboard's order."""
     ranks = frame["test_accuracy_percent"].astype("float64").rank(method="min", ascending=False)
-    frame = frame.assign(rank=ranks).sort_values("rank", kind="stable", ignore_index=True)
-    frame = frame.assign(group=_groups(frame))
-    order = frame.assign(size=frame["parameters"].astype("Int64").astype("float64").fillna(float("inf")))
-    return frame.loc[order.sort_values(["group", "size", "rank"], kind="stable").index]
+    sizes = frame["parameters"].astype("Int64").astype("float64").fillna(float("inf"))
+    ordered = frame.assign(rank=ranks, size=sizes).sort_values(
+        ["rank", "size"], kind="stable", ignore_index=True
+    )
+    return ordered.assign(group=_groups(ordered))
 
 
 def _measured_here(keys: pd.Series[str], repeated: pd.DataFrame) -> dict[str, list[Any]]:
@@ -160,13 +162,16 @@ def _measured_here(keys: pd.Series[str], repeated: pd.DataFrame) -> dict[str, li
 
 
 def _groups(frame: pd.DataFrame) -> list[int]:
-    """The tie group of each row of a frame sorted by rank."""
+    """The tie group of each row of a frame sorted by rank. Our row's group is the rows that it is tied with:
+    they lie inside its interval, so they are neighbours."""
     shares = [float(accuracy) / 100 for accuracy in frame["test_accuracy_percent"]]
-    ours, against = list(frame["ours"]), list(frame["against"])
+    with_ours = [
+        bool(ours) or against == "tied" for ours, against in zip(frame["ours"], frame["against"], strict=True)
+    ]
 
     def tied(one: int, other: int) -> bool:
-        if ours[one] or ours[other]:
-            return bool(against[other if ours[one] else one] == "tied")
+        if with_ours[one] or with_ours[other]:
+            return with_ours[one] and with_ours[other]
         return two_proportions(shares[one], IMAGES, shares[other], IMAGES) > LEVEL
 
     groups = tie_groups(range(len(shares)), tied)

@@ -16,8 +16,8 @@ def leaderboard_markdown(frame: pd.DataFrame) -> str:
     measured_here = ["" if value != value else f"{value:.2f}" for value in frame["measured_here_percent"]]
     shown = pd.DataFrame(
         {
-            "Group": frame["group"],
             "Rank": frame["rank"],
+            "Group": frame["group"],
             "Model": [f"→ {m}" if own else m for m, own in zip(frame["model"], frame["ours"], strict=True)],
             "Test accuracy, %": frame["test_accuracy_percent"].map("{:.2f}".format),
             "95 % interval": interval,

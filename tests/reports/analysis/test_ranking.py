@@ -152,17 +152,36 @@ def test_the_winner_of_a_confirmation_is_the_races_and_its_kept_model_the_best_o
     assert ours.interval == mean_interval(np.stack([look.evaluation.correct for look in winner.looks]))
 
 
-def test_figures_of_one_group_are_tied_with_its_best_and_the_smallest_comes_first() -> None:
+def test_rows_are_ordered_by_accuracy_and_of_equal_ones_the_smallest_comes_first() -> None:
+    for sweep in (make_sweep(openings=()), make_sweep(), confirmed_sweep()):
+        frame = leaderboard(sweep, PUBLISHED)
+        sizes = [float("inf") if pd.isna(size) else float(size) for size in frame["parameters"]]
+        order = list(zip(-frame["test_accuracy_percent"], sizes, strict=True))
+        assert order == sorted(order)
+        assert list(frame["rank"]) == sorted(frame["rank"])
+        assert list(frame["group"]) == sorted(frame["group"])
+
+
+def test_figures_of_one_group_are_tied_with_its_best() -> None:
     frame = leaderboard(make_sweep(openings=()), PUBLISHED)
     for _, group in frame.groupby("group"):
-        sizes = [float("inf") if pd.isna(each) else each for each in group["parameters"]]
-        assert sizes == sorted(sizes)
         top = group["test_accuracy_percent"].max() / 100
         for figure in group["test_accuracy_percent"]:
             assert two_proportions(top, 10_000, figure / 100, 10_000) > 0.05
     tops = frame.groupby("group")["test_accuracy_percent"].max() / 100
     for one, other in itertools.pairwise(tops):
         assert two_proportions(one, 10_000, other, 10_000) <= 0.05
+
+
+@pytest.mark.parametrize("wrong", [10, 40, 60, 80, 100, 162, 230, 300, 700])
+@pytest.mark.parametrize("same_rules", [False, True])
+def test_a_row_is_tied_with_ours_exactly_if_it_is_in_our_group(wrong: int, same_rules: bool) -> None:
+    trial = make_trial(0)
+    sweep = sweep_of([trial], openings=(make_opening(make_look(0, 0, make_evaluation(wrong))),))
+    frame = leaderboard(sweep, PUBLISHED, same_rules)
+    ours = frame[frame["ours"]].iloc[0]
+    others = frame[~frame["ours"]]
+    assert list(others["group"] == ours["group"]) == list(others["against"] == "tied")
 
 
 def test_the_same_rules_leave_single_networks_without_augmentation() -> None:
@@ -293,7 +312,8 @@ def test_the_terminal_shows_us_and_our_neighbours_within_80_columns() -> None:
     assert max(len(line) for line in lines) <= 80
     assert any("▶ 784-128-64-10 MLP" in line and "98.11 to 98.61 %" in line for line in lines)
     assert lines[1].split()[0] == "1"
-    assert lines[-1].split()[0] == str(frame["group"].max())
+    assert lines[0].split()[0] == "rank"
+    assert lines[-1].split()[0] == str(frame["rank"].max())
     assert len(lines) == 1 + 1 + 9 + 1 + 2
 
 

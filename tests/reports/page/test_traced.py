@@ -183,8 +183,8 @@ def test_every_row_of_the_leaderboard_is_a_published_one_or_ours() -> None:
 def test_the_leaderboard_in_markdown_has_the_frames_figures() -> None:
     report = Report.of(confirmed_sweep(), read_benchmarks())
     lines = as_markdown(report).splitlines()
-    start = next(place for place, line in enumerate(lines) if line.startswith("| Group | Rank |"))
+    start = next(place for place, line in enumerate(lines) if line.startswith("| Rank | Group |"))
     for row, line in zip(report.leaderboard.itertuples(), lines[start + 2 :], strict=False):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        assert cells[:2] == [str(row.group), str(row.rank)]
+        assert cells[:2] == [str(row.rank), str(row.group)]
         assert f"{row.test_accuracy_percent:.2f}" in cells
