@@ -22,7 +22,7 @@ from reports.analysis.confirmation import confirmation_summary
 from reports.analysis.failures import failures
 from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence
 from reports.analysis.trials_frame import sampled_settings, states_sentence
-from reports.analysis.winner import winner_of
+from reports.analysis.winner import test_figure, winner_of
 from reports.exports.model_card import model_card
 from reports.formatting.wording import duration, plural
 from reports.page import report as page
@@ -137,7 +137,10 @@ def print_leaderboard(console: Console, sweep: Sweep) -> None:
     if winner is None:
         return
     if not frame["ours"].any():
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in winner.metrics.items())
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {test_figure(sweep, name, value)}"
+            for name, value in winner.metrics.items()
+        )
         over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
         say(console, f"test: {figures} on {plural(winner.evaluation.count, 'example')}{over}")
         return

@@ -10,6 +10,7 @@ from reports.analysis.candidates import CandidateRow
 from reports.analysis.confirmation import ConfirmationSummary
 from reports.formatting.estimates import difference, mean_with_deviation
 from reports.formatting.wording import shorten
+from trainable.contract import Metric
 
 _VERDICTS = {"better": "ours is better", "tied": "tied", "worse": "ours is worse", "": ""}
 
@@ -41,29 +42,41 @@ def confirmation_table(summary: ConfirmationSummary) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("candidate")
     table.add_column("")
-    for name in ("in search", "fresh seeds", "test set"):
-        table.add_column(name, justify="right")
+    metric, tested = _without_unit(summary.metric), summary.test_metric or summary.metric
+    columns = {"in search": summary.metric, "fresh seeds": summary.metric, "test set": tested}
+    for name, of_column in columns.items():
+        table.add_column(f"{name}{_unit_line(of_column)}", justify="right")
     table.add_column("winner")
     for row in summary.rows:
-        cells = [row.name, row.state, summary.metric.format(row.selected_on)]
-        fresh = "–" if row.mean is None else mean_with_deviation(summary.metric, row.mean, row.deviation)
+        cells = [row.name, row.state, metric.format(row.selected_on)]
+        fresh = "–" if row.mean is None else mean_with_deviation(metric, row.mean, row.deviation)
         table.add_row(
-            *(Text(cell, no_wrap=True) for cell in [*cells, fresh, *_test_cells(summary, row)]),
+            *(Text(cell, overflow="fold") for cell in [*cells, fresh, *_test_cells(summary, row)]),
             style="bold cyan" if row.state == "winner" else "",
         )
     return table
 
 
+def _unit_line(metric: Metric) -> str:
+    """The unit as a second line of a column's name; "" for a share, whose cells have a percent sign."""
+    return "" if metric.unit in ("", "share") else f"\n{metric.unit}"
+
+
+def _without_unit(metric: Metric) -> Metric:
+    """The metric for cells of a column that is named with the unit."""
+    return metric if metric.unit == "share" else Metric(metric.name, metric.direction)
+
+
 def _test_cells(summary: ConfirmationSummary, row: CandidateRow) -> list[str]:
     if row.tested is None or summary.test_metric is None:
         return ["–", ""]
-    gain = row.tested.gain
+    metric, gain = _without_unit(summary.test_metric), row.tested.gain
     word = ""
     if gain is not None:
-        size = difference(summary.test_metric, gain.difference).removesuffix(" points")
+        size = difference(metric, gain.difference).removesuffix(" points")
         word = "not known" if row.tested.standing is None else f"{row.tested.standing} by {size}"
         word = "tied" if row.tested.standing == "tied" else word
-    return [mean_with_deviation(summary.test_metric, row.tested.mean, row.tested.deviation), word]
+    return [mean_with_deviation(metric, row.tested.mean, row.tested.deviation), word]
 
 
 def _add(table: Table, row: pd.Series[str]) -> None:

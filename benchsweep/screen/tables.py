@@ -90,7 +90,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
     facts = [
         ("run", f"{sweep.name}, {sweep.status}"),
         ("folder", str(sweep.folder)),
-        ("trainable", f"{plan.trainable} on {_in_words(plan.data)}"),
+        ("trainable", plan.trainable + (f" on {_in_words(plan.data)}" if plan.data else "")),
         ("budget", _in_words(budget)),
         ("space", ", ".join(plan.space)),
         ("sampler", plan.sampler_name),

@@ -11,8 +11,8 @@ import pandas as pd
 
 from reports.analysis.confirmation import ConfirmationSummary, confirmation_summary
 from reports.analysis.ranking import benchmark_applies, published_comparison, trained
-from reports.analysis.trials_frame import states_sentence
-from reports.analysis.winner import Winner, chosen_trial, winner_of
+from reports.analysis.trials_frame import sampled_settings, states_sentence
+from reports.analysis.winner import Winner, chosen_trial, test_figure, winner_of
 from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import capitalized, duration, percent, plural, setting
 from search.records.sweep import State, Sweep, Trial
@@ -31,7 +31,10 @@ class Verdict:
     facts: tuple[tuple[str, str], ...]
     """(name, value) of scores, sizes and times."""
     settings: tuple[tuple[str, str], ...]
-    """(name, value) of the winner's sampled hyperparameters."""
+    """(name, value) of the winner's sampled hyperparameters; if the default recipe won, its values of those
+    that the search sampled."""
+    settings_title: str
+    """What they are."""
     recipe: tuple[tuple[str, str], ...]
     """(name, value) of the winner's complete recipe."""
     command: str
@@ -70,6 +73,11 @@ def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
         sentences=tuple(_sentences(sweep, best, winner, confirmation, leaderboard)),
         facts=tuple(_facts(sweep, best, winner, confirmation)),
         settings=tuple((name, setting(value)) for name, value in sampled.items()),
+        settings_title=(
+            "The default recipe won; of the searched hyperparameters it has"
+            if winner is not None and winner.trial is None
+            else "The winner's recipe, as sampled"
+        ),
         recipe=tuple((name, setting(value)) for name, value in recipe.items()),
         command=command if best or winner else "",
     )
@@ -79,10 +87,14 @@ def _recipe(
     sweep: Sweep, best: Trial | None, winner: Winner | None
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The winner's sampled hyperparameters and its complete recipe; the best trial's if there is no winner
-    yet."""
+    yet. Of the default recipe, which nothing was sampled for, the values of those that the search sampled."""
     if winner is None:
         return (best.sampled, best.recipe) if best else ({}, {})
-    return next((trial.sampled for trial in sweep.trials if trial.number == winner.trial), {}), winner.recipe
+    for trial in sweep.trials:
+        if trial.number == winner.trial:
+            return trial.sampled, winner.recipe
+    searched = sampled_settings(sweep)
+    return {name: winner.recipe[name] for name in searched if name in winner.recipe}, winner.recipe
 
 
 def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[str, str]:
@@ -94,7 +106,7 @@ def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[st
         )
     if winner is not None and winner.metrics:
         name, value = next(iter(winner.metrics.items()))
-        shown = sweep.metric.format(value) if name == sweep.metric.name else f"{value:.4g}"
+        shown = test_figure(sweep, name, value)
         over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
         return shown, f"{_words(name)} on {plural(winner.evaluation.count, 'test example')}{over}"
     if best is not None:

@@ -72,7 +72,7 @@ class Winner:
         """The test metrics, each averaged over the seeds."""
         metrics = [look.evaluation.metrics for look in self.looks]
         names = [name for name in metrics[0] if all(name in own for own in metrics)]
-        return {name: sum(own[name] for own in metrics) / len(metrics) for name in names}
+        return {name: spread([own[name] for own in metrics]).mean for name in names}
 
 
 def winner_of(sweep: Sweep) -> Winner | None:
@@ -154,3 +154,10 @@ def _kept(sweep: Sweep, looks: tuple[TestLook, ...], candidate: Candidate | None
     sign = sweep.metric.sign
     worst = -float("inf")
     return max(looks, key=lambda look: sign * scores[look.seed] if look.seed in scores else worst)
+
+
+def test_figure(sweep: Sweep, name: str, value: float) -> str:
+    """A test metric as text: as the search's metric if it is the same one, an accuracy in percent."""
+    if name == sweep.metric.name:
+        return sweep.metric.format(value)
+    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"

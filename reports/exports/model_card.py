@@ -21,6 +21,7 @@ from reports.formatting.wording import (
     plural,
     setting,
 )
+from reports.statistics.intervals import spread
 from search.records.sweep import Sweep
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
@@ -103,7 +104,7 @@ def _figures(sweep: Sweep, winner: Winner) -> Iterator[CardFigure]:
             yield CardFigure(f"test accuracy{over}", f"{100 * mean:.2f} %", deviation, percent(ours.interval))
         else:
             values = [look.evaluation.metrics[name] for look in winner.looks]
-            deviation = f"± {float(np.std(values, ddof=1)):.2g}" if seeds > 1 else ""
+            deviation = f"± {spread(values).deviation:.2g}" if seeds > 1 else ""
             yield CardFigure(f"test {_words(name)}{over}", _plain(sweep, name, mean), deviation)
     if seeds > 1:
         for name, value in winner.evaluation.metrics.items():

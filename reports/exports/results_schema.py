@@ -322,7 +322,7 @@ class RunJson(ImportancesJson):
     winner: WinnerJson | None
     """Null before the test set was opened."""
     health: list[CheckJson]
-    """Warnings first; empty before the first epoch."""
+    """Warnings first; empty before the first epoch and the first failure."""
     reproduce: str | None
     """The command that trains the winner again, or the best trial before there is a winner."""
     test: TestJson | None

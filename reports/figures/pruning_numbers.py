@@ -78,15 +78,17 @@ class Pruning(NamedTuple):
 
     @property
     def too_early(self) -> bool | None:
-        """Whether trials are pruned before their scores predict the final ones: the 95 % interval of the
-        correlation at the first stop lies below `WEAK`. None if there is no stop or no correlation.
+        """Whether trials are pruned before their scores predict the final ones: True if the 95 % interval of
+        the correlation at the first stop lies below `WEAK`, False if it lies above. None if it contains
+        `WEAK`, and if there is no stop or no correlation.
 
         Only survivors have a final score, and among them ranks correlate less than among all trials. So a
         weak correlation is a warning and not a proof, and a strong one is on the safe side.
         """
         if self.first_stop is None or self.first_stop.correlation is None:
             return None
-        return self.first_stop.correlation.high < WEAK
+        correlation = self.first_stop.correlation
+        return None if correlation.low < WEAK <= correlation.high else correlation.high < WEAK
 
     @property
     def winner_at_risk(self) -> tuple[AfterEpoch, ...]:

@@ -11,7 +11,7 @@ from reports.health.luck import better_than_random, beyond_noise, sealed_test_se
 from reports.health.space import edges, repeats
 from reports.health.trials import broken, busy_workers, pruned_too_early
 from search.doctor.finding import CheckStatus, Finding
-from search.records.sweep import Sweep
+from search.records.sweep import State, Sweep
 
 CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
     "noise": beyond_noise,
@@ -31,8 +31,8 @@ CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
 
 @once_per_sweep
 def health(sweep: Sweep) -> Mapping[str, Finding]:
-    """Every check's finding, warnings first; empty before any trial has trained an epoch."""
-    if not any(trial.epochs for trial in sweep.trials):
+    """Every check's finding, warnings first; empty before any trial has trained an epoch or failed."""
+    if not any(trial.epochs or trial.state in (State.FAILED, State.DIVERGED) for trial in sweep.trials):
         return {}
     findings = {key: check(sweep) for key, check in CHECKS.items()}
     order = (CheckStatus.WARN, CheckStatus.UNKNOWN, CheckStatus.PASS)

@@ -10,7 +10,7 @@ import numpy as np
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
 from reports.analysis.verdict import run_argument
-from reports.figures.pruning_numbers import pruning
+from reports.figures.pruning_numbers import WEAK, pruning
 from reports.figures.timeline_numbers import timeline
 from reports.formatting.wording import duration, plural, whole_percent
 from reports.statistics.arrays import Floats
@@ -128,13 +128,15 @@ def pruned_too_early(sweep: Sweep) -> Finding:
     if not numbers.pruned:
         return passed(name, "No trial was pruned.")
     first = numbers.first_stop
-    if numbers.too_early is None or first is None or first.correlation is None:
+    if first is None or first.correlation is None:
         return unknown(name, "Too few complete trials to say whether early scores predict final ones.")
     value, low, high, _ = first.correlation
     message = (
         f"Scores after epoch {first.epoch}, where the first trials are pruned, have a rank correlation of "
         f"{value:.2f} ({low:.2f} to {high:.2f}) with the final ones."
     )
+    if numbers.too_early is None:
+        return unknown(name, f"{message} Too few trials are complete to say whether that is below {WEAK:g}.")
     if not numbers.too_early:
         return passed(name, message)
     return warned(name, message, "Prune later: raise min_resource in [pruner].")

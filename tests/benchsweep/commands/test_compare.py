@@ -206,7 +206,7 @@ def test_hostile_names_run_nothing(browser: Any, tmp_path: Path) -> None:
 def test_runs_that_never_began_open_without_a_complaint(browser: Any, tmp_path: Path) -> None:
     reader = Reader(browser, write(bare(), tmp_path)["compare.html"], 360)
     assert reader.complaints == []
-    assert "has trained to its end yet" in reader.page.inner_text("main")
+    assert "is complete yet" in reader.page.inner_text("main")
 
 
 # The command.

@@ -19,9 +19,12 @@ from sweeps import (
     sweep_of,
 )
 
-from benchsweep.screen.ending import print_confirmation
+from benchsweep.screen.ending import print_confirmation, print_leaderboard
+from benchsweep.screen.tables import print_run
+from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.confirmation import confirmation_summary
-from reports.analysis.verdict import reproduce_command
+from reports.analysis.ranking import leaderboard
+from reports.analysis.verdict import reproduce_command, verdict
 from reports.analysis.winner import winner_of
 from reports.figures.confirmation import confirmation as confirmation_figure
 from reports.figures.confirmation import table as confirmation_frame
@@ -188,3 +191,44 @@ def test_ties_of_scores_without_spread_say_what_is_not_known(other: float, words
 @pytest.mark.parametrize("count", range(2, 12))
 def test_equal_values_have_their_own_value_as_mean_and_no_spread(value: float, count: int) -> None:
     assert spread([value] * count) == (value, 0.0, count)
+
+
+def test_where_the_default_recipe_wins_the_verdict_shows_its_values_of_the_searched_settings() -> None:
+    race = make_confirmation(
+        {1: [0.97] * 5, None: [0.98] * 5},
+        {1: 0.97},
+        seeds=(1, 2, 3, 4, 5),
+        given={None: {"learning_rate": 2e-3}},
+    )
+    looks = [make_look(None, seed) for seed in (1, 2, 3, 4, 5)]
+    sweep = sweep_of([make_trial(1)], confirmation=race, openings=(make_opening(*looks),))
+    told = verdict(sweep, leaderboard(sweep, read_benchmarks()), "")
+    assert told.settings == (("learning_rate", "0.002"),)
+    assert told.settings_title == "The default recipe won; of the searched hyperparameters it has"
+
+
+def test_a_table_of_a_metric_with_a_long_unit_cuts_no_number() -> None:
+    metric = Metric("mean_cross_entropy", "minimize", "nats per character")
+    scores: dict[int | None, float] = {1: 0.093351, 1234: 0.093352, None: 0.21234}
+    out = io.StringIO()
+    print_confirmation(Console(file=out, width=80), constant_race(scores, metric, tested=True))
+    table = out.getvalue().split("\n\n")[0]
+    assert "…" not in table
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert "0.09335" in table
+    assert "nats per" in table
+
+
+def test_a_share_on_the_test_set_is_shown_in_percent_everywhere() -> None:
+    metric = Metric("cv_accuracy", "maximize", "share")
+    sweep = constant_race({1: 1.0, None: 0.9}, metric, tested=True)
+    out = io.StringIO()
+    print_leaderboard(Console(file=out, width=80), sweep)
+    assert out.getvalue().startswith("test: cv accuracy 100.00 % on 83 examples")
+
+
+def test_a_run_without_a_data_table_names_its_trainable_alone() -> None:
+    out = io.StringIO()
+    print_run(Console(file=out, width=80), sweep_of([make_trial(0)], plan={"trainable": "cnn"}))
+    (line,) = [line for line in out.getvalue().splitlines() if line.startswith("trainable")]
+    assert line.split() == ["trainable", "cnn"]

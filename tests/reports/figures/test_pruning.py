@@ -13,6 +13,7 @@ from sweeps import PLAN, boosting_sweep, make_repeat, make_sweep, make_trial, sw
 
 from reports.figures.pruning import draw, sentence, table
 from reports.figures.pruning_numbers import Pruning, pruning
+from reports.health.trials import pruned_too_early
 from search.records.sweep import State, Sweep, Trial
 from trainable.epoch import Epoch
 
@@ -75,6 +76,20 @@ def test_pruning_by_scores_that_do_not_predict_the_final_ones_is_called_too_earl
     numbers = pruning_of(sweep_of([*steady, curve(20, [0.3])]))
     assert numbers.too_early is False
     assert " predict the final ranking" in sentence(numbers)
+
+
+def test_a_correlation_that_may_be_weak_or_strong_leaves_too_early_unknown() -> None:
+    final = [0.80, 0.90, 0.83, 0.95, 0.81, 0.91, 0.99, 0.84, 0.97, 0.82, 0.96, 0.93]
+    mixed = [line(k, score, 0.5 + k / 100) for k, score in enumerate(final)]
+    sweep = sweep_of([*mixed, curve(12, [0.3])])
+    first = pruning_of(sweep).first_stop
+    assert first is not None
+    assert first.correlation is not None
+    assert first.correlation.low < 0.5 <= first.correlation.high
+    assert pruning_of(sweep).too_early is None
+    finding = pruned_too_early(sweep)
+    assert finding.verdict == "UNKNOWN"
+    assert "Too few trials are complete" in finding.message
 
 
 def test_without_a_pruned_trial_or_enough_complete_ones_too_early_is_unknown() -> None:

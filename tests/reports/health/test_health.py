@@ -255,6 +255,16 @@ def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> Non
     assert plain_json(findings) == findings
 
 
+def test_a_search_whose_trials_all_failed_is_checked_and_says_so() -> None:
+    sweep = sweep_of(
+        [make_trial(k, state=State.FAILED, score=None, epochs=(), error="full") for k in range(5)]
+    )
+    checks = health(sweep)
+    assert checks["broken"].verdict == "WARN"
+    assert "0 of 5 trials diverged and 5 failed (100 %)" in checks["broken"].message
+    assert "No trial has trained" not in health_sentence(checks)
+
+
 def test_settings_that_no_trial_was_asked_for_are_no_edges() -> None:
     assert set(SPACE) > {"gamma"}
     made = [trial(k, 0.98 - k / 1000, sampled={"schedule": "cosine"}) for k in range(6)]
