@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar, get_args
 
 from pydantic import AliasChoices, AliasPath, BaseModel, TypeAdapter, ValidationError
@@ -17,6 +18,14 @@ from trainable.record import from_record
 
 KeyPath = tuple[str, ...]
 M = TypeVar("M", bound=BaseModel)
+
+MOST_FAULTS = 50
+"""Maximum number of faults that one table, or one hyperparameter, is shown with."""
+
+_MOST_HINTS = 100
+_UNPRINTED = 10**80
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 _NOT_A_TABLE = ("dict_type", "model_type", "model_attributes_type")
 
@@ -37,22 +46,39 @@ class Fault:
 
         origin: the file. tables: keys of a plan that hold tables.
         """
-        key = ".".join(self.path)
+        key = dotted(self.path)
         if len(self.path) > 1 or (self.path and self.path[0] in tables):
-            key = f"[{self.path[0]}] {'.'.join(self.path[1:])}"
+            key = f"[{dotted(self.path[:1])}] {dotted(self.path[1:])}"
         return f"{self.origin or origin} {key}".rstrip() + f": {self.rule}"
+
+
+def dotted(path: Iterable[str]) -> str:
+    """The keys as TOML writes them: those that are not letters, digits, dashes and underscores in quotes."""
+    return ".".join(key if _BARE.fullmatch(key) else shown(key) for key in map(cut, path))
+
+
+def cut(text: str) -> str:
+    """The text, of which only the first 77 characters are shown if it has more than 80."""
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def shown(value: object) -> str:
     """The value as TOML writes it, cut at 80 characters."""
     if isinstance(value, float):
-        text = repr(value) if math.isfinite(value) else str(value)
-    else:
-        try:
-            text = json.dumps(value, ensure_ascii=False)
-        except (TypeError, ValueError):  # a date, or an integer with more digits than Python prints
-            text = type(value).__name__ if isinstance(value, int) else str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+        return repr(value) if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return cut(json.dumps(value[:81], ensure_ascii=False))
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _UNPRINTED:
+        return "a whole number of more than 80 digits"
+    text = ""
+    try:
+        for part in _ENCODER.iterencode(value):
+            text += part
+            if len(text) > 80:
+                break
+    except (ValueError, RecursionError):  # an integer with more digits than Python prints, or a deep list
+        text += "..."
+    return cut(text)
 
 
 def hint_clause(name: str, known: Iterable[str]) -> str:
@@ -64,10 +90,12 @@ def hint_clause(name: str, known: Iterable[str]) -> str:
 def hint(name: str, known: Iterable[str]) -> str | None:
     """`did you mean dropout?` if a known name is similar, else `there are a, b, c`; None without names."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    # difflib takes quadratic time, and a long list helps nobody.
+    near = difflib.get_close_matches(name, names[:_MOST_HINTS], n=1, cutoff=0.6) if len(name) <= 80 else []
     if near:
-        return f"did you mean {near[0]}?"
-    return f"there are {', '.join(names)}" if names else None
+        return f"did you mean {cut(near[0])}?"
+    others = ", ..." if len(names) > _MOST_HINTS else ""
+    return f"there are {', '.join(map(cut, names[:_MOST_HINTS]))}{others}" if names else None
 
 
 def unknown(
@@ -75,9 +103,16 @@ def unknown(
 ) -> list[Fault]:
     """A fault for every key of `table` that no field of the model has as its name. what: the kind of key, for
     the message."""
-    return [
-        Fault((*path, key), _unknown_rule(key, model, what)) for key in table if key not in model.model_fields
-    ]
+    keys = (key for key in table if key not in model.model_fields)
+    return capped((Fault((*path, key), _unknown_rule(key, model, what)) for key in keys), path)
+
+
+def capped(faults: Iterable[Fault], path: KeyPath) -> list[Fault]:
+    """The first of the faults at `path`, and one for all others."""
+    first = list(islice(faults, MOST_FAULTS + 1))
+    if len(first) > MOST_FAULTS:
+        first[MOST_FAULTS] = Fault(path, f"has more than {MOST_FAULTS} faults, and the others are not shown")
+    return first
 
 
 def _unknown_rule(key: str, model: type[BaseModel], what: str) -> str:
@@ -160,7 +195,8 @@ def by_name(models: Iterable[type[BaseModel]]) -> dict[str, type[BaseModel]]:
 def _faults(
     error: ValidationError, models: Sequence[type[BaseModel]], path: KeyPath, what: str
 ) -> list[Fault]:
-    return [_fault(entry, models, path, what) for entry in error.errors(include_url=False)]
+    entries = error.errors(include_url=False)
+    return capped((_fault(entry, models, path, what) for entry in entries), path)
 
 
 def _fault(error: Any, models: Sequence[type[BaseModel]], path: KeyPath, what: str) -> Fault:

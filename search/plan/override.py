@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from search.plan.fault import Fault, KeyPath, hint_clause, shown
+from search.plan.fault import Fault, KeyPath, cut, dotted, hint_clause, shown
+from search.plan.limits import DEEP, MAX_DEPTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +28,33 @@ class Override:
     def parse(cls, text: str) -> Override | Fault:
         """Parse `table.key=value`. The value is TOML, otherwise a string; without a value the key is
         deleted."""
-        keys, equals, written = text.partition("=")
-        path = tuple(key.strip() for key in keys.split("."))
-        if not equals or not all(path):
-            rule = "must be written table.key=value, as in budget.trials=60"
-            return Fault((), rule, f"--set {text}")
-        return cls(f"--set {text}", path, _value(written.strip()))
+        origin = f"--set {cut(text)}"
+        if (match := _CHANGE.fullmatch(text)) is None:
+            return Fault((), "must be written table.key=value, as in budget.trials=60", origin)
+        path = tuple(_key(part) for part in _PART.findall(match["keys"]))
+        if len(path) > MAX_DEPTH:
+            return Fault((), DEEP, origin)
+        return cls(origin, path, _value(match["value"].strip()))
 
     def touches(self, fault: Fault) -> bool:
         """Whether the fault is in the changed value, or in the hyperparameter that it is part of."""
         depth = min(len(self.path), len(fault.path))
         within = depth == len(self.path) or depth > 1
         return within and depth > 0 and self.path[:depth] == fault.path[:depth]
+
+
+_QUOTED = r""""(?:[^"\\]|\\.)*+"|'[^']*+'"""
+_PART = re.compile(rf"""{_QUOTED}|[^\s."'=](?:[^.=]*[^\s.=])?""")
+_KEY = rf"\s*(?:{_PART.pattern})\s*"
+_CHANGE = re.compile(rf"(?P<keys>{_KEY}(?:\.{_KEY})*+)=(?P<value>.*)", re.DOTALL)
+
+
+def _key(written: str) -> str:
+    """The key that TOML writes like this; with quotes that it does not understand, the text itself."""
+    if written[0] not in "\"'":
+        return written
+    value = _value(written)
+    return value if isinstance(value, str) else written
 
 
 def _value(written: str) -> Any:
@@ -84,13 +101,13 @@ def _change(table: dict[str, Any], override: Override) -> list[Fault]:
     for depth, key in enumerate(override.path[:-1], start=1):
         inner = table.setdefault(key, {}) if override.value is not None else table.get(key, {})
         if not isinstance(inner, dict):
-            parent = ".".join(override.path[:depth])
+            parent = dotted(override.path[:depth])
             return [Fault((), f"{parent} must be a table, but is {shown(inner)}", override.origin)]
         table = inner
     key = override.path[-1]
     if override.value is None:
         if key not in table:
-            rule = f"{'.'.join(override.path)} must exist to be deleted{hint_clause(key, table)}"
+            rule = f"{dotted(override.path)} must exist to be deleted{hint_clause(key, table)}"
             return [Fault((), rule, override.origin)]
         del table[key]
     elif _renames(override) and table.get(key, override.value) != override.value:

@@ -15,6 +15,7 @@ from search.plan import pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
 from search.plan.fault import Fault, shown, unknown, validated, validated_record
+from search.plan.limits import DEEP, LONG, MAX_BYTES, has_deep_key, limit_faults
 from search.plan.naming import NAME
 from search.plan.override import Override, overridden, with_origins
 from search.plan.pruner import NoPruner, Pruner, parse_pruner
@@ -111,7 +112,11 @@ class Plan(Table):
     @classmethod
     def parse(cls, table: Mapping[str, Any], origin: str, overrides: Sequence[str | Override] = ()) -> Plan:
         """The plan of a table. origin: the name of its file, for the faults. Raises PlanError."""
+        if too_large := limit_faults(table):
+            raise PlanError.of(too_large, origin)
         changed, changes, faults = overridden(table, overrides)
+        if too_large := limit_faults(changed):
+            raise PlanError.of(faults + with_origins(too_large, changes), origin)
         parser = PlanParser(changed)
         plan = parser.plan()
         faults += with_origins(parser.faults, changes)
@@ -361,7 +366,15 @@ def _unwrapped(schema: Any) -> Any:
 def _read_toml(path: Path) -> dict[str, Any]:
     """The table of the file. Raises PlanError."""
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) <= MAX_BYTES:
+            text = content.decode()
+            if not has_deep_key(text):
+                return tomllib.loads(text)
+            fault = DEEP
+        else:
+            fault = f"must have at most {MAX_BYTES} bytes, but has more"
     except FileNotFoundError:
         fault = "no such file; the plans of benchsweep are in configs/"
     except IsADirectoryError:
@@ -370,7 +383,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         fault = f"must be UTF-8 text, but byte {error.start} is not; save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
         fault = f"must be valid TOML: {error}"
-    except (OSError, ValueError, RecursionError) as error:
+    except RecursionError:
+        fault = DEEP
+    except ValueError as error:  # Python converts no text of more than 4,300 digits
+        fault = LONG if "digits" in str(error) else f"must be valid TOML: {error}"
+    except OSError as error:
         fault = f"cannot be read: {error}; make sure that it is a TOML file that you may read"
     raise PlanError([f"{path}: {fault}"])
 

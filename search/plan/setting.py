@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -26,6 +27,18 @@ _MAX_INTEGER = 2**53  # Optuna stores integers as floats, which are exact up to 
 def same(first: object, second: object) -> bool:
     """Whether the values are equal, where true is not 1."""
     return first == second and isinstance(first, bool) is isinstance(second, bool)
+
+
+def identity(value: object) -> object:
+    """A hashable value that is equal for two values exactly if they are the `same`."""
+    return isinstance(value, bool), _hashable(value)
+
+
+def _hashable(value: object) -> object:
+    # Python compares the items of lists with ==, for which true is 1.
+    if isinstance(value, list):
+        return "list", *map(_hashable, value)
+    return ("table", repr(value)) if isinstance(value, dict) else value
 
 
 def encode(value: Any) -> Any:
@@ -246,11 +259,21 @@ class ChoiceSetting(ConditionalSetting):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        for index, value in enumerate(self.choices):
+        seen = set()
+        for value in self.choices:
             # Optuna finds a choice with ==, so it would confuse true and 1.
-            if any(encode(value) == encode(earlier) for earlier in self.choices[:index]):
+            if (encoded := encode(value)) in seen:
                 raise ValueError(f"choices must differ from each other, but got {shown(value)} twice")
+            seen.add(encoded)
         return self
+
+    @cached_property
+    def _identities(self) -> frozenset[object]:
+        return frozenset(map(identity, self.choices))
+
+    @cached_property
+    def _by_encoded(self) -> dict[Any, Any]:
+        return {encode(choice): choice for choice in self.choices}
 
     def distribution(self) -> BaseDistribution:
         """Optuna's distribution, with lists as their JSON text."""
@@ -264,11 +287,11 @@ class ChoiceSetting(ConditionalSetting):
 
     def decode(self, value: Any) -> Any:
         """The choice that Optuna stores as `value`."""
-        return next(choice for choice in self.choices if encode(choice) == value)
+        return self._by_encoded[value]
 
     def takes(self, value: object) -> bool:
         """Whether the value is one of the choices."""
-        return any(same(choice, value) for choice in self.choices)
+        return identity(value) in self._identities
 
     holds = takes
 

@@ -7,14 +7,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from search.plan.fault import Fault, KeyPath, hint_clause, rule, shown, validated_record
+from search.plan.fault import Fault, KeyPath, capped, hint_clause, rule, shown, validated_record
 from search.plan.recorded import unfit
-from search.plan.setting import ChoiceSetting, FloatSetting, IntSetting, Setting, encode, parse_setting, same
+from search.plan.setting import (
+    ChoiceSetting,
+    FloatSetting,
+    IntSetting,
+    Setting,
+    encode,
+    identity,
+    parse_setting,
+    same,
+)
 from trainable.record import NotRecordable, from_record, to_record
 
 if TYPE_CHECKING:
@@ -195,18 +205,18 @@ class Space:
     def _contradiction(self, name: str) -> str | None:
         """The hyperparameter of which `name` and its parents require different values; None if there is
         none."""
-        required: dict[str, list[Any]] = {}
-        queue = [name]
+        required: dict[str, set[object]] = {}
+        queue, queued = [name], {name}
         while queue:
             setting = self.settings[queue.pop()]
             for parent, values in setting.when.items():
-                earlier = required.get(parent, values)
-                common = [value for value in earlier if any(same(value, allowed) for allowed in values)]
-                if not common:
+                allowed = set(map(identity, values))
+                required[parent] = required.get(parent, allowed) & allowed
+                if not required[parent]:
                     return parent
-                required[parent] = common
-                if parent in self.settings:
+                if parent in self.settings and parent not in queued:
                     queue.append(parent)
+                    queued.add(parent)
         return None
 
     def _contexts(self, recipe_type: type[BaseModel], base: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -271,15 +281,26 @@ def _refused(
     if isinstance(setting, FloatSetting) and numbers == {int}:
         integers = f"low = {math.ceil(setting.low)}, high = {math.floor(setting.high)}"
         return [Fault(path, f"accepts only integers, but this range has other numbers; write {integers}")]
-    faults: list[Fault] = []
-    for index, value in enumerate(setting.probes()):
-        if index == 2 and faults and not isinstance(setting, ChoiceSetting):
-            break  # an end of the range is rejected, and a fault of a value inside adds nothing
-        refusals = [_refusal(recipe_type, {**context, name: value}, name) for context in contexts]
-        answers = [refusal for refusal in refusals if refusal != ""]
-        if answers and all(answers):
-            faults.append(Fault(path, str(answers[0])))
-    return faults
+    probes = setting.probes()
+    refusals = (_refused_value(recipe_type, contexts, name, value) for value in probes)
+    if isinstance(setting, ChoiceSetting):
+        return capped((Fault(path, refusal) for refusal in refusals if refusal is not None), path)
+    ends = [Fault(path, refusal) for refusal in islice(refusals, 2) if refusal is not None]
+    # If an end of the range is rejected, a fault of a value inside adds nothing.
+    return ends or [Fault(path, refusal) for refusal in refusals if refusal is not None]
+
+
+def _refused_value(
+    recipe_type: type[BaseModel], contexts: list[dict[str, Any]], name: str, value: Any
+) -> str | None:
+    """Why the recipe rejects this value of a hyperparameter in each context; None if it accepts it in one."""
+    answers = []
+    for context in contexts:
+        refusal = _refusal(recipe_type, {**context, name: value}, name)
+        if refusal is None:
+            return None
+        answers += [refusal] if refusal else []
+    return answers[0] if answers else None
 
 
 def _unreachable(
