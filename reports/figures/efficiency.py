@@ -100,8 +100,12 @@ def sentence(numbers: Efficiency) -> str:
     if numbers.reference is None:
         return f"{text}; too few trials were drawn at random to estimate the score of random search."
     count, random = numbers.trials[-1], numbers.reference.best[-1]
-    worse = numbers.metric.better(best.score, random)
-    comparison = "worse than this search's best" if worse else "no worse than this search's best"
+    if numbers.metric.format(random) == numbers.metric.format(best.score):
+        comparison = "equal to this search's best in all digits shown"
+    elif numbers.metric.better(best.score, random):
+        comparison = "worse than this search's best"
+    else:
+        comparison = "no worse than this search's best"
     return (
         f"{text}. The expected best of {plural(count, 'random trial')} is {numbers.metric.format(random)}, "
         f"{comparison}. This is estimated from its {numbers.reference.drawn} random trials, and cannot "

@@ -45,6 +45,16 @@ def test_random_search_is_estimated_from_the_trials_that_were_drawn_at_random() 
     assert "worse than this search's best" in text
 
 
+def test_scores_that_round_to_the_same_text_are_not_called_better_or_worse() -> None:
+    numbers = efficiency.efficiency(guided([0.90, 0.91, 0.92, 0.93, 0.98361], [0.98362] * 3))
+    assert not isinstance(numbers, str)
+    assert numbers.reference is not None
+    close = numbers._replace(reference=numbers.reference._replace(best=(0.98361,)))
+    text = efficiency.sentence(close)
+    assert "is 98.36 %, equal to this search's best in all digits shown." in text
+    assert "worse" not in text
+
+
 def test_a_random_trial_costs_the_search_time_that_it_took() -> None:
     numbers = efficiency.efficiency(guided([0.90, 0.91, 0.92, 0.93, 0.94], [0.95] * 15))
     assert not isinstance(numbers, str)
