@@ -28,6 +28,18 @@ def test_the_shipped_file_keeps_its_format_and_names_configs_and_benchmarks_that
     assert set(frame["benchmark_key"]) <= {"", *read_benchmarks()["key"]}
 
 
+def test_the_documentation_has_exactly_the_figures_of_the_shipped_file() -> None:
+    text = (ROOT / "docs" / "measured.md").read_text()
+    rows = [
+        f"| `{row.key}`, {row.parameters:,} parameters, {row.seeds} seeds | {row.mean_percent:.2f} ± "
+        f"{row.deviation_percent:.2f} % [{row.low:.2f}, {row.high:.2f}] | `{row.command}` |"
+        for row in read_measured().itertuples()
+    ]
+    assert "\n".join(rows) in text
+    for row in read_measured().itertuples():
+        assert text.count(f"`{row.command}`") == 1
+
+
 def test_every_fault_of_a_file_is_named_with_rule_and_value(tmp_path: Path) -> None:
     bad = ROW.replace("98.10", "97.80").replace("mlp300,", "other,", 1)
     worse = ROW.replace("238510", "many").replace("2026-11-25", "then")
