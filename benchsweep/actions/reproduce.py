@@ -11,6 +11,7 @@ from benchsweep import terminal
 from benchsweep.errors import FAILURE, UsageError
 from benchsweep.find import run_folder, trial_of
 from benchsweep.report_record import read_report
+from reports.analysis.provenance import code_changes
 from search.records.sweep import Sweep
 from search.reproduce import (
     Changes,
@@ -61,6 +62,9 @@ def reproduce_trial(
         if not json:
             for line in _lines(reproductions[-1], sweep.metric.format):
                 terminal.say(out, line)
+    if not json:
+        for sentence in code_changes(sweep):
+            terminal.say(out, f"on record: {sentence}")
     if json:
         terminal.print_json(
             [{**vars(done), "exact": done.exact, "outcome": done.outcome} for done in reproductions]

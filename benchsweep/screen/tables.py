@@ -14,7 +14,12 @@ from benchsweep.screen.ending import print_confirmation, print_leaderboard
 from benchsweep.screen.lines import hyperparameters
 from benchsweep.screen.live import STYLES
 from benchsweep.screen.status import RUN_STYLES
-from reports.analysis.provenance import version_of_trial, version_summaries, warm_start_sentence
+from reports.analysis.provenance import (
+    code_changes,
+    version_of_trial,
+    version_summaries,
+    warm_start_sentence,
+)
 from reports.analysis.ranking import trained
 from reports.analysis.trials_frame import sampled_settings, states_sentence
 from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
@@ -99,6 +104,7 @@ def _facts(sweep: Sweep) -> list[tuple[str, str]]:
         ("epochs", f"{sum(len(trial.epochs) for trial in sweep.trials):,}"),
         ("time", f"{duration(sweep.seconds)} in {plural(len(sweep.sessions), 'start')}"),
     ]
+    facts += [("code", sentence) for sentence in code_changes(sweep)]
     if sentence := warm_start_sentence(sweep):
         facts.append(("warm start", shorten(sentence)))
     for version in version_summaries(sweep)[1:]:

@@ -11,7 +11,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from reports.analysis.failures import Failure, failures, failures_sentence
-from reports.analysis.provenance import VersionSummary, version_summaries, warm_start_sentence
+from reports.analysis.provenance import (
+    VersionSummary,
+    code_changes,
+    version_summaries,
+    warm_start_sentence,
+)
 from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence, to_csv
 from reports.analysis.trials import SortableTrials, trials
 from reports.analysis.trials_frame import states_sentence, trials_table
@@ -154,11 +159,12 @@ class Report:
 
     @property
     def environment_sentence(self) -> str:
-        """The number of starts, and the search time."""
+        """The number of starts, the search time, and how the code changed between them."""
         sessions = self.sweep.sessions
         if not sessions:
             return "The search has not been started yet."
-        return f"{plural(len(sessions), 'start')} of the search, {duration(self.sweep.seconds)} in total."
+        starts = f"{plural(len(sessions), 'start')} of the search, {duration(self.sweep.seconds)} in total."
+        return " ".join([starts, *code_changes(self.sweep)])
 
     @property
     def starts(self) -> list[tuple[str, str]]:
