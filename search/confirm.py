@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.cluster.access import THIS_MACHINE, Site
+from search.plan.budget import ConfirmationSettings
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.journal import repair
@@ -62,7 +63,8 @@ def confirming(
 ) -> Iterator[Search]:
     """Own the run, and yield the race among its best trials, to be iterated.
 
-    candidates, seeds: override the plan's. say: called with what is waited for.
+    candidates, seeds: override the plan's; a plan without a confirmation has the default candidates. say:
+    called with what is waited for.
 
     Raises NothingToConfirm, RunOwned, and what the trainable's Source raises (DataError).
     """
@@ -76,10 +78,8 @@ def confirming(
             update={name: value for name, value in overrides.items() if value is not None}
         )
         if settings.candidates == 0:
-            raise NothingToConfirm(
-                f"a confirmation needs at least one candidate, but the plan of {run.name} asks for 0",
-                "give --candidates",
-            )
+            # The plan left the confirmation out of its run; whoever asks for it now means the usual one.
+            settings = settings.model_copy(update={"candidates": ConfirmationSettings().candidates})
         search = confirmation_search(
             run, plan.model_copy(update={"confirmation": settings}), sweep, data_folder, site
         )

@@ -25,6 +25,7 @@ class Recipe(BaseModel):
     """One number, best at 0.5."""
 
     x: float = Field(0.1, ge=0, le=1)
+    limit: float = Field(1.0, description="Training fails above this x.")
     epochs: int = 2
     seed: int = 0
 
@@ -56,6 +57,8 @@ class Training:
         return 1 - abs(recipe.x - 0.5) - 0.1 / self._epoch + 0.001 * (recipe.seed * 7 % 5)
 
     def __iter__(self) -> Iterator[Epoch]:
+        if self._recipe.x > self._recipe.limit:
+            raise MemoryError(f"{self._recipe.x} is above the limit")
         while self._epoch < self._recipe.epochs:
             self._epoch += 1
             yield Epoch(self._epoch, {"score": self._score}, 0.0)
