@@ -73,7 +73,7 @@ def _increased_budget(
             if reached and ("budget", name) not in overridden:
                 limits[name] = None
     if increase.wall_time is not None:
-        limits["wall_time"] = math.ceil(limits["wall_time"])
+        limits["wall_time"] = float(math.ceil(limits["wall_time"]))
     return Budget.model_validate(limits).model_dump(mode="json", exclude_none=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from trainable.errors import BenchsweepError
 
@@ -21,7 +22,8 @@ class Diverged(BenchsweepError):
 class Epoch:
     """The measurements of one pass over the training split.
 
-    Raises `Diverged` if a metric is not finite, so that no NaN enters a record.
+    Raises `Diverged` if a metric is not finite, so that no NaN enters a record, and TypeError if one is not a
+    number.
     """
 
     number: int
@@ -33,10 +35,22 @@ class Epoch:
 
     def __post_init__(self) -> None:
         # A trainable may measure in NumPy's scalar types, which JSON cannot hold.
-        object.__setattr__(self, "metrics", {name: float(value) for name, value in self.metrics.items()})
+        metrics = {name: self._number(name, value) for name, value in self.metrics.items()}
+        object.__setattr__(self, "metrics", metrics)
         for name, value in self.metrics.items():
             if not math.isfinite(value):
                 raise Diverged(f"epoch {self.number}: {name} must stay finite, but became {value}")
+
+    def _number(self, name: str, value: Any) -> float:
+        # float() would also read text, and take the only item of a list of NumPy's.
+        shape = tuple(getattr(value, "shape", ()))
+        if hasattr(value, "__float__") and not shape and not isinstance(value, complex):
+            return float(value)
+        got = repr(value) if value is None or isinstance(value, str) else f"of type {type(value).__name__}"
+        raise TypeError(
+            f"epoch {self.number}: the metric {name!r} must be one number, but is "
+            f"{got}{f' and shape {shape}' if shape else ''}"
+        )
 
     def to_json(self) -> dict[str, object]:
         """Returns plain values, as stored in a trial's epochs.jsonl."""

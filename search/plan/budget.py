@@ -15,16 +15,26 @@ _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in _UNITS))
 
 
+def _needs_unit(amount: object) -> str:
+    return f'must have a unit, as in "{amount}m" or "{amount}s"'
+
+
 def parse_duration(value: object) -> float:
-    """A duration such as "15m", "1h30m" or 90 in seconds. Raises ValueError with the rule."""
-    if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
-        value = float(value)
+    """A duration such as "15m" or "1h30m" in seconds. Raises ValueError with the rule.
+
+    A float is a number of seconds, as plans are recorded. A whole number, which may be meant as minutes, is
+    refused.
+    """
+    if isinstance(value, str) and value.strip().replace(".", "", 1).isdecimal():
+        raise ValueError(f"{_needs_unit(value.strip())}, but got {shown(value)}")
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**12:
+        raise ValueError(f"{_needs_unit(value)}, but got {value}")
     if isinstance(value, str) and value and (match := _DURATION.fullmatch(value)):
         amount = sum(float(part) * _UNITS[unit] for unit, part in match.groupdict().items() if part)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         amount = float(min(value, 10**12))
     else:
-        raise ValueError(f'must be a duration such as "15m", "1h30m" or 90 seconds, but got {shown(value)}')
+        raise ValueError(f'must be a duration such as "15m" or "1h30m", but got {shown(value)}')
     if not 0 < amount < 10**12:  # false for NaN, too
         raise ValueError(f"must be more than 0 seconds and finite, but got {shown(value)}")
     return amount
@@ -57,7 +67,7 @@ class Budget(Table):
     trials: int | None = Field(default=None, ge=1)
     """Maximum number of trials."""
     wall_time: Duration | None = None
-    """Maximum time, summed over all starts: "15m", "1h30m", or a number of seconds."""
+    """Maximum time, summed over all starts: "15m", "1h30m", "90s"."""
     epochs: int | None = Field(default=None, ge=1)
     """Maximum number of epochs, summed over all trials."""
 
@@ -94,8 +104,8 @@ class Resources(Table):
     max_failures: int = Field(default=3, ge=0)
     """How often a trial is continued after its worker died."""
     trial_timeout: Duration | None = None
-    """Time without a finished epoch after which a trial's worker is killed: "10m", or a number of seconds;
-    unlimited if left out."""
+    """Time without a finished epoch after which a trial's worker is killed: "10m", "90s"; unlimited if
+    left out."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Resources:

@@ -14,9 +14,12 @@ from typing import Any, TypeVar, get_args
 from pydantic import AliasChoices, AliasPath, BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from search.plan.other_names import called, meant
 from trainable.record import from_record
 
 KeyPath = tuple[str, ...]
+_NOT_WHOLE = ("int_type", "int_parsing", "int_from_float")
+
 M = TypeVar("M", bound=BaseModel)
 
 MOST_FAULTS = 50
@@ -133,8 +136,10 @@ def rule(error: Mapping[str, Any]) -> str:
     """One of pydantic's errors as rule and value: `must be less than 1, but got 1.2`."""
     if error["type"] == "missing":
         return "must be given"
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
+    if error["type"] in ("value_error", "assertion_error"):
+        return str(error["ctx"]["error"]) or str(error["msg"])
+    if error["type"] in _NOT_WHOLE:
+        return f"must be a whole number, but got {shown(error['input'])}"
     text = re.sub(r"^\w+ should ", "must ", str(error["msg"])).replace("a valid dictionary", "a table")
     text = text.replace("an object", "a table").replace("a valid array", "a valid list")
     return f"{text}, but got {shown(error['input'])}"
@@ -217,10 +222,14 @@ def _fault(error: Any, models: Sequence[type[BaseModel]], path: KeyPath, what: s
     if error["type"] == "union_tag_invalid":
         name = error["input"]["name"]
         kind = path[0] if keys else what
-        return Fault((*path, *keys, "name"), f"no such {kind}: {shown(name)}{hint_clause(str(name), names)}")
+        return Fault((*path, *keys, "name"), f"no such {kind}: {shown(name)}; {called(str(name), names)}")
     if error["type"] in _NOT_A_TABLE and names:
-        example = f'must be a table such as {{ name = "{next(iter(names))}" }}'
-        return Fault((*path, *keys), f"{example}, but got {shown(error['input'])}")
+        got, example, advice = error["input"], next(iter(names)), ""
+        if isinstance(got, str):
+            example = meant(got, names) or example
+            advice = "" if got in names else f"; {called(got, names)}"
+        rule_and_value = f'must be a table such as {{ name = "{example}" }}, but got {shown(got)}'
+        return Fault((*path, *keys), rule_and_value + advice)
     if error["type"] in _NOT_A_TABLE and possible:
         return Fault((*path, *keys), f"must be a table, but got {shown(error['input'])}")
     return Fault((*path, *keys), rule(error))

@@ -23,6 +23,8 @@ class Override:
     """The keys that lead to the value, outermost first."""
     value: Any
     """The new value; None deletes the key."""
+    written: str | None = None
+    """The value as the user wrote it; None if it is a string already, or was not written."""
 
     @classmethod
     def parse(cls, text: str) -> Override | Fault:
@@ -34,7 +36,9 @@ class Override:
         path = tuple(_key(part) for part in _PART.findall(match["keys"]))
         if len(path) > MAX_DEPTH:
             return Fault((), DEEP, origin)
-        return cls(origin, path, _value(match["value"].strip()))
+        written = match["value"].strip()
+        value = _value(written)
+        return cls(origin, path, value, None if value is None or isinstance(value, str) else written)
 
     def touches(self, fault: Fault) -> bool:
         """Whether the fault is in the changed value, or in the hyperparameter that it is part of."""
@@ -91,6 +95,17 @@ def with_origins(faults: Sequence[Fault], overrides: Sequence[Override]) -> list
         origins = [override.origin for override in overrides if override.touches(fault)]
         attributed.append(replace(fault, origin=origins[-1]) if origins and fault.origin is None else fault)
     return attributed
+
+
+def as_text(overrides: Sequence[Override], faults: Iterable[Fault]) -> list[Override]:
+    """The overrides, of which those with a faulty value have it as text: a key that holds text takes 7593."""
+    faulty = {fault.path[: len(override.path)] for fault in faults for override in overrides}
+    return [
+        replace(override, value=override.written, written=None)
+        if override.written is not None and override.path in faulty
+        else override
+        for override in overrides
+    ]
 
 
 def _renames(override: Override) -> bool:

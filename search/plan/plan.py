@@ -17,7 +17,7 @@ from search.plan.cluster_table import ClusterTable
 from search.plan.fault import Fault, shown, unknown, validated, validated_record
 from search.plan.limits import DEEP, LONG, MAX_BYTES, has_deep_key, limit_faults
 from search.plan.naming import NAME
-from search.plan.override import Override, overridden, with_origins
+from search.plan.override import Override, as_text, overridden, with_origins
 from search.plan.pruner import NoPruner, Pruner, parse_pruner
 from search.plan.recorded import REQUIRED_NUMBERS, recorded, unfit, without_none
 from search.plan.sampler import Sampler, Tpe, parse_sampler
@@ -117,9 +117,16 @@ class Plan(Table):
         changed, changes, faults = overridden(table, overrides)
         if too_large := limit_faults(changed):
             raise PlanError.of(faults + with_origins(too_large, changes), origin)
-        parser = PlanParser(changed)
-        plan = parser.plan()
-        faults += with_origins(parser.faults, changes)
+        plan, own = _parsed(changed)
+        texts = as_text(changes, own)
+        if texts != changes:
+            refused = _parsed(overridden(table, texts)[0])[1]
+            changes = [
+                change if any(text.touches(fault) for fault in refused) else text
+                for text, change in zip(texts, changes, strict=True)
+            ]
+            plan, own = _parsed(overridden(table, changes)[0])
+        faults += with_origins(own, changes)
         if faults or plan is None:
             raise PlanError.of(faults, origin)
         return plan
@@ -231,6 +238,11 @@ def _is_table(annotation: Any) -> bool:
 
 TABLES = frozenset(name for name, field in Plan.model_fields.items() if _is_table(field.annotation))
 """Keys of a plan that hold tables."""
+
+
+def _parsed(table: Mapping[str, Any]) -> tuple[Plan | None, list[Fault]]:
+    parser = PlanParser(table)
+    return parser.plan(), parser.faults
 
 
 class PlanParser:

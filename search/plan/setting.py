@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 _MAX_INTEGER = 2**53  # Optuna stores integers as floats, which are exact up to here
+
+_MAX_ROUNDED_STEPS = 1000  # beyond, the rounding of the step would add up
 
 
 def same(first: object, second: object) -> bool:
@@ -108,12 +110,27 @@ class NumberSetting(ConditionalSetting):
             raise ValueError(f"high - low must be finite, but got low {self.low} and high {self.high}")
         if self.step is not None and (self.high - self.low) / self.step > _MAX_INTEGER:
             raise ValueError(f"a range must have at most 2**53 steps, but got step {self.step}")
-        if self.step is not None and self._offset(self.high) % Decimal(str(self.step)):
-            raise ValueError(
-                f"high - low must be a multiple of step, but got low {self.low}, "
-                f"high {self.high} and step {self.step}"
-            )
-        return self
+        if self.step is None or not self._offset(self.high) % Decimal(str(self.step)):
+            return self
+        exact = (self.high - self.low) / self.step
+        steps = max(round(exact), 1)
+        if steps <= _MAX_ROUNDED_STEPS and abs(exact - steps) < 1e-12 * steps:
+            return self._rounded(steps)
+        high = Decimal(str(self.low)) + steps * Decimal(str(self.step))
+        raise ValueError(
+            f"high - low must be a multiple of step, but got low {self.low}, high {self.high} and step "
+            f"{self.step}; the nearest high is {type(self.high)(high)}"
+        )
+
+    def _rounded(self, steps: int) -> Self:
+        """The same range with numbers that are multiples of each other in decimal, as Optuna needs it, for a
+        step such as pi / 2, which no float is exactly. They lie within the range."""
+        digits = 14 - math.floor(math.log10(max(abs(self.low), abs(self.high))))
+        unit = Decimal(1).scaleb(-digits)
+        low = Decimal(str(self.low)).quantize(unit, ROUND_CEILING)
+        step = ((Decimal(str(self.high)) - low) / steps).quantize(unit, ROUND_FLOOR)
+        high = low + steps * step
+        return self.model_copy(update={"low": float(low), "high": float(high), "step": float(step)})
 
     def _offset(self, value: float) -> Decimal:
         # In decimal, as written: 0.3 is three steps of 0.1, but not in binary.

@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
+from search.plan.fault import rule
 from search.plan.plan import Plan
 from search.plan.sampler import grid_size
 from search.records import schema
@@ -264,5 +265,5 @@ def _count_repeats(trials: Sequence[FrozenTrial]) -> int:
 def _reason(error: Exception) -> str:
     """Why a recipe was rejected, in one line."""
     if isinstance(error, ValidationError):
-        return "; ".join(f"{fault['msg']}, but got {fault['input']!r}" for fault in error.errors())
+        return "; ".join(map(rule, error.errors()))
     return f"{type(error).__name__}: {error}"

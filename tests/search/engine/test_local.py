@@ -290,7 +290,7 @@ def test_it_trains_in_the_thread_that_iterates_and_starts_no_other(
 def test_it_tells_that_it_cannot_end_a_trial_that_hangs(tmp_path: Path) -> None:
     events = search(
         RunFolder.named("small", tmp_path),
-        plan(budget={"trials": 1}, recipe={"epochs": 1}, resources={"trial_timeout": 60}),
+        plan(budget={"trials": 1}, recipe={"epochs": 1}, resources={"trial_timeout": "60s"}),
     )
     assert isinstance(events[0], Note) and "trial_timeout" in events[0].sentence
 

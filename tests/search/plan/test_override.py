@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.plan.difference import differences
+from search.plan.fault import Fault
 from search.plan.override import Override, overridden
 from search.plan.plan import Plan, PlanError
 from search.plan.sampler import Grid, Random
@@ -74,9 +76,9 @@ def test_a_new_sampler_starts_without_the_settings_of_the_old_one():
         ("space.dropout.high=4.0", "[space] dropout: must be less than 1, but got 4.0"),
         ("space.dropout.low=0.5", "[space] dropout: low <= high must hold, but got low 0.5 and high 0.4"),
         ("space.droput.high=0.4", "[space] droput: no such hyperparameter; did you mean dropout?"),
-        ("budget.trials=many", '[budget] trials: must be a valid integer, but got "many"'),
+        ("budget.trials=many", '[budget] trials: must be a whole number, but got "many"'),
         ("budget.trails=3", "[budget] trails: no such key; did you mean trials?"),
-        ("sampler=random", '[sampler]: must be a table such as { name = "tpe" }, but got "random"'),
+        ("sampler=random", '[sampler]: must be a table such as { name = "random" }, but got "random"'),
         ("name.first=x", 'name must be a table, but is "small"'),
         ("space.gama=", "space.gama must exist to be deleted; did you mean gamma?"),
         ("sampler.name=", "sampler.name must exist to be deleted"),
@@ -122,3 +124,44 @@ def test_any_text_is_an_override_or_a_fault(key, value):
     changed, overrides, faults = overridden(PLAN, [f"{key}={value}", key])
     assert len(overrides) + len(faults) >= 2
     assert isinstance(changed, dict)
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "value"),
+    [
+        ('space."opt.lr"=1', ("space", "opt.lr"), 1),
+        ("space.'opt.lr'.high=1", ("space", "opt.lr", "high"), 1),
+        (r'resources.custom."a=\"b\"".x = 2', ("resources", "custom", 'a="b"', "x"), 2),
+        (" recipe . dropout = 0.1", ("recipe", "dropout"), 0.1),
+        ('recipe."größe"=c=d', ("recipe", "größe"), "c=d"),
+    ],
+)
+def test_a_key_may_be_in_quotes(written, path, value):
+    override = Override.parse(written)
+    assert isinstance(override, Override) and (override.path, override.value) == (path, value)
+
+
+@pytest.mark.parametrize("written", ["a..b=1", ".a=1", "a.=1", "=1", "a", '"a=1', "a.'b=1"])
+def test_a_key_that_is_not_closed_is_a_fault(written):
+    assert isinstance(Override.parse(written), Fault)
+
+
+def test_a_fault_writes_a_key_in_quotes_where_toml_does():
+    fault = Fault(("space", "opt.lr", "high"), "no")
+    assert fault.sentence("p.toml") == 'p.toml [space] "opt.lr".high: no'
+    custom = Plan.parse(PLAN, "p.toml", ['resources.custom."fast.disk"=1'])
+    assert custom.resources.custom == {"fast.disk": 1}
+    changes = differences(Plan.parse(PLAN, "p.toml").to_table(), custom.to_table())
+    assert changes == ['resources.custom."fast.disk": left out -> 1.0']
+
+
+def test_a_value_has_the_type_of_its_key():
+    plan = Plan.parse(PLAN, "p.toml", ["name=7593", "recipe.epochs=3"])
+    assert (plan.name, plan.recipe["epochs"]) == ("7593", 3)
+    with pytest.raises(PlanError) as raised:
+        Plan.parse(PLAN, "p.toml", ["name=7593", "recipe.epochs=2.5", "data.dataset=7"])
+    assert raised.value.faults == (
+        "--set data.dataset=7 [data] dataset: must be 'mnist', 'fashion_mnist', 'kmnist' or 'digits', "
+        "but got 7",
+        "--set recipe.epochs=2.5 [recipe] epochs: must be a whole number, but got 2.5",
+    )

@@ -147,12 +147,12 @@ def test_all_faults_of_a_file_are_reported_at_once():
         "plan.toml [budget] epochs: must be greater than or equal to 1, but got 0",
         "plan.toml [resources] cpus: must be greater than or equal to 1, but got 0",
         "plan.toml [resources] gpus: must be at most 1 or an integer, but got 1.5",
-        'plan.toml [resources] concurrency: must be a valid integer, but got "all"',
+        'plan.toml [resources] concurrency: must be a whole number, but got "all"',
         'plan.toml [sampler] name: no such sampler: "tp"; did you mean tpe?',
         "plan.toml [pruner] warmup: no such setting of median",
         "plan.toml [space] gamma: low <= high must hold, but got low 0.9 and high 0.1",
         "plan.toml [data] dataset: must be 'mnist'",
-        "plan.toml [recipe] batch_size: must be a valid integer",
+        "plan.toml [recipe] batch_size: must be a whole number, but got 1.5",
         "plan.toml [recipe] droput: no such hyperparameter; did you mean dropout?",
         "plan.toml [space] droput: no such hyperparameter; did you mean dropout?",
         "plan.toml seed: must be greater than or equal to 0, but got -1",
@@ -167,7 +167,7 @@ def test_all_faults_of_a_file_are_reported_at_once():
     [
         ({"name": "../up"}, "plan.toml name: must be 1 to 100 letters, digits, dots, dashes or underscores"),
         ({"name": 3}, "plan.toml name: must be a valid string, but got 3"),
-        ({"budget": {"trials": True}}, "[budget] trials: must be a valid integer, but got true"),
+        ({"budget": {"trials": True}}, "[budget] trials: must be a whole number, but got true"),
         ({"budget": 5}, "plan.toml [budget]: must be a table, but got 5"),
         ({"recipe": [1]}, "plan.toml [recipe]: must be a table, but got [1]"),
         ({"space": 5}, "plan.toml [space]: must be a table, but got 5"),
@@ -185,6 +185,19 @@ def test_all_faults_of_a_file_are_reported_at_once():
         (
             {"pruner": {"name": "hyperband", "min_resource": 5}},
             "must be at most the 4 epochs of a trial, but got 5",
+        ),
+        ({"recipe": {"epochs": 2.5}}, "[recipe] epochs: must be a whole number, but got 2.5"),
+        ({"budget": {"wall_time": 15}}, 'wall_time: must have a unit, as in "15m" or "15s", but got 15'),
+        ({"budget": {"wall_time": "15"}}, 'wall_time: must have a unit, as in "15m" or "15s", but got "15"'),
+        ({"confirmation": 3}, "plan.toml [confirmation]: must be a table, but got 3"),
+        (
+            {"sampler": "bayes"},
+            'plan.toml [sampler]: must be a table such as { name = "gp" }, but got "bayes"; there are tpe, '
+            "gp, cmaes, random, qmc, grid; did you mean gp?",
+        ),
+        (
+            {"pruner": {"name": "asha"}},
+            'plan.toml [pruner] name: no such pruner: "asha"; asha is called successive_halving here',
         ),
         ({"resources": {"gpus": float("inf")}}, "[resources] gpus: must be a finite number, but got inf"),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 
 import pytest
+from optuna.distributions import distribution_to_json, json_to_distribution
 
+from search.plan.setting import FloatSetting, parse_setting
 from search.plan.space import Space
 from trainable.mnist.recipe import Recipe
 
@@ -113,3 +116,38 @@ def test_a_fault_names_the_key_the_rule_and_the_value(entry, fault):
     (sentence,) = [fault.sentence("plan") for fault in faults + space.check(Recipe, {})]
     assert sentence.startswith("plan [space] ")
     assert fault in sentence
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step"),
+    [
+        (0.0, math.pi, math.pi / 2),
+        (-math.pi, math.pi, math.pi / 4),
+        (1 / 3, 3.0, 1 / 3),
+        (0.0, 1e-3, 1e-3 / 7),
+        (0.0, 0.3, 0.1),
+    ],
+)
+def test_a_step_that_no_float_is_exactly_has_all_its_values(low, high, step):
+    setting, faults = parse_setting({"low": low, "high": high, "step": step}, ("angle",))
+    assert not faults and isinstance(setting, FloatSetting)
+    values = setting.grid(100)
+    assert len(values) == round((high - low) / step) + 1
+    distribution = setting.distribution()
+    for index, value in enumerate(values):
+        assert low <= value <= high
+        assert value == pytest.approx(low + index * step, rel=1e-12, abs=1e-12 * high)
+        assert distribution._contains(value) and setting.holds(value) and setting.takes(value)
+    # Optuna writes its distributions to the journal, and reads them again.
+    assert json_to_distribution(distribution_to_json(distribution)) == distribution
+    assert parse_setting(setting.to_table(), ("angle",)) == (setting, [])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "nearest"),
+    [(0.1, 0.95, 0.2, "0.9"), (1, 9, 3, "10"), (0.0, 0.1, 0.3, "0.3"), (0, 10**9, 7, "1000000001")],
+)
+def test_a_step_that_does_not_divide_its_range_is_a_fault_with_the_nearest_high(low, high, step, nearest):
+    _, (fault,) = parse_setting({"low": low, "high": high, "step": step}, ("angle",))
+    assert fault.rule.endswith(f"; the nearest high is {nearest}")
+    assert parse_setting({"low": low, "high": type(high)(nearest), "step": step}, ("angle",))[1] == []

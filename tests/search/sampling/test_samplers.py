@@ -242,7 +242,10 @@ def test_tpe_finds_a_better_score_than_random():
 @pytest.mark.parametrize(
     ("table", "fault"),
     [
-        ({"name": "tp"}, 'sampler] name: no such sampler: "tp"; did you mean tpe?'),
+        (
+            {"name": "tp"},
+            'sampler] name: no such sampler: "tp"; did you mean tpe?',
+        ),
         (
             {"n_startup_trials": 3},
             "sampler] name: must be given; there are tpe, gp, cmaes, random, qmc, grid",
@@ -250,11 +253,11 @@ def test_tpe_finds_a_better_score_than_random():
         ({"name": "random", "points": 3}, "sampler] points: no such setting of random"),
         ({"name": "tpe", "n_startup_trial": 3}, "did you mean n_startup_trials?"),
         ({"name": "tpe", "n_ei_candidates": 0}, "must be greater than or equal to 1, but got 0"),
-        ({"name": "tpe", "n_ei_candidates": True}, "must be a valid integer, but got true"),
+        ({"name": "tpe", "n_ei_candidates": True}, "must be a whole number, but got true"),
         ({"name": "tpe", "multivariate": False}, "group needs multivariate"),
         ({"name": "cmaes", "with_margin": True, "lr_adapt": True}, "with_margin and lr_adapt"),
         ({"name": "qmc", "qmc_type": "sobl"}, "must be 'sobol' or 'halton', but got \"sobl\""),
-        ("random", 'sampler: must be a table such as { name = "tpe" }, but got "random"'),
+        ("random", 'sampler: must be a table such as { name = "random" }, but got "random"'),
         ({"name": 3}, "no such sampler: 3"),
     ],
 )
