@@ -178,6 +178,18 @@ def test_the_page_never_scrolls_sideways(browser: Any, report: Path, width: int)
     )
 
 
+def test_every_verdict_of_a_check_is_on_one_line_left_of_its_check(browser: Any, tmp_path: Path) -> None:
+    reader = Reader(browser, written(make_sweep(), tmp_path), 1200, drawn=False)
+    marks = reader.ask(
+        "[...document.querySelectorAll('.checks .mark')].map(mark => [mark.textContent, "
+        "mark.getBoundingClientRect().height, mark.getBoundingClientRect().right, "
+        "mark.nextElementSibling.getBoundingClientRect().left])"
+    )
+    assert "unknown" in {text for text, *_ in marks}
+    assert len({round(height) for _, height, _, _ in marks}) == 1
+    assert all(right < left for _, _, right, left in marks)
+
+
 def test_drawings_do_not_move_the_page_while_they_appear(browser: Any, report: Path) -> None:
     reader = Reader(browser, report)
     heights = "[...document.querySelectorAll('.plot')].map(p => [p.clientHeight, p._fullLayout.height])"
