@@ -14,6 +14,8 @@ MAX_DEPTH = 32
 """Maximum number of tables and lists in each other, and of keys in a dotted key."""
 MAX_DIGITS = 300
 """Maximum number of digits of a whole number. All of these are finite as floats too."""
+MAX_NAME = 200
+"""Maximum length of a module's name, in characters."""
 
 DEEP = f"tables and lists must be at most {MAX_DEPTH} levels deep"
 """The rule of `MAX_DEPTH`."""

@@ -15,7 +15,7 @@ from search.plan import pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
 from search.plan.fault import Fault, shown, unknown, validated, validated_record
-from search.plan.limits import DEEP, LONG, MAX_BYTES, has_deep_key, limit_faults
+from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
 from search.plan.naming import NAME
 from search.plan.override import Override, as_text, overridden, with_origins
 from search.plan.pruner import NoPruner, Pruner, parse_pruner
@@ -320,6 +320,10 @@ class PlanParser:
         name = self.table.get("trainable", Plan.model_fields["trainable"].default)
         if not isinstance(name, str):
             return None  # reported with the faults of the other scalars
+        if len(name) > MAX_NAME:
+            rule = f"must be a module's name of at most {MAX_NAME} characters, but got {shown(name)}"
+            self.faults.append(Fault(("trainable",), rule))
+            return None
         try:
             return load_trainable(name)
         except (NotATrainable, AttributeError) as error:  # the latter if its Recipe is not a pydantic model

@@ -89,6 +89,11 @@ def test_a_file_has_at_most_a_million_bytes(tmp_path: Path):
         Plan.read(Path("/dev/zero"))
 
 
+def test_the_name_of_a_trainable_has_at_most_200_characters(tmp_path: Path):
+    (fault,) = faults_of(tmp_path / "p.toml", f'trainable = "{"[" * 5000}"')
+    assert "trainable: must be a module's name of at most 200 characters, but got" in fault
+
+
 def test_text_that_is_not_unicode_is_a_fault(tmp_path: Path):
     (fault,) = faults_of(tmp_path / "p.toml", "", "data.dataset=\udcff")
     assert fault.endswith("must be valid Unicode text, but got '\\udcff'")
