@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
+from rich.segment import Segment
 from rich.text import Text
 
 from benchsweep.output_stream import output_stream
@@ -74,9 +76,33 @@ def _copy(descriptor: int, like: TextIO, log: BinaryIO) -> TextIO:
     return output_stream(os.dup(descriptor), like.encoding, close=True, on_loss=note)
 
 
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+"""Characters that a terminal obeys instead of showing them: C0 but for tab and line feed, delete, C1, and
+those that turn the direction of writing."""
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD in place of each control character: a name or an error that a run recorded may
+    hold anything."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+class _PrintableConsole(Console):
+    """A console whose text holds no control characters, whatever it was given to print."""
+
+    def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The segments of the renderable; rich's own control codes are segments of another kind."""
+        for segment in super().render(renderable, options):
+            if not segment.control and _CONTROL.search(segment.text):
+                yield Segment(printable(segment.text), segment.style)
+            else:
+                yield segment
+
+
 def console_on(stream: TextIO) -> Console:
-    """A console that prints text as it is: no markup, no highlighting."""
-    console = Console(file=stream, markup=False, highlight=False, emoji=False)
+    """A console that prints text as it is, without control characters: no markup, no highlighting."""
+    console = _PrintableConsole(file=stream, markup=False, highlight=False, emoji=False)
     fit(console)
     return console
 
@@ -105,9 +131,15 @@ def say(console: Console, text: str | Text) -> None:
 
 def print_json(value: Any) -> None:
     """Print a JSON document on stdout. NaN and infinities become null, dates text."""
-    sys.stdout.write(json.dumps(plain_json(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    sys.stdout.write(_json(value, indent=2) + "\n")
 
 
 def json_line(value: Any) -> str:
     """The same as one line, with its newline."""
-    return json.dumps(plain_json(value), allow_nan=False, ensure_ascii=False) + "\n"
+    return _json(value, indent=None) + "\n"
+
+
+def _json(value: Any, indent: int | None) -> str:
+    """JSON escapes the control characters of C0; the others are escaped here."""
+    text = json.dumps(plain_json(value), indent=indent, allow_nan=False, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

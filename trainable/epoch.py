@@ -22,8 +22,8 @@ class Diverged(BenchsweepError):
 class Epoch:
     """The measurements of one pass over the training split.
 
-    Raises `Diverged` if a metric is not finite, so that no NaN enters a record, and TypeError if one is not a
-    number.
+    Raises `Diverged` if a metric is not finite, so that no NaN enters a record, TypeError if one is not a
+    number, and ValueError if the time is no finite number.
     """
 
     number: int
@@ -40,6 +40,11 @@ class Epoch:
         for name, value in self.metrics.items():
             if not math.isfinite(value):
                 raise Diverged(f"epoch {self.number}: {name} must stay finite, but became {value}")
+        object.__setattr__(self, "seconds", float(self.seconds))
+        if not 0 <= self.seconds < math.inf:
+            raise ValueError(
+                f"epoch {self.number}: seconds must be a finite number of at least 0, but is {self.seconds}"
+            )
 
     def _number(self, name: str, value: Any) -> float:
         # float() would also read text, and take the only item of a list of NumPy's.

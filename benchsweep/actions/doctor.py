@@ -20,6 +20,7 @@ from search.plan.plan import PlanError
 from search.records.folder import RunFolder
 from trainable.contract import DataSource, data_folder, is_built_in
 from trainable.mnist.data import Source
+from trainable.storage.record_file import NotARecord
 
 _NAME = 13
 """Columns of a finding's name."""
@@ -56,7 +57,7 @@ def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding
     name = "mnist"
     if run is not None:
         yield from run_files.inspect(run)
-        with suppress(PlanError):  # already a finding
+        with suppress(PlanError, NotARecord, OSError):  # already a finding
             plan = run_files.read_plan(run)
             source, name = plan.source if is_built_in(plan.trainable) else None, plan.data.get("dataset", "")
     if source is not None and hasattr(source, "at_hand"):

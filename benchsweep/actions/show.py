@@ -15,7 +15,9 @@ from search.records.sweep import Sweep
 
 def show_run(run: str, name: str | None, runs: Path, json: bool) -> None:
     """name: of a trial; None shows the run."""
-    sweep = Sweep.read(run_folder(run, runs).path)
+    sweep = Sweep.read(run_folder(run, runs).path, partly=True)
+    if sweep.damage is not None:
+        terminal.say(terminal.err(), f"damaged: {sweep.damage}")
     trial = None if name is None else trial_of(sweep, name)
     if json:
         document = results(sweep, read_benchmarks(), reproduce_command(sweep))

@@ -36,6 +36,8 @@ def show_status(run: str, watch: bool, runs: Path, json: bool) -> None:
 
     if not watch:
         status = read()
+        if status.sweep.damage is not None:
+            terminal.say(terminal.err(), f"damaged: {status.sweep.damage}")
         if json:
             terminal.print_json(_as_json(status))
             return
@@ -47,7 +49,7 @@ def show_status(run: str, watch: bool, runs: Path, json: bool) -> None:
     elif terminal.out().is_terminal:
         _watch_live(read)
     else:
-        watch_run(read, _print_changes(lambda status: f"{line(status)}\n"))
+        watch_run(read, _print_changes(lambda status: f"{terminal.printable(line(status))}\n"))
 
 
 def _as_json(status: RunStatus) -> dict[str, Any]:

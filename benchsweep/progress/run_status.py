@@ -69,7 +69,7 @@ class RunStatus:
     def read(cls, run: RunFolder, now: datetime) -> Self:
         """The status at the time `now` (UTC). Raises what `Sweep.read` raises."""
         for _ in range(2):  # the owner may start or end between the two readings
-            sweep, owner = Sweep.read(run.path), owner_of(run.lock)
+            sweep, owner = Sweep.read(run.path, partly=True), owner_of(run.lock)
             if sweep.alive == (owner is not None):
                 break
         session = _current_session(sweep, owner)

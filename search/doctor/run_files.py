@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -18,17 +17,21 @@ from search.doctor.trial_files import check_checkpoint, check_epochs
 from search.plan.difference import differences
 from search.plan.plan import Plan, PlanError
 from search.records import schema
+from search.records.confirmation import read_confirmation
 from search.records.folder import RunFolder
 from search.records.history import plan_versions, sessions_of, status_of
 from search.records.journal import JournalDamaged, check_journal
 from search.records.lease import Owner
 from search.records.lock import owner_of
-from search.records.opening import TestSetOpening
 from search.records.stored_study import StoredStudy
-from search.records.trial import RunDamaged
+from search.records.sweep import read_openings
+from search.records.trial import RunDamaged, check_consistent, reading, trial_of
+from search.records.typed import typed
 from search.records.warm_start import WarmStart
 from trainable.contract import is_built_in
+from trainable.errors import BenchsweepError
 from trainable.storage.checkpoint import previous
+from trainable.storage.record_file import NotARecord, read_record
 
 _RETRY_AFTER = 0.5
 """Seconds before a failed check of a live run is repeated: its files are written one after the other, and
@@ -42,7 +45,10 @@ _FROM_COPY = "restore it from a copy"
 
 def inspect(run: RunFolder) -> Iterator[Finding]:
     """Yield the findings on one run. The time grows linearly with its trials and checkpoints."""
-    owner = owner_of(run.lock)
+    try:
+        owner = owner_of(run.lock)
+    except (BenchsweepError, OSError):
+        owner = None  # the check of the owner reports it
     yield _with_retry("owner", owner, lambda: _owner(run, owner_of(run.lock)))
     journal = _with_retry("journal", owner, lambda: _journal(run, owner))
     yield journal
@@ -120,7 +126,7 @@ def _plan(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
 def _warm_start(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
     try:
         source = WarmStart.read_from(run.warm_start)
-    except RunDamaged as error:
+    except (RunDamaged, NotARecord) as error:
         return failed("warm start", error.message, f"{_FROM_COPY}: the run cannot be resumed without it")
     if source is not None:
         return passed("warm start", f"the sampler starts with {len(source.trials):,} trials of {source.run}")
@@ -131,7 +137,7 @@ def _warm_start(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Find
 
 
 def _journal(run: RunFolder, owner: Owner | None) -> Finding:
-    if not run.journal.is_file():
+    if not (run.journal.exists() or run.journal.is_symlink()):
         if any((run.path / "trials").glob("[0-9]*")):
             message = f"{run.journal} is missing, but there are trial folders"
             return failed("journal", message, "restore it from a copy of the run")
@@ -140,12 +146,44 @@ def _journal(run: RunFolder, owner: Owner | None) -> Finding:
         journal = check_journal(run.journal)
     except JournalDamaged as error:
         return failed("journal", error.message, error.advice or _FROM_COPY)
+    with reading(run.journal):
+        _read_all(run, StoredStudy.read(run.journal))
     if torn := journal.size - journal.complete:
         if owner is None:
             advice = "none is needed: the next start removes the line, and repeats what it recorded"
             return warned("journal", f"it ends in an incomplete line of {torn:,} bytes", advice)
         return passed("journal", f"{journal.lines:,} complete lines, and one that is being written")
     return passed("journal", f"{journal.lines:,} complete lines in {_size(journal.size)}")
+
+
+def _read_all(run: RunFolder, study: StoredStudy) -> None:
+    """Raises what records of the wrong shape in the study raise; the trials' files are checked elsewhere."""
+    sessions, _ = sessions_of(study.attributes), plan_versions(study.attributes)
+    nowhere = RunFolder(run.path / "nowhere")
+    trials = [trial_of(nowhere, trial, alive=False) for trial in study.trials]
+    check_consistent(trials, len(sessions) or len(schema.ENVIRONMENTS.read(study.attributes)))
+    typed(study.metric)
+
+
+def _confirmation(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
+    """Whether the confirmation can be read, and its reruns' files agree with its journal."""
+    inner = run.confirmation
+    if not inner.path.exists():
+        return passed("confirmation", "none: it was not begun")
+    journal = _journal(inner, owner)
+    if journal.verdict is CheckStatus.FAIL:
+        return replace(journal, name="confirmation")
+    reruns = StoredStudy.read(inner.journal)
+    with reading(inner.journal):
+        trials = [trial_of(inner, trial, owner is not None) for trial in reruns.trials]
+        read_confirmation(reruns.attributes, trials, reruns.metric)
+    faults = [
+        fault
+        for trial in reruns.trials
+        for fault in check_epochs(inner, trial, reruns.metric.name, owner is not None)
+    ]
+    faults += [journal] if journal.verdict is not CheckStatus.PASS else []
+    return merged("confirmation", f"{len(reruns.trials):,} reruns, whose files and journal agree", faults)
 
 
 def _trials(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
@@ -178,7 +216,9 @@ def _trials(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
 
 def read_plan(run: RunFolder) -> Plan:
     """The plan of a run. It is checked against its trainable only if that is one of ours: a run may come from
-    anywhere, and reading it must not run its code. Raises PlanError."""
+    anywhere, and reading it must not run its code. Raises PlanError, and NotARecord or OSError if there is no
+    such file."""
+    read_record(run.plan)
     plan = Plan.read_unfitted(run.plan)
     return Plan.read(run.plan) if is_built_in(plan.trainable) else plan
 
@@ -186,7 +226,7 @@ def read_plan(run: RunFolder) -> Plan:
 def _planned_trials(run: RunFolder) -> int | None:
     try:
         return read_plan(run).budget.trials
-    except PlanError:
+    except (PlanError, NotARecord, OSError):
         return None  # the check of the plan reports it
 
 
@@ -214,13 +254,15 @@ def _checkpoints(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Fin
 
 
 def _openings(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
-    if not run.openings.is_file():
-        return passed("openings", "the test set was not opened")
     try:
-        openings = [TestSetOpening.from_json(stored) for stored in json.loads(run.openings.read_text())]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{run.openings} cannot be read ({type(error).__name__}: {error})"
-        return failed("openings", message, f"{_FROM_COPY}: it records how often the test set was opened")
+        with reading(run.openings):
+            openings = read_openings(run)
+    except (RunDamaged, NotARecord) as error:
+        return failed(
+            "openings", error.message, f"{_FROM_COPY}: it records how often the test set was opened"
+        )
+    if not openings:
+        return passed("openings", "the test set was not opened")
     faults = []
     complete = {trial.number for trial in study.trials if trial.state is TrialState.COMPLETE}
     unknown = {look.trial for opening in openings for look in opening.looks} - complete - {None}
@@ -283,4 +325,5 @@ _CHECKS: dict[str, _Check] = {
     "epochs": _epochs,
     "checkpoints": _checkpoints,
     "openings": _openings,
+    "confirmation": _confirmation,
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from search.plan.difference import differences
 from search.records import schema
+from search.records.typed import typed
 
 Status = Literal["running", "empty", "finished", "interrupted"]
 """running: a process owns the run. empty: it never started to train. finished: its budget is spent, though
@@ -67,13 +68,15 @@ def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
     """The starts of a run, from its study's attributes."""
     environments, sizes = schema.ENVIRONMENTS.read(attributes), schema.SIZES.read(attributes)
     return tuple(
-        Session(
-            number=number,
-            started=datetime.fromisoformat(start["started"]),
-            seconds=start["seconds"],
-            ended=start["ended"],
-            environment=environments.get(number, {}),
-            sizes=tuple((seconds, workers) for seconds, workers in sizes.get(number, ())),
+        typed(
+            Session(
+                number=number,
+                started=datetime.fromisoformat(start["started"]),
+                seconds=start["seconds"],
+                ended=start["ended"],
+                environment=environments.get(number, {}),
+                sizes=tuple((seconds, workers) for seconds, workers in sizes.get(number, ())),
+            )
         )
         for number, start in schema.SESSIONS.read(attributes).items()
     )
@@ -83,17 +86,18 @@ def plan_versions(attributes: Mapping[str, Any]) -> tuple[PlanVersion, ...]:
     """The versions of a run's plan, from its study's attributes."""
     versions: list[PlanVersion] = []
     for number, stored in schema.PLANS.read(attributes).items():
-        changes = differences(versions[-1].table, stored["plan"]) if versions else ()
-        versions.append(
-            PlanVersion(
-                number=number,
-                since=datetime.fromisoformat(stored["since"]),
-                trials=stored["trials"],
-                table=stored["plan"],
-                changes=tuple(changes),
-                session=stored["session"],
-            )
+        version = PlanVersion(
+            number=number,
+            since=datetime.fromisoformat(stored["since"]),
+            trials=stored["trials"],
+            table=stored["plan"],
+            changes=(),
+            session=stored["session"],
         )
+        typed(version)
+        if versions:
+            version = replace(version, changes=tuple(differences(versions[-1].table, version.table)))
+        versions.append(version)
     return tuple(versions)
 
 

@@ -21,6 +21,7 @@ from optuna.storages.journal import BaseJournalBackend
 
 from search.records.lease import file_identity
 from trainable.errors import BenchsweepError
+from trainable.storage.record_file import MAX_SIZE, open_record, parse_json
 
 _MORE = "more"
 """A key that Optuna ignores: how many lines of the transaction follow."""
@@ -83,11 +84,13 @@ class JournalFile(BaseJournalBackend):
 
     def _read_new(self) -> Iterator[dict[str, Any]]:
         """The lines that were appended since the file was last read."""
-        with self._path.open("rb") as file:
+        with open_record(self._path) as file:
             file.seek(self._offset)
             transaction: list[dict[str, Any]] = []
             size = 0
-            for line in file:
+            while line := file.readline(MAX_SIZE):
+                if len(line) == MAX_SIZE:
+                    raise _damaged(self._path, self._count + len(transaction) + 1)
                 if not line.endswith(b"\n"):
                     return
                 log = _parse(line)
@@ -162,8 +165,8 @@ def check_journal(path: Path) -> JournalCheck:
     size = path.stat().st_size  # once: a live run may append meanwhile
     complete = size - _torn(path, size)
     lines = read = 0
-    with path.open("rb") as file:
-        for line in file:
+    with open_record(path) as file:
+        while line := file.readline(MAX_SIZE):
             if read >= complete:
                 break
             lines, read = lines + 1, read + len(line)
@@ -188,8 +191,10 @@ def repair(path: Path) -> str | None:
 def _torn(path: Path, size: int) -> int:
     """How many of the first `size` bytes, at their end, belong to an incomplete transaction."""
     block = _BLOCK
-    with path.open("rb") as file:
+    with open_record(path) as file:
         while True:
+            if block > MAX_SIZE:
+                raise _damaged(path, None)
             start = max(0, size - block)
             file.seek(start)
             content = file.read(size - start)
@@ -208,14 +213,16 @@ def _torn(path: Path, size: int) -> int:
 def _parse(line: bytes) -> dict[str, Any] | None:
     """The log in a line; None if it is not one."""
     try:
-        log = json.loads(line)
+        log = parse_json(line)
     except ValueError:
         return None
     return log if isinstance(log, dict) else None
 
 
-def _damaged(path: Path, line: int) -> JournalDamaged:
+def _damaged(path: Path, line: int | None) -> JournalDamaged:
+    """line: its number; None for a last one that is too long to be one."""
+    which = "the last line" if line is None else f"line {line}"
     return JournalDamaged(
-        f"every line of a journal must be JSON, but line {line} of {path} is not",
+        f"every line of a journal must be JSON, but {which} of {path} is not",
         "restore the file from a copy, or start the run again under another name",
     )

@@ -22,7 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from search.records.typed import typed
 from trainable.errors import BenchsweepError
+from trainable.storage.record_file import parse_json, read_record
 
 HEARTBEAT = 2.0
 """Seconds from one renewal to the next."""
@@ -163,8 +165,9 @@ def current_lease(folder: Path) -> tuple[Path, Owner] | None:
     names = sorted((name for name in _names(folder) if _NAME.fullmatch(name)), reverse=True)
     for name in names:
         with suppress(OSError, ValueError, TypeError, KeyError):  # it ended just now
-            stored = json.loads((folder / name).read_text())
-            return folder / name, Owner(**{key: stored[key] for key in ("host", "pid", "since", "kernel")})
+            stored = parse_json(read_record(folder / name))
+            owner = Owner(**{key: stored[key] for key in ("host", "pid", "since", "kernel")})
+            return folder / name, typed(owner)
     return None
 
 

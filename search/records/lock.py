@@ -3,6 +3,7 @@ lease where the lock does not reach another machine."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -12,11 +13,15 @@ from typing import IO
 
 from search.records.folder import RunFolder
 from search.records.lease import Owner, hold_lease, remote_owner
+from search.records.typed import typed
 from trainable.errors import BenchsweepError
 from trainable.storage.lock import lock_file
+from trainable.storage.record_file import open_record, parse_json
 
 _PATIENCE = 0.5
 """Seconds to wait for a lock: who only looks whether a run is owned holds it for an instant."""
+_SIZE = 10_000
+"""Characters that are read of a lock, at most."""
 
 
 class RunOwned(BenchsweepError, RuntimeError):
@@ -32,6 +37,8 @@ def owning(path: Path, say: Callable[[str], None] | None = None) -> Iterator[Own
 
     Raises RunOwned with the live owner's name.
     """
+    if path.exists():
+        open_record(path).close()  # a FIFO would block
     with path.open("a+") as file:
         if not lock_file(file, _PATIENCE):
             raise _owned(path, _read(file))
@@ -47,9 +54,9 @@ def owning(path: Path, say: Callable[[str], None] | None = None) -> Iterator[Own
 
 
 def owner_of(path: Path) -> Owner | None:
-    """The live owner of the run whose lock is at `path`; None if nobody owns it."""
+    """The live owner of the run whose lock is at `path`; None if nobody owns it. Raises NotARecord."""
     try:
-        with path.open("r") as file:
+        with io.TextIOWrapper(open_record(path)) as file:
             if not lock_file(file, 0.0, shared=True):
                 return _read(file)
     except FileNotFoundError:
@@ -67,6 +74,6 @@ def _owned(path: Path, owner: Owner | None) -> RunOwned:
 def _read(file: IO[str]) -> Owner | None:
     file.seek(0)
     try:
-        return Owner(**json.loads(file.read()))
+        return typed(Owner(**parse_json(file.read(_SIZE))))
     except (ValueError, TypeError):  # its owner is writing it just now
         return Owner("this host", 0, "just now")

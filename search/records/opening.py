@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from search.records.typed import typed
 from trainable.evaluation.evaluation import Evaluation
 
 
@@ -32,7 +33,7 @@ class TestLook:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> TestLook:
         """The look that `to_json` stored."""
-        return cls(**{**stored, "evaluation": Evaluation.from_json(stored["evaluation"])})
+        return typed(cls(**{**stored, "evaluation": Evaluation.from_json(stored["evaluation"])}))
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class TestSetOpening:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> TestSetOpening:
-        """The opening that `to_json` stored."""
+        """The opening that `to_json` stored. Raises TypeError, KeyError and others if it is of the wrong
+        shape."""
         looks = tuple(TestLook.from_json(look) for look in stored["looks"])
-        return cls(**{**stored, "time": datetime.fromisoformat(stored["time"]), "looks": looks})
+        return typed(cls(**{**stored, "time": datetime.fromisoformat(stored["time"]), "looks": looks}))

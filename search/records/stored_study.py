@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from search.records import schema
 from search.records.journal import StudyStorage
+from search.records.typed import typed
 from trainable.contract import Metric
 
 
@@ -29,8 +30,8 @@ class StoredStudy:
     @classmethod
     def read(cls, journal: Path | JournalStorage) -> StoredStudy:
         """The study in the file, or in one that is open already, of which only new lines are read.
-        Raises JournalDamaged."""
-        if isinstance(journal, Path) and not journal.is_file():
+        Raises JournalDamaged, NotARecord, and whatever Optuna raises for lines that are not its own."""
+        if isinstance(journal, Path) and not (journal.exists() or journal.is_symlink()):
             return cls()
         storage = StudyStorage(journal) if isinstance(journal, Path) else journal
         for study in storage.get_all_studies():
@@ -41,4 +42,5 @@ class StoredStudy:
     @property
     def metric(self) -> Metric:
         """What its trials are judged by."""
-        return Metric(**self.attributes.get(schema.METRIC, {"name": "score", "direction": "maximize"}))
+        stored = self.attributes.get(schema.METRIC, {"name": "score", "direction": "maximize"})
+        return typed(Metric(**stored))

@@ -6,7 +6,6 @@ sweep.best().recipe
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,8 +30,19 @@ from search.records.lock import owner_of
 from search.records.opening import TestLook, TestSetOpening
 from search.records.recorded_plan import RecordedPlan
 from search.records.stored_study import StoredStudy
-from search.records.trial import Placement, RunDamaged, State, Trial, reading, trial_of
+from search.records.trial import (
+    Placement,
+    RunDamaged,
+    State,
+    Trial,
+    check_consistent,
+    reading,
+    trial_of,
+)
+from search.records.typed import typed
 from trainable.contract import Metric
+from trainable.errors import BenchsweepError
+from trainable.storage.record_file import parse_json, read_record
 
 __all__ = [
     "Confirmation",
@@ -83,6 +93,8 @@ class Sweep:
     """Of its best trials; None before it began."""
     storage: str | None = None
     """The address of the folder that holds its trials' checkpoints; None if they lie in the run's own."""
+    damage: str | None = None
+    """Why the confirmation cannot be read, as a sentence; None if it can, or there is none."""
 
     @property
     def run(self) -> RunFolder:
@@ -90,34 +102,42 @@ class Sweep:
         return RunFolder(self.folder, self.storage)
 
     @classmethod
-    def read(cls, folder: Path, journal: JournalStorage | None = None) -> Sweep:
-        """Read the run in `folder`. journal: its study's, if it is open already: what was replayed of it is
-        not replayed again. Raises NotARun when the folder holds none, and RunDamaged."""
+    def read(cls, folder: Path, journal: JournalStorage | None = None, *, partly: bool = False) -> Sweep:
+        """Read the run in `folder`.
+
+        journal: its study's, if it is open already: what was replayed of it is not replayed again. partly:
+        whether to read a run whose confirmation is damaged without it, and say so in `damage`; what depends
+        on the winner must not. Raises NotARun when the folder holds none, and RunDamaged, JournalDamaged or
+        NotARecord for a file that is not what a run holds."""
         run = RunFolder.existing(folder)
         with reading(run.openings):
             openings = read_openings(run)
         alive = owner_of(run.lock) is not None
         with reading(run.journal):
             study = StoredStudy.read(journal or run.journal)
-        confirmation = None
-        if run.confirmation.begun:
-            with reading(run.confirmation.journal):
-                reruns = StoredStudy.read(run.confirmation.journal)
-                trials = [trial_of(run.confirmation, trial, alive) for trial in reruns.trials]
-                race = read_confirmation(reruns.attributes, trials, reruns.metric)
-                confirmation = None if race is None else race[0]
-        sessions = sessions_of(study.attributes)
-        plans = plan_versions(study.attributes)
-        with reading(run.plan):
-            plan = plans[-1].table if plans else tomllib.loads(run.plan.read_text())
-        warm_start = study.attributes.get(schema.WARM_START)
-        return cls(
+        confirmation, damage = None, None
+        try:
+            confirmation = _confirmation(run, alive)
+        except (BenchsweepError, OSError) as error:
+            if not partly:
+                raise
+            damage = str(error)
+        with reading(run.journal):
+            sessions, plans = sessions_of(study.attributes), plan_versions(study.attributes)
+            trials = tuple(trial_of(run, trial, alive) for trial in study.trials)
+            metric = study.metric
+            warm_start = study.attributes.get(schema.WARM_START)
+            summary = None if warm_start is None else typed(WarmStartSummary(**warm_start))
+        with reading(run.journal if plans else run.plan):
+            table = plans[-1].table if plans else tomllib.loads(read_record(run.plan))
+            plan = RecordedPlan.of(table)
+        sweep = cls(
             folder=run.path,
             name=run.name,
-            plan=RecordedPlan.of(plan),
-            metric=study.metric,
+            plan=plan,
+            metric=metric,
             environment=sessions[-1].environment if sessions else {},
-            trials=tuple(trial_of(run, trial, alive) for trial in study.trials),
+            trials=trials,
             openings=openings,
             sessions=sessions,
             alive=alive,
@@ -125,8 +145,12 @@ class Sweep:
             settled=study.attributes.get(schema.SETTLED, -1),
             confirmation=confirmation,
             storage=study.attributes.get(schema.STORAGE),
-            warm_start=None if warm_start is None else WarmStartSummary(**warm_start),
+            warm_start=summary,
+            damage=damage,
         )
+        with reading(run.journal):
+            check_consistent(sweep.trials, len(sessions))
+        return sweep
 
     def best(self) -> Trial | None:
         """The COMPLETE trial with the best score, the earliest in a tie; None if there is none."""
@@ -168,8 +192,24 @@ class Sweep:
         return sum(session.seconds for session in self.sessions)
 
 
+def _confirmation(run: RunFolder, alive: bool) -> Confirmation | None:
+    """The confirmation in its own folder; None before it began. Raises as `Sweep.read`."""
+    if not run.confirmation.begun:
+        return None
+    with reading(run.confirmation.journal):
+        reruns = StoredStudy.read(run.confirmation.journal)
+        trials = [trial_of(run.confirmation, trial, alive) for trial in reruns.trials]
+        race = read_confirmation(reruns.attributes, trials, reruns.metric)
+        if race is None:
+            return None
+        check_consistent(trials, len(race[0].environments))
+        return typed(race[0])
+
+
 def read_openings(run: RunFolder) -> tuple[TestSetOpening, ...]:
     """The openings of the test set on record."""
-    if not run.openings.is_file():
+    try:
+        stored = parse_json(read_record(run.openings))
+    except FileNotFoundError:
         return ()
-    return tuple(TestSetOpening.from_json(opening) for opening in json.loads(run.openings.read_text()))
+    return tuple(TestSetOpening.from_json(opening) for opening in stored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from search.records import schema
 from search.records.folder import RunFolder
-from search.records.journal import JournalDamaged
+from search.records.typed import typed
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
 from trainable.storage.epochs import EpochLog
@@ -108,12 +108,15 @@ class Trial:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what a file's unexpected content raises into RunDamaged, which names the file."""
+    """Turn what a file's unexpected content raises into RunDamaged, which names the file.
+
+    The file may hold anything, and Optuna, which replays it, may raise anything, such as AssertionError for
+    an operation that it does not know."""
     try:
         yield
-    except JournalDamaged:
+    except (BenchsweepError, OSError):
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:
         raise RunDamaged(
             f"{path} cannot be read ({type(error).__name__}: {error})",
             "restore it from a copy, or start the run again under another name",
@@ -121,16 +124,19 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
-    """The trial that the study in the folder `run` holds. alive: whether a process owns the run."""
+    """The trial that the study in the folder `run` holds. alive: whether a process owns the run. Raises
+    TypeError and others if the record is of the wrong shape, and RunDamaged for the file of its epochs."""
     attributes = frozen.user_attrs
     values = frozen.intermediate_values
     recipe = attributes.get(schema.RECIPE, {})
+    if not isinstance(recipe, Mapping):
+        raise TypeError(f"the recipe of trial {frozen.number} must be a table, but is {recipe!r:.80}")
     abandoned = attributes.get(schema.ABANDONED)
     placements = tuple(
         Placement(**{**placement, "since": datetime.fromisoformat(placement["since"])})
         for placement in attributes.get(schema.PLACEMENTS, ())
     )
-    return Trial(
+    trial = Trial(
         number=frozen.number,
         recipe=recipe,
         sampled={name: recipe.get(name, value) for name, value in frozen.params.items()},
@@ -152,6 +158,24 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         placements=placements,
         device=attributes.get(schema.DEVICE),
     )
+    return typed(trial)
+
+
+def check_consistent(trials: Sequence[Trial], starts: int) -> None:
+    """Raises ValueError unless trials are numbered from 0, and refer to trials and starts that there are, and
+    to recipes that have epochs and a seed. starts: how many there are on record."""
+    for index, trial in enumerate(trials):
+        if trial.number != index:
+            raise ValueError(f"trials must be numbered from 0, but trial {trial.number} is number {index}")
+        if not 0 <= (trial.session or 0) < max(1, starts):
+            raise ValueError(
+                f"trial {index} must belong to one of {starts} starts, but names {trial.session}"
+            )
+        if trial.same_as is not None and not 0 <= trial.same_as < len(trials):
+            raise ValueError(f"trial {index} must repeat another one, but names {trial.same_as}")
+        for name in ("epochs", "seed"):
+            if trial.recipe and type(trial.recipe.get(name)) is not int:
+                raise ValueError(f"{name} of trial {index}'s recipe must be a whole number")
 
 
 def state_of(frozen: FrozenTrial, alive: bool) -> State:
@@ -167,10 +191,13 @@ def _epochs(run: RunFolder, frozen: FrozenTrial) -> tuple[Epoch, ...]:
     """The epochs on record. The journal says which they are; their other figures are in the trial's own
     file, which may be an epoch ahead of it."""
     path = run.trial(frozen.number).epochs
-    if not frozen.intermediate_values or not path.is_file():
+    if not frozen.intermediate_values:
         return ()
     with reading(path):
-        stored = EpochLog(path.parent).read()
+        try:
+            stored = EpochLog(path.parent).read()
+        except FileNotFoundError:
+            return ()
     return tuple(epoch for epoch in stored if epoch.number in frozen.intermediate_values)
 
 

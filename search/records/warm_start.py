@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,8 +15,10 @@ from search.plan.space import NotInSpace
 from search.records.history import WarmStartSummary
 from search.records.sweep import State, Sweep
 from search.records.trial import reading
+from search.records.typed import typed
 from trainable.errors import InputError
 from trainable.storage.durable import write_json
+from trainable.storage.record_file import parse_json, read_record
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -141,14 +142,15 @@ class WarmStart:
     @classmethod
     def read_from(cls, path: Path) -> WarmStart | None:
         """The one in a file, or None if there is no such file. Raises RunDamaged."""
-        if not path.is_file():
+        if not (path.exists() or path.is_symlink()):
             return None
         with reading(path):
-            stored = json.loads(path.read_text())
+            stored = parse_json(read_record(path))
             trials = tuple(
                 WarmStartTrial(**{**trial, "state": State(trial["state"])}) for trial in stored["trials"]
             )
-            return cls(stored["run"], stored["folder"], datetime.fromisoformat(stored["read"]), trials)
+            read = datetime.fromisoformat(stored["read"])
+            return typed(cls(stored["run"], stored["folder"], read, trials))
 
 
 def _counted(names: Iterable[str]) -> str:

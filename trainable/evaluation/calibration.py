@@ -56,8 +56,12 @@ class CalibrationBins:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Returns the calibration that `to_json` stored."""
-        return cls(**{name: tuple(values) for name, values in stored.items()})
+        """Returns the calibration that `to_json` stored. Raises ValueError and others if it is of the wrong
+        shape."""
+        made = cls(**{name: tuple(values) for name, values in stored.items()})
+        if not len(made.counts) == len(made.correct) == len(made.confidence):
+            raise ValueError("counts, correct and confidence of a calibration must be of the same bins")
+        return made
 
 
 def calibration_of(

@@ -63,18 +63,28 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Evaluation:
-        """Returns the evaluation that `to_json` stored, in this or an earlier version."""
+        """Returns the evaluation that `to_json` stored, in this or an earlier version. Raises ValueError,
+        TypeError and others if it is of the wrong shape."""
         count = int(stored["count"])
         bits, confusion = stored["correct"], stored["confusion"]
         mistakes, calibration = stored.get("mistakes"), stored.get("calibration")
         correct = None
         if bits is not None:
             packed = np.frombuffer(base64.b64decode(str(bits)), dtype=np.uint8)
+            if len(packed) != -(-count // 8):
+                raise ValueError(f"correct must hold {count} bits, but has {len(packed)} bytes")
             correct = np.unpackbits(packed, count=count).astype(np.bool_)
+        metrics, matrix = stored["metrics"], None
+        if not 0 <= metrics.get("accuracy", 0) <= 1 or not 0 <= count < 2**53:
+            raise ValueError(f"accuracy must be 0..1 of some examples, but is {metrics} of {count}")
+        if confusion is not None:
+            matrix = np.asarray(confusion, dtype=np.int64)
+            if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+                raise ValueError(f"confusion must be [classes, classes], but is {list(matrix.shape)}")
         return cls(
-            metrics=stored["metrics"],
+            metrics=metrics,
             count=count,
-            confusion=None if confusion is None else np.asarray(confusion, dtype=np.int64),
+            confusion=matrix,
             correct=correct,
             class_names=tuple(stored["class_names"]),
             mistakes=None if mistakes is None else tuple(map(Mistake.from_json, mistakes)),

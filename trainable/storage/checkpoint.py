@@ -20,6 +20,7 @@ from safetensors.numpy import save
 from trainable.contract import TrainingState
 from trainable.epoch import Epoch
 from trainable.storage.durable import write_atomic
+from trainable.storage.record_file import NotARecord, open_record
 from trainable.storage.remote import RemoteFolder
 
 CheckpointLocation = Path | RemoteFolder
@@ -101,10 +102,11 @@ class Checkpoint:
     def read(cls, path: Path) -> Checkpoint:
         """Returns the checkpoint in a file. Raises DamagedCheckpoint, FileNotFoundError."""
         try:
+            open_record(path).close()  # safetensors would wait for the writer of a FIFO
             with safe_open(path, framework="numpy") as file:
                 return cls._of(file, str(path))
-        except (SafetensorError, OSError) as error:
-            if not path.exists():
+        except (SafetensorError, OSError, NotARecord) as error:
+            if not (path.exists() or path.is_symlink()):
                 raise FileNotFoundError(path) from error
             raise DamagedCheckpoint(f"{path} is not a complete checkpoint ({error})") from error
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
 from trainable.storage.durable import write_atomic
+from trainable.storage.record_file import parse_json, read_record
 
 _TAIL = 65536
 """Bytes at the end of the file that are searched for the last line."""
@@ -64,13 +65,13 @@ class EpochLog:
     def read(self) -> tuple[Epoch, ...]:
         """Returns the epochs in order. A last line that was cut short is ignored.
 
-        Raises FileNotFoundError, and ValueError if another line is not an epoch.
+        Raises FileNotFoundError, NotARecord, and ValueError if another line is not an epoch.
         """
         epochs = []
-        for number, line in enumerate(_lines(self.path.read_text()), 1):
+        for number, line in enumerate(_lines(read_record(self.path)), 1):
             try:
-                epochs.append(Epoch.from_json(json.loads(line)))
-            except (ValueError, TypeError, AttributeError, BenchsweepError) as error:
+                epochs.append(Epoch.from_json(parse_json(line)))
+            except (ValueError, TypeError, AttributeError, OverflowError, BenchsweepError) as error:
                 raise ValueError(f"line {number} is not an epoch: {error}") from error
         return tuple(epochs)
 

@@ -1,0 +1,199 @@
+"""A run with anything in place of one of its files is read, or refused in a sentence: without a traceback or
+a hang."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import typer
+from searches import LOCAL, NOWHERE, plan, search
+from wrong_shapes import FILES, VALUES, wrong_documents
+
+from benchsweep.actions.check import check_accuracy
+from benchsweep.actions.list_runs import list_runs
+from benchsweep.actions.show import show_run
+from benchsweep.actions.status import show_status
+from benchsweep.errors import UsageError
+from benchsweep.formats.runs import RUN_FORMATS
+from search.confirm import confirming
+from search.doctor.finding import CheckStatus, Finding
+from search.doctor.run_files import inspect
+from search.records.folder import RunFolder
+from search.records.lock import owning
+from search.records.sweep import Sweep
+from search.test_set import open_test_set
+from trainable.errors import BenchsweepError
+
+QUICK, SLOW = 4, 100
+"""Wrong contents of each file that the quick and the slow test try, drawn at random."""
+JSON_FILES = (
+    "study.journal",
+    "confirmation/study.journal",
+    "test_openings.json",
+    "trials/00000/epochs.jsonl",
+)
+OTHER_FILES = (
+    *("plan.toml", "lock", "warm_start.json", "stop.json", "lease.000001.json", "trials", "confirmation"),
+    *("confirmation/trials/00000/epochs.jsonl", "trials/00000/checkpoint.safetensors"),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with a confirmation and an opening of the test set."""
+    run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
+    search(run, plan(budget={"trials": 2}, confirmation={"candidates": 1, "seeds": 2}))
+    with confirming(run, NOWHERE, LOCAL) as race:
+        list(race)
+    with owning(run.lock):
+        open_test_set(run, NOWHERE)
+    return run.path
+
+
+def read_in_every_way(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What the commands that read a run do with it."""
+    runs, run = folder.parent, RunFolder(folder)
+    yield "show", lambda: show_run("small", None, runs, json=False)
+    yield "show --json", lambda: show_run("small", None, runs, json=True)
+    yield "status", lambda: show_status("small", False, runs, json=False)
+    yield "list", lambda: list_runs(runs, json=False)
+    yield "check", lambda: check_accuracy("small", "origin-improved", 0.05, runs, json=False)
+    yield "doctor", lambda: list(_inspected(run))
+    yield "export csv", lambda: RUN_FORMATS["csv"].make(run, "trials", folder.parent / "x")
+
+
+def _inspected(run: RunFolder) -> Iterator[Finding]:
+    """Its findings. A finding in which the check itself failed is a fault, unless it is an OSError."""
+    for finding in inspect(run):
+        failed = "the check itself failed: " in finding.message
+        assert not failed or "Error: [Errno" in finding.message, finding.message
+        yield finding
+
+
+def faults(folder: Path, what: str) -> list[str]:
+    """What ended in something else than a sentence."""
+    found = []
+    for name, read in read_in_every_way(folder):
+        try:
+            with within(20):
+                read()
+        except (BenchsweepError, OSError, SystemExit, typer.Exit):
+            pass  # a sentence or an exit code
+        except Exception as error:
+            found.append(f"{what}, {name}: {type(error).__name__}: {str(error)[:100]}")
+    return found
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raises an error that no command expects if the block hangs."""
+
+    def hanging(number: int, frame: object) -> None:
+        raise AssertionError(f"took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, hanging)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def wrong_lines(path: Path) -> list[tuple[str, str]]:
+    """What was replaced in a line of each kind of a JSON file, and the content of the file with it."""
+    text = path.read_text()
+    lines = text.splitlines() if path.suffix in (".journal", ".jsonl") else [text]
+    made, kinds = [], set()
+    for number, line in enumerate(lines):
+        log = json.loads(line)
+        kind = (log.get("op_code"), *log, *log.get("user_attr", ())) if isinstance(log, dict) else ()
+        if kind not in kinds:
+            kinds.add(kind)
+            for what, wrong in wrong_documents(log):
+                content = "\n".join([*lines[:number], wrong, *lines[number + 1 :]]) + "\n"
+                made.append((f"{path.name}, line {number + 1}, {what}", content))
+    return made
+
+
+@pytest.fixture
+def run(whole: Path, tmp_path: Path) -> Path:
+    """A copy of the run."""
+    return Path(shutil.copytree(whole, tmp_path / "small"))
+
+
+def test_a_whole_run_is_read_in_every_way(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _, read in read_in_every_way(run):
+        with suppress(typer.Exit):  # of `check`, because the digits' accuracy is below the benchmark's
+            read()
+
+
+@pytest.mark.parametrize("name", JSON_FILES)
+@pytest.mark.parametrize("most", [QUICK, pytest.param(SLOW, marks=pytest.mark.slow)])
+def test_a_wrong_shape_anywhere_in_a_record_is_read_or_refused_in_a_sentence(
+    run: Path, name: str, most: int
+) -> None:
+    path = run / name
+    contents = wrong_lines(path)
+    random.Random(most).shuffle(contents)
+    found = []
+    for what, content in contents[:most]:
+        path.write_text(content)
+        found += faults(run, what)
+    assert not found
+
+
+@pytest.mark.parametrize("name", [*JSON_FILES, *OTHER_FILES])
+@pytest.mark.parametrize(
+    "shape",
+    [name if name in ("a FIFO", "null") else pytest.param(name, marks=pytest.mark.slow) for name in FILES],
+)
+def test_anything_in_place_of_a_file_is_read_or_refused_in_a_sentence(
+    run: Path, name: str, shape: str
+) -> None:
+    path = run / name
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    FILES[shape](path)
+    assert not faults(run, f"{name}: {shape}")
+
+
+def test_a_damaged_confirmation_does_not_hide_the_search(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = run / "confirmation" / "study.journal"
+    journal.write_text(f"{VALUES['deep']}\n" + journal.read_text())
+    show_run("small", "0", run.parent, json=False)
+    printed = capsys.readouterr()
+    assert "0 of small" in printed.out
+    assert printed.err.startswith("damaged: ")
+    assert str(journal) in printed.err.replace("\n", "")
+    (finding,) = (finding for finding in inspect(RunFolder(run)) if finding.name == "confirmation")
+    assert finding.verdict is CheckStatus.FAIL
+    with pytest.raises(BenchsweepError):  # the winner depends on it
+        Sweep.read(run)
+
+
+def test_a_whole_confirmation_passes(run: Path) -> None:
+    (finding,) = (finding for finding in inspect(RunFolder(run)) if finding.name == "confirmation")
+    assert finding.verdict is CheckStatus.PASS
+
+
+def test_list_tells_a_folder_of_runs_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for name, fault in (("file", "is a file"), ("nowhere", "does not exist")):
+        with pytest.raises(UsageError, match=fault):
+            list_runs(Path(name), json=True)
+    list_runs(Path("runs"), json=False)  # the default folder is made by the first run
+    assert "there is no run in" in capsys.readouterr().out
