@@ -41,6 +41,8 @@ def reproduce_trial(
     json: bool,
 ) -> None:
     """Trains the trial and, with `seeds`, its reruns. Exits with 1 if one is different."""
+    if source is not None and run is not None and trial == "best":
+        trial, run = run, None  # with --from there is no RUN, and the one argument is TRIAL
     if (run is None) == (source is None):
         raise UsageError(
             "either RUN or --from FILE must be given, not both", "`benchsweep list` shows all runs"

@@ -14,7 +14,9 @@ def reproduce(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]", help="The name of a run below --runs, or its folder.", show_default=False
+            metavar="[RUN]",
+            help="The name of a run below --runs, or its folder; not with --from.",
+            show_default=False,
         ),
     ] = None,
     trial: Annotated[str, typer.Argument(metavar="[TRIAL]", help="A number, best, or default.")] = "best",

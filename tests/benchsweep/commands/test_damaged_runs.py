@@ -16,6 +16,7 @@ import typer
 from searches import LOCAL, NOWHERE, plan, search
 from wrong_shapes import FILES, VALUES, wrong_documents
 
+from benchsweep.__main__ import main
 from benchsweep.actions.check import check_accuracy
 from benchsweep.actions.list_runs import list_runs
 from benchsweep.actions.show import show_run
@@ -197,3 +198,14 @@ def test_list_tells_a_folder_of_runs_that_is_none(
             list_runs(Path(name), json=True)
     list_runs(Path("runs"), json=False)  # the default folder is made by the first run
     assert "there is no run in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["3", "--from", "x.json"], ["--from", "x.json", "3"]])
+def test_reproduce_takes_a_trial_beside_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["reproduce", *words])
+    assert ended.value.code == 2
+    assert "x.json: No such file" in capsys.readouterr().err  # and not that RUN was given too
