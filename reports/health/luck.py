@@ -24,9 +24,7 @@ def beyond_noise(sweep: Sweep) -> Finding:
     name = "Gain beyond seed noise"
     summary = confirmation_summary(sweep)
     if sweep.best() is None:
-        return unknown(
-            name, "No trial was trained to its end, so none can be trained again with fresh seeds."
-        )
+        return unknown(name, "No trial was trained to its end, so none can be trained with fresh seeds.")
     if summary is None or not summary.decided:
         return unknown(
             name,
