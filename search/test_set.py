@@ -20,7 +20,7 @@ from trainable.evaluation.evaluation import Evaluation
 from trainable.record import from_record
 from trainable.storage.checkpoint import latest
 from trainable.storage.durable import write_json
-from trainable.user_code import TrainableError, calling, checked_evaluation
+from trainable.user_code import calling, checked_evaluation
 
 
 class NoModel(BenchsweepError, RuntimeError):
@@ -137,11 +137,6 @@ def _load_test(source: DataSource, data: Any, data_folder: Path) -> tuple[Any, i
     """The test split, and how many of its examples are in the training data too; None if that is unknown."""
     with calling("Source.load_test"):
         test = source.load_test(data_folder)
-    if test is None:
-        raise TrainableError(
-            "Source.load_test of the trainable must return the test split, but returned None",
-            "return what Training.evaluate needs, and give the same command again",
-        )
     overlap = getattr(data, "overlap", None)
     if overlap is None:
         return test, None
@@ -173,7 +168,8 @@ def _write_openings(run: RunFolder, openings: Sequence[TestSetOpening]) -> None:
 
 
 def _look(model: Finalist, training: TrainingRun, test: Any, winner: Finalist) -> TestLook:
-    with calling("Training.evaluate"):
+    without = " (with None, which Source.load_test returned)" if test is None else ""
+    with calling(f"Training.evaluate{without}"):
         evaluation = checked_evaluation(training.evaluate(test))
     if model is not winner:  # the images of up to forty models would fill the file, and are never shown
         evaluation = replace(evaluation, mistakes=None)

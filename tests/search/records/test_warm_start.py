@@ -138,7 +138,7 @@ def test_a_search_on_ray_begins_warm_and_only_at_its_beginning(other: Sweep, tmp
     with starting(run, given, NOWHERE, LOCAL, warm_start=other.folder):
         pass  # the same one again: the command line of the first start may be repeated
     with (
-        pytest.raises(CannotWarmStart, match="beginning"),
+        pytest.raises(CannotWarmStart, match="only a new run"),
         starting(run, given, NOWHERE, LOCAL, warm_start=run.path),
     ):
         pass
