@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from search.reproduce import (
     reproduce,
 )
 from search.start import plan_of
-from trainable.contract import data_folder
+from trainable.contract import data_folder, is_built_in, trainable_files
 
 __all__ = ["Changes", "reproduce_trial"]
 
@@ -39,8 +40,12 @@ def reproduce_trial(
     runs: Path,
     data_dir: Path | None,
     json: bool,
+    any_code: bool,
 ) -> None:
-    """Trains the trial and, with `seeds`, its reruns. Exits with 1 if one is different."""
+    """Trains the trial and, with `seeds`, its reruns. Exits with 1 if one is different.
+
+    any_code: whether a trainable may be another one than the report recorded.
+    """
     if source is not None and run is not None and trial == "best":
         trial, run = run, None  # with --from there is no RUN, and the one argument is TRIAL
     if (run is None) == (source is None):
@@ -49,6 +54,7 @@ def reproduce_trial(
         )
     if source is not None:
         sweep = read_report(source)
+        _check_code(sweep, source, any_code)
     else:
         assert run is not None
         sweep = Sweep.read(run_folder(run, runs).path)
@@ -73,6 +79,27 @@ def reproduce_trial(
         )
     if any(done.outcome == "different" for done in reproductions):
         raise typer.Exit(FAILURE)
+
+
+def _check_code(sweep: Sweep, source: Path, any_code: bool) -> None:
+    """Says which trainable is about to be imported, since a report of somebody else names it. Raises
+    UsageError unless it is the one that was recorded, or any may be."""
+    name = sweep.plan.trainable
+    if is_built_in(name):
+        return
+    files = trainable_files(name)
+    digest = hashlib.sha256(files[-1].read_bytes()).hexdigest() if files else None
+    recorded = sweep.environment.get("trainable_sha256")
+    if digest is not None:
+        terminal.say(
+            terminal.err(), f"{source} names the trainable {name}: here {files[-1]}, SHA-256 {digest}"
+        )
+    if digest is not None and digest != recorded and not any_code:
+        raise UsageError(
+            f"the trainable must be the one that {source} recorded (SHA-256 {recorded or 'missing'}), but "
+            f"{name} is another file here",
+            "get that version of it; or read the file, and give --any-code to train with it all the same",
+        )
 
 
 def _originals(sweep: Sweep, trial: str, seeds: int) -> list[RecordedTraining]:

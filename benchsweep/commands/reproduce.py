@@ -47,6 +47,12 @@ def reproduce(
             show_default="0.005 of a share, 5 % of another metric",
         ),
     ] = None,
+    any_code: Annotated[
+        bool,
+        typer.Option(
+            "--any-code", help="With --from, train with another trainable than the recorded one too."
+        ),
+    ] = False,
     runs: RunsOption = RUNS,
     data_dir: DataDirOption = None,
     json: JsonOption = False,
@@ -56,6 +62,9 @@ def reproduce(
     The trial is trained in this process, without Ray, on the device and with the threads of the original.
     Every epoch and the weights are compared. "default" is the plan's default recipe, as the run's
     confirmation trained it with its first fresh seed.
+
+    --from imports the trainable that the file names. It must be the recorded one, by its SHA-256, unless
+    --any-code is given.
 
     If nothing has changed, the result must be the same to the bit. If the processor, the versions, the
     code, the device, the threads or the seed are different, each difference is listed, and the last score
@@ -70,4 +79,4 @@ def reproduce(
     from benchsweep.actions.reproduce import Changes, reproduce_trial
 
     changes = Changes(device, threads, seed, tolerance)
-    reproduce_trial(run, trial, seeds, source, changes, runs, data_dir, json)
+    reproduce_trial(run, trial, seeds, source, changes, runs, data_dir, json, any_code)
