@@ -55,8 +55,8 @@ def run(
     epoch_reported, trial_ended or ended. The last line has event summary: what `list --json` prints of a
     run, and reason, detail, epochs_saved, files, and next (the command to continue with).
 
-    Exit codes: 0 finished, 2 a fault in the plan or the command, 1 any other error, 130 Ctrl-C or
-    `benchsweep stop`, 143 SIGTERM.
+    Exit codes: 0 finished, 1 no trial was trained to its end, or an error, 2 a fault in the plan or the
+    command, 130 Ctrl-C or `benchsweep stop`, 143 SIGTERM.
     """
     from benchsweep.actions.search import RunOptions, site_of, start_run
 

@@ -28,7 +28,7 @@ from search.engine.processes import Descendants
 from search.engine.search import Search
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
-from search.records.sweep import State, Sweep
+from search.records.sweep import Sweep
 from search.start import starting
 from search.test_set import open_test_set
 from trainable.contract import data_folder
@@ -189,7 +189,7 @@ def _run_stages(
         raise Interrupted(f"no trial had started yet; continue with: {resume_command}", stop_signal.exit_code)
     if not last.complete:
         raise typer.Exit(stop_signal.exit_code)
-    if sweep.best() is None and sweep.count(State.FAILED):
+    if sweep.best() is None:  # every trial failed, diverged or was pruned
         raise typer.Exit(FAILURE)
 
 
