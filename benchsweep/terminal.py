@@ -65,7 +65,7 @@ def redirected(log: Path) -> Iterator[Streams]:
 
 
 def _copy(descriptor: int, like: TextIO, log: BinaryIO) -> TextIO:
-    """The user's stream, after descriptor was redirected. A search goes on without its reader."""
+    """The user's stream, after descriptor was redirected. A search continues without its reader."""
 
     def note(error: OSError) -> None:
         name = {1: "standard output", 2: "standard error"}[descriptor]
@@ -142,4 +142,4 @@ def json_line(value: Any) -> str:
 def _json(value: Any, indent: int | None) -> str:
     """JSON escapes the control characters of C0; the others are escaped here."""
     text = json.dumps(plain_json(value), indent=indent, allow_nan=False, ensure_ascii=False)
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

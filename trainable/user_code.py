@@ -34,7 +34,7 @@ def calling(member: str) -> Iterator[None]:
         raise
     except Exception as error:
         failure = TrainableError(
-            f"{member} of the trainable must not fail, but raised {_described(error)}{_place(error)}",
+            f"{member} of the trainable must not fail, but raised {_described(error)}{_location(error)}",
             "mend it, and give the same command again",
         )
         failure.trace = "".join(traceback.format_exception(error))
@@ -46,7 +46,7 @@ def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _place(error: Exception) -> str:
+def _location(error: Exception) -> str:
     """Where the error comes from: the innermost line that is no library's."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is this file
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames

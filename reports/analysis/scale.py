@@ -90,7 +90,7 @@ class Scale(NamedTuple):
 
 
 def _rounded(value: float, digits: int, up: bool) -> float:
-    """To so many significant digits, away from or towards minus infinity."""
+    """Rounded to that number of significant digits, away from or towards minus infinity."""
     number = Decimal(repr(value))
     unit = Decimal(1).scaleb(number.adjusted() - digits + 1)
     return float(number.quantize(unit, ROUND_CEILING if up else ROUND_FLOOR))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def build(settings: Pruner, epochs: int) -> BasePruner:
     """The pruner of a search whose trials have at most `epochs` epochs.
 
-    Its whole state is in the study, so it survives a resume.
+    Its state is completely in the study, so it survives a resume.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     from optuna import pruners

@@ -26,7 +26,7 @@ def build(
 ) -> BaseSampler:
     """The sampler for one trial.
 
-    Each trial gets a new one, whose whole state is in the study, so that a resumed search suggests what the
+    Each trial gets a new one, whose state is completely in the study, so that a resumed search suggests what the
     uninterrupted one would have suggested.
 
     seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
@@ -59,14 +59,14 @@ def build(
                     space.always, seed=trial_seed, source_trials=source, **arguments, **quiet
                 )
             case Qmc():
-                # One sequence for the whole search; the study stores the position in it.
+                # One sequence for all trials; the study stores the position in it.
                 sequence_seed = stable_seed(seed)
                 distributions = space.distributions()
                 return FullSpaceQMC(
                     distributions, seed=sequence_seed, warn_asynchronous_seeding=False, **arguments, **quiet
                 )
             case Grid():
-                # One permutation for the whole search; a trial's number is the position in it.
+                # One permutation for all trials; a trial's number is the position in it.
                 return NonStoppingGrid(space.grid(settings.points), seed=stable_seed(seed))
 
 

@@ -11,8 +11,8 @@ _PAUSE = 0.02
 
 
 def lock_file(file: IO[str], patience: float, *, shared: bool = False) -> bool:
-    """Lock an open file until it is closed; returns whether that came about within `patience` seconds.
-    shared: beside others that lock it so. Raises OSError where the file system has no locks."""
+    """Locks an open file until it is closed. Returns whether the lock was acquired within `patience` seconds.
+    shared: other holders of a shared lock may have it too. Raises OSError if the file system has no locks."""
     deadline = time.monotonic() + patience
     while True:
         try:
