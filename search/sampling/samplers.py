@@ -26,8 +26,8 @@ def build(
 ) -> BaseSampler:
     """The sampler for one trial.
 
-    Each trial gets a new one, whose state is completely in the study, so that a resumed search suggests what the
-    uninterrupted one would have suggested.
+    Each trial gets a new one, whose state is completely in the study, so that a resumed search suggests what
+    the uninterrupted one would have suggested.
 
     seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
     search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
