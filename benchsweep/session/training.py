@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchsweep import terminal
-from benchsweep.errors import UsageError, exit_code
+from benchsweep.errors import UsageError
 from reports.analysis.winner import test_accuracy
 from reports.formatting.wording import duration, plain_json, plural
 from reports.statistics.intervals import Spread, spread
@@ -24,6 +24,7 @@ from trainable.contract import Metric, data_folder
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 from trainable.storage.durable import write_json
+from trainable.user_code import TrainableError
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def _updates(plan: Plan, setup: TrainingSetup) -> Iterator[tuple[int, Epoch] | R
         for update in repeat(plan, setup.seeds, data_folder(setup.data_dir), setup.device, setup.threads):
             began = True
             yield update
-    except (RuntimeError, AssertionError) as error:
-        if began or setup.device == "cpu" or exit_code(error) is not None:
+    except TrainableError as error:
+        if began or setup.device == "cpu" or error.__cause__ is None:
             raise
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error.__cause__).strip().splitlines()[0]
         raise UsageError(f"--device {setup.device} cannot be used on this machine: {reason}") from error
 
 

@@ -64,6 +64,19 @@ class WarmStartSummary:
     """The same in words, with what was left out and why."""
 
 
+def _environment(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same. Raises ValueError unless it has the shape of `search.records.environment.environment`."""
+    for name, value in recorded.items():
+        plain = isinstance(value, str | int | float | None)
+        if name == "versions":
+            plain = isinstance(value, Mapping) and all(isinstance(version, str) for version in value.values())
+        elif name in ("workers", "hosts", "threads"):
+            plain = isinstance(value, int)
+        if not plain:
+            raise ValueError(f"{name} of an environment is {type(value).__name__}")
+    return recorded
+
+
 def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
     """The starts of a run, from its study's attributes."""
     environments, sizes = schema.ENVIRONMENTS.read(attributes), schema.SIZES.read(attributes)
@@ -74,7 +87,7 @@ def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
                 started=datetime.fromisoformat(start["started"]),
                 seconds=start["seconds"],
                 ended=start["ended"],
-                environment=environments.get(number, {}),
+                environment=_environment(environments.get(number, {})),
                 sizes=tuple((seconds, workers) for seconds, workers in sizes.get(number, ())),
             )
         )
