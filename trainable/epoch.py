@@ -63,5 +63,10 @@ class Epoch:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> Epoch:
-        """Returns the epoch that `to_json` stored."""
+        """Returns the epoch that `to_json` stored. Raises TypeError, ValueError."""
+        number = stored.get("number")
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ValueError(
+                f"an epoch's number must be a whole number of at least 1, but is {number!r}"
+            )
         return cls(**stored)  # type: ignore[arg-type]

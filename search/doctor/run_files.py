@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,7 +219,8 @@ def read_plan(run: RunFolder) -> Plan:
     """The plan of a run. It is checked against its trainable only if that is one of ours: a run may come from
     anywhere, and reading it must not run its code. Raises PlanError, and NotARecord or OSError if there is no
     such file."""
-    read_record(run.plan)
+    with suppress(UnicodeDecodeError):  # which is a fault of the plan like any other
+        read_record(run.plan)
     plan = Plan.read_unfitted(run.plan)
     return Plan.read(run.plan) if is_built_in(plan.trainable) else plan
 

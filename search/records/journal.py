@@ -200,6 +200,9 @@ def _torn(path: Path, size: int) -> int:
             content = file.read(size - start)
             lines = content.split(b"\n")  # the last one is empty, or has no end
             first = len(lines.pop(0)) + 1 if start else 0  # it begins before the block
+            if not lines:  # a part of one line
+                block *= 4
+                continue
             lines.pop()
             if lines and _parse(lines[-1]) is None:
                 lines.pop()

@@ -20,6 +20,7 @@ CONTROL_FLOW = {
     "DamagedCheckpoint",
     "PictureError",
     "NotInSpace",
+    "NotRecordable",
     "MeasuredError",
 }
 """Raised and caught inside the packages; none reaches a user."""

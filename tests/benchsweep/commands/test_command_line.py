@@ -553,7 +553,7 @@ def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Don
     assert done.code == 0, done.err
     assert "4 trials: 2 complete and 2 failed" in done.out
     assert "failed, 2 trials: ArithmeticError: this recipe always raises" in done.out
-    assert "test: log_loss" in done.out
+    assert "test: log loss" in done.out
 
 
 def test_a_users_own_trainable_is_shown_reported_and_reproduced(boosted: tuple[Path, Done]) -> None:
