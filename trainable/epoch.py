@@ -66,7 +66,5 @@ class Epoch:
         """Returns the epoch that `to_json` stored. Raises TypeError, ValueError."""
         number = stored.get("number")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(
-                f"an epoch's number must be a whole number of at least 1, but is {number!r}"
-            )
+            raise ValueError(f"an epoch's number must be a whole number of at least 1, but is {number!r}")
         return cls(**stored)  # type: ignore[arg-type]

@@ -36,6 +36,8 @@ class Source(BaseModel):
     def load(self, folder: Path) -> Any:
         if _fails("load"):
             raise KeyError("train")
+        if _fails("pickle"):
+            return (number for number in range(3))
         return ()
 
     def load_test(self, folder: Path) -> Any:

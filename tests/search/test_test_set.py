@@ -8,6 +8,7 @@ import pytest
 from searches import LOCAL, NOWHERE, plan, search
 
 from benchsweep.__main__ import main
+from search.cluster.access import THIS_MACHINE
 from search.confirm import confirming
 from search.records.folder import RunFolder
 from search.records.lock import owning
@@ -101,3 +102,18 @@ def test_a_run_whose_end_failed_is_reported_and_exits_with_1_without_a_traceback
     assert ended.value.code == 0, capsys.readouterr().err
     (opening,) = Sweep.read(run.path).openings
     assert opening.finished
+
+
+@pytest.mark.slow
+def test_data_that_cannot_go_to_the_workers_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fault.txt").write_text("pickle")
+    run = RunFolder.named("small", tmp_path)
+    given = plan(trainable="failing", data={}, recipe={"epochs": 2}, space={"x": {"low": 0.0, "high": 1.0}})
+    with pytest.raises(TrainableError) as raised:
+        search(run, given, THIS_MACHINE)
+    assert "must be picklable" in raised.value.message
+    assert raised.value.message.endswith("it is a generator: cannot pickle 'generator' object")
+    assert "\n" not in str(raised.value)

@@ -5,6 +5,7 @@ Of the driver's files only this one and `reuse` import ray.tune, which takes as 
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from search.engine.ray_tune.deaths import worker_death
 from search.engine.ray_tune.reuse import Controller
 from trainable.assignment import TrialReport
 from trainable.contract import import_root
+from trainable.user_code import TrainableError
 from trainable.worker import SharedData, train_trial
 
 
@@ -37,7 +39,7 @@ def tuner(driver: Driver, data: Any, connection: Connection, alone: bool) -> tun
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
     tune.tune.TuneController = Controller  # for which Ray has no setting
     study = driver.study
-    shared = SharedData(ray.put(data), import_root(study.plan.trainable))
+    shared = SharedData(_put(data), import_root(study.plan.trainable))
     return tune.Tuner(
         tune.with_parameters(train_trial, shared=shared),
         tune_config=tune.TuneConfig(
@@ -57,6 +59,20 @@ def tuner(driver: Driver, data: Any, connection: Connection, alone: bool) -> tun
             verbose=0,
         ),
     )
+
+
+def _put(data: Any) -> ray.ObjectRef:
+    """The data where all workers find it. Raises TrainableError if it cannot be pickled."""
+    try:
+        return ray.put(data)
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise TrainableError(
+            f"what Source.load of the trainable returns must be picklable, since the workers get a copy, but "
+            f"it is a {type(data).__name__}: {reason}",
+            "return arrays and plain objects, and open files or connections in Training; or search without "
+            "workers, with --local",
+        ) from error
 
 
 class _Searcher(Searcher):
