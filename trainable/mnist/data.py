@@ -111,6 +111,8 @@ _COLLECTIONS = {
     ),
     "kmnist": _Collection("KMNIST", "KMNIST", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
 }
+_KNOWN = {md5: collection.folder for collection in _COLLECTIONS.values() for md5 in collection.md5 or ()}
+"""The data set of each published file, by its MD5."""
 _DIGITS_TEST = 360
 _DIGITS_TEST_SEED = 1998
 
@@ -267,11 +269,11 @@ def _problem(collection: _Collection, raw: Path, names: tuple[str, ...]) -> _Pro
     """
     for index, (name, count) in enumerate(zip(_FILES, _COUNTS, strict=True)):
         path = raw / name
-        if not path.is_file():
-            return _Problem(f"{path} is missing", missing=True)
-        if name not in names:
-            continue
         try:
+            if not path.is_file():
+                return _Problem(f"{path} is missing", missing=True)
+            if name not in names:
+                continue
             content = path.read_bytes()
         except OSError as error:
             return _Problem(f"{path} cannot be read ({error.strerror})", missing=False)
@@ -292,6 +294,10 @@ def _damage(content: bytes, images: bool, count: int, md5: str | None) -> str | 
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5 is not None and digest != md5:
         return f"its MD5 must be {md5}, but is {digest}"
+    if md5 is None and digest in _KNOWN:
+        return f"it is the file of {_KNOWN[digest]}"
+    if not images and (largest := max(content[8:])) > 9:
+        return f"its labels must be 0 to 9, but one is {largest}"
     return None
 
 

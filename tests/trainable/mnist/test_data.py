@@ -119,6 +119,25 @@ def test_one_changed_byte_is_detected_by_the_published_checksum(name: str, copy_
         load_that_reads(name, copy_of_mnist)
 
 
+def test_a_data_set_without_checksums_has_labels_in_range_and_is_not_mnist(copy_of_mnist: Path) -> None:
+    raw = copy_of_mnist / "FashionMNIST" / "raw"
+    (copy_of_mnist / "MNIST").rename(copy_of_mnist / "FashionMNIST")
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is damaged: it is the file of MNIST"):
+        Source(dataset="fashion_mnist").load(copy_of_mnist)
+    for name in FILES:
+        content = bytearray((raw / name).read_bytes())
+        content[-1] ^= 1
+        (raw / name).unlink()
+        (raw / name).write_bytes(content)
+    assert len(Source(dataset="fashion_mnist").load_test(copy_of_mnist).images) == 10_000
+    labels = bytearray((raw / FILES[3]).read_bytes())
+    labels[2000] = 200
+    (raw / FILES[3]).write_bytes(labels)
+    with pytest.raises(DataError, match="labels must be 0 to 9, but one is 200") as raised:
+        Source(dataset="fashion_mnist").load_test(copy_of_mnist)
+    assert "--data-dir" in (raised.value.advice or "")
+
+
 @pytest.mark.parametrize(
     ("load", "opened"), [("load", FILES[:2]), ("load_all", FILES[:2]), ("load_test", FILES[2:])]
 )
