@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import dataclass
 
 from trainable.errors import BenchsweepError
 
+_VARIABLE = "RAY_ADDRESS"
 _TOKEN = (
     "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to a copy of the file that holds the head's token "
     "(RAY_AUTH_TOKEN or ~/.ray/auth_token work as well)"
@@ -39,20 +41,26 @@ THIS_MACHINE = Site()
 """This machine, with a Ray of its own."""
 
 
+def _origin(address: str) -> str:
+    """What gave the address: the environment variable, or the option."""
+    return _VARIABLE if os.environ.get(_VARIABLE) == address else "--address"
+
+
 def check(address: str) -> None:
     """Raise CannotConnect if `address` is neither "auto" nor host:port, or nothing answers there: Ray itself
     would retry for minutes."""
     scheme, separator, _ = address.partition("://")
     if separator and scheme == "ray":
         raise CannotConnect(
-            f"a search's driver is a process of the cluster itself, but {address} (--address) is the address "
-            f"of a Ray Client server",
+            f"a search's driver is a process of the cluster itself, but {address} ({_origin(address)}) is "
+            f"the address of a Ray Client server",
             "give the head's host:port, usually port 6379, on one of the cluster's machines, or submit the "
             "search with `ray job submit`",
         )
     if separator:
         raise CannotConnect(
-            f"--address must be the cluster's host:port, usually port 6379, but {address} is its dashboard",
+            f"{_origin(address)} must be the cluster's host:port, usually port 6379, but {address} is its "
+            f"dashboard",
             f"submit the search as a job there: `ray job submit --address {address} -- benchsweep run PLAN "
             f"--address auto`",
         )
@@ -63,8 +71,8 @@ def check(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, ValueError) as error:
         raise CannotConnect(
-            f"a Ray cluster must answer at {address} (--address), but nothing does: {error}",
-            "start one there with `ray start --head`, or leave out --address to use this machine alone",
+            f"a Ray cluster must answer at {address} ({_origin(address)}), but nothing does: {error}",
+            f"start one there with `ray start --head`, or use this machine alone, without {_origin(address)}",
         ) from error
 
 
