@@ -73,16 +73,19 @@ class Network(nn.Module):
             digest.update(array.data)
         return digest.hexdigest()
 
-    def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Load arrays such as `weights` returns. Raises ValueError if a name or a shape is not this
-        network's."""
-        own = self.state_dict()
-        expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    def check_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Raises ValueError if a name or a shape is not this network's."""
+        expected = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
         given = {name: tuple(array.shape) for name, array in weights.items()}
         if given != expected:
             raise ValueError(f"the weights must be {expected}, but are {given}: they are of another recipe")
+
+    def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Load arrays such as `weights` returns. Raises ValueError if a name or a shape is not this
+        network's."""
+        self.check_weights(weights)
         with torch.no_grad():
-            for name, tensor in own.items():
+            for name, tensor in self.state_dict().items():
                 tensor.copy_(torch.from_numpy(np.array(weights[name])))
 
 

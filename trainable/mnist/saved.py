@@ -96,13 +96,16 @@ class SavedModel:
         try:
             recipe = Recipe.model_validate_json(metadata["recipe"])
             height, width = int(metadata["height"]), int(metadata["width"])
+            mean, std = float(metadata["mean"]), float(metadata["std"])
+            if not (math.isfinite(mean) and 0 < std < math.inf):
+                raise ValueError(f"mean must be finite and std above 0, but they are {mean} and {std}")
             class_names = tuple(json.loads(metadata["class_names"]))
             model = cls(
                 path=path,
                 network=_network(recipe, (height, width), class_names, weights),
                 recipe=recipe,
-                mean=float(metadata["mean"]),
-                std=float(metadata["std"]),
+                mean=mean,
+                std=std,
                 height=height,
                 width=width,
                 class_names=class_names,
@@ -171,7 +174,10 @@ class SavedModel:
             {"hidden_sizes": sizes[1:-1]} if len(sizes) > 2 else {"model": "linear"}
         )
         class_names = tuple(str(index) for index in range(sizes[-1]))
-        network = _network(recipe, (side, side), class_names, weights)
+        try:
+            network = _network(recipe, (side, side), class_names, weights)
+        except ValueError as error:
+            raise SavedModelError(f"{path} cannot be used: {error}") from error
         return cls(
             path=path,
             network=network,
@@ -301,7 +307,16 @@ class _Normalized(torch.nn.Module):
 
 
 def _network(recipe: Recipe, shape: tuple[int, int], class_names: Sequence[str], weights: Weights) -> Network:
-    """The recipe's network with these weights. Raises ValueError if they are of another network."""
+    """The recipe's network with these weights. Raises ValueError if they are of another network, or not all
+    finite."""
+    try:
+        with torch.device("meta"):  # without memory: the file may claim any size
+            build(recipe, shape, len(class_names)).check_weights(weights)
+    except (RuntimeError, OverflowError) as error:  # a size beyond what torch can count
+        raise ValueError(f"no network has the size that it claims: {str(error).splitlines()[0]}") from error
+    broken = [name for name, array in weights.items() if not np.isfinite(array).all()]
+    if broken:
+        raise ValueError(f"all weights must be finite, but {', '.join(broken)} are not")
     network = build(recipe, shape, len(class_names))
     network.load_weights(weights)
     return network

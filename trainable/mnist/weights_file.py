@@ -81,7 +81,19 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
             f"the values of {path}'s state dict must be tensors, but some are of type {', '.join(others)}",
             "save it with torch.save(model.state_dict(), …)",
         )
+    for name, tensor in content.items():
+        if not (tensor.layout is torch.strided and tensor.is_floating_point() and _is_dense(tensor)):
+            raise SavedModelError(
+                f"the values of {path}'s state dict must be dense tensors of real numbers, but {name} is "
+                f"{tensor.dtype} {list(tensor.shape)}, {str(tensor.layout).removeprefix('torch.')}",
+                "save it with torch.save(model.state_dict(), …)",
+            )
     return {str(name): tensor.detach().float().numpy() for name, tensor in content.items()}
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    """Whether each of its numbers is in the file: an expanded tensor repeats a few, to any size."""
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def layer_sizes(path: Path, weights: Weights) -> tuple[int, ...]:

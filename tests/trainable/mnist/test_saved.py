@@ -247,9 +247,55 @@ def not_square(folder: Path) -> Path:
     return folder
 
 
+def immense(folder: Path) -> Path:
+    rewrite(folder, height="1000000000", width="1000000000")
+    return folder
+
+
+def immense_recipe(folder: Path) -> Path:
+    with safe_open(folder / SAFETENSORS, framework="numpy") as file:
+        recipe = json.loads(file.metadata()["recipe"])
+    rewrite(folder, recipe=json.dumps({**recipe, "hidden_sizes": [65_536] * 8}))
+    return folder
+
+
+def without_spread(folder: Path) -> Path:
+    rewrite(folder, std="0")
+    return folder
+
+
+def _state_dict(folder: Path, weight: torch.Tensor) -> Path:
+    (folder / SAFETENSORS).unlink()
+    torch.save({"fc1.weight": weight, "fc1.bias": torch.zeros(10)}, folder / PTH)
+    return folder
+
+
+def not_finite(folder: Path) -> Path:
+    return _state_dict(folder, torch.full((10, 64), float("nan")))
+
+
+def complex_numbers(folder: Path) -> Path:
+    return _state_dict(folder, torch.zeros(10, 64, dtype=torch.complex64))
+
+
+def sparse(folder: Path) -> Path:
+    return _state_dict(folder, torch.zeros(10, 64).to_sparse())
+
+
+def expanded(folder: Path) -> Path:
+    return _state_dict(folder, torch.zeros(1, 64).expand(10, 64))
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (immense, "its metadata does not fit its weights .no network has the size|the weights must be"),
+        (immense_recipe, "its metadata does not fit its weights"),
+        (without_spread, "std above 0, but they are .* and 0.0"),
+        (not_finite, "all weights must be finite, but fc1.weight are not"),
+        (complex_numbers, r"fc1.weight is torch.complex64 \[10, 64\]"),
+        (sparse, r"fc1.weight is torch.float32 \[10, 64\], sparse_coo"),
+        (expanded, r"dense tensors of real numbers, but fc1.weight is torch.float32 \[10, 64\], strided"),
         (no_model, "must contain model.safetensors or mnist_model.pth, but .* has neither"),
         (cut_off, "must be a complete safetensors file, but is damaged or in another format"),
         (flipped, "damaged or was changed: its weights must have the SHA-256 [0-9a-f]{64}, but have"),
