@@ -85,7 +85,7 @@ def test_a_request_to_stop_is_heeded_while_drawing(tmp_path: Path) -> None:
 def test_a_trial_hangs_when_it_tells_nothing_for_longer_than_allowed(
     tmp_path: Path, clock: dict[str, float]
 ) -> None:
-    driver = _driver(tmp_path, resources={"trial_timeout": 10})
+    driver = _driver(tmp_path, resources={"trial_timeout": "10s"})
     assert driver.next()
     driver.hangs.allow_for_pause()
     assert not driver.hangs.hangs(0)
@@ -103,7 +103,7 @@ def test_a_trial_hangs_when_it_tells_nothing_for_longer_than_allowed(
 def test_the_time_that_the_driver_itself_stood_still_is_not_a_trials(
     tmp_path: Path, clock: dict[str, float]
 ) -> None:
-    driver = _driver(tmp_path, resources={"trial_timeout": 10})
+    driver = _driver(tmp_path, resources={"trial_timeout": "10s"})
     assert driver.next()
     driver.hangs.allow_for_pause()
     _report(driver, 0, 1)
@@ -119,7 +119,7 @@ def test_the_time_that_the_driver_itself_stood_still_is_not_a_trials(
 def test_why_a_trial_was_ended_for_good_is_told_even_when_none_may_follow(
     tmp_path: Path, clock: dict[str, float]
 ) -> None:
-    driver = _driver(tmp_path, resources={"trial_timeout": 10, "max_failures": 0})
+    driver = _driver(tmp_path, resources={"trial_timeout": "10s", "max_failures": 0})
     assert driver.next()
     _report(driver, 0, 1)
     clock["now"] += 11
