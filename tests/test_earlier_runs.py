@@ -16,6 +16,8 @@ import pytest
 from benchsweep.__main__ import main
 from search.records import Sweep
 
+pytestmark = pytest.mark.slow
+
 EARLIER = Path(__file__).with_name("earlier")
 EXPECTED: Mapping[str, Any] = json.loads((EARLIER / "expected.json").read_text())
 

@@ -13,6 +13,8 @@ from searches import plan
 
 from search.records.sweep import State, Sweep
 
+pytestmark = pytest.mark.slow
+
 
 def _shell(folder: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script in which $B is benchsweep."""

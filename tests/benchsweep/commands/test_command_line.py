@@ -94,6 +94,7 @@ def searched(plan_folder: Path) -> Done:
 # What is there before anything runs.
 
 
+@pytest.mark.slow
 def test_help_loads_none_of_the_heavy_packages() -> None:
     script = (
         "import sys\nsys.argv = ['benchsweep', *sys.argv[1:]]\n"
@@ -148,6 +149,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest(here: Any) -> None:
 # A whole search.
 
 
+@pytest.mark.slow
 def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(
     plan_folder: Path, searched: Done
 ) -> None:
@@ -183,6 +185,7 @@ def test_without_a_terminal_a_line_is_printed_for_each_trial(searched: Done) -> 
     assert not CONTROL.search(searched.out)
 
 
+@pytest.mark.slow
 def test_a_finished_run_given_again_shows_its_end_and_trains_nothing(
     plan_folder: Path, searched: Done
 ) -> None:
@@ -195,6 +198,7 @@ def test_a_finished_run_given_again_shows_its_end_and_trains_nothing(
     assert journal.read_text().count('"op_code":4') == before
 
 
+@pytest.mark.slow
 def test_resume_prints_json_lines_and_at_last_a_summary(plan_folder: Path, searched: Done) -> None:
     result = command("resume", "small", "--runs", plan_folder / "runs", "--json")
     lines = [json.loads(line, parse_constant=pytest.fail) for line in result.out.splitlines()]
@@ -491,6 +495,7 @@ def runs(pid: int) -> bool:
 # The two commands that need no plan of one's own.
 
 
+@pytest.mark.slow
 def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(tmp_path: Path) -> None:
     words = ["quickstart", "--local", "--trials", "2", "--runs", str(tmp_path / "runs")]
     result = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
@@ -548,6 +553,7 @@ def command_in(folder: Path, *words: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Done]) -> None:
     _, done = boosted
     assert done.code == 0, done.err
@@ -556,6 +562,7 @@ def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Don
     assert "test: log loss" in done.out
 
 
+@pytest.mark.slow
 def test_a_users_own_trainable_is_shown_reported_and_reproduced(boosted: tuple[Path, Done]) -> None:
     folder, _ = boosted
     result = json.loads(command_in(folder, "show", "mine", "--json").out)
@@ -573,6 +580,7 @@ def test_a_users_own_trainable_is_shown_reported_and_reproduced(boosted: tuple[P
     assert "reproduced to the bit" in again.out
 
 
+@pytest.mark.slow
 def test_a_search_in_which_all_trials_fail_says_why_and_exits_with_1(boosted: tuple[Path, Done]) -> None:
     folder, _ = boosted
     plan = (folder / "mine.toml").read_text().replace('["none", "raise"]', '["raise"]')

@@ -40,6 +40,8 @@ from tests.reports.page.test_comparison import looked_at, named
 from tests.reports.page.test_in_browser import Reader, faults
 from tests.reports.page.test_report import HOSTILE, Page, hostile_sweep
 
+pytestmark = pytest.mark.slow
+
 PLOTLY = get_plotlyjs()
 browser = test_in_browser.browser
 FIELDS = 10

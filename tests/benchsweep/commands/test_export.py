@@ -77,6 +77,7 @@ STATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATES)
 def test_a_run_in_any_state_is_exported_in_every_format(
     export: Callable[..., Done], runs: Path, name: str

@@ -299,6 +299,7 @@ def picture_of(image: np.ndarray, generator: np.random.Generator, ink: Any, pape
     return Image.fromarray(np.rint(np.array(paper) * (1 - share) + np.array(ink) * share).astype(np.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ink", "paper", "suffix"),
     [

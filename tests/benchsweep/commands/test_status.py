@@ -85,6 +85,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Progre
     return run, progress, seen
 
 
+@pytest.mark.slow
 def test_a_run_that_is_searched_is_reported_with_its_owner_and_the_trials_that_run(watched: Any) -> None:
     _, _, seen = watched
     assert seen.sweep.status == "running"

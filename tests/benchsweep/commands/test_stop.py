@@ -89,6 +89,7 @@ def test_an_owner_that_goes_without_seeing_the_request_leaves_none_behind(
     assert not fresh.stop_request.exists()
 
 
+@pytest.mark.slow
 def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

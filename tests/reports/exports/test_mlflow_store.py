@@ -52,6 +52,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Sweep], 
     return read
 
 
+@pytest.mark.slow
 def test_the_server_lists_the_search_and_a_run_for_each_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +112,7 @@ def _runs(server: Server, experiment: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_confirmations_reruns_are_runs_and_the_winner_is_marked(shown: Any) -> None:
     sweep = confirmed_sweep()
     assert sweep.confirmation is not None
@@ -131,6 +133,7 @@ def test_a_confirmations_reruns_are_runs_and_the_winner_is_marked(shown: Any) ->
     assert parent["params"]["space.dropout.high"] == "0.4"
 
 
+@pytest.mark.slow
 def test_what_mlflow_does_not_take_is_cut_or_renamed_and_said(shown: Any) -> None:
     names = ["x" * 10_000, "größe", "a?b", "a*b", "../up", "/root", "a//b", "."]
     trial = make_trial(
@@ -155,6 +158,7 @@ def test_what_mlflow_does_not_take_is_cut_or_renamed_and_said(shown: Any) -> Non
     assert "8 names that MLflow does not accept" in notes
 
 
+@pytest.mark.slow
 def test_more_than_a_call_holds_arrives_whole(shown: Any) -> None:
     epochs = tuple(Epoch(at, {"validation_accuracy": at / 3000, "loss": 1.0}, 0.1) for at in range(1, 1201))
     recipe = {f"setting{at}": at for at in range(230)}
@@ -164,6 +168,7 @@ def test_more_than_a_call_holds_arrives_whole(shown: Any) -> None:
     assert {name: int(value) for name, value in run["params"].items()} == {**recipe, "seed": 0}
 
 
+@pytest.mark.slow
 def test_a_run_of_any_state_and_name_is_a_store(shown: Any, tmp_path: Path) -> None:
     (nothing,) = shown(sweep_of([]))
     assert nothing["status"] == "SCHEDULED"

@@ -108,6 +108,7 @@ seeds = 2
 """
 
 
+@pytest.mark.slow
 def test_the_card_of_a_real_search_lies_beside_its_model_and_is_exported(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(PLAN)
     run, card = tmp_path / "runs" / "small", tmp_path / "card.md"

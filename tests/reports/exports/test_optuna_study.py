@@ -112,6 +112,7 @@ def test_a_copy_that_optuna_would_read_otherwise_is_not_given_out(
         copy_study(run, "copy", METRIC)
 
 
+@pytest.mark.slow
 def test_the_dashboard_opens_a_journal_and_its_copy_alike(tmp_path: Path) -> None:
     run = every_state(tmp_path)
     copied(run, tmp_path, "mixed")

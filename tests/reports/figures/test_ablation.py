@@ -50,6 +50,7 @@ def confirming(sweep: Sweep, number: int, default: dict[str, Any] | None = None,
     return sweep_of(sweep.trials, plan=sweep.plan, metric=sweep.metric, confirmation=confirmation)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 200), st.integers(0, 30))
 def test_a_path_leads_from_the_prediction_for_the_default_to_that_for_the_best(seed: int, at: int) -> None:

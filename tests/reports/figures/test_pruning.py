@@ -138,6 +138,7 @@ def test_a_minimised_metric_ranks_its_winner_from_below() -> None:
     assert numbers.epochs[0].correlation.value == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 60))
 def test_saved_and_trained_epochs_add_up_to_the_planned_ones(seed: int, trials: int) -> None:

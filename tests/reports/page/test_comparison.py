@@ -351,6 +351,7 @@ STATES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", STATES)
 def test_a_run_in_any_state_is_compared_with_one_in_any_other(one: str) -> None:
     for name, sweep in STATES.items():

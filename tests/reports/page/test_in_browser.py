@@ -20,6 +20,8 @@ from reports.analysis.verdict import reproduce_command
 from reports.page.report import Report, write
 from search.records.sweep import State, Sweep, WarmStartSummary
 
+pytestmark = pytest.mark.slow
+
 COMMAND = reproduce_command(confirmed_sweep())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [

@@ -101,6 +101,7 @@ def page_of(sweep: Sweep) -> Page:
     return Page(html(Report.of(sweep, PUBLISHED)).replace(PLOTLY, "plotly"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATES)
 def test_a_sweep_in_any_state_has_all_four_files(name: str, tmp_path: Path) -> None:
     made = write(STATES[name], PUBLISHED, tmp_path)
@@ -112,6 +113,7 @@ def test_a_sweep_in_any_state_has_all_four_files(name: str, tmp_path: Path) -> N
     assert len(stored["trials"]) == len(STATES[name].trials)
 
 
+@pytest.mark.slow
 def test_the_same_sweep_gives_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
@@ -121,6 +123,7 @@ def test_the_same_sweep_gives_the_same_bytes(tmp_path: Path) -> None:
         assert path.read_bytes() == second[name].read_bytes(), name
 
 
+@pytest.mark.slow
 def test_plotly_is_there_once_and_the_page_of_200_trials_stays_below_8_mb() -> None:
     page = html(Report.of(make_sweep(200), PUBLISHED))
     assert page.count(PLOTLY) == 1
@@ -219,6 +222,7 @@ def test_a_trainable_without_classes_has_no_class_sections() -> None:
     assert not {"classes", "confusion"} & set(keys)
 
 
+@pytest.mark.slow
 def test_the_worst_mistakes_are_shown_as_images_with_words_for_who_does_not_see_them() -> None:
     page = page_of(confirmed_sweep())
     winner = winner_of(confirmed_sweep())
@@ -237,6 +241,7 @@ def test_the_worst_mistakes_are_shown_as_images_with_words_for_who_does_not_see_
     assert keys.index("gallery") == keys.index("confusion") + 1
 
 
+@pytest.mark.slow
 def test_results_json_and_markdown_tell_mistakes_without_their_pixels() -> None:
     report = Report.of(confirmed_sweep(), PUBLISHED)
     stored = json.loads(json.dumps(dict(report.results), allow_nan=False))
@@ -338,6 +343,7 @@ def harmless_page() -> Page:
     return page_of(hostile_sweep([f"plain{k}" for k in range(10)]))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(HOSTILE, min_size=10, max_size=10))
 def test_hostile_text_adds_no_element_no_attribute_and_no_script(drawn: list[str]) -> None:
@@ -354,6 +360,7 @@ def test_hostile_text_adds_no_element_no_attribute_and_no_script(drawn: list[str
     as_markdown(Report.of(sweep, PUBLISHED))
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(HOSTILE)
 def test_hostile_text_starts_no_element_in_markdown(text: str) -> None:
@@ -382,6 +389,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.slow
 def test_each_version_of_a_plan_is_listed_with_its_time_its_trials_and_its_changes() -> None:
     sweep = make_sweep(plans=make_plans(*CHANGES))
     told = " ".join(" ".join(page_of(sweep).text).split())
@@ -401,6 +409,7 @@ def test_each_version_of_a_plan_is_listed_with_its_time_its_trials_and_its_chang
     ]
 
 
+@pytest.mark.slow
 def test_marks_in_a_change_of_the_plan_stay_text() -> None:
     sweep = make_sweep(plans=make_plans(*CHANGES))
     page = page_of(sweep)
@@ -410,6 +419,7 @@ def test_marks_in_a_change_of_the_plan_stay_text() -> None:
     assert "&lt;img src=x onerror=alert(1)&gt; \\*\\[l\\](u)\\*: 1 -&gt; 2" in markdown
 
 
+@pytest.mark.slow
 def test_a_warm_start_is_told_with_the_plan() -> None:
     origin = WarmStartSummary("first", 3, "3 of 4 finished trials of first seed the sampler")
     sweep = make_sweep(warm_start=origin)
@@ -418,6 +428,7 @@ def test_a_warm_start_is_told_with_the_plan() -> None:
     assert said in as_markdown(Report.of(sweep, PUBLISHED)).splitlines()
 
 
+@pytest.mark.slow
 def test_a_plan_that_never_changed_adds_nothing_to_the_report() -> None:
     plain, versioned = (Report.of(make_sweep(plans=plans), PUBLISHED) for plans in ((), make_plans()))
     assert html(versioned) == html(plain)
@@ -478,6 +489,7 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
     assert (bare["plans"], bare["warm_start"]) == ([], None)
 
 
+@pytest.mark.slow
 def test_a_confirmed_winner_has_its_mean_over_seeds_and_its_selection_bias() -> None:
     sweep = confirmed_sweep()
     report = Report.of(sweep, PUBLISHED)
@@ -498,6 +510,7 @@ def test_a_sweep_without_a_confirmation_says_that_its_winner_is_the_luckiest() -
     assert "was not confirmed" in " ".join(page_of(make_sweep()).text)
 
 
+@pytest.mark.slow
 def test_the_page_has_a_view_of_the_rows_by_the_same_rules() -> None:
     report = Report.of(make_sweep(), PUBLISHED)
     assert 0 < len(report.same_rules) < len(report.leaderboard)

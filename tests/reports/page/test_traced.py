@@ -107,6 +107,7 @@ def told_of(sweep: Sweep) -> str:
     return "\n".join([*parts, *(f"{name} = {value}" for name, value in told.settings), told.command])
 
 
+@pytest.mark.slow
 def test_every_number_of_a_confirmed_verdict_is_in_the_records() -> None:
     sweep = confirmed_sweep()
     told = sweep.confirmation
@@ -133,6 +134,7 @@ def test_every_number_of_a_confirmed_verdict_is_in_the_records() -> None:
     assert [each for each in numbers(told_of(sweep)) if each not in known] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [make_sweep(), make_sweep(seed=4)], ids=["one", "other"])
 def test_every_number_of_an_unconfirmed_verdict_is_in_the_records(sweep: Sweep) -> None:
     (look,) = sweep.openings[0].looks
@@ -144,6 +146,7 @@ def test_every_number_of_an_unconfirmed_verdict_is_in_the_records(sweep: Sweep) 
     assert [each for each in numbers(told_of(sweep)) if each not in known] == []
 
 
+@pytest.mark.slow
 def test_every_number_of_another_trainables_verdict_is_in_the_records() -> None:
     sweep = boosting_sweep()
     (look,) = sweep.openings[0].looks
@@ -180,6 +183,7 @@ def test_every_row_of_the_leaderboard_is_a_published_one_or_ours() -> None:
     assert numbers(ours.note) == [f"{np.mean(wrong):.1f}", "10,000", str(len(looks))]
 
 
+@pytest.mark.slow
 def test_the_leaderboard_in_markdown_has_the_frames_figures() -> None:
     report = Report.of(confirmed_sweep(), read_benchmarks())
     lines = as_markdown(report).splitlines()

@@ -50,6 +50,7 @@ def test_one_seed_each_is_mcnemar_with_an_interval_that_agrees(
     assert -1 <= result.low <= result.difference <= result.high <= 1
 
 
+@pytest.mark.slow
 def test_the_interval_of_two_models_covers_the_true_difference() -> None:
     """Of 300 pairs with a true difference of 0.04 at 20 %, 80 % should cover it or more: exact limits
     are wide. Fewer than 74 % would come up in under 1 in 200 runs of one that covers 80 %."""
@@ -62,6 +63,7 @@ def test_the_interval_of_two_models_covers_the_true_difference() -> None:
     assert hits >= 0.74 * 300
 
 
+@pytest.mark.slow
 @given(sizes_and_seed, st.sampled_from(LEVELS))
 @settings(no_deadline, max_examples=60)
 def test_the_p_and_the_interval_of_a_comparison_agree(sizes: tuple[int, int, int, int], level: float) -> None:
@@ -75,6 +77,7 @@ def test_the_p_and_the_interval_of_a_comparison_agree(sizes: tuple[int, int, int
     assert (result.p <= level) == (not result.low <= 0 <= result.high)
 
 
+@pytest.mark.slow
 @given(sizes_and_seed)
 @settings(no_deadline, max_examples=40)
 def test_a_comparison_turned_round_is_its_mirror_image(sizes: tuple[int, int, int, int]) -> None:
@@ -126,6 +129,7 @@ def test_recipes_on_other_examples_cannot_be_compared() -> None:
         compare(np.ones((2, 3), dtype=np.bool_), np.ones((2, 3), dtype=np.bool_), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("uneven", [1.0, 4.0])
 def test_equal_recipes_differ_significantly_no_more_often_than_stated(seeds: int, uneven: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 from reports.statistics.variance import StudentTerm, TermSum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dfs", [(300.0, 2.0, 2.0), (9999.0, 9.0, 4.0), (4.0, 2.0, 9.0), (300.0, 1.0, 1.0)])
 @pytest.mark.parametrize("scales", [(1.0, 0.3, 0.3), (1.0, 2.0, 0.5), (0.05, 1.0, 1.0)])
 def test_the_chance_of_a_sum_of_ts_is_that_of_a_million_draws(

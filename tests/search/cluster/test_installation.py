@@ -39,6 +39,7 @@ def here(tmp_path: Path) -> dict[str, Any]:
     return installed("trainable.mlp", str(ROOT), str(tmp_path / "lock"))
 
 
+@pytest.mark.slow
 def test_a_machine_that_has_the_same_is_not_refused(here: dict[str, Any], tmp_path: Path) -> None:
     seen = str(tmp_path / "lock")
     there = elsewhere(ROOT, str(ROOT), seen)
@@ -57,6 +58,7 @@ def test_a_machine_without_the_package_is_refused_and_told_what_to_do(
     assert "--ship-code" in told
 
 
+@pytest.mark.slow
 def test_a_machine_with_other_source_is_refused_by_both_versions(
     here: dict[str, Any], tmp_path: Path
 ) -> None:

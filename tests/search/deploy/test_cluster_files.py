@@ -249,6 +249,7 @@ def test_with_kuberay_the_token_is_on_and_beside_its_own_pods_the_operator_alone
     assert all(group["template"]["metadata"]["labels"] == {"benchsweep/run": "cluster"} for group in pods)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.from_regex(NAME, fullmatch=True))
 @example("2026-11-29_lenet.5")
@@ -316,6 +317,7 @@ exec "$@"
 SCONTROL = '#!/usr/bin/env bash\necho "$SLURM_JOB_NODELIST"\n'
 
 
+@pytest.mark.slow
 def test_the_slurm_script_stops_before_its_limit_fails_where_ray_does_resumes_and_deletes_its_token(
     network: Network,
 ) -> None:

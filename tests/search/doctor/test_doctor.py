@@ -54,6 +54,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return run
 
 
+@pytest.mark.slow
 def test_a_sound_machine_and_an_intact_run_pass(
     finished: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -417,6 +418,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[l
     return run, found
 
 
+@pytest.mark.slow
 def test_a_live_run_passes(stopped: Any) -> None:
     _, found = stopped
     assert len(found) >= 2

@@ -104,6 +104,7 @@ def _benchsweep(folder: Path, *words: str, **options: Any) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_run_extend_resume_and_confirm_need_no_ray(tmp_path: Path) -> None:
     given = plan(budget={"trials": 2}, recipe={"epochs": 1}, confirmation={"candidates": 0})
     (tmp_path / "plan.toml").write_text(given.to_toml())
@@ -150,6 +151,7 @@ def _trainable(folder: Path, line: str, **changes: Any) -> Plan:
     return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", ["c", "q"])
 def test_a_breakpoint_in_a_trainable_stops_at_the_terminal(
     tmp_path: Path, leave: str, monkeypatch: pytest.MonkeyPatch
@@ -222,6 +224,7 @@ def test_a_stop_request_in_its_folder_ends_it(tmp_path: Path) -> None:
     assert not run.stop_request.exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_after_the_epoch_and_sigkill_loses_no_epoch(tmp_path: Path) -> None:
     given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 100}, pruner={"name": "none"})
     (tmp_path / "plan.toml").write_text(given.to_toml())

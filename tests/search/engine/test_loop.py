@@ -37,6 +37,7 @@ def sweep(finished: tuple[RunFolder, list[Event]]) -> Sweep:
     return Sweep.read(finished[0].path)
 
 
+@pytest.mark.slow
 def test_every_trial_of_the_budget_is_run_once_and_has_an_end(sweep: Sweep) -> None:
     assert [trial.number for trial in sweep.trials] == list(range(6))
     assert {trial.state for trial in sweep.trials} <= {State.COMPLETE, State.PRUNED}
@@ -207,6 +208,7 @@ def test_another_kind_of_trainable_is_searched_and_ranked_alike(tmp_path: Path) 
     assert set(opening.looks[0].evaluation.metrics) == {"log_loss"}
 
 
+@pytest.mark.slow
 def test_a_plan_that_asks_for_more_than_the_machine_has_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(InsufficientResources, match="cpus = 4096"):
         search(RunFolder.named("large", tmp_path), plan(resources={"cpus": 4096}), THIS_MACHINE)

@@ -119,6 +119,7 @@ def test_a_living_owner_on_another_machine_is_named_and_keeps_its_run(
     assert seen is not None and seen.host == "first"
 
 
+@pytest.mark.slow
 def test_a_machine_that_died_loses_its_run_and_one_that_only_slept_writes_nothing_more(
     run: Path, tmp_path: Path, machines: dict[str, Machine]
 ) -> None:

@@ -326,6 +326,7 @@ def test_the_memory_of_a_draw_does_not_grow_with_the_width_of_a_range(sampler):
     assert peak < 100e6
 
 
+@pytest.mark.slow
 def test_gp_learns_from_a_range_too_wide_to_list():
     space = space_of({"seed": {"low": 0, "high": 2**31 - 1}, "dropout": {"low": 0.0, "high": 0.5}})
     study = optuna.create_study(study_name="study", direction="maximize")

@@ -39,6 +39,7 @@ def _cuts(content: bytes) -> list[int]:
     return sorted({*ends, *((one + other) // 2 for one, other in itertools.pairwise(ends))})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

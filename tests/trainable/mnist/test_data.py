@@ -234,6 +234,7 @@ def _load_with_slow_download(arguments: tuple[str, str, int]) -> str:
     return Source().load(Path(folder)).fingerprint
 
 
+@pytest.mark.slow
 def test_processes_that_need_the_data_at_once_download_it_once(mnist_folder: Path, tmp_path: Path) -> None:
     expected = Source().load(mnist_folder).fingerprint
     with multiprocessing.get_context("spawn").Pool(3) as pool:

@@ -44,6 +44,7 @@ def saved(digits: Dataset, folder: Path, **changes: Any) -> SavedModel:
     return SavedModel.read(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bytes_go_in_and_torchs_logits_come_out_for_any_batch(
     name: str, digits: Dataset, tmp_path: Path

@@ -172,6 +172,7 @@ def test_convolutional_networks_learn_the_embedded_digits(model: str, digits: Da
     assert training.evaluate(test).metrics["accuracy"] > 0.95
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_bits_in_another_process(digits: Dataset) -> None:
     given = recipe(dropout=0.2)
     here = train(digits, given).weights_sha256

@@ -189,6 +189,7 @@ def test_a_worker_cannot_store_anything_once_another_one_has_claimed_its_trial(
     resumed.check()
 
 
+@pytest.mark.slow
 def test_a_search_with_checkpoints_on_s3_survives_a_killed_server_and_a_move_to_another_folder(
     server: Server, tmp_path: Path
 ) -> None:
