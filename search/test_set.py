@@ -110,7 +110,8 @@ def _opening_of(
     unfinished, or a new one."""
     for at, opening in reversed(list(enumerate(openings))):
         looks = {(look.trial, look.seed) for look in opening.looks}
-        if wanted <= looks or (opening.reason == reason and looks <= wanted):
+        continues = not opening.complete and opening.models == len(wanted) and opening.reason == reason
+        if wanted <= looks or (continues and looks <= wanted):
             return (*openings[:at], *openings[at + 1 :]), opening
     return tuple(openings), TestSetOpening(_now(), reason, len(wanted), saved=False)
 

@@ -13,15 +13,14 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import psutil
 
 from trainable.errors import BenchsweepError
 
-_NAME = re.compile(r"session_(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)_\d+_(\d+)")
-"""Ray's name of a session's folder: local time, microseconds and the driver's process id."""
+_NAME = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_(\d+)")
+"""Ray's name of a session's folder: local time, of whatever zone, and the driver's process id."""
 _SESSIONS = "ray"
 """The name of the folder that holds them."""
 _SOCKETS = len("/session_2026-11-30_12-34-26_919741_4194304/sockets/plasma_store")
@@ -94,8 +93,8 @@ class RaySession:
     """Its folder."""
     driver: int
     """Process id of the search that started it."""
-    started: float
-    """When, in seconds since the epoch, to the second."""
+    changed: float
+    """When its folder was last changed, in seconds since the epoch: not before its driver began."""
 
     @classmethod
     def at(cls, path: Path) -> RaySession | None:
@@ -103,15 +102,14 @@ class RaySession:
         named = _NAME.fullmatch(path.name)
         if named is None or not path.is_dir() or path.is_symlink():
             return None
-        started = datetime.strptime(named[1], "%Y-%m-%d_%H-%M-%S").timestamp()
-        return cls(path, int(named[2]), started)
+        return cls(path, int(named[1]), path.stat().st_mtime)
 
     @property
     def dead(self) -> bool:
         """Whether the search that started it has ended."""
         try:
             # A process that began later only has the same id.
-            return psutil.Process(self.driver).create_time() > self.started + 2
+            return psutil.Process(self.driver).create_time() > self.changed + 2
         except psutil.NoSuchProcess:
             return True
 

@@ -117,3 +117,22 @@ def test_data_that_cannot_go_to_the_workers_is_a_sentence(
     assert "must be picklable" in raised.value.message
     assert raised.value.message.endswith("it is a generator: cannot pickle 'generator' object")
     assert "\n" not in str(raised.value)
+
+
+def test_a_confirmation_with_more_seeds_opens_the_test_set_for_the_new_models(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its reason reads as the one before."""
+    monkeypatch.setattr("search.test_set._reason", lambda sweep, models: "figures of the finalists")
+    with owning(run.lock):
+        first = open_test_set(run, NOWHERE)
+    with confirming(run, NOWHERE, LOCAL, seeds=4) as race:
+        list(race)
+    wanted = {(model.trial, model.seed) for model in finalists(Sweep.read(run.path))}
+    with owning(run.lock):
+        second = open_test_set(run, NOWHERE)
+    assert first is not None and second is not None
+    seen = {(look.trial, look.seed) for look in first.looks}
+    assert not wanted <= seen
+    assert {(look.trial, look.seed) for look in second.looks} == wanted
+    assert len(Sweep.read(run.path).openings) == 2

@@ -131,9 +131,14 @@ def run(whole: Path, tmp_path: Path) -> Path:
 
 
 def test_a_whole_run_is_read_in_every_way(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for _, read in read_in_every_way(run):
+    silent = []
+    for name, read in read_in_every_way(run):
         with suppress(typer.Exit):  # of `check`, because the digits' accuracy is below the benchmark's
             read()
+        printed = capsys.readouterr()
+        assert not printed.err, name
+        silent += [] if printed.out else [name]
+    assert len(silent) < len(list(read_in_every_way(run))) / 2
 
 
 @pytest.mark.parametrize("name", JSON_FILES)

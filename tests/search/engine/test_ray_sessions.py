@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,13 +23,14 @@ from search.records.sweep import State, Sweep
 
 
 @pytest.fixture
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A short temporary folder, for the path of a socket has an end."""
     import tempfile
 
     folder = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
     monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    return folder
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mode(path: Path) -> int:
@@ -57,6 +60,26 @@ def test_a_folder_that_cannot_hold_sockets_is_refused_with_the_reason(
             sessions_folder()
         assert f"{folder} {reason}" in raised.value.message
         assert raised.value.advice is not None and "RAY_TMPDIR" in raised.value.advice
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_a_session_lives_as_long_as_its_driver_whatever_the_time_zone(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    folder = sessions_folder()
+    alive = folder / f"session_2026-11-30_12-34-26_919741_{os.getpid()}"
+    ended = folder / "session_2026-11-30_12-34-26_919741_4194305"  # above every process id
+    reused = folder / f"session_2026-11-29_12-34-26_919741_{os.getpid()}"
+    for path in (alive, ended, reused):
+        path.mkdir()
+    os.utime(reused, (1.0, psutil.Process().create_time() - 60))
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert {session.path for session in dead_sessions(folder)} == {ended, reused}
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_folder_of_somebody_else_is_not_used(temporary: Path) -> None:
@@ -96,7 +119,7 @@ def test_a_search_leaves_no_session_and_the_next_start_removes_what_a_kill_left(
         assert {"raylet", "gcs_server"} <= names
         process.send_signal(signal.SIGKILL)
     (dead,) = dead_sessions(folder)
-    assert dead == running
+    assert dead.path == running.path
 
     run = RunFolder.named("lost", tmp_path)
     search(run, given, THIS_MACHINE)
