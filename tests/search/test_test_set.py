@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from searches import LOCAL, NOWHERE, plan, search
+from sweeps import make_look, make_opening
 
 from benchsweep.__main__ import main
 from search.cluster.access import THIS_MACHINE
@@ -13,7 +14,7 @@ from search.confirm import confirming
 from search.records.folder import RunFolder
 from search.records.lock import owning
 from search.records.sweep import Sweep
-from search.test_set import finalists, open_test_set
+from search.test_set import _opening_of, finalists, open_test_set
 from trainable.user_code import TrainableError
 
 _FAULTS = {
@@ -119,20 +120,19 @@ def test_data_that_cannot_go_to_the_workers_is_a_sentence(
     assert "\n" not in str(raised.value)
 
 
-def test_a_confirmation_with_more_seeds_opens_the_test_set_for_the_new_models(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where its reason reads as the one before."""
-    monkeypatch.setattr("search.test_set._reason", lambda sweep, models: "figures of the finalists")
-    with owning(run.lock):
-        first = open_test_set(run, NOWHERE)
-    with confirming(run, NOWHERE, LOCAL, seeds=4) as race:
-        list(race)
-    wanted = {(model.trial, model.seed) for model in finalists(Sweep.read(run.path))}
-    with owning(run.lock):
-        second = open_test_set(run, NOWHERE)
-    assert first is not None and second is not None
-    seen = {(look.trial, look.seed) for look in first.looks}
-    assert not wanted <= seen
-    assert {(look.trial, look.seed) for look in second.looks} == wanted
-    assert len(Sweep.read(run.path).openings) == 2
+def test_only_an_opening_that_is_not_complete_is_continued() -> None:
+    """A later confirmation of more models may have the same reason."""
+    looks = make_look(1, seed=1), make_look(1, seed=2)
+    complete = make_opening(*looks, reason="why")
+    unfinished = make_opening(looks[0], reason="why", models=2, saved=False)
+    both, more = {(1, 1), (1, 2)}, {(1, 1), (1, 2), (1, 3)}
+    assert _opening_of(both, [complete], "why") == ((), complete)
+    assert _opening_of(both, [unfinished], "why") == ((), unfinished)
+    for opening, wanted, reason in (
+        (complete, more, "why"),
+        (unfinished, more, "why"),
+        (unfinished, both, "x"),
+    ):
+        earlier, new = _opening_of(wanted, [opening], reason)
+        assert earlier == (opening,)
+        assert (new.looks, new.models, new.finished) == ((), len(wanted), False)
