@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import plan
+from searches import formula_plan
 
 from benchsweep.__main__ import main
 from search.records.sweep import Sweep
@@ -26,17 +26,8 @@ def test_a_search_exits_by_whether_it_has_a_winner(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     changes, code = _ENDS[end]
-    table = {
-        "trainable": "failing",
-        "data": {},
-        "recipe": {"epochs": 2},
-        "space": {"x": {"low": 0.0, "high": 1.0}},
-        "budget": {"trials": 3},
-        "pruner": {"name": "none"},
-        "confirmation": {"candidates": 0},
-        **changes,
-    }
-    (tmp_path / "small.toml").write_text(plan(**table).to_toml())
+    given = formula_plan(**{"budget": {"trials": 3}, "confirmation": {"candidates": 0}, **changes})
+    (tmp_path / "small.toml").write_text(given.to_toml())
     for words in (["run", "small.toml"], ["resume", "small"]):  # the second has nothing left to do
         with pytest.raises(SystemExit) as ended:
             main([*words, "--local"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import LOCAL, NOWHERE, plan
+from searches import LOCAL, NOWHERE, formula_plan
 
 from benchsweep.__main__ import main
 from search.engine.events import EpochReported, TrialEnded
@@ -24,21 +24,6 @@ _OFFERED = re.compile(
     r"benchsweep (?:run|resume|extend|confirm|reproduce|report|show|status|export|compare|doctor)\b[^`;<\n]*"
 )
 _PLACEHOLDER = re.compile(r"\b(?:KEY=VALUE|PLAN|RUN|CONFIG|FILE|TRIAL)\b")
-
-
-def _plan(**changes: Any) -> dict[str, Any]:
-    return plan(
-        **{
-            "trainable": "failing",
-            "data": {},
-            "recipe": {"epochs": 3},
-            "space": {"x": {"low": 0.0, "high": 1.0}},
-            "budget": {"trials": 4},
-            "pruner": {"name": "none"},
-            "confirmation": {"candidates": 2, "seeds": 2},
-            **changes,
-        }
-    ).to_table()
 
 
 def _stopped_after(kind: type, count: int) -> Callable[[RunFolder, Any], None]:
@@ -88,13 +73,13 @@ def test_every_command_that_is_offered_works(
     start = tmp_path / "start"
     start.mkdir()
     monkeypatch.chdir(start)
-    table = plan(**_plan(**changes))
-    (start / "small.toml").write_text(table.to_toml())
+    given = formula_plan(**{"recipe": {"epochs": 3}, **changes})
+    (start / "small.toml").write_text(given.to_toml())
     run = RunFolder.named("small", start / "runs")
     if begin is None:
         _run("run", "small.toml", "--local", "--runs", "runs")
     else:
-        begin(run, table)
+        begin(run, given)
     shown = capsys.readouterr()
     texts = [shown.out + shown.err]
     for words in (["report", "small"], ["show", "small"], ["status", "small"], ["list"], ["doctor", "small"]):

@@ -36,6 +36,20 @@ def plan(**changes: Any) -> Plan:
     return Plan.parse({**TABLE, **changes}, "test")
 
 
+def formula_plan(**changes: Any) -> Plan:
+    """A plan of `failing`, a trainable that needs no time, with these tables in place of its own."""
+    table = {
+        "trainable": "failing",
+        "data": {},
+        "recipe": {"epochs": 2},
+        "space": {"x": {"low": 0.0, "high": 1.0}},
+        "budget": {"trials": 4},
+        "pruner": {"name": "none"},
+        "confirmation": {"candidates": 2, "seeds": 2},
+    }
+    return plan(**{**table, **changes})
+
+
 def search(run: RunFolder, given: Plan, site: Site = LOCAL) -> list[Event]:
     """The events of a search that is carried to its end."""
     with starting(run, given, NOWHERE, site) as started:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from searches import LOCAL, NOWHERE, plan, search
+from searches import LOCAL, NOWHERE, formula_plan, search
 from sweeps import make_look, make_opening
 
 from benchsweep.__main__ import main
@@ -35,15 +35,7 @@ _SEES_NOTHING = ("load", "load_test", "load_state_dict")
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     monkeypatch.chdir(tmp_path)
     run = RunFolder.named("small", tmp_path)
-    given = plan(
-        trainable="failing",
-        data={},
-        recipe={"epochs": 2},
-        space={"x": {"low": 0.0, "high": 1.0}},
-        pruner={"name": "none"},
-        confirmation={"candidates": 2, "seeds": 2},
-    )
-    search(run, given)
+    search(run, formula_plan())
     with confirming(run, NOWHERE, LOCAL) as race:
         list(race)
     return run
@@ -83,7 +75,7 @@ def test_a_run_whose_end_failed_is_reported_and_exits_with_1_without_a_traceback
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    given = plan(trainable="failing", data={}, recipe={"epochs": 2}, space={"x": {"low": 0.0, "high": 1.0}})
+    given = formula_plan()
     (tmp_path / "small.toml").write_text(given.to_toml())
     (tmp_path / "fault.txt").write_text("evaluate")
     with pytest.raises(SystemExit) as ended:
@@ -112,9 +104,8 @@ def test_data_that_cannot_go_to_the_workers_is_a_sentence(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fault.txt").write_text("pickle")
     run = RunFolder.named("small", tmp_path)
-    given = plan(trainable="failing", data={}, recipe={"epochs": 2}, space={"x": {"low": 0.0, "high": 1.0}})
     with pytest.raises(TrainableError) as raised:
-        search(run, given, THIS_MACHINE)
+        search(run, formula_plan(), THIS_MACHINE)
     assert "must be picklable" in raised.value.message
     assert raised.value.message.endswith("it is a generator: cannot pickle 'generator' object")
     assert "\n" not in str(raised.value)

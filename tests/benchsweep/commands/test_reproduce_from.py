@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from searches import plan
+from searches import formula_plan
 
 from benchsweep.__main__ import main
 
@@ -27,14 +27,7 @@ def test_a_report_trains_the_recorded_code_and_another_only_when_told_to(
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / "borrowed.py"
     shutil.copy(HELPER, module)
-    given = plan(
-        trainable="borrowed",
-        data={},
-        recipe={"epochs": 2},
-        space={"x": {"low": 0.0, "high": 1.0}},
-        confirmation={"candidates": 0},
-        budget={"trials": 2},
-    )
+    given = formula_plan(trainable="borrowed", confirmation={"candidates": 0}, budget={"trials": 2})
     (tmp_path / "small.toml").write_text(given.to_toml())
     assert _code("run", "small.toml", "--local", "--quiet") == 0
     report = str(tmp_path / "runs" / "small" / "report.html")
