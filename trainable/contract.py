@@ -223,6 +223,19 @@ _LOG = logging.getLogger(__name__)
 """Says at level INFO which file is about to be imported, where it is not one of ours."""
 
 
+_RUN_RECORDS = ("trials", "lock", "environment.json", "ray.log", "confirmation")
+"""What a run's folder holds beside its plan, before or without a journal."""
+_RUNS = "runs"
+"""The folder of runs unless the option --runs names another one."""
+_read_as_runs: set[Path] = set()
+"""Folders that were read as runs, whatever they hold."""
+
+
+def refuse_code_in(folder: Path) -> None:
+    """From now on, `load_trainable` imports no module that lies in `folder`, because it was read as a run."""
+    _read_as_runs.add(folder.resolve())
+
+
 def is_built_in(name: str) -> bool:
     """Returns whether the module `name` belongs to this package, and is no code of a user."""
     return name.partition(".")[0] == __name__.partition(".")[0]
@@ -303,12 +316,23 @@ def _check_outside_of_runs(name: str, files: Iterable[Path]) -> None:
     """Raises NotATrainable if one of the files lies in the folder of a run."""
     for file in files:
         for folder in {*file.parents, *file.resolve().parents}:
-            if (folder / "plan.toml").exists() and (folder / "study.journal").exists():
+            if _is_run(folder):
                 raise NotATrainable(
                     f"trainable must be a module outside of the folders of runs, but {name} is {file}, "
                     f"in the folder of the run {folder}",
                     "if you trust its code, copy the file to another folder and name it there",
                 )
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether the folder is that of a run, which may be half made or damaged. A plan alone makes none: a
+    user's own plan may lie beside the module that it names."""
+    if folder.resolve() in _read_as_runs or (folder / "study.journal").exists():
+        return True
+    in_runs = folder.parent.name == _RUNS
+    return (folder / "plan.toml").exists() and (
+        in_runs or any((folder / name).exists() for name in _RUN_RECORDS)
+    )
 
 
 def _check_model(model: type[BaseModel], name: str) -> None:

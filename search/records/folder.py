@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.plan.naming import NAME
+from trainable.contract import refuse_code_in
 from trainable.errors import InputError
 from trainable.storage.checkpoint import CheckpointLocation, remove
 from trainable.storage.epochs import EpochLog
@@ -86,7 +87,7 @@ class RunFolder:
 
     @classmethod
     def existing(cls, folder: Path) -> RunFolder:
-        """The run in `folder`. Raises NotARun if there is none."""
+        """The run in `folder`, whose code is not imported from now on. Raises NotARun if there is none."""
         run = cls(folder.absolute())
         if not run.begun:
             raise NotARun(
@@ -94,6 +95,7 @@ class RunFolder:
                 f"{'has none' if run.path.is_dir() else 'does not exist'}",
                 "`benchsweep list` shows the runs",
             )
+        refuse_code_in(run.path)
         return run
 
     @classmethod

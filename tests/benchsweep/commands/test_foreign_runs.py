@@ -114,6 +114,66 @@ def test_a_command_that_needs_the_trainable_refuses_one_in_the_folder_of_a_run(
     assert not markers(foreign)
 
 
+@pytest.fixture
+def half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder: a plan in runs/small and one in elsewhere/small, each beside the module that it
+    names, and no journal."""
+    before = [*sys.path]
+    for runs in (tmp_path / "runs", tmp_path / "elsewhere"):
+        folder = runs / "small"
+        folder.mkdir(parents=True)
+        table = plan().to_toml().replace("trainable.mlp", f"{runs.name}.small.hostile")
+        (folder / "plan.toml").write_text(table)
+        for code in (folder / "hostile.py", folder / "__init__.py", runs / "__init__.py"):
+            code.write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.path[:] = before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "evaluate small",
+        "export small --format safetensors",
+        "cluster slurm runs/small/plan.toml",
+        "reproduce small",
+        "reproduce elsewhere/small",
+        "confirm small --runs elsewhere --local",
+        "resume small --local",
+        "run runs/small/plan.toml --local --runs elsewhere",
+        "train runs/small/plan.toml",
+    ],
+)
+def test_a_run_without_a_journal_brings_no_code_either(
+    half_made: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(words) == 2
+    assert "in the folder of the run" in capsys.readouterr().err
+    assert not markers(half_made)
+
+
+@pytest.mark.parametrize("record", ["trials", "lock", "environment.json", "ray.log", "confirmation"])
+def test_a_plan_beside_anything_that_a_run_leaves_is_a_run(half_made: Path, record: str) -> None:
+    run = RunFolder(half_made / "elsewhere" / "small")
+    (run.path / record).mkdir()
+    assert run.path / record in run.records
+    with pytest.raises(NotATrainable, match="in the folder of the run"):
+        load_trainable("elsewhere.small.hostile")
+
+
+def test_a_plan_may_lie_beside_the_module_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    project = tmp_path / "project_of_mine"
+    project.mkdir()
+    (project / "plan.toml").write_text('trainable = "project_of_mine.model"')
+    (project / "model.py").write_text("raise SystemExit(3)")
+    with pytest.raises(NotATrainable, match="raised SystemExit: 3"):
+        load_trainable("project_of_mine.model")
+
+
 def test_the_files_of_a_module_are_found_without_running_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
