@@ -131,14 +131,28 @@ class RaySession:
         except psutil.Error:
             return False
 
-    def remove(self) -> None:
-        """Kill its processes, and remove its folder."""
+    def end(self) -> None:
+        """Kill its processes."""
         left = self.processes()
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=5)
+
+    def remove(self) -> None:
+        """Kill its processes, and remove its folder."""
+        self.end()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def session_of(folder: Path, driver: int) -> RaySession | None:
+    """The newest session in a folder of sessions that the process `driver` started; None if there is none."""
+    sessions = map(RaySession.at, sorted(folder.iterdir()))
+    return max(
+        (session for session in sessions if session is not None and session.driver == driver),
+        key=lambda session: session.path.name,
+        default=None,
+    )
 
 
 def dead_sessions(folder: Path) -> list[RaySession]:

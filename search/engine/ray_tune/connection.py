@@ -22,10 +22,12 @@ from search.cluster.capacity import InsufficientResources, cluster_of, trial_res
 from search.cluster.placement import Slots
 from search.cluster.shipping import shipped_code
 from search.engine.processes import Descendants
-from search.engine.ray_sessions import RaySession, remove_dead_sessions, sessions_folder
+from search.engine.ray_limits import check_limits
+from search.engine.ray_sessions import RaySession, remove_dead_sessions, session_of, sessions_folder
 from search.engine.ray_tune.hosts import Hosts, hosts_alive
 from search.engine.ray_tune.internals import (
     local_addresses_only,
+    object_store_size,
     own_token,
     preloading,
     without_monitor_and_dashboard,
@@ -218,7 +220,7 @@ def connected(
     with _private_folder(alone) as folder:
         own = {"include_dashboard": False, "num_cpus": _cpus_needed(resources), "_temp_dir": str(folder)}
         with (
-            _explaining_refusal(site.address),
+            _explaining_refusal(site.address) if folder is None else _explaining_failed_start(folder),
             local_addresses_only(alone),
             without_monitor_and_dashboard(alone),
             preloading(preload if alone and resources.cpus <= 1 else ()),
@@ -257,6 +259,7 @@ def _private_folder(alone: bool) -> Iterator[Path | None]:
     if not alone:
         yield None
         return
+    check_limits(object_store_size())
     folder = sessions_folder()
     remove_dead_sessions(folder)
     with own_token():
@@ -284,6 +287,24 @@ def _explaining_refusal(address: str | None) -> Iterator[None]:
         yield
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise explained(address, error) from error
+
+
+@contextmanager
+def _explaining_failed_start(folder: Path) -> Iterator[None]:
+    """Raises EngineLost, whatever the start of this machine's own Ray raises, and ends what had started.
+    folder: of its sessions."""
+    try:
+        yield
+    except Exception as error:  # of any type: a time-out is a bare Exception
+        session = session_of(folder, os.getpid())
+        logs = "" if session is None else f"; its logs are in {session.path / 'logs'}"
+        if session is not None:
+            session.end()  # the folder stays until the next start: it has the logs
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise EngineLost(
+            f"Ray must start on this machine, but did not: {reason}{logs}",
+            "check memory, disk and `ulimit -a`, or train in this process with --local",
+        ) from error
 
 
 def _cpus_needed(resources: Resources) -> int | None:

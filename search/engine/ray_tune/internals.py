@@ -10,7 +10,13 @@ from typing import Any
 
 from ray._private import ray_constants
 from ray._private.node import Node
+from ray._private.utils import estimate_available_memory, resolve_object_store_memory
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+
+
+def object_store_size() -> int:
+    """Bytes of the object store that a Ray of this machine's own would make."""
+    return resolve_object_store_memory(estimate_available_memory())
 
 
 @contextmanager

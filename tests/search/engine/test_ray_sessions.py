@@ -17,7 +17,13 @@ import pytest
 from searches import plan, search
 
 from search.cluster.access import THIS_MACHINE
-from search.engine.ray_sessions import NoTemporaryFolder, RaySession, dead_sessions, sessions_folder
+from search.engine.ray_sessions import (
+    NoTemporaryFolder,
+    RaySession,
+    dead_sessions,
+    session_of,
+    sessions_folder,
+)
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 
@@ -80,6 +86,17 @@ def test_a_session_lives_as_long_as_its_driver_whatever_the_time_zone(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_the_session_of_a_driver_is_the_newest_that_names_it(temporary: Path) -> None:
+    folder = sessions_folder()
+    for name in ("session_2026-11-30_12-34-26_919741_7", "session_2026-11-30_12-34-27_919741_7", "other"):
+        (folder / name).mkdir()
+    (folder / "session_2026-11-30_12-34-28_919741_8").mkdir()
+    session = session_of(folder, 7)
+    assert session is not None
+    assert session.path.name == "session_2026-11-30_12-34-27_919741_7"
+    assert session_of(folder, 9) is None
 
 
 def test_a_folder_of_somebody_else_is_not_used(temporary: Path) -> None:
