@@ -16,7 +16,7 @@ from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 def object_store_size() -> int:
     """Bytes of the object store that a Ray of this machine's own would make."""
-    return resolve_object_store_memory(estimate_available_memory())
+    return int(resolve_object_store_memory(estimate_available_memory()))
 
 
 @contextmanager

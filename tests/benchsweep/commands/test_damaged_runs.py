@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import typer
@@ -18,7 +19,9 @@ from wrong_shapes import FILES, VALUES, wrong_documents
 
 from benchsweep.__main__ import main
 from benchsweep.actions.check import check_accuracy
+from benchsweep.actions.compare import compare_runs
 from benchsweep.actions.list_runs import list_runs
+from benchsweep.actions.report import write_reports
 from benchsweep.actions.show import show_run
 from benchsweep.actions.status import show_status
 from benchsweep.errors import UsageError
@@ -32,8 +35,9 @@ from search.records.sweep import Sweep
 from search.test_set import open_test_set
 from trainable.errors import BenchsweepError
 
-QUICK, SLOW = 4, 100
-"""Wrong contents of each file that the quick and the slow test try, drawn at random."""
+T = TypeVar("T")
+QUICK, SLOW, LONG = 4, 100, 6
+"""Wrong contents of each file that the quick, the slow and the longest tests try, drawn at random."""
 JSON_FILES = (
     "study.journal",
     "confirmation/study.journal",
@@ -70,6 +74,14 @@ def read_in_every_way(folder: Path) -> Iterator[tuple[str, Callable[[], object]]
     yield "export csv", lambda: RUN_FORMATS["csv"].make(run, "trials", folder.parent / "x")
 
 
+def read_at_length(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What the commands do with it that take about a second each; the run "whole" lies beside it."""
+    runs, run = folder.parent, RunFolder(folder)
+    yield "report", lambda: write_reports(["small"], False, runs.parent / "page", "cdn", runs)
+    yield "compare", lambda: compare_runs(["small", "whole"], None, False, runs, json=True)
+    yield "export optuna", lambda: RUN_FORMATS["optuna-sqlite"].make(run, "trials", runs.parent / "x")
+
+
 def _inspected(run: RunFolder) -> Iterator[Finding]:
     """Its findings. A finding in which the check itself failed is a fault, unless it is an OSError."""
     for finding in inspect(run):
@@ -78,10 +90,14 @@ def _inspected(run: RunFolder) -> Iterator[Finding]:
         yield finding
 
 
-def faults(folder: Path, what: str) -> list[str]:
+def faults(
+    folder: Path,
+    what: str,
+    ways: Callable[[Path], Iterator[tuple[str, Callable[[], object]]]] = read_in_every_way,
+) -> list[str]:
     """What ended in something else than a sentence."""
     found = []
-    for name, read in read_in_every_way(folder):
+    for name, read in ways(folder):
         try:
             with within(20):
                 read()
@@ -124,6 +140,19 @@ def wrong_lines(path: Path) -> list[tuple[str, str]]:
     return made
 
 
+def drawn(contents: list[T], most: int) -> list[T]:
+    """At most that many of the contents, at random but always the same."""
+    return random.Random(most).sample(contents, min(most, len(contents)))
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @pytest.fixture
 def run(whole: Path, tmp_path: Path) -> Path:
     """A copy of the run."""
@@ -147,10 +176,8 @@ def test_a_wrong_shape_anywhere_in_a_record_is_read_or_refused_in_a_sentence(
     run: Path, name: str, most: int
 ) -> None:
     path = run / name
-    contents = wrong_lines(path)
-    random.Random(most).shuffle(contents)
     found = []
-    for what, content in contents[:most]:
+    for what, content in drawn(wrong_lines(path), most):
         path.write_text(content)
         found += faults(run, what)
     assert not found
@@ -165,11 +192,48 @@ def test_anything_in_place_of_a_file_is_read_or_refused_in_a_sentence(
     run: Path, name: str, shape: str
 ) -> None:
     path = run / name
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+    remove(path)
     FILES[shape](path)
     assert not faults(run, f"{name}: {shape}")
+
+
+@pytest.fixture
+def beside(run: Path, whole: Path) -> Path:
+    """The copy, with another one beside it."""
+    shutil.copytree(whole, run.parent / "whole")
+    return run
+
+
+@pytest.mark.slow
+def test_a_whole_run_is_read_at_length(beside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, read in read_at_length(beside):
+        read()
+        assert not capsys.readouterr().err, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*JSON_FILES, *OTHER_FILES])
+def test_anything_in_place_of_a_file_is_read_at_length_or_refused_in_a_sentence(
+    beside: Path, name: str
+) -> None:
+    path = beside / name
+    found = []
+    for shape, make in drawn([*FILES.items()], LONG):
+        remove(path)
+        make(path)
+        found += faults(beside, f"{name}: {shape}", read_at_length)
+    assert not found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", JSON_FILES)
+def test_a_wrong_shape_anywhere_is_read_at_length_or_refused_in_a_sentence(beside: Path, name: str) -> None:
+    path = beside / name
+    found = []
+    for what, content in drawn(wrong_lines(path), LONG):
+        path.write_text(content)
+        found += faults(beside, what, read_at_length)
+    assert not found
 
 
 def test_a_damaged_confirmation_does_not_hide_the_search(
