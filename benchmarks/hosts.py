@@ -106,6 +106,7 @@ def _carried_out(hosts: list[Host], shared: Path, short: bool, say: Any) -> Outc
             "RAY_health_check_timeout_ms": "1000",
             "RAY_health_check_failure_threshold": "3",
             "CHAOS_PACE": "0.1",
+            "CHAOS_UNTIL": str(shared / "disturbed"),
         }
     began = time.monotonic()
     with (shared / "ray.out").open("w") as out:
@@ -168,6 +169,8 @@ def _disturbed(
         event = json.loads(line)
         if event["event"] in ("started", "resized"):
             cluster.append((event["event"], event["workers"], event["hosts"]))
+            if killed and event["hosts"] == 1:
+                (run.parents[1] / "disturbed").touch()
             say(f"{time.monotonic() - began:5.1f} s  {event['workers']} at once on {event['hosts']} hosts")
         elif event["event"] == "noted":
             say(f"{time.monotonic() - began:5.1f} s  {event['sentence']}")

@@ -79,7 +79,10 @@ class Surrogate:
     def predict(self, settings: Sequence[Mapping[str, Any]]) -> Prediction:
         """Predict recipes, each given by the hyperparameters it samples, by name."""
         rows = self.encoding.rows(settings).astype(np.float32)
-        return Prediction(np.array([tree.predict(rows) for tree in self.forest.estimators_]))
+        # scikit-learn's check of the rows, once a tree, would take most of the time.
+        return Prediction(
+            np.array([tree.predict(rows, check_input=False) for tree in self.forest.estimators_])
+        )
 
     @cached_property
     def tree_leaves(self) -> tuple[Leaves, ...]:

@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from searches import plan
+from searches import plan, search
 
+from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 
 pytestmark = pytest.mark.slow
+
+GIVEN = plan(budget={"trials": 3}, confirmation={"candidates": 0})
 
 
 def _shell(folder: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -30,9 +33,16 @@ def _shell(folder: Path, script: str, **environment: str) -> subprocess.Complete
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    given = plan(budget={"trials": 3}, confirmation={"candidates": 0})
-    (tmp_path / "small.toml").write_text(given.to_toml())
+    (tmp_path / "small.toml").write_text(GIVEN.to_toml())
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run in runs/small, for commands that only read it."""
+    folder = tmp_path_factory.mktemp("searched")
+    search(RunFolder.named("small", folder / "runs"), GIVEN)
+    return folder
 
 
 def _is_whole(folder: Path) -> bool:
@@ -69,11 +79,10 @@ def test_a_search_with_closed_streams_is_carried_to_its_end(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("arguments", ["--help", "list", "list --json", "show small", "show small --json"])
-def test_a_command_that_reads_is_quiet_where_its_reader_left(folder: Path, arguments: str) -> None:
-    _shell(folder, "$B run small.toml --local --quiet")
-    done = _shell(folder, f"$B {arguments} | true; echo ${{PIPESTATUS[0]}}")
+def test_a_command_that_reads_is_quiet_where_its_reader_left(searched: Path, arguments: str) -> None:
+    done = _shell(searched, f"$B {arguments} | true; echo ${{PIPESTATUS[0]}}")
     assert (done.stdout, done.stderr) == ("0\n", "")
-    full = _shell(folder, f"$B {arguments} > /dev/full")
+    full = _shell(searched, f"$B {arguments} > /dev/full")
     assert full.returncode == 1
     assert full.stderr == (
         "error: standard output could not be written: No space left on device; all else was done\n"

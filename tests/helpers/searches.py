@@ -50,6 +50,20 @@ def formula_plan(**changes: Any) -> Plan:
     return plan(**{**table, **changes})
 
 
+def noop_plan(name: str = "small", *, trials: int, epochs: int = 5, seconds: float = 0.0) -> Plan:
+    """A search that trains nothing, in epochs of so many seconds: its workers need no torch."""
+    table = {
+        "name": name,
+        "trainable": "noop",
+        "budget": {"trials": trials},
+        "recipe": {"epochs": epochs, "seconds": seconds},
+        "space": {"x": {"low": 0.0, "high": 1.0}},
+        "pruner": {"name": "none"},
+        "confirmation": {"candidates": 0},
+    }
+    return Plan.parse(table, "test")
+
+
 def search(run: RunFolder, given: Plan, site: Site = LOCAL) -> list[Event]:
     """The events of a search that is carried to its end."""
     with starting(run, given, NOWHERE, site) as started:

@@ -132,7 +132,19 @@ def sweep_of(trials: Iterable[Trial], **changes: Any) -> Sweep:
 
 def make_sweep(trials: int = 40, *, seed: int = 0, **changes: Any) -> Sweep:
     """A search of the default space in which most states occur; its best trial has looked at the
-    test set once. `changes` replace fields of the Sweep."""
+    test set once. `changes` replace fields of the Sweep. Without arguments it is always the same object, for
+    which a report's analyses are computed once."""
+    if (trials, seed, changes) == (40, 0, {}):
+        return _ordinary_sweep()
+    return _made_sweep(trials, seed, changes)
+
+
+@cache
+def _ordinary_sweep() -> Sweep:
+    return _made_sweep(40, 0, {})
+
+
+def _made_sweep(trials: int, seed: int, changes: Mapping[str, Any]) -> Sweep:
     random = np.random.default_rng(seed)
     sweep = sweep_of([_sampled_trial(number, random) for number in range(trials)])
     best = sweep.best()
@@ -391,7 +403,17 @@ def make_confirmation(
 
 def confirmed_sweep(**changes: Any) -> Sweep:
     """`make_sweep` after a confirmation of its best three trials, which are tied, and of the default recipe,
-    which is behind; all ten seeds of each have looked at the test set."""
+    which is behind; all ten seeds of each have looked at the test set. Without changes it is always the same
+    object."""
+    made = _confirmed_sweep()
+    if not changes:
+        return made
+    known = {"confirmation": made.confirmation, "openings": made.openings}
+    return sweep_of(made.trials, **{**known, **changes})
+
+
+@cache
+def _confirmed_sweep() -> Sweep:
     random = np.random.default_rng(5)
     searched = make_sweep(openings=())
     best = searched.ranked()[:3]
@@ -419,7 +441,7 @@ def confirmed_sweep(**changes: Any) -> Sweep:
         else replace(look, evaluation=replace(look.evaluation, mistakes=None))
         for look in looks
     ]
-    return sweep_of(searched.trials, **{"confirmation": told, "openings": (make_opening(*looks),), **changes})
+    return sweep_of(searched.trials, confirmation=told, openings=(make_opening(*looks),))
 
 
 def boosting_sweep(trials: int = 12) -> Sweep:

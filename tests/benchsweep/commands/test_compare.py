@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plotly.offline import get_plotlyjs
@@ -144,7 +145,7 @@ def hostile_comparison(drawn: list[str]) -> RunComparison:
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(5, 12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(HOSTILE, min_size=FIELDS, max_size=FIELDS))
 def test_hostile_text_adds_no_element_no_attribute_and_no_script(drawn: list[str]) -> None:
     made = hostile_comparison(drawn)
@@ -167,8 +168,9 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(ordinary(), tmp_path_factory.mktemp("compare"))["compare.html"]
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 360), ("dark", 768), ("light", 1280), ("dark", 1920)]
+)
 def test_the_page_opens_without_a_complaint_asks_nothing_of_the_network_and_fits(
     browser: Any, opened: Path, width: int, scheme: str
 ) -> None:

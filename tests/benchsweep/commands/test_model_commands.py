@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -299,6 +300,13 @@ def picture_of(image: np.ndarray, generator: np.random.Generator, ink: Any, pape
     return Image.fromarray(np.rint(np.array(paper) * (1 - share) + np.array(ink) * share).astype(np.uint8))
 
 
+@pytest.fixture(scope="module")
+def held(mnist_folder: Path) -> LabelledImages:
+    """400 images of MNIST that no model was trained on."""
+    images: LabelledImages = Source.model_validate({}).load(mnist_folder).validation
+    return replace(images, images=images.images[:400], labels=images.labels[:400])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("ink", "paper", "suffix"),
@@ -310,18 +318,17 @@ def picture_of(image: np.ndarray, generator: np.random.Generator, ink: Any, pape
     ids=["light on dark", "dark on light", "blue on paper, JPEG"],
 )
 def test_pictures_of_mnist_are_recognised_as_the_originals_are(
-    large: Path, mnist_folder: Path, tmp_path: Path, ink: Any, paper: Any, suffix: str
+    large: Path, held: LabelledImages, tmp_path: Path, ink: Any, paper: Any, suffix: str
 ) -> None:
-    held: LabelledImages = Source.model_validate({}).load(mnist_folder).validation
     model, generator = SavedModel.read(large), np.random.default_rng(0)
     seen = []
-    for image in held.images[:400]:
+    for image in held.images:
         path = tmp_path / f"picture.{suffix}"
         picture_of(image, generator, ink, paper).save(path)
         with Image.open(path) as picture:
             seen.append(framed(ink_of(picture)))
-    right = model.probabilities(np.stack(seen)).argmax(axis=1) == held.labels[:400]
-    original = model.probabilities(held.images[:400]).argmax(axis=1) == held.labels[:400]
+    right = model.probabilities(np.stack(seen)).argmax(axis=1) == held.labels
+    original = model.probabilities(held.images).argmax(axis=1) == held.labels
     assert original.mean() > 0.95
     assert right.mean() > original.mean() - 0.02
 

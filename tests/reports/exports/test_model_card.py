@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sweeps import boosting_sweep, make_sweep, sweep_of
 
+from benchsweep.__main__ import main
 from reports.exports.card import CardFigure, ModelCard, to_markdown
 from reports.exports.model_card import NoWinner, card_of, model_card
 from search.records.sweep import Sweep
@@ -109,21 +108,19 @@ seeds = 2
 
 
 @pytest.mark.slow
-def test_the_card_of_a_real_search_lies_beside_its_model_and_is_exported(tmp_path: Path) -> None:
+def test_the_card_of_a_real_search_lies_beside_its_model_and_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(PLAN)
     run, card = tmp_path / "runs" / "small", tmp_path / "card.md"
     for words in (
         ["run", "small.toml", "--quiet", "--local"],
         ["export", "small", "--format", "card", "--output", str(card)],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchsweep", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
-        assert done.returncode == 0, done.stderr
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert not ended.value.code
     text, sweep = card.read_text(), Sweep.read(run)
     assert text == model_card(sweep) == (run / "MODEL_CARD.md").read_text()
     assert sweep.openings[-1].looks[0].weights_sha256 is not None

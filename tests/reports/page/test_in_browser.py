@@ -53,11 +53,13 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True)
-def closed(browser: Any) -> Iterator[None]:
+def closed(browser: Any, shared: dict[tuple[int, str], Reader]) -> Iterator[None]:
     """Pages that are left open go on drawing, beside the tests that follow."""
     yield
+    kept = [reader.context for reader in shared.values()]
     for context in browser.contexts:
-        context.close()
+        if context not in kept:
+            context.close()
 
 
 class Reader:
@@ -91,6 +93,11 @@ class Reader:
             assert time.monotonic() < end, f"{script} is still {self.ask(script)!r}"
             time.sleep(0.05)
 
+    def until_drawn(self, plot: str) -> None:
+        """Scroll to a plot, the first that the selector matches, and wait until it is drawn."""
+        self.page.locator(plot).first.scroll_into_view_if_needed()
+        self.until(f"document.querySelector({plot!r})?._fullLayout !== undefined")
+
     @property
     def foreign(self) -> list[str]:
         """Requests that left the file."""
@@ -103,21 +110,46 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(confirmed_sweep(), read_benchmarks(), tmp_path_factory.mktemp("report"))["report.html"]
 
 
+@pytest.fixture(scope="module")
+def cdn_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same page, which asks the network for plotly."""
+    folder = tmp_path_factory.mktemp("cdn")
+    return write(confirmed_sweep(), read_benchmarks(), folder, "cdn")["report.html"]
+
+
+@pytest.fixture(scope="module")
+def shared() -> dict[tuple[int, str], Reader]:
+    """The pages of `opened`, by width and colour scheme."""
+    return {}
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path, shared: dict[tuple[int, str], Reader]) -> Callable[..., Reader]:
+    """The page of an ordinary sweep, all drawn: opened once for the tests that leave it as it was."""
+
+    def at(width: int = 1280, scheme: str = "light") -> Reader:
+        if (width, scheme) not in shared:
+            shared[width, scheme] = Reader(browser, report, width, color_scheme=scheme)
+        return shared[width, scheme]
+
+    return at
+
+
 def written(sweep: Sweep, folder: Path) -> Path:
     return write(sweep, read_benchmarks(), folder)["report.html"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_opens_without_a_complaint_and_asks_nothing_of_the_network(
-    browser: Any, report: Path, scheme: str
+    opened: Callable[..., Reader], scheme: str
 ) -> None:
-    reader = Reader(browser, report, color_scheme=scheme)
+    reader = opened(scheme=scheme)
     assert reader.complaints == []
     assert reader.foreign == []
 
 
-def test_every_drawing_is_drawn(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+def test_every_drawing_is_drawn(opened: Callable[..., Reader]) -> None:
+    reader = opened()
     counts = reader.ask(
         "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('.main-svg').length)"
     )
@@ -131,7 +163,7 @@ def test_every_drawing_is_drawn(browser: Any, report: Path) -> None:
 def test_every_image_of_the_gallery_is_loaded_and_the_policy_lets_it_be(
     browser: Any, report: Path, scripted: bool
 ) -> None:
-    reader = Reader(browser, report, java_script_enabled=scripted)
+    reader = Reader(browser, report, java_script_enabled=scripted, drawn=False)
     sizes = reader.ask(
         "[...document.querySelectorAll('#gallery img')]"
         ".map(i => [i.complete, i.naturalWidth, i.naturalHeight, i.clientWidth > 60, i.alt.length > 9])"
@@ -157,7 +189,7 @@ def test_digits_are_dark_on_light_in_the_light_theme_and_on_paper_and_light_on_d
     browser: Any, report: Path
 ) -> None:
     for scheme, other in (("light", "dark"), ("dark", "light")):
-        reader = Reader(browser, report, color_scheme=scheme)
+        reader = Reader(browser, report, color_scheme=scheme, drawn=False)
         ground = {"light": 255, "dark": 0}
         assert reader.ask(GROUND) == ground[scheme]
         reader.page.click("#theme")
@@ -167,8 +199,8 @@ def test_digits_are_dark_on_light_in_the_light_theme_and_on_paper_and_light_on_d
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
-def test_the_page_never_scrolls_sideways(browser: Any, report: Path, width: int) -> None:
-    reader = Reader(browser, report, width)
+def test_the_page_never_scrolls_sideways(opened: Callable[..., Reader], width: int) -> None:
+    reader = opened(width)
     assert reader.complaints == []
     assert reader.ask("document.documentElement.scrollWidth") <= width
     assert (
@@ -192,8 +224,8 @@ def test_every_verdict_of_a_check_is_on_one_line_left_of_its_check(browser: Any,
     assert all(right < left for _, _, right, left in marks)
 
 
-def test_drawings_do_not_move_the_page_while_they_appear(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+def test_drawings_do_not_move_the_page_while_they_appear(opened: Callable[..., Reader]) -> None:
+    reader = opened()
     heights = "[...document.querySelectorAll('.plot')].map(p => [p.clientHeight, p._fullLayout.height])"
     for reserved, drawn in reader.ask(heights):
         assert abs(reserved - drawn) <= 1
@@ -206,10 +238,11 @@ def test_drawings_do_not_move_the_page_while_they_appear(browser: Any, report: P
 
 
 def test_the_theme_follows_the_system_and_the_button_overrules_it(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report, color_scheme="dark")
+    reader = Reader(browser, report, color_scheme="dark", drawn=False)
     colours = (
         "[getComputedStyle(document.body).backgroundColor, document.querySelector('.plot').layout.font.color]"
     )
+    reader.until_drawn(".plot")
     dark = reader.ask(colours)
     assert reader.page.text_content("#theme") == "Light"
     reader.page.click("#theme")
@@ -217,7 +250,7 @@ def test_the_theme_follows_the_system_and_the_button_overrules_it(browser: Any, 
     assert light[0] != dark[0]
     assert light[1] != dark[1]
     reader.page.reload()
-    reader.page.wait_for_selector("html.drawn")
+    reader.until_drawn(".plot")
     assert reader.ask(colours) == light
     assert reader.complaints == []
 
@@ -249,17 +282,16 @@ def test_small_and_foreign_sweeps_open_without_a_complaint(
     assert reader.ask("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_a_long_path_and_a_long_change_of_the_plan_widen_no_page(
-    browser: Any, width: int, tmp_path: Path
-) -> None:
+def test_a_long_path_and_a_long_change_of_the_plan_widen_no_page(browser: Any, tmp_path: Path) -> None:
     changes = ("space.hidden_sizes.choices: " + "[1024,512]," * 40, "recipe." + "x" * 200)
     plans, origin = make_plans((20, changes)), WarmStartSummary("first", 3, "3 of 4 " + "y" * 200)
     sweep = make_sweep(folder=Path("/srv" + "/experiments" * 9), plans=plans, warm_start=origin)
-    reader = Reader(browser, written(sweep, tmp_path), width)
-    assert reader.ask("document.documentElement.scrollWidth") <= width
+    page = written(sweep, tmp_path)
     wide = "[...document.querySelectorAll('#plan *')].some(e => e.getBoundingClientRect().right > innerWidth)"
-    assert not reader.ask(wide)
+    for width in (360, 1280):
+        reader = Reader(browser, page, width)
+        assert reader.ask("document.documentElement.scrollWidth") <= width
+        assert not reader.ask(wide)
 
 
 def test_a_repeated_recipe_leads_to_the_trial_that_was_trained(browser: Any, tmp_path: Path) -> None:
@@ -290,7 +322,7 @@ def test_hostile_text_runs_nothing(browser: Any, tmp_path: Path) -> None:
 def test_the_same_rules_are_one_click_away_with_and_without_javascript(
     browser: Any, report: Path, scripted: bool
 ) -> None:
-    reader = Reader(browser, report, java_script_enabled=scripted)
+    reader = Reader(browser, report, java_script_enabled=scripted, drawn=False)
     assert reader.page.is_visible(".view-all")
     assert not reader.page.is_visible(".view-same")
     reader.page.click("label[for=view-same]")
@@ -301,19 +333,26 @@ def test_the_same_rules_are_one_click_away_with_and_without_javascript(
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 
 
+AUDIT = """async () => {
+  const shut = [...document.querySelectorAll("details:not([open])")];
+  for (const each of shut) each.open = true;
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  for (const each of shut) each.open = false;
+  return violations;
+}"""
+
+
 def faults(reader: Reader) -> list[tuple[str, str, str]]:
     """What axe finds by all its rules but those that it calls experimental, every table opened."""
-    reader.ask("document.querySelectorAll('details').forEach(each => (each.open = true))")
     reader.ask(AXE.read_text())
-    found = reader.ask("axe.run(document, { resultTypes: ['violations'] }).then(told => told.violations)")
+    found = reader.ask(AUDIT)
     return [(fault["impact"], fault["id"], fault["nodes"][0]["html"]) for fault in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_axe_finds_no_fault_of_accessibility(browser: Any, report: Path, scheme: str, width: int) -> None:
-    reader = Reader(browser, report, width, color_scheme=scheme)
-    assert faults(reader) == []
+def test_axe_finds_no_fault_of_accessibility(opened: Callable[..., Reader], scheme: str, width: int) -> None:
+    assert faults(opened(width, scheme)) == []
 
 
 def test_every_control_is_reached_and_worked_by_the_keyboard(browser: Any, report: Path) -> None:
@@ -347,10 +386,9 @@ def test_the_page_prints_all_of_its_drawings_on_white(browser: Any, report: Path
 
 
 def test_a_page_whose_plotly_cannot_be_loaded_is_read_without_its_drawings(
-    browser: Any, tmp_path: Path
+    browser: Any, cdn_report: Path
 ) -> None:
-    made = write(confirmed_sweep(), read_benchmarks(), tmp_path, "cdn")["report.html"]
-    assert made.stat().st_size < 800_000
+    assert cdn_report.stat().st_size < 800_000
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []
@@ -360,7 +398,7 @@ def test_a_page_whose_plotly_cannot_be_loaded_is_read_without_its_drawings(
         route.abort()
 
     context.route(re.compile("^https:"), refuse)
-    page.goto(made.as_uri())
+    page.goto(cdn_report.as_uri())
     page.wait_for_selector("html.drawn", state="attached")
     assert [url.startswith("https://cdn.plot.ly/plotly-") for url in asked] == [True]
     assert "could not be loaded" in page.inner_text("#history-plot")
@@ -369,9 +407,8 @@ def test_a_page_whose_plotly_cannot_be_loaded_is_read_without_its_drawings(
 
 
 def test_a_page_runs_plotly_from_the_network_only_if_it_is_the_very_script(
-    browser: Any, tmp_path: Path
+    browser: Any, cdn_report: Path
 ) -> None:
-    made = write(confirmed_sweep(), read_benchmarks(), tmp_path, "cdn")["report.html"]
     headers = {"access-control-allow-origin": "*", "content-type": "text/javascript"}
 
     def serving(body: str) -> Callable[[Any], None]:
@@ -382,8 +419,8 @@ def test_a_page_runs_plotly_from_the_network_only_if_it_is_the_very_script(
         page = context.new_page()
         page.on("dialog", lambda dialog: pytest.fail(f"a foreign script ran: {dialog.message}"))
         context.route(re.compile("^https:"), serving(body))
-        page.goto(made.as_uri())
-        page.wait_for_selector("html.drawn", state="attached")
+        page.goto(cdn_report.as_uri())
+        page.wait_for_selector("#history-plot .main-svg" if drawn else "html.drawn", state="attached")
         assert bool(page.query_selector("#history-plot .main-svg")) is drawn
 
 
@@ -409,8 +446,8 @@ def test_the_trials_are_sorted_by_each_head_and_empty_cells_come_last(browser: A
     assert reader.page.locator("th[aria-sort]").count() == 1
 
 
-def test_filters_of_the_table_fade_the_same_trials_in_the_drawings(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+def test_filters_of_the_table_fade_the_same_trials_in_the_drawings(opened: Callable[..., Reader]) -> None:
+    reader = opened()
     trials = confirmed_sweep().trials
     reader.page.select_option("select[data-filter='state']", "pruned")
     wanted = {str(t.number) for t in trials if t.state is State.PRUNED}
@@ -460,8 +497,10 @@ def brush(reader: Reader, axis: int, low: float, high: float) -> None:
     reader.page.mouse.up()
 
 
-def test_a_brush_on_an_axis_filters_the_table_and_a_double_click_ends_it(browser: Any, report: Path) -> None:
-    reader = Reader(browser, report)
+def test_a_brush_on_an_axis_filters_the_table_and_a_double_click_ends_it(
+    opened: Callable[..., Reader],
+) -> None:
+    reader = opened()
     trials = confirmed_sweep().trials
     brush(reader, 2, 0.25, 0.6)  # dropout, whose range is 0 to 0.4
     reader.until(f"{SHOWN}.length < {len(trials)}")
@@ -485,9 +524,9 @@ def test_a_brush_on_an_axis_filters_the_table_and_a_double_click_ends_it(browser
 
 
 def test_a_click_on_a_point_leads_to_its_trial_even_where_a_filter_hides_it(
-    browser: Any, report: Path
+    opened: Callable[..., Reader],
 ) -> None:
-    reader = Reader(browser, report)
+    reader = opened()
     reader.page.select_option("select[data-filter='state']", "failed")
     reader.until(f"{SHOWN}.length < 10")
     reader.ask(
@@ -496,3 +535,4 @@ def test_a_click_on_a_point_leads_to_its_trial_even_where_a_filter_hides_it(
     )
     reader.until("location.hash.startsWith('#trial-')")
     assert reader.page.locator("tr:target").is_visible()
+    assert reader.page.is_disabled("#reset")

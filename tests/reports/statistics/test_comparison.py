@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from correctness import no_deadline, sizes_and_seed, trained_bits, two_models
+from examples import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2_contingency, ttest_ind
@@ -65,7 +66,7 @@ def test_the_interval_of_two_models_covers_the_true_difference() -> None:
 
 @pytest.mark.slow
 @given(sizes_and_seed, st.sampled_from(LEVELS))
-@settings(no_deadline, max_examples=60)
+@settings(no_deadline, max_examples=examples(20, 60))
 def test_the_p_and_the_interval_of_a_comparison_agree(sizes: tuple[int, int, int, int], level: float) -> None:
     first, second, count, seed = sizes
     random = np.random.default_rng(seed)
@@ -79,7 +80,7 @@ def test_the_p_and_the_interval_of_a_comparison_agree(sizes: tuple[int, int, int
 
 @pytest.mark.slow
 @given(sizes_and_seed)
-@settings(no_deadline, max_examples=40)
+@settings(no_deadline, max_examples=examples(12, 40))
 def test_a_comparison_turned_round_is_its_mirror_image(sizes: tuple[int, int, int, int]) -> None:
     first, second, count, seed = sizes
     random = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from searches import plan, search
+from searches import noop_plan, search
 
 from search.cluster.access import THIS_MACHINE
 from search.engine.ray_sessions import (
@@ -26,6 +26,8 @@ from search.engine.ray_sessions import (
 )
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -114,10 +116,11 @@ def test_a_folder_of_somebody_else_is_not_used(temporary: Path) -> None:
 def test_a_search_leaves_no_session_and_the_next_start_removes_what_a_kill_left(
     temporary: Path, tmp_path: Path
 ) -> None:
-    given = plan(name="lost", budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 8})
+    given = noop_plan("lost", trials=2, epochs=8, seconds=0.1)
     (tmp_path / "lost.toml").write_text(given.to_toml())
     command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
-    environment = {**os.environ, "HOME": "/proc/none"}
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
+    environment = {**os.environ, "HOME": "/proc/none", "PYTHONPATH": paths}
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

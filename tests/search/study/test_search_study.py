@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
+from examples import examples
 from searches import TABLE
 from studies import carry_on, folder, outcome, train
 
@@ -54,7 +55,8 @@ def _cuts(content: bytes) -> list[int]:
     ids=["tpe and halving", "hyperband", "cmaes and median", "qmc", "gp", "grid", "few recipes"],
 )
 def test_wherever_its_journal_ends_a_search_comes_to_the_same_end(tmp_path: Path, changes: Any) -> None:
-    given = _plan(**changes)
+    shorter = {"budget": {"trials": examples(8, 12)}, "sampler": {"name": "tpe", "n_startup_trials": 4}}
+    given = _plan(**{**shorter, **changes})
     whole = folder("whole", tmp_path)
     carry_on(whole, given)
     expected = outcome(whole)
