@@ -13,6 +13,7 @@ from typing import Any
 
 from search.racing.race import Elimination, Race, evaluate_race
 from search.records import schema
+from search.records.history import environments_of
 from search.records.trial import State, Trial
 from trainable.contract import Metric
 
@@ -172,7 +173,7 @@ def read_confirmation(
         compared=race.compared,
         decided=race.decided,
         sentence=race.sentence(names),
-        environments=tuple(schema.ENVIRONMENTS.read(attributes).values()),
+        environments=tuple(environments_of(attributes).values()),
     )
     return confirmation, race
 

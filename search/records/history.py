@@ -64,8 +64,17 @@ class WarmStartSummary:
     """The same in words, with what was left out and why."""
 
 
-def _environment(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same. Raises ValueError unless it has the shape of `search.records.environment.environment`."""
+def environments_of(attributes: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """What each start of a search or a confirmation ran on, by number, from its study's attributes. Raises
+    ValueError unless each has the shape of `search.records.environment.environment`."""
+    return {
+        number: _environment(recorded) for number, recorded in schema.ENVIRONMENTS.read(attributes).items()
+    }
+
+
+def _environment(recorded: Any) -> Mapping[str, Any]:
+    if not isinstance(recorded, Mapping):
+        raise ValueError(f"an environment is {type(recorded).__name__}")
     for name, value in recorded.items():
         plain = isinstance(value, str | int | float | None)
         if name == "versions":
@@ -79,7 +88,7 @@ def _environment(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
     """The starts of a run, from its study's attributes."""
-    environments, sizes = schema.ENVIRONMENTS.read(attributes), schema.SIZES.read(attributes)
+    environments, sizes = environments_of(attributes), schema.SIZES.read(attributes)
     return tuple(
         typed(
             Session(
@@ -87,7 +96,7 @@ def sessions_of(attributes: Mapping[str, Any]) -> tuple[Session, ...]:
                 started=datetime.fromisoformat(start["started"]),
                 seconds=start["seconds"],
                 ended=start["ended"],
-                environment=_environment(environments.get(number, {})),
+                environment=environments.get(number, {}),
                 sizes=tuple((seconds, workers) for seconds, workers in sizes.get(number, ())),
             )
         )

@@ -31,7 +31,7 @@ from search.doctor.finding import CheckStatus, Finding
 from search.doctor.run_files import inspect
 from search.records.folder import RunFolder
 from search.records.lock import owning
-from search.records.sweep import Sweep
+from search.records.sweep import RunDamaged, Sweep
 from search.test_set import open_test_set
 from trainable.errors import BenchsweepError
 
@@ -249,6 +249,17 @@ def test_a_damaged_confirmation_does_not_hide_the_search(
     (finding,) = (finding for finding in inspect(RunFolder(run)) if finding.name == "confirmation")
     assert finding.verdict is CheckStatus.FAIL
     with pytest.raises(BenchsweepError):  # the winner depends on it
+        Sweep.read(run)
+
+
+@pytest.mark.parametrize("wrong", ["2.5", "[1]", '{"torch": 2}'])
+def test_what_a_start_of_a_confirmation_ran_on_is_checked(run: Path, wrong: str) -> None:
+    journal = run / "confirmation" / "study.journal"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    (start,) = (line for line in lines if "environment:0000" in line.get("user_attr", {}))
+    start["user_attr"]["environment:0000"]["versions"] = json.loads(wrong)
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(RunDamaged, match="versions of an environment"):
         Sweep.read(run)
 
 
