@@ -252,6 +252,16 @@ def test_a_damaged_confirmation_does_not_hide_the_search(
         Sweep.read(run)
 
 
+@pytest.mark.parametrize("wrong", ["{}", '"x"', "null"])
+def test_the_values_of_a_trial_are_numbers(run: Path, wrong: str) -> None:
+    journal = run / "study.journal"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    next(line for line in lines if line.get("values"))["values"] = [json.loads(wrong)]
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(RunDamaged, match="the values of trial 0 must be numbers"):
+        Sweep.read(run)
+
+
 @pytest.mark.parametrize("wrong", ["2.5", "[1]", '{"torch": 2}'])
 def test_what_a_start_of_a_confirmation_ran_on_is_checked(run: Path, wrong: str) -> None:
     journal = run / "confirmation" / "study.journal"
