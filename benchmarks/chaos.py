@@ -34,18 +34,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 sys.path.append(str(Path(__file__).parent))  # for the workers, where logged_mlp is imported from
 
+from search.cluster.access import Site
 from search.engine.processes import Descendants
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
+from search.records.journal import JournalFile
 from search.records.sweep import State, Sweep, Trial
+from search.start import plan_of, starting
 
 TABLE: dict[str, Any] = {
     "name": "chaos",
@@ -97,22 +102,58 @@ class Tally:
         return {**asdict(self), "kills": sum(self.kills.values()), "ways": dict(self.kills)}
 
 
+class Forked:
+    """A copy of this process that drives a search: it starts at once, for all is imported. With what `Driver`
+    uses of a Popen."""
+
+    def __init__(self, errors: IO[str], environment: dict[str, str], drive: Callable[[], None]) -> None:
+        source, sink = os.pipe()
+
+        def begin() -> None:
+            os.setsid()
+            os.dup2(sink, 1)
+            os.dup2(errors.fileno(), 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+            os.environ.update(environment)
+            drive()
+
+        self._process = get_context("fork").Process(target=begin)
+        self._process.start()
+        os.close(sink)
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+        self.stdout = os.fdopen(source)
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
 class Driver:
     """A start of the search in its own process. deadly: at which record it kills itself; None for none."""
 
     def __init__(self, run: RunFolder, local: bool, deadly: dict[str, Any] | None = None) -> None:
         command = [sys.executable, __file__, "--drive", str(run.path), "--deadly", json.dumps(deadly)]
-        command += ["--local"] if local else []
-        log = str(run.path.with_suffix(".epochs"))
+        environment = {"CHAOS_LOG": str(run.path.with_suffix(".epochs"))}
         self._errors = run.path.with_suffix(".stderr").open("w")
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "CHAOS_LOG": log},
-        )
+        self.process: subprocess.Popen[str] | Forked
+        if local:
+            self.process = Forked(self._errors, environment, lambda: drive(run.path, deadly, local))
+        else:
+            self.process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                start_new_session=True,
+                env={**os.environ, **environment},
+            )
         self._started = Descendants(self.process.pid)
 
     def lines(self) -> Iterator[str]:
@@ -138,9 +179,6 @@ class Driver:
 
 def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
     """One start, in this process."""
-    from search.cluster.access import Site
-    from search.start import plan_of, starting
-
     run = RunFolder(folder)
     if deadly is not None:
         _make_deadly(**deadly)
@@ -154,8 +192,6 @@ def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
 def _make_deadly(seen: str, nth: int, moment: str) -> None:
     """Make this process kill itself at the nth write to the journal (counted from 1). With nth 0: at the
     first write of a kind that is not in the file `seen` yet, to which it is then added."""
-    from search.records.journal import JournalFile
-
     write, count = JournalFile._write, 0
 
     def deadly(self: JournalFile, logs: list[dict[str, Any]]) -> int:
@@ -302,6 +338,8 @@ def _sweep(
 
 def chaos(kills: int, seed: int, each_record: bool, local: bool, folder: Path) -> Tally:
     """Make `kills` kills, or one at each kind of record."""
+    for module in ("trainable.mnist.training", "search.engine.local", "sklearn.datasets") if local else ():
+        import_module(module)  # before the forks, each of which would
     undisturbed = RunFolder.named("undisturbed", folder)
     undisturbed.path.mkdir()
     tally = Tally()
@@ -341,7 +379,7 @@ def main() -> None:
     parser.add_argument("--deadly", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drive:
-        drive(given.drive, json.loads(given.deadly), given.local)
+        drive(given.drive, json.loads(given.deadly), local=False)
         return
     with tempfile.TemporaryDirectory() as folder:
         kills = 0 if given.each_record else given.kills

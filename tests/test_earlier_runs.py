@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from probes import ask_once
 
 from benchsweep.__main__ import main
 from search.records import Sweep
@@ -96,7 +97,10 @@ def test_a_run_is_read_as_the_version_that_wrote_it_read_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["finished", "interrupted", "unconfirmed", "extended", "own"])
-def test_it_is_shown_checked_reported_and_exported(name: str, run: Any, tmp_path: Path) -> None:
+def test_it_is_shown_checked_reported_and_exported(
+    name: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_once(monkeypatch)
     folder = run(name)
     for words in (("show", folder), ("show", folder, "0", "--json"), ("status", folder), ("doctor", folder)):
         assert benchsweep(*words) == 0, words

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from probes import ask_once
 from searches import LOCAL, NOWHERE, formula_plan
 
 from benchsweep.__main__ import main
@@ -67,6 +68,7 @@ def _run(*words: str) -> int:
 def test_every_command_that_is_offered_works(
     state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ask_once(monkeypatch)
     monkeypatch.setattr("webbrowser.open", lambda address: True)
     monkeypatch.setenv("COLUMNS", "400")
     changes, begin = _STATES[state]

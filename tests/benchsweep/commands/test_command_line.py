@@ -4,6 +4,7 @@ shared by all that only read."""
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,17 +58,15 @@ def arguments(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "benchsweep", *map(str, words)]
 
 
-def command(*words: str | Path, **environment: str) -> Done:
+def command(*words: str | Path) -> Done:
     """Run the command in a process of its own."""
-    done = subprocess.run(
-        arguments(*words), capture_output=True, text=True, env={**os.environ, **environment}, timeout=240
-    )
+    done = subprocess.run(arguments(*words), capture_output=True, text=True, timeout=240)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
 def here(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command in this process: quicker, for those that start nothing."""
+    """Run the command in this process: quicker, where the process itself is not the subject."""
 
     def call(*words: str | Path) -> Done:
         with pytest.raises(SystemExit) as ended:
@@ -87,8 +87,12 @@ def plan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def searched(plan_folder: Path) -> Done:
-    """`run`, to the end of its four trials, in its own process."""
-    return command("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--local")
+    """`run`, to the end of its four trials."""
+    out, err = io.StringIO(), io.StringIO()
+    words = ["run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--local"]
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([*map(str, words)])
+    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 # What is there before anything runs.
@@ -97,14 +101,17 @@ def searched(plan_folder: Path) -> Done:
 @pytest.mark.slow
 def test_help_loads_none_of_the_heavy_packages() -> None:
     script = (
-        "import sys\nsys.argv = ['benchsweep', *sys.argv[1:]]\n"
-        "from benchsweep.__main__ import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('LOADED', [p for p in ('torch', 'ray', 'optuna', 'pandas', 'numpy') if p in sys.modules])"
+        "import sys\nfrom benchsweep.__main__ import main\n"
+        "for command in sys.argv[1:]:\n"
+        "    sys.argv = ['benchsweep', *command.split()]\n"
+        "    try:\n        main()\n    except SystemExit:\n        pass\n"
+        "    heavy = [p for p in ('torch', 'ray', 'optuna', 'pandas', 'numpy') if p in sys.modules]\n"
+        "    print(f'LOADED by {command!r}:', heavy)\n"
     )
-    for words in ([], ["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)):
-        out = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True).stdout
-        assert "LOADED []" in out, words
+    given = ["", "--version", "--help", *(f"{name} --help" for name in COMMANDS)]
+    out = subprocess.run([sys.executable, "-c", script, *given], capture_output=True, text=True).stdout
+    told = [line for line in out.splitlines() if line.startswith("LOADED")]
+    assert told == [f"LOADED by {words!r}: []" for words in given]
 
 
 @pytest.mark.parametrize(
@@ -187,11 +194,11 @@ def test_without_a_terminal_a_line_is_printed_for_each_trial(searched: Done) -> 
 
 @pytest.mark.slow
 def test_a_finished_run_given_again_shows_its_end_and_trains_nothing(
-    plan_folder: Path, searched: Done
+    here: Any, plan_folder: Path, searched: Done
 ) -> None:
     journal = plan_folder / "runs" / "small" / "study.journal"
     before = journal.read_text().count('"op_code":4')
-    again = command("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--quiet")
+    again = here("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--quiet")
     assert again.code == 0
     assert "small is finished already: all 4 trials" in again.out
     assert "Our winner reaches" in again.out
@@ -371,13 +378,13 @@ def test_a_runs_folder_that_is_read_only_is_named(here: Any, plan_folder: Path, 
 
 
 def test_an_error_of_the_system_is_reported_with_its_file_and_the_command_to_go_on(
-    plan_folder: Path, searched: Done
+    here: Any, plan_folder: Path, searched: Done
 ) -> None:
     log = plan_folder / "runs" / "small" / "ray.log"
     log.unlink(missing_ok=True)
     log.symlink_to("/proc/nowhere/log")
     try:
-        result = command("resume", "small", "--runs", plan_folder / "runs")
+        result = here("resume", "small", "--runs", plan_folder / "runs")
     finally:
         log.unlink()
     assert result.code == 1
@@ -496,15 +503,18 @@ def runs(pid: int) -> bool:
 
 
 @pytest.mark.slow
-def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(tmp_path: Path) -> None:
+def test_quickstart_without_mnist_says_so_loudly_and_runs_on_digits(
+    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHSWEEP_DATA", str(tmp_path / "empty"))
     words = ["quickstart", "--local", "--trials", "2", "--runs", str(tmp_path / "runs")]
-    result = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
+    result = here(*words)
     assert result.code == 0, result.err
     assert "This is NOT MNIST" in result.err
     assert "is missing" in " ".join(result.err.split())
     assert "quickstart-digits is finished: all 2 trials of the budget were run" in result.out
     assert "this search is on digits" in result.out
-    again = command(*words, BENCHSWEEP_DATA=str(tmp_path / "empty"))
+    again = here(*words)
     assert again.code == 0
     assert "quickstart-digits is finished already" in again.out
     assert "benchsweep quickstart --name quickstart-digits-2" in again.out
@@ -563,14 +573,16 @@ def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Don
 
 
 @pytest.mark.slow
-def test_a_users_own_trainable_is_shown_reported_and_reproduced(boosted: tuple[Path, Done]) -> None:
+def test_a_users_own_trainable_is_shown_reported_and_reproduced(
+    here: Any, boosted: tuple[Path, Done]
+) -> None:
     folder, _ = boosted
-    result = json.loads(command_in(folder, "show", "mine", "--json").out)
+    result = json.loads(here("show", folder / "runs" / "mine", "--json").out)
     assert result["metric"] == {"name": "log_loss", "direction": "minimize", "unit": "nats"}
     scores = [trial["score"] for trial in result["trials"] if trial["state"] == "COMPLETE"]
     assert result["best"]["score"] == min(scores)
     assert set(result["test"]["metrics"]) == {"log_loss"}
-    shown = command_in(folder, "show", "mine", str(result["best"]["trial"]))
+    shown = here("show", folder / "runs" / "mine", str(result["best"]["trial"]))
     assert "shrinkage" in shown.out
     page = (folder / "runs" / "mine" / "report.html").read_text()
     assert "log loss" in page

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pytest
 import typer
+from examples import examples
 from searches import LOCAL, NOWHERE, plan, search
 from wrong_shapes import FILES, VALUES, wrong_documents
 
@@ -36,7 +37,7 @@ from search.test_set import open_test_set
 from trainable.errors import BenchsweepError
 
 T = TypeVar("T")
-QUICK, SLOW, LONG = 4, 100, 6
+QUICK, SLOW, LONG = 4, examples(25, 100), 6
 """Wrong contents of each file that the quick, the slow and the longest tests try, drawn at random."""
 JSON_FILES = (
     "study.journal",

@@ -19,6 +19,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lan import PROGRAMS
@@ -250,7 +251,7 @@ def test_with_kuberay_the_token_is_on_and_beside_its_own_pods_the_operator_alone
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(30, 200), deadline=None)
 @given(st.from_regex(NAME, fullmatch=True))
 @example("2026-11-29_lenet.5")
 @example("9" * 100)

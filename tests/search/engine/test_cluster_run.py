@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from searches import plan, search
+from searches import noop_plan, plan, search
 
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
@@ -29,7 +29,7 @@ import json, sys
 from pathlib import Path
 import search.engine.ray_tune  # sets Ray's environment
 from ray.cluster_utils import Cluster
-from search.engine.events import EpochReported, Ended, Note, ClusterResized, Started, TrialStarted
+from search.engine.events import EpochReported, Ended, Note, ClusterResized, Started, TrialEnded
 from search.records.folder import RunFolder
 from search.plan.plan import Plan
 from search.cluster.access import Site
@@ -72,19 +72,9 @@ def on_nodes(
     return Sweep.read(folder / "nodes"), json.loads(line.removeprefix("TOLD "))
 
 
-def noop(trials: int, seconds: float = 0.0) -> Plan:
-    """A search that trains nothing, in five epochs of so many seconds."""
-    return Plan.parse(
-        {
-            "name": "nodes",
-            "trainable": "noop",
-            "budget": {"trials": trials},
-            "recipe": {"epochs": 5, "seconds": seconds},
-            "space": {"x": {"low": 0.0, "high": 1.0}},
-            "confirmation": {"candidates": 0},
-        },
-        "test",
-    )
+def noop(**given: Any) -> Plan:
+    """A search on nodes that trains nothing."""
+    return noop_plan("nodes", **given)
 
 
 COME_AND_GO = """
@@ -141,61 +131,20 @@ def test_a_machine_is_lost_in_the_middle_of_a_trial_another_joins_and_nothing_is
 
 
 KINDS = """
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-other = cluster.add_node(num_cpus=4, resources={"disk": 4}, env_vars={"PYTHONPATH": str(folder / "other")})
-cluster.wait_for_nodes()
-asked = False
-
-def react(event):
-    global asked
-    if isinstance(event, Note) and "waiting up to" in event.sentence and not asked:
-        cluster.add_node(num_cpus=4, num_gpus=1, resources={"disk": 4})
-        asked = True
-
-try:
-    watch(cluster, react)
-finally:
-    cluster.shutdown()
-"""
-
-
-@pytest.mark.slow
-def test_a_search_waits_for_a_fit_machine_refuses_another_and_trains_on_gpu_and_cpu(tmp_path: Path) -> None:
-    """The trainable needs no torch, and none of the devices is used: what is told apart is the placement."""
-    shutil.copytree(ROOT / "trainable", tmp_path / "other" / "trainable")
-    with (tmp_path / "other" / "trainable" / "epoch.py").open("a") as file:
-        file.write("# another version\n")
-    shutil.copy(ROOT / "tests" / "helpers" / "boosting.py", tmp_path)
-    given = Plan.parse(
-        {
-            "name": "nodes",
-            "trainable": "boosting",
-            "budget": {"trials": 12},
-            "recipe": {"epochs": 3},
-            "space": {"shrinkage": {"low": 0.05, "high": 0.5}},
-            "confirmation": {"candidates": 0},
-            "resources": {"device": "any", "gpus": 0.5, "cpus": 1, "custom": {"disk": 1}},
-        },
-        "test",
-    )
-    sweep, told = on_nodes(tmp_path, given, KINDS, cwd=tmp_path)
-    refused = [each for each in told if "has benchsweep" in each]
-    assert len(refused) == 1 and "source" in refused[0]
-    assert ["Started", 4, 1] in told
-    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 12
-    assert {trial.device for trial in sweep.trials[:4]} == {"cuda", "cpu"}
-    assert sweep.environment["device"] == "any"
-
-
-MENDED = """
 from search.engine.ray_tune import hosts
 hosts._RETRY_INTERVAL = 1.0
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(folder / "other")})
+other = cluster.add_node(num_cpus=4, resources={"disk": 4}, env_vars={"PYTHONPATH": str(folder / "other")})
 cluster.wait_for_nodes()
+asked, ended = False, 0
 
 def react(event):
-    if isinstance(event, Note) and "has benchsweep" in event.sentence:
+    global asked, ended
+    if isinstance(event, Note) and "waiting up to" in event.sentence and not asked:
+        cluster.add_node(num_cpus=4, num_gpus=1, resources={"disk": 4})
+        asked = True
+    ended += isinstance(event, TrialEnded)
+    if ended == 4:
         path = folder / "other" / "trainable" / "epoch.py"
         path.write_text(path.read_text().removesuffix("# another version\\n"))
 
@@ -207,43 +156,27 @@ finally:
 
 
 @pytest.mark.slow
-def test_a_machine_that_was_refused_and_is_mended_trains_after_all(tmp_path: Path) -> None:
+def test_a_search_waits_for_a_fit_machine_refuses_another_until_it_is_mended_and_trains_on_gpu_and_cpu(
+    tmp_path: Path,
+) -> None:
+    """The trainable needs no torch, and none of the devices is used: what is told apart is the placement."""
     shutil.copytree(ROOT / "trainable", tmp_path / "other" / "trainable")
     with (tmp_path / "other" / "trainable" / "epoch.py").open("a") as file:
         file.write("# another version\n")
     shutil.copy(ROOT / "benchmarks" / "noop.py", tmp_path)
     shutil.copy(ROOT / "benchmarks" / "noop.py", tmp_path / "other")
-    given = noop(trials=20, seconds=0.3)
-    sweep, told = on_nodes(tmp_path, given, MENDED, cwd=tmp_path)
+    resources = {"device": "any", "gpus": 0.5, "cpus": 1, "custom": {"disk": 1}}
+    given = Plan.parse({**noop(trials=60, seconds=0.3).to_table(), "resources": resources}, "test")
+    sweep, told = on_nodes(tmp_path, given, KINDS, cwd=tmp_path)
+    refused = [each for each in told if "has benchsweep" in each]
+    assert len(refused) == 1 and "source" in refused[0]
     (mended,) = [each for each in told if "may train now" in each]
     sizes = [each for each in told if each[0] in ("Started", "ClusterResized")]
-    assert sizes == [["Started", 1, 1], ["ClusterResized", 2, 2]]
-    assert told.index(mended) < told.index(["ClusterResized", 2, 2])
-    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 20
-
-
-UNWANTED = """
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-
-def react(event):
-    if isinstance(event, Note) and "waiting up to" in event.sentence:
-        run.stop_request.write_text(json.dumps({"pid": 7, "host": "far"}))
-    if isinstance(event, Ended):
-        told.append([event.reason, event.detail])
-
-try:
-    watch(cluster, react)
-finally:
-    cluster.shutdown()
-"""
-
-
-@pytest.mark.slow
-def test_a_search_that_waits_for_a_machine_is_stopped_from_outside(tmp_path: Path) -> None:
-    sweep, told = on_nodes(tmp_path, noop(trials=1), UNWANTED, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
-    assert told[-1][0] == "interrupted" and "by process 7 on far, with `benchsweep stop`" in told[-1][1]
-    assert not sweep.trials
-    assert not (tmp_path / "nodes" / "stop.json").exists()
+    assert sizes[0] == ["Started", 4, 1] and sizes[-1][2] == 2
+    assert told.index(refused[0]) < told.index(sizes[0]) < told.index(mended) < told.index(sizes[-1])
+    assert [trial.state for trial in sweep.trials] == [State.COMPLETE] * 60
+    assert {trial.device for trial in sweep.trials[:4]} == {"cuda", "cpu"}
+    assert sweep.environment["device"] == "any"
 
 
 SHIPPED = """
@@ -283,8 +216,15 @@ import os, time
 from search.engine.ray_tune import connection as engine
 from search.engine.ray_tune.connection import EngineLost
 engine._MAX_SILENCE = 8.0  # a test need not wait for as long as a user's network may be away
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-killed = None
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+unwanted, ends, killed = RunFolder.named("unwanted", folder), [], None
+plan = Plan.read(folder / "plan.toml").model_copy(update={"name": unwanted.name})
+with starting(unwanted, plan, Path("."), Site(cluster.address)) as search:
+    for event in search:
+        if isinstance(event, Note) and "waiting up to" in event.sentence:
+            unwanted.stop_request.write_text(json.dumps({"pid": 7, "host": "far"}))
+        if isinstance(event, Ended):
+            ends = [event.reason, event.detail]
 
 def react(event):
     global killed
@@ -292,20 +232,41 @@ def react(event):
         cluster.head_node.kill_gcs_server()
         killed = time.monotonic()
 
+cluster.add_node(num_cpus=1)
 try:
     watch(cluster, react)
 except EngineLost as error:
-    print("TOLD", json.dumps([str(error), time.monotonic() - killed]), flush=True)
+    print("TOLD", json.dumps([*ends, str(error), time.monotonic() - killed]), flush=True)
 os._exit(0)  # Ray would wait for its dead
 """
 
 
+@pytest.fixture(scope="module")
+def headless(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """The folder of two searches on one cluster, and how they ended: `unwanted`, which is stopped while no
+    machine can train, and `nodes`, whose cluster loses its head."""
+    folder = tmp_path_factory.mktemp("headless")
+    given = noop(trials=2, seconds=0.1, epochs=400)
+    _, told = on_nodes(folder, given, HEADLESS, PYTHONPATH=f"{ROOT}:{ROOT / 'benchmarks'}")
+    return folder, told
+
+
+@pytest.mark.slow
+def test_a_search_that_waits_for_a_machine_is_stopped_from_outside(
+    headless: tuple[Path, list[Any]],
+) -> None:
+    folder, (reason, detail, *_) = headless
+    assert reason == "interrupted" and "by process 7 on far, with `benchsweep stop`" in detail
+    assert not Sweep.read(folder / "unwanted").trials
+    assert not (folder / "unwanted" / "stop.json").exists()
+
+
 @pytest.mark.slow
 def test_a_cluster_whose_head_dies_ends_the_search_with_a_sentence_before_ray_ends_the_process(
-    tmp_path: Path,
+    headless: tuple[Path, list[Any]],
 ) -> None:
-    given = plan(name="nodes", budget={"trials": 2}, recipe={"batch_size": 10, "epochs": 400})
-    sweep, (sentence, seconds) = on_nodes(tmp_path, given, HEADLESS)
+    folder, (*_, sentence, seconds) = headless
+    sweep = Sweep.read(folder / "nodes")
     assert "the head of the Ray cluster must answer" in sentence
     assert 7 <= seconds < 50  # from its last answer on it is 8; at 60 Ray would have ended it
     assert sweep.status == "interrupted"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from searches import LOCAL, NOWHERE, plan, search
+from searches import LOCAL, NOWHERE, noop_plan, plan, search
 from studies import carry_on, folder
 
 from benchsweep.screen.ending import write_report
@@ -27,11 +27,13 @@ from search.records.journal import check_journal
 from search.records.sweep import RunDamaged, State, Sweep
 from search.start import starting
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.mark.slow
 def test_a_search_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     run = RunFolder.named("stopped", tmp_path)
-    given = plan(budget={"trials": 4}, recipe={"batch_size": 20, "epochs": 30}, pruner={"name": "none"})
+    given = noop_plan("stopped", trials=4, epochs=30, seconds=0.1)
     with starting(run, given, NOWHERE) as first:
         reported = 0
         for event in first:
@@ -75,7 +77,7 @@ def test_a_run_killed_after_its_last_trial_is_finished_by_the_next_start(tmp_pat
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_its_trial_goes_on(tmp_path: Path) -> None:
     run = RunFolder.named("worker", tmp_path)
-    given = plan(budget={"trials": 1}, recipe={"batch_size": 20, "epochs": 60}, pruner={"name": "none"})
+    given = noop_plan(trials=1, seconds=0.05, epochs=60)
     killed = False
     with starting(run, given, NOWHERE) as started:
         for event in started:
@@ -196,12 +198,16 @@ def test_a_search_is_stopped_by_a_file_in_its_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("daemon", ["raylet", "gcs_server"])
 def test_a_daemon_of_rays_that_dies_ends_the_search_with_a_sentence(tmp_path: Path, daemon: str) -> None:
     """In a process of its own, for Ray leaves one that it cannot be started in again."""
-    lasting = {"batch_size": 20, "epochs": 10_000}
-    given = plan(name="lost", budget={"trials": 2}, recipe=lasting, pruner={"name": "none"})
+    given = noop_plan("lost", trials=2, seconds=0.05, epochs=10_000)
     (tmp_path / "lost.toml").write_text(given.to_toml())
     command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"},
     ) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if '"epoch_reported"' in line)
@@ -236,7 +242,7 @@ def _runs(pid: int) -> bool:
 @pytest.mark.slow
 def test_a_run_whose_folder_vanishes_ends_with_a_sentence_and_makes_no_other(tmp_path: Path) -> None:
     run = RunFolder.named("gone", tmp_path)
-    given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 400}, pruner={"name": "none"})
+    given = noop_plan(trials=2, seconds=0.05, epochs=400)
     with pytest.raises(OSError) as raised, starting(run, given, NOWHERE) as started:
         for event in started:
             if isinstance(event, EpochReported) and event.epoch.number == 3:
@@ -247,14 +253,10 @@ def test_a_run_whose_folder_vanishes_ends_with_a_sentence_and_makes_no_other(tmp
     shutil.rmtree(run.path, ignore_errors=True)
     (tmp_path / "elsewhere").rename(run.path)
     before = sum(len(trial.epochs) for trial in Sweep.read(run.path).trials)
-    soon = plan(**{**_unnamed(given), "budget": {"epochs": before + 2}})
-    with starting(run, soon, NOWHERE, extend=True) as resumed:
+    soon = Plan.parse({**given.to_table(), "budget": {"epochs": before + 2}}, "test")
+    with starting(run, soon, NOWHERE, LOCAL, extend=True) as resumed:
         assert isinstance(list(resumed)[-1], Ended)
     assert Sweep.read(run.path).status == "finished"
-
-
-def _unnamed(given: Plan) -> dict[str, Any]:
-    return {key: value for key, value in given.to_table().items() if key != "name"}
 
 
 @pytest.mark.parametrize("missing", ["study.journal", "plan.toml"])
@@ -339,7 +341,7 @@ def test_a_disk_that_fills_up_stops_the_search_with_a_sentence_and_room_lets_it_
     assert before.count(State.INTERRUPTED) == len(before.trials) == 2
 
     ballast.unlink()
-    search(run, given, THIS_MACHINE)
+    search(run, given)
     after = Sweep.read(run.path)
     assert [trial.state for trial in after.trials] == [State.COMPLETE] * 2
     for one, other in zip(before.trials, after.trials, strict=True):

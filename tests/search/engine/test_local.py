@@ -88,13 +88,25 @@ def test_its_events_and_its_record_are_those_of_one_worker(tmp_path: Path, chang
     )
 
 
-def _benchsweep(folder: Path, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """The command in a process where ray cannot be imported. Ray, where another test has started it in this
-    one, has set PYTHONBREAKPOINT."""
+WITHOUT_RAY = """
+import json, sys
+sys.modules["ray"] = None
+from benchsweep.__main__ import main
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
+
+
+def _benchsweep(folder: Path, *commands: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """The commands, one after the other, in a process where ray cannot be imported. Ray, where another test
+    has started it in this one, has set PYTHONBREAKPOINT."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONBREAKPOINT"}
-    code = "import sys; sys.modules['ray'] = None; from benchsweep.__main__ import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-c", WITHOUT_RAY, json.dumps(commands)],
         cwd=folder,
         env={**inherited, "PYTHONPATH": f"{ROOT}:{folder}"},
         capture_output=True,
@@ -108,15 +120,16 @@ def _benchsweep(folder: Path, *words: str, **options: Any) -> subprocess.Complet
 def test_run_extend_resume_and_confirm_need_no_ray(tmp_path: Path) -> None:
     given = plan(budget={"trials": 2}, recipe={"epochs": 1}, confirmation={"candidates": 0})
     (tmp_path / "plan.toml").write_text(given.to_toml())
-    for words in (
+    given_words = (
         ["run", "plan.toml"],
         ["extend", "small", "--trials", "1"],
         ["resume", "small"],
         ["confirm", "small", "--candidates", "1", "--seeds", "2"],
-    ):
-        done = _benchsweep(tmp_path, *words, "--local", "--json")
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["event"] == "summary"
+    )
+    done = _benchsweep(tmp_path, *([*words, "--local", "--json"] for words in given_words))
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert events.count("summary") == len(given_words) and events[-1] == "summary"
     sweep = Sweep.read(tmp_path / "runs" / "small")
     assert len(sweep.trials) == 3
     assert sweep.confirmation is not None and sweep.confirmation.decided
@@ -159,7 +172,7 @@ def test_a_breakpoint_in_a_trainable_stops_at_the_terminal(
     monkeypatch.syspath_prepend(tmp_path)
     _trainable(tmp_path, "breakpoint()", budget={"trials": 1}, recipe={"epochs": 2})
     answers = f"p 'the seed is', self.seed\n{leave}\n" * (2 if leave == "c" else 1)
-    done = _benchsweep(tmp_path, "run", "plan.toml", "--local", input=answers)
+    done = _benchsweep(tmp_path, ["run", "plan.toml", "--local"], input=answers)
     assert "('the seed is', 0)" in done.stdout
     assert "an epoch of seed 0" in done.stdout
     (trial,) = Sweep.read(tmp_path / "runs" / "small").trials

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import ray
@@ -15,6 +16,7 @@ from searches import LOCAL, NOWHERE, journal_of, plan, search
 
 from search.cluster.access import THIS_MACHINE, Site
 from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.engine.processes import descendants
 from search.engine.ray_tune.connection import InsufficientResources
 from search.plan.plan import Plan
 from search.records.folder import NotARun, RunFolder
@@ -24,12 +26,40 @@ from search.records.sweep import RunDamaged, State, Sweep
 from search.start import PlanDiffers, starting
 from search.test_set import open_test_set
 
+GIVEN = plan(resources={"concurrency": 2})
+
+
+class Observed(NamedTuple):
+    """A search of six trials on Ray, run to its end, and what was seen of its processes meanwhile."""
+
+    run: RunFolder
+    events: list[Event]
+    """All that it told."""
+    listening: dict[int, list[str]]
+    """Process id -> addresses on which it listened, of this process and all that it started."""
+
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, list[Event]]:
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    made = Observed(RunFolder.named("small", tmp_path_factory.mktemp("runs")), [], {})
+    with starting(made.run, GIVEN, NOWHERE) as started:
+        for event in started:
+            made.events.append(event)
+            if isinstance(event, EpochReported):
+                made.listening.update(_listening([os.getpid(), *descendants(os.getpid())]))
+    return made
+
+
+@pytest.fixture(scope="module", params=["local", pytest.param("on Ray", marks=pytest.mark.slow)])
+def finished(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunFolder, list[Event]]:
     """A search of six trials, run to its end."""
+    if request.param == "on Ray":
+        seen = request.getfixturevalue("observed")
+        return seen.run, seen.events
     run = RunFolder.named("small", tmp_path_factory.mktemp("runs"))
-    return run, search(run, plan(), THIS_MACHINE)
+    return run, search(run, GIVEN)
 
 
 @pytest.fixture
@@ -37,7 +67,6 @@ def sweep(finished: tuple[RunFolder, list[Event]]) -> Sweep:
     return Sweep.read(finished[0].path)
 
 
-@pytest.mark.slow
 def test_every_trial_of_the_budget_is_run_once_and_has_an_end(sweep: Sweep) -> None:
     assert [trial.number for trial in sweep.trials] == list(range(6))
     assert {trial.state for trial in sweep.trials} <= {State.COMPLETE, State.PRUNED}
@@ -110,7 +139,7 @@ def test_a_finished_run_started_again_has_nothing_left_to_do(
 ) -> None:
     run, _ = finished
     before = journal_of(run)
-    events = search(run, plan())
+    events = search(run, GIVEN)
     assert [type(event) for event in events] == [Ended]
     assert journal_of(run) == before
 
@@ -119,7 +148,14 @@ def test_another_plan_under_the_same_name_is_refused_with_the_difference(
     finished: tuple[RunFolder, list[Event]],
 ) -> None:
     with pytest.raises(PlanDiffers) as refusal:
-        search(finished[0], plan(budget={"trials": 7}, recipe={"batch_size": 50, "epochs": 3}))
+        search(
+            finished[0],
+            plan(
+                budget={"trials": 7},
+                recipe={"batch_size": 50, "epochs": 3},
+                resources={"concurrency": 2},
+            ),
+        )
     assert refusal.value.changes == ("budget.trials: 6 -> 7", "recipe.batch_size: 100 -> 50")
     assert "benchsweep extend" in str(refusal.value.advice)
 
@@ -129,7 +165,7 @@ def test_a_run_that_is_owned_is_refused_with_its_owner_named(finished: tuple[Run
     with (
         owning(run.lock),
         pytest.raises(RunOwned, match=f"process {os.getpid()} on "),
-        starting(run, plan(), NOWHERE, LOCAL),
+        starting(run, GIVEN, NOWHERE, LOCAL),
     ):
         pass
 
@@ -239,39 +275,33 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
         Sweep.read(tmp_path)
 
 
-def _listening() -> dict[int, list[str]]:
-    """process id -> addresses on which it listens (Linux)."""
+def _listening(processes: list[int]) -> dict[int, list[str]]:
+    """Process id -> addresses on which it listens, of those that do (Linux)."""
     sockets: dict[str, str] = {}
+    if not Path("/proc/net/tcp").exists():
+        return {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A":
                 sockets[fields[9]] = fields[1].split(":")[0]
     found: dict[int, list[str]] = {}
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in processes:
         try:
-            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
+            links = [str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()]
         except OSError:
             continue  # it ended meanwhile
         inodes = [link[8:-1] for link in links if link.startswith("socket:[")]
-        found[int(process.name)] = [sockets[inode] for inode in inodes if inode in sockets]
+        found[process] = [sockets[inode] for inode in inodes if inode in sockets]
     return {process: addresses for process, addresses in found.items() if addresses}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's own tables")
-def test_no_port_of_a_search_on_one_machine_listens_beyond_it(tmp_path: Path) -> None:
-    before = _listening()
-    run = RunFolder.named("ports", tmp_path)
-    fresh: dict[int, list[str]] = {}
-    given = plan(budget={"trials": 2}, recipe={"epochs": 3}, pruner={"name": "none"})
-    with starting(run, given, NOWHERE) as started:
-        for event in started:
-            if isinstance(event, EpochReported):
-                fresh |= {process: at for process, at in _listening().items() if process not in before}
+def test_no_port_of_a_search_on_one_machine_listens_beyond_it(observed: Observed) -> None:
     loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
-    assert len(fresh) >= 3  # Ray's servers and the workers
-    assert {address for addresses in fresh.values() for address in addresses} <= loopback
+    assert len(observed.listening) >= 3  # Ray's servers and the workers
+    assert {address for addresses in observed.listening.values() for address in addresses} <= loopback
 
 
 @pytest.mark.slow

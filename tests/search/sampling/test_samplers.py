@@ -65,6 +65,10 @@ SMALL: list[Any] = [
     WITHOUT_SEED,
     Grid(points=3),
 ]
+MARKED = [
+    pytest.param(sampler, marks=pytest.mark.slow if isinstance(sampler, Gp) else ()) for sampler in SMALL
+]
+"""The same. The draws of a Gaussian process take seconds."""
 
 
 def space_for(sampler: Sampler) -> Space:
@@ -95,7 +99,7 @@ def parameters(study: optuna.Study) -> list[dict[str, Any]]:
     return [trial.params for trial in study.trials]
 
 
-@pytest.mark.parametrize("sampler", SMALL, ids=lambda sampler: sampler.name)
+@pytest.mark.parametrize("sampler", MARKED, ids=lambda sampler: sampler.name)
 def test_a_resumed_search_suggests_what_the_uninterrupted_one_suggests(sampler, tmp_path: Path):
     uninterrupted = in_memory()
     continue_search(uninterrupted, sampler, 11)
@@ -301,7 +305,7 @@ def test_notes_name_the_hyperparameters_that_are_sampled_at_random():
     assert notes(Grid(points=3), FLAT) == ["grid has 18 points, and the search ends after them."]
 
 
-@pytest.mark.parametrize("sampler", SMALL, ids=lambda sampler: sampler.name)
+@pytest.mark.parametrize("sampler", MARKED, ids=lambda sampler: sampler.name)
 def test_the_memory_of_a_draw_does_not_grow_with_the_width_of_a_range(sampler):
     space = space_of(
         {

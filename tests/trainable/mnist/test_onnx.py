@@ -67,6 +67,7 @@ def test_bytes_go_in_and_torchs_logits_come_out_for_any_batch(
     assert {key: told[key] for key in model.metadata()} == model.metadata()
 
 
+@pytest.mark.slow
 def test_a_graph_that_answers_otherwise_is_refused(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,10 @@ def test_two_epochs_stored_loaded_and_two_more_equal_four_in_a_row_to_the_bit(
     ]
 
 
-@pytest.mark.parametrize("model", ["mlp", "linear", "lenet5", "cnn"])
+@pytest.mark.parametrize(
+    "model",
+    ["mlp", "linear", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lenet5", "cnn"))],
+)
 @pytest.mark.parametrize("ema", [0.0, 0.7])
 def test_two_epochs_and_two_equal_four_with_distortions_averages_and_every_network(
     ema: float, model: str, digits: Dataset, tmp_path: Path
@@ -164,6 +167,7 @@ def test_a_saved_model_says_all_it_takes_to_use_it(digits: Dataset, tmp_path: Pa
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["lenet5", "cnn"])
 def test_convolutional_networks_learn_the_embedded_digits(model: str, digits: Dataset) -> None:
     given = recipe(model=model, width=8, epochs=8, learning_rate=5e-3, schedule="one_cycle", ema=0.5)
