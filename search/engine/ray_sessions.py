@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from search.engine import session_watcher
 from trainable.errors import BenchsweepError
 
 _NAME = re.compile(r"session_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_\d+_(\d+)")
@@ -28,6 +32,8 @@ _MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 """Bytes that the path of a Unix socket may have."""
 _FIRST_NAMESPACE = 0xEFFFFFFC
 """Inode of the process namespace outside of all containers."""
+_ENDING = 10.0
+"""Seconds within which a killed driver, and what it left, are gone."""
 _MIN_FREE = 100 * 2**20
 """Bytes that must be free: Ray's logs and records of a search."""
 
@@ -108,8 +114,9 @@ class RaySession:
     def dead(self) -> bool:
         """Whether the search that started it has ended."""
         try:
-            # A process that began later only has the same id.
-            return psutil.Process(self.driver).create_time() > self.changed + 2
+            process = psutil.Process(self.driver)
+            # A process that began later only has the same id; a zombie has ended, unnoticed by its parent.
+            return process.create_time() > self.changed + 2 or process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 
@@ -165,3 +172,42 @@ def remove_dead_sessions(folder: Path) -> None:
     """Remove what searches that were killed left in a folder of sessions."""
     for session in dead_sessions(folder):
         session.remove()
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Let a process of its own remove this process's session from a folder of sessions, within seconds, if
+    this process is killed while inside."""
+    command = [sys.executable, "-I", "-S", session_watcher.__file__, str(folder), str(os.getpid())]
+    # In its own session and away from the terminal: Ctrl-C is not meant for it, and who reads this process's
+    # output must see the end of it.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    ) as watcher:
+        try:
+            yield
+        finally:
+            assert watcher.stdin is not None
+            with suppress(BrokenPipeError):  # it was killed
+                os.write(watcher.stdin.fileno(), b".")
+
+
+def _remove_session(folder: Path, driver: int) -> None:
+    """Remove the session of a driver that has just been killed."""
+    until = time.monotonic() + _ENDING
+    while (session := session_of(folder, driver)) is not None and time.monotonic() < until:
+        if session.dead:
+            left = session.processes()
+            session.remove()
+            if not left:
+                return
+        time.sleep(0.5)  # a daemon that was about to start another process may have done so
+
+
+if __name__ == "__main__":
+    _remove_session(Path(sys.argv[1]), int(sys.argv[2]))

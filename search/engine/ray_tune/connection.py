@@ -23,7 +23,7 @@ from search.cluster.placement import Slots
 from search.cluster.shipping import shipped_code
 from search.engine.processes import Descendants
 from search.engine.ray_limits import check_limits
-from search.engine.ray_sessions import RaySession, remove_dead_sessions, session_of, sessions_folder
+from search.engine.ray_sessions import RaySession, remove_dead_sessions, session_of, sessions_folder, watched
 from search.engine.ray_tune.hosts import Hosts, hosts_alive
 from search.engine.ray_tune.internals import (
     local_addresses_only,
@@ -262,7 +262,7 @@ def _private_folder(alone: bool) -> Iterator[Path | None]:
     check_limits(object_store_size())
     folder = sessions_folder()
     remove_dead_sessions(folder)
-    with own_token():
+    with own_token(), watched(folder):
         yield folder
 
 

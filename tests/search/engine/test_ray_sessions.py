@@ -23,6 +23,7 @@ from search.engine.ray_sessions import (
     dead_sessions,
     session_of,
     sessions_folder,
+    watched,
 )
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -137,6 +138,8 @@ def test_a_search_leaves_no_session_and_the_next_start_removes_what_a_kill_left(
         assert running.driver == process.pid
         names = {daemon.name() for daemon in running.processes()}
         assert {"raylet", "gcs_server"} <= names
+        (watcher,) = [child for child in _of(temporary) if "session_watcher" in " ".join(_words(child))]
+        watcher.kill()
         process.send_signal(signal.SIGKILL)
     (dead,) = dead_sessions(folder)
     assert dead.path == running.path
@@ -157,3 +160,51 @@ def _words(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["while Ray starts", "while it trains"])
+def test_nothing_is_left_of_a_killed_search_within_seconds(
+    temporary: Path, tmp_path: Path, moment: str
+) -> None:
+    given = noop_plan("lost", trials=9, epochs=99, seconds=0.1)
+    (tmp_path / "lost.toml").write_text(given.to_toml())
+    command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=(tmp_path / "err").open("w"),
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+    ) as process:
+        assert process.stdout is not None
+        if moment == "while Ray starts":
+            until = time.monotonic() + 120
+            while not [daemon for daemon in _of(temporary) if daemon.name() == "raylet"]:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        else:
+            next(line for line in process.stdout if '"epoch_reported"' in line)
+        process.send_signal(signal.SIGKILL)
+        process.stdout.read()  # hangs if anything that is left keeps the pipe open
+        until = time.monotonic() + 15
+        while (left := _of(temporary)) or [*sessions_folder().glob("session_2*")]:
+            assert time.monotonic() < until, left
+            time.sleep(0.2)
+
+
+def test_the_watcher_ends_with_what_it_watches_and_removes_nothing(temporary: Path) -> None:
+    folder = sessions_folder()
+    own = folder / f"session_2026-11-30_12-34-26_919741_{os.getpid()}"
+    own.mkdir()
+    with watched(folder):
+        (watcher,) = [child for child in _of(temporary) if child.ppid() == os.getpid()]
+    assert not watcher.is_running()
+    assert own.is_dir()
+
+
+def _of(folder: Path) -> list[psutil.Process]:
+    """The processes whose command names something in the folder."""
+    return [child for child in psutil.process_iter() if str(folder) in " ".join(_words(child))]
