@@ -30,7 +30,18 @@ ROOMS = {
         "mlp",
     ),
     "search": (
-        *("plan", "racing", "records", "sampling", "study", "cluster", "engine", "deploy", "doctor"),
+        *(
+            "plan",
+            "racing",
+            "records",
+            "surrogate",
+            "sampling",
+            "study",
+            "cluster",
+            "engine",
+            "deploy",
+            "doctor",
+        ),
         *("start", "extend", "confirm", "test_set", "final_model", "reproduce", "repeat"),
     ),
     "reports": (

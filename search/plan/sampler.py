@@ -12,8 +12,24 @@ from search.plan.setting import ChoiceSetting
 from search.plan.space import Space, grid_points
 from search.plan.table import Table
 
+MODELLED_TRIALS = 250
+"""Maximum number of trials from which `auto` learns, since its time grows with the cube of their number."""
 GRID_LIMIT = 100_000
 """Maximum number of points of a grid, since Optuna lists all of them for each trial."""
+
+
+class Auto(Table):
+    """An evenly spread start that begins with the default recipe, then a Gaussian process with expected
+    improvement, over conditional hyperparameters and choices too.
+
+    It learns from every trial: from unfinished ones by a forecast of their end, from failed ones where not to
+    search. It suggests no recipe twice, and none that the trainable refuses.
+    """
+
+    name: Literal["auto"] = "auto"
+    """The sampler."""
+    n_startup_trials: int = Field(default=8, ge=1, le=64)
+    """Number of trials of the start."""
 
 
 class Tpe(Table):
@@ -106,7 +122,7 @@ class Grid(Table):
     """Maximum number of values per range."""
 
 
-Sampler = Annotated[Tpe | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
+Sampler = Annotated[Tpe | Auto | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
 SAMPLERS = models_in(Sampler)
 _ADAPTER: TypeAdapter[Sampler] = TypeAdapter(Sampler)
 
@@ -137,6 +153,12 @@ def notes(sampler: Sampler, space: Space) -> list[str]:
     conditional = ", ".join(name for name in space.names if name not in space.always)
     if isinstance(sampler, Grid):
         return [f"grid has {grid_size(sampler, space)} points, and the search ends after them."]
+    if isinstance(sampler, Auto):
+        return [
+            f"auto spreads its first {sampler.n_startup_trials} trials evenly over the space, and then "
+            f"models the metric with a Gaussian process of all trials. Beyond {MODELLED_TRIALS} trials it "
+            f"learns from the best half of that number and a random choice of the others."
+        ]
     if isinstance(sampler, Tpe) and conditional and not sampler.group:
         return [f"tpe without group samples {conditional} independently, since they are conditional."]
     if isinstance(sampler, Gp):

@@ -90,10 +90,21 @@ class Space:
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Suggest a value for every hyperparameter whose condition holds."""
         chosen: dict[str, Any] = {}
-        for name in self._order():
+        for name in self.order:
             setting = self.settings[name]
             if _holds(setting.when, chosen):
                 chosen[name] = setting.suggest(trial, name)
+        return {name: chosen[name] for name in self.settings if name in chosen}
+
+    def given_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of `suggest` for parameters of an Optuna trial, without those whose condition fails.
+
+        params: of all hyperparameters, as Optuna stores them."""
+        chosen: dict[str, Any] = {}
+        for name in self.order:
+            setting = self.settings[name]
+            if _holds(setting.when, chosen):
+                chosen[name] = setting.decode(params[name])
         return {name: chosen[name] for name in self.settings if name in chosen}
 
     def params_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +113,7 @@ class Space:
         Raises NotInSpace if this space cannot suggest the recipe: a value is out of range, or missing.
         """
         chosen: dict[str, Any] = {}
-        for name in self._order():
+        for name in self.order:
             setting = self.settings[name]
             if _holds(setting.when, chosen):
                 if name not in recipe or not setting.holds(recipe[name]):
@@ -132,7 +143,7 @@ class Space:
         A hyperparameter whose condition fails is left out, and so are those that depend on it.
         """
         kept: dict[str, Setting] = {}
-        for name in self._order():
+        for name in self.order:
             setting = self.settings[name]
             outside = {
                 parent: values for parent, values in setting.when.items() if parent not in self.settings
@@ -167,8 +178,9 @@ class Space:
                     faults += _unreachable(recipe_type, base, parent, values, condition)
         return faults
 
-    def _order(self) -> list[str]:
-        # Sorted by name, parents first, so that the order in the file does not change the suggestions.
+    @property
+    def order(self) -> list[str]:
+        """Names in the order of suggestion: sorted, parents first, whatever the order in the file."""
         parents = {
             name: sorted(parent for parent in self.settings[name].when if parent in self.settings)
             for name in sorted(self.settings)
@@ -177,7 +189,7 @@ class Space:
 
     def _cycle(self, path: KeyPath) -> list[Fault]:
         try:
-            self._order()
+            _ = self.order
         except CycleError as error:
             cycle = " -> ".join(reversed(error.args[1]))
             return [Fault((*path, error.args[1][0], "when"), f"must not form a cycle, but got {cycle}")]

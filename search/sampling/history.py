@@ -3,13 +3,22 @@ warm start."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from search.plan.plan import Plan
+from search.plan.sampler import Tpe
 from search.plan.space import NotInSpace
 from search.records import schema
+
+
+def as_worst(trial: FrozenTrial) -> FrozenTrial:
+    """The trial as one that was pruned before its first epoch, which TPE ranks behind all others."""
+    pruned = copy.copy(trial)
+    pruned.state, pruned.value, pruned.intermediate_values = TrialState.PRUNED, None, {}
+    return pruned
 
 
 class SamplerHistory:
@@ -27,10 +36,12 @@ class SamplerHistory:
 
     def __call__(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The trials that the sampler sees. trials: all of the study, by number."""
-        if not self._before:
-            return self._warm_start + trials
         earlier = (self._earlier(trial) for trial in trials[: self._before])
-        return [*self._warm_start, *(trial for trial in earlier if trial), *trials[self._before :]]
+        later = trials[self._before :]
+        if isinstance(self._plan.sampler, Tpe):
+            # TPE ignores failed trials, and would sample again where they failed.
+            later = [as_worst(trial) if trial.state is TrialState.FAIL else trial for trial in later]
+        return [*self._warm_start, *(trial for trial in earlier if trial), *later]
 
     def fits(self, trial: FrozenTrial) -> bool:
         """Whether the current plan can suggest this trial."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from search.plan.sampler import Cmaes, Gp, Grid, Qmc, Random, Sampler, Tpe, numbers
+from search.plan.sampler import Auto, Cmaes, Gp, Grid, Qmc, Random, Sampler, Tpe, numbers
 from search.plan.space import Space
 
 if TYPE_CHECKING:
@@ -21,8 +22,25 @@ def stable_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:4], "big")
 
 
+@dataclass(frozen=True)
+class Recipes:
+    """What `auto` must know of the recipes that it suggests."""
+
+    epochs: int = 1
+    """Epochs of a trial whose recipe is not on record."""
+    default: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the default recipe, the first to be suggested; empty for none."""
+    accepts: Callable[[Mapping[str, Any]], bool] = lambda sampled: True
+    """Whether the trainable accepts these values of `Space.suggest`."""
+
+
 def build(
-    settings: Sampler, space: Space, seed: int, started: int, warm_start: Sequence[FrozenTrial] = ()
+    settings: Sampler,
+    space: Space,
+    seed: int,
+    started: int,
+    warm_start: Sequence[FrozenTrial] = (),
+    recipes: Recipes | None = None,
 ) -> BaseSampler:
     """The sampler for one trial.
 
@@ -31,6 +49,7 @@ def build(
 
     seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
     search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
+    recipes: None if the trainable accepts all of them and has no default.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
@@ -49,6 +68,19 @@ def build(
         match settings:
             case Tpe():
                 return TPESampler(seed=trial_seed, **arguments)
+            case Auto():
+                from search.sampling.auto import AutoSampler
+
+                known = recipes or Recipes()
+                return AutoSampler(
+                    space,
+                    trial_seed,
+                    stable_seed(seed),
+                    settings.n_startup_trials,
+                    known.epochs,
+                    known.default,
+                    known.accepts,
+                )
             case Random():
                 return RandomSampler(seed=trial_seed)
             case Gp():

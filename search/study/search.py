@@ -6,15 +6,15 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from search.plan.fault import rule
 from search.plan.plan import Plan
-from search.plan.sampler import grid_size
+from search.plan.sampler import Auto, Gp, Grid, Qmc, Random, Tpe, grid_size
 from search.records import schema
 from search.records.folder import RunFolder, subfolder
 from search.records.history import PlanVersion, plan_versions
@@ -22,14 +22,20 @@ from search.records.journal import StudyStorage
 from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
-from search.sampling.history import SamplerHistory
+from search.sampling.history import SamplerHistory, as_worst
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
 from trainable.errors import BenchsweepError
+from trainable.record import to_record
 
 REPEATS = 100
 """A search without a limit on its trials ends after this many suggestions in a row that repeat a trained
 recipe, because it would never end otherwise."""
+
+
+DRAWS = 100
+"""Maximum number of recipes that are sampled for a trial, as long as the trainable refuses them. The last one
+is then recorded as FAILED."""
 
 
 class SamplerOutOfMemory(BenchsweepError, MemoryError):
@@ -164,20 +170,16 @@ class SearchStudy(Study):
     def _suggest(self) -> Suggestion | SettledTrial:
         """Sample a trial and record it, in one line of the journal."""
         number = self._started
-        frozen, sampled = self._sample(number)
-        refusal = None
-        try:
-            recipe = self.plan.recorded_recipe(sampled)
-            frozen.user_attrs = {schema.RECIPE: recipe, schema.SESSION: self._session}
-        except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
-            refusal = f"the recipe was refused: {_reason(error)}"
-            frozen.user_attrs = {schema.SESSION: self._session}
+        frozen, sampled, recipe, refusal = self._draw(number)
+        frozen.user_attrs = {schema.SESSION: self._session}
+        if recipe is not None:
+            frozen.user_attrs = {schema.RECIPE: recipe, **frozen.user_attrs}
         trial_id = self.journal.create_new_trial(self._optuna_study._study_id, frozen)
         trial = optuna.trial.Trial(self._optuna_study, trial_id)
         self._started += 1
         self._on_grid += 1
         self._repeats = 0
-        if refusal is not None:
+        if recipe is None:
             self._fail(trial, refusal)
             return SettledTrial(number, sampled, State.FAILED, error=refusal)
         if (same_as := self._trained.get(_key(recipe))) is not None:
@@ -185,15 +187,64 @@ class SearchStudy(Study):
         self._live[number] = trial
         return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
 
-    def _sample(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
+    def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
+        """Sample a trial, again if the trainable refuses its recipe, up to `DRAWS` times. Returns the trial,
+        what was sampled, its recipe, and why that was refused; the recipe is None if all were."""
+        refused: list[FrozenTrial] = []
+        for draw in range(DRAWS):
+            frozen, sampled = self._sample(number, draw, refused)
+            refusal = ""
+            recipe: dict[str, Any] | None = None
+            try:
+                recipe = self.plan.recorded_recipe(sampled)
+            except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
+                refusal = f"the recipe was refused: {_reason(error)}"
+            if not self._draws_again(recipe):
+                break
+            refused.append(as_worst(frozen))
+        return frozen, sampled, recipe, refusal
+
+    def _draws_again(self, recipe: dict[str, Any] | None) -> bool:
+        """Whether to sample another recipe in place of this one (None if it was refused)."""
+        if recipe is None:
+            # `auto` has looked for one that is accepted; the others' points are those of a sequence.
+            return not isinstance(self.plan.sampler, Auto | Qmc | Grid)
+        # It learns nothing from a pruned trial, so it would suggest the same one over and over.
+        return isinstance(self.plan.sampler, Gp) and _key(recipe) in self._trained
+
+    def _accepts(self, sampled: Mapping[str, Any]) -> bool:
+        """Whether the trainable accepts a recipe."""
+        try:
+            self.plan.recorded_recipe(sampled)
+        except Exception:  # as in `_draw`
+            return False
+        return True
+
+    def _sample(
+        self, number: int, draw: int, refused: Sequence[FrozenTrial]
+    ) -> tuple[FrozenTrial, dict[str, Any]]:
         """What the sampler suggests for a trial. It has no memory of its own: its suggestion depends on the
-        study and the trial's number alone, so a resumed search samples what it would have without a break."""
-        storage = SamplerStorage(self.journal, self._history)
+        study and the trial's number alone, so a resumed search samples what it would have without a break.
+
+        draw: 0 for the first, 1 for the one after a refused recipe. refused: earlier draws for this trial."""
+        storage = SamplerStorage(self.journal, lambda trials: [*self._history(trials), *refused])
         plan = self.plan
+        # Those that learn nothing from a refused recipe would suggest it again; TPE may stay among them.
+        patience = 20 if isinstance(plan.sampler, Tpe) else 1
+        settings = Random() if draw >= patience else plan.sampler
         study = optuna.load_study(
             storage=storage,
             study_name=schema.STUDY_NAME,
-            sampler=samplers.build(plan.sampler, plan.space, plan.seed, number, self._warm_start_trials),
+            sampler=samplers.build(
+                settings,
+                plan.space,
+                samplers.stable_seed(plan.seed, "draw", draw) if draw else plan.seed,
+                number,
+                self._warm_start_trials,
+                samplers.Recipes(
+                    plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts
+                ),
+            ),
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
         try:

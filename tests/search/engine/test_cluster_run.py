@@ -63,7 +63,7 @@ def on_nodes(
         [sys.executable, "-c", FRAME + code, str(folder)],
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=600,
         cwd=cwd,
         env={**os.environ, **environment},
     )

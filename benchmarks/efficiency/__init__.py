@@ -1,0 +1,1 @@
+"""Replays searches of tables and formulas on a virtual clock; see benchmarks/search_efficiency.py."""

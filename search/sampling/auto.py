@@ -1,0 +1,124 @@
+"""The sampler `auto`: an evenly spread start, then a model that learns from every trial.
+
+Imports optuna, so it is imported only when a sampler is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from search.plan.space import NotInSpace, Space
+from search.sampling.trial_points import history
+from search.surrogate.acquisition import random_points
+from search.surrogate.encoding import Encoding
+from search.surrogate.model import History, Model
+
+_DESIGN = 256
+"""Points of the evenly spread start, from which those are taken that are allowed."""
+_SAME = 3
+"""Decimals of the coordinates in which recipes must differ to be different ones."""
+_LIKELY = 0.7
+"""Probability above which a point of the start is likely to be trained."""
+
+
+class AutoSampler(BaseSampler):
+    """Suggests one trial: a point of an evenly spread start, or the maximum of the expected improvement.
+
+    The first point of the start is the default recipe, if the space has it. A recipe on record is not
+    suggested again, nor one that is not accepted, as long as another can be found.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        start_seed: int,
+        startup: int,
+        epochs: int,
+        default: Mapping[str, Any],
+        accepts: Callable[[Mapping[str, Any]], bool],
+    ) -> None:
+        """seed: of this trial. start_seed: of the start, the same for all trials. startup: number of trials
+        of the start. epochs: of a trial. default: fields of the default recipe. accepts: whether the
+        trainable accepts these values of `space.suggest`."""
+        self._space, self._encoding = space, Encoding(space)
+        self._seed, self._start_seed, self._startup, self._epochs = seed, start_seed, startup, epochs
+        self._default, self._accepts = default, accepts
+
+    def reseed_rng(self) -> None:
+        """Nothing to do: what it suggests depends on its seed and the study alone."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All hyperparameters that have more than one value."""
+        distributions = self._space.distributions()
+        return {name: distributions[name] for name in distributions if not distributions[name].single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values of all hyperparameters; those whose condition fails are not used."""
+        others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+        known = history(others, self._encoding, study.direction, self._epochs)
+        seen = {_cell(self._encoding.point(other.params)) for other in others}
+
+        def allowed(point: np.ndarray) -> bool:
+            return _cell(point) not in seen and self._accepts(self._values(point))
+
+        params = self._encoding.params(self._point(known, allowed))
+        return {name: params[name] for name in search_space}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Never called for a hyperparameter of the space."""
+        raise ValueError(f"{param_name} must be in the plan's space")
+
+    def _point(self, known: History, allowed: Callable[[np.ndarray], bool]) -> np.ndarray:
+        if not self._encoding.dimensions:
+            return np.zeros(0)
+        point = None
+        if len(known) < self._startup or not known.curves:
+            point = self._of_start(known, allowed)
+        if point is None and known.curves:
+            point = Model(known, self._encoding, self._seed).suggest(allowed)
+        if point is None:
+            candidates = random_points(self._encoding, _DESIGN, self._seed)
+            # Where nothing new is left, a recipe is repeated, and the search ends by its own rule.
+            point = next(filter(allowed, candidates), candidates[0])
+        return point
+
+    def _of_start(self, known: History, allowed: Callable[[np.ndarray], bool]) -> np.ndarray | None:
+        """The next point of the start: of those that are left, the first that is likely to be trained."""
+        if not len(known) and (default := self._default_point()) is not None and allowed(default):
+            return default
+        points = random_points(self._encoding, _DESIGN, self._start_seed)
+        left: Sequence[np.ndarray] = [point for point in points[: _DESIGN // 4] if allowed(point)]
+        left = left or [point for point in points if allowed(point)]
+        if not left:
+            return None
+        if not known.curves:
+            return left[0]
+        likely = Model(known, self._encoding, self._seed).feasibility.log_probability(np.array(left))
+        good = np.flatnonzero(likely > np.log(_LIKELY))
+        return left[int(good[0]) if len(good) else int(np.argmax(likely))]
+
+    def _default_point(self) -> np.ndarray | None:
+        try:
+            return self._encoding.point(self._space.params_of(self._default))
+        except NotInSpace:
+            return None
+
+    def _values(self, point: np.ndarray) -> dict[str, Any]:
+        return self._space.given_params(self._encoding.params(point))
+
+
+def _cell(point: np.ndarray) -> bytes:
+    """Equal for points whose recipes are all but the same."""
+    return np.asarray(np.round(point, _SAME) + 0.0).tobytes()  # without -0.0

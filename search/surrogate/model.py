@@ -1,0 +1,142 @@
+"""What a search knows: how its trials end, measured or forecast, and which recipe to try next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import norm
+
+from search.plan.sampler import MODELLED_TRIALS
+from search.surrogate.acquisition import Allowed, log_expected_improvement, maximized
+from search.surrogate.curves import Curve, Forecast, Scale, forecast
+from search.surrogate.encoding import Encoding
+from search.surrogate.feasibility import Feasibility
+from search.surrogate.gaussian_process import GaussianProcess
+
+_LIKELY = 0.5
+"""Probability of being trained that a suggested recipe should have."""
+_SAFE = 0.9
+"""The same once more than `_FEW_FAILURES` of the trials have failed."""
+_FEW_FAILURES = 0.1
+_UNLIKELY = 100.0
+"""Loss of the log of the gain per log of a probability below these."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The trials of a search, as points of its space."""
+
+    curves: Sequence[Curve] = ()
+    """Trials with an epoch on record that neither failed nor diverged."""
+    pending: Sequence[np.ndarray] = ()
+    """Recipes of running trials without an epoch, each of shape [d]."""
+    failed: Sequence[np.ndarray] = ()
+    """Recipes that failed or diverged, each of shape [d]."""
+    curve_numbers: Sequence[int] = field(default=())
+    """The trials' numbers, in the order of `curves`."""
+
+    def __len__(self) -> int:
+        return len(self.curves) + len(self.pending) + len(self.failed)
+
+
+class Model:
+    """A surrogate of a search: the metric at the end of a training, as a function of the recipe.
+
+    It depends on the history and the seed alone.
+    """
+
+    def __init__(self, history: History, encoding: Encoding, seed: int) -> None:
+        """history: with at least one curve. seed: of the choice among many trials, and of suggestions."""
+        self._history, self._encoding, self._seed = history, encoding, seed
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """How the trials with a curve end."""
+        curves = self._history.curves
+        return forecast(curves, self._encoding.choices, Scale(curves))
+
+    @cached_property
+    def feasibility(self) -> Feasibility:
+        """Where trials fail."""
+        trained = [curve.point for curve in self._history.curves]
+        labels = np.arange(len(trained) + len(self._history.failed)) < len(trained)
+        return Feasibility(np.array([*trained, *self._history.failed]), labels, self._encoding.choices)
+
+    def chances(self, rank: int) -> np.ndarray:
+        """The probability of each trial with a curve to end above the `rank`-th best of the others (1 is the
+        best), of shape [n]."""
+        mean, covariance = self.forecast.mean, self.forecast.covariance
+        if len(mean) <= rank:
+            return np.ones(len(mean))
+        own = np.diag(covariance)
+        variance = own[:, None] + own[None, :] - 2 * covariance
+        above = norm.cdf((mean[:, None] - mean[None, :]) / np.sqrt(np.maximum(variance, 1e-6)))
+        np.fill_diagonal(above, 1.0)
+        return np.asarray(np.sort(above, axis=1)[:, rank - 1])
+
+    def suggest(self, allowed: Allowed) -> np.ndarray | None:
+        """The recipe to try next, of shape [d]: that of the largest expected improvement among those that are
+        allowed and likely to be trained. None if no allowed one was found."""
+        fitted, _ = self._process.predict(self._points)
+        starts = self._points[np.argsort(-fitted, kind="stable")[:8]]
+        return maximized(self._log_gain, self._encoding, starts, allowed, self._seed)
+
+    def _log_gain(self, points: np.ndarray) -> np.ndarray:
+        mean, variance = self._process_with_pending.predict(points)
+        gain = log_expected_improvement(mean, np.sqrt(variance), self._best)
+        likely = self.feasibility.log_probability(points)
+        # The best recipes often lie beside those that fail: without a bound, every other trial would find out
+        # how close it can get.
+        failing = len(self._history.failed) > _FEW_FAILURES * len(self._history)
+        bound = math.log(_SAFE if failing else _LIKELY)
+        return np.asarray(gain + likely - _UNLIKELY * np.maximum(bound - likely, 0.0))
+
+    def log_gains(self) -> np.ndarray:
+        """The log of the expected improvement by the end of each trial with a curve, of shape [n]."""
+        targets = self.forecast.mean[self._rows]
+        spread = float(targets.std()) or 1.0
+        mean = (self.forecast.mean - targets.mean()) / spread
+        sd = np.maximum(np.sqrt(np.maximum(np.diag(self.forecast.covariance), 0.0)) / spread, 1e-6)
+        return log_expected_improvement(mean, sd, self._best)
+
+    def log_gain_of_new(self) -> float:
+        """The log of the expected improvement of the best new recipe."""
+        point = self.suggest(lambda point: True)
+        return -np.inf if point is None else float(self._log_gain(point[None])[0])
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """The trials that the process learns from."""
+        mean = self.forecast.mean
+        if len(mean) <= MODELLED_TRIALS:
+            return np.arange(len(mean))
+        order, half = np.argsort(-mean, kind="stable"), MODELLED_TRIALS // 2
+        others = np.random.default_rng(self._seed).choice(order[half:], MODELLED_TRIALS - half, replace=False)
+        return np.sort(np.concatenate([order[:half], others]))
+
+    @cached_property
+    def _points(self) -> np.ndarray:
+        return np.array([self._history.curves[row].point for row in self._rows])
+
+    @cached_property
+    def _process(self) -> GaussianProcess:
+        targets = self.forecast.mean[self._rows]
+        spread = float(targets.std()) or 1.0
+        errors = self.forecast.covariance[np.ix_(self._rows, self._rows)]
+        return GaussianProcess.fit(
+            self._points, (targets - targets.mean()) / spread, errors / spread**2, self._encoding.choices
+        )
+
+    @cached_property
+    def _process_with_pending(self) -> GaussianProcess:
+        pending = self._history.pending
+        return self._process.with_pending(np.array(pending)) if pending else self._process
+
+    @cached_property
+    def _best(self) -> float:
+        """The value to improve on: the best of the trials, without their noise."""
+        return float(self._process.predict(self._points)[0].max())
