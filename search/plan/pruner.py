@@ -90,6 +90,23 @@ class Threshold(Table):
         return self
 
 
+class Forecast(Table):
+    """Stops a trial that will hardly end as the best one, by a forecast of its end from its own curve, the
+    curves of the other trials, and the recipes. Decides at epochs in geometric progression.
+
+    Unlike a comparison of values at the same epoch, it learns which recipes start slowly and end well.
+    """
+
+    name: Literal["forecast"] = "forecast"
+    """The pruner."""
+    chance: float = Field(default=0.1, gt=0, lt=0.5)
+    """Probability of ending as the best trial below which a trial is stopped."""
+    min_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of a training before which no trial is stopped."""
+    n_startup_trials: int = Field(default=4, ge=1)
+    """Number of trials that must have been trained beyond an epoch before one is stopped at it."""
+
+
 Wrapped = Annotated[SuccessiveHalving | Hyperband | Median | Threshold, Field(discriminator="name")]
 
 
@@ -113,7 +130,8 @@ class Patient(Table):
 
 
 Pruner = Annotated[
-    NoPruner | SuccessiveHalving | Hyperband | Median | Threshold | Patient, Field(discriminator="name")
+    NoPruner | SuccessiveHalving | Hyperband | Median | Threshold | Patient | Forecast,
+    Field(discriminator="name"),
 ]
 PRUNERS = models_in(Pruner)
 _ADAPTER: TypeAdapter[Pruner] = TypeAdapter(Pruner)

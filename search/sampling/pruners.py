@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from search.plan.pruner import Hyperband, Median, NoPruner, Patient, Pruner, SuccessiveHalving, Threshold
+from search.plan.pruner import (
+    Forecast,
+    Hyperband,
+    Median,
+    NoPruner,
+    Patient,
+    Pruner,
+    SuccessiveHalving,
+    Threshold,
+)
+from search.plan.space import Space
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
 
-def build(settings: Pruner, epochs: int) -> BasePruner:
+def build(settings: Pruner, epochs: int, space: Space | None = None, first: int = 0) -> BasePruner:
     """The pruner of a search whose trials have at most `epochs` epochs.
 
-    Its state is completely in the study, so it survives a resume.
+    Its state is completely in the study, so it survives a resume. space: the
+    hyperparameters of trials, for a pruner that looks at them. first: the first trial with this space.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     from optuna import pruners
@@ -32,6 +43,17 @@ def build(settings: Pruner, epochs: int) -> BasePruner:
             return pruners.MedianPruner(**arguments)
         case Threshold():
             return pruners.ThresholdPruner(**arguments)
+        case Forecast():
+            from search.sampling.forecast import ForecastPruner
+
+            return ForecastPruner(
+                space or Space({}),
+                epochs,
+                first,
+                settings.chance,
+                settings.min_share,
+                settings.n_startup_trials,
+            )
         case Patient():
             wrapped = None if settings.wrapped is None else build(settings.wrapped, epochs)
             return Plateau(wrapped, **arguments)

@@ -65,7 +65,12 @@ class SearchStudy(Study):
             storage=PrunerStorage(self.journal, self._first_judged),
             study_name=schema.STUDY_NAME,
             sampler=optuna.samplers.RandomSampler(),  # never asked
-            pruner=pruners.build(plan.pruner, plan.max_epochs),
+            pruner=pruners.build(
+                plan.pruner,
+                plan.max_epochs,
+                plan.space,
+                self._first_since_change("recipe", "space", "pruner"),
+            ),
         )
         self._trained = {
             _key(trial.user_attrs[schema.RECIPE]): trial.number

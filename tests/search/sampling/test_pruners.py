@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from search.plan.fault import by_name
 from search.plan.pruner import (
     PRUNERS,
+    Forecast,
     Hyperband,
     Median,
     NoPruner,
@@ -26,6 +27,7 @@ from search.plan.pruner import (
     parse_pruner,
     rungs,
 )
+from search.plan.space import Space
 from search.sampling.adapted import bracket_count
 from search.sampling.pruners import build
 
@@ -218,3 +220,59 @@ def test_trials_are_pruned_at_rungs_only(pruner: Pruner) -> None:
 )
 def test_rungs_are_before_the_last_epoch(pruner: Pruner, epochs: int, expected: tuple[int, ...]) -> None:
     assert rungs(pruner, epochs) == expected
+
+
+EVEN = [0.90, 0.80, 0.85, 0.88]
+"""Scores of the trials before those that are judged."""
+
+
+def test_a_forecast_stops_what_will_hardly_be_the_best_once_enough_trials_went_on():
+    levels = [*EVEN, 0.1, 0.95]
+    assert stopped_at(Forecast(), flat(*levels)) == [None] * 4 + [3, None]
+
+
+def test_a_forecast_stops_what_is_minimized_without_bound_and_survives_huge_values():
+    curves = [[scale * 2.0**-epoch for epoch in range(9)] for scale in (1.0, 1.2, 1.5, 1.1, 1e9, 1e-3)]
+    assert stopped_at(Forecast(), curves, direction="minimize") == [None] * 4 + [3, None]
+    negative = [[-level] * 9 for level in (5.0, 6.0, 5.5, 5.2, -1e12, 100.0)]
+    assert stopped_at(Forecast(), negative, direction="minimize")[4:] == [3, None]
+
+
+def test_a_forecast_needs_patience_before_a_share_of_the_training():
+    levels = [*EVEN, 0.1]
+    assert stopped_at(Forecast(min_share=0.5), flat(*levels))[-1] == 5
+    assert stopped_at(Forecast(min_share=1.0), flat(*levels))[-1] is None
+
+
+def test_a_forecast_is_not_fooled_by_a_schedule_that_starts_slowly_and_ends_well():
+    """The slow schedule is worst until the last third. It is recognised by the recipe."""
+    space, _ = Space.parse(
+        {"schedule": {"choices": ["constant", "one_cycle"]}, "rate": {"low": 0.0, "high": 1.0}}
+    )
+    pruner = build(Forecast(), 27, space)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    study.sampler = optuna.samplers.RandomSampler(seed=2)
+
+    def curve(schedule: str, rate: float) -> list[float]:
+        top = (0.95 if schedule == "one_cycle" else 0.9) - 0.1 * (rate - 0.5) ** 2
+        if schedule == "constant":
+            return [top - 0.3 * 0.7**epoch for epoch in range(27)]
+        return [top - 0.45 * max(0.0, 1 - (epoch / 26) ** 2) for epoch in range(27)]
+
+    def train(schedule: str, rate: float) -> int | None:
+        study.enqueue_trial({"schedule": schedule, "rate": rate})
+        trial = study.ask()
+        space.suggest(trial)
+        for epoch, score in enumerate(curve(schedule, rate), start=1):
+            trial.report(score, epoch)
+            if trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                return epoch
+        study.tell(trial, score)
+        return None
+
+    for at in range(8):
+        train(["constant", "one_cycle"][at % 2], at / 8)
+    assert curve("one_cycle", 0.45)[8] < curve("constant", 0.9)[8] - 0.2
+    assert train("one_cycle", 0.45) is None
+    assert train("constant", 0.95) is not None

@@ -46,6 +46,7 @@ def _cuts(content: bytes) -> list[int]:
     [
         {"pruner": {"name": "successive_halving", "reduction_factor": 2}},
         {"pruner": {"name": "hyperband", "reduction_factor": 2}},
+        {"pruner": {"name": "forecast", "n_startup_trials": 2}},
         {"sampler": {"name": "cmaes"}, "pruner": {"name": "median", "n_startup_trials": 2}},
         {"sampler": {"name": "qmc"}},
         {"sampler": {"name": "gp", "n_startup_trials": 4}, "budget": {"trials": 6}},
@@ -53,7 +54,17 @@ def _cuts(content: bytes) -> list[int]:
         {"sampler": {"name": "grid"}, "space": CHOICES, "recipe": {"epochs": 4, "learning_rate": 0.01}},
         {"space": CHOICES, "recipe": {"epochs": 4, "learning_rate": 0.01}},
     ],
-    ids=["tpe and halving", "hyperband", "cmaes and median", "qmc", "gp", "auto", "grid", "few recipes"],
+    ids=[
+        "tpe and halving",
+        "hyperband",
+        "forecast",
+        "cmaes and median",
+        "qmc",
+        "gp",
+        "auto",
+        "grid",
+        "few recipes",
+    ],
 )
 def test_wherever_its_journal_ends_a_search_comes_to_the_same_end(tmp_path: Path, changes: Any) -> None:
     shorter = {"budget": {"trials": examples(8, 12)}, "sampler": {"name": "tpe", "n_startup_trials": 4}}
