@@ -318,7 +318,7 @@ def _leftovers() -> Finding:
     message = f"killed searches left files of Ray's: {', '.join(str(session.path) for session in dead)}"
     if processes:
         message += f"; and processes: {', '.join(str(process.pid) for process in processes)}"
-    return warned("leftovers", message, "the next `benchsweep run` or `resume` on this machine removes them")
+    return warned("leftovers", message, "the next search that starts on this machine removes them")
 
 
 def _existing(folder: Path) -> Path:
