@@ -18,7 +18,7 @@ from search.plan.space import NotInSpace, Space
 from search.sampling.trial_points import history
 from search.surrogate.acquisition import random_points
 from search.surrogate.encoding import Encoding
-from search.surrogate.model import History, Model
+from search.surrogate.model import History, Model, bounded
 
 _DESIGN = 256
 """Points of the evenly spread start, from which those are taken that are allowed."""
@@ -87,7 +87,7 @@ class AutoSampler(BaseSampler):
         if len(known) < self._startup or not known.curves:
             point = self._of_start(known, allowed)
         if point is None and known.curves:
-            point = Model(known, self._encoding, self._seed).suggest(allowed)
+            point = Model(bounded(known, self._seed), self._encoding, self._seed).suggest(allowed)
         if point is None:
             candidates = random_points(self._encoding, _DESIGN, self._seed)
             # Where nothing new is left, a recipe is repeated, and the search ends by its own rule.

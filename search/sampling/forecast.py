@@ -14,7 +14,7 @@ from search.records import schema
 from search.sampling.trial_points import history
 from search.surrogate.curves import rungs
 from search.surrogate.encoding import Encoding
-from search.surrogate.model import Model
+from search.surrogate.model import Model, bounded
 
 
 class ForecastPruner(BasePruner):
@@ -42,5 +42,6 @@ class ForecastPruner(BasePruner):
             return False
         if trial.number not in known.curve_numbers:  # its metric is not finite
             return True
+        known = bounded(known, trial.number, keep=trial.number)
         row = known.curve_numbers.index(trial.number)
         return bool(Model(known, self._encoding, 0).chances(1)[row] < self._chance)

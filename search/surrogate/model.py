@@ -43,6 +43,27 @@ class History:
         return len(self.curves) + len(self.pending) + len(self.failed)
 
 
+def bounded(history: History, seed: int, keep: int | None = None) -> History:
+    """The history with at most `2 * MODELLED_TRIALS` curves, since memory and time of forecasts grow with the
+    square of their number and more: half of them the best of the finished ones, the others at random. Of the
+    failed trials the latest are kept.
+
+    keep: number of a trial that must be among them; None for no particular one."""
+    curves, numbers = history.curves, history.curve_numbers
+    failed = history.failed[-MODELLED_TRIALS:]
+    if len(curves) <= 2 * MODELLED_TRIALS:
+        return History(curves, history.pending, failed, numbers)
+    finished = [row for row, curve in enumerate(curves) if curve.finished]
+    finished.sort(key=lambda row: -curves[row].values[-1])
+    best = set(finished[:MODELLED_TRIALS])
+    if keep is not None:
+        best.add(list(numbers).index(keep))
+    rest = [row for row in range(len(curves)) if row not in best]
+    others = np.random.default_rng(seed).choice(rest, 2 * MODELLED_TRIALS - len(best), replace=False)
+    rows = sorted([*best, *map(int, others)])
+    return History([curves[row] for row in rows], history.pending, failed, [numbers[row] for row in rows])
+
+
 class Model:
     """A surrogate of a search: the metric at the end of a training, as a function of the recipe.
 

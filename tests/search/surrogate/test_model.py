@@ -8,7 +8,7 @@ import pytest
 from search.plan.space import Space
 from search.surrogate.curves import Curve
 from search.surrogate.encoding import Encoding
-from search.surrogate.model import History, Model
+from search.surrogate.model import History, Model, bounded
 
 SPACE, _ = Space.parse({"x": {"low": 0.0, "high": 1.0}, "y": {"low": 0.0, "high": 1.0}})
 ENCODING = Encoding(SPACE)
@@ -50,3 +50,23 @@ def test_the_time_for_a_suggestion_is_bounded_by_the_trials_that_are_learned_fro
     assert model._points.shape == (250, 2)
     best = max(curve.values[-1] for curve in finished(2000))
     assert max(0.9 - np.sum((point - 0.3) ** 2) for point in model._points) == pytest.approx(best)
+
+
+def test_a_long_history_is_bounded_and_keeps_the_best_and_the_trial_in_question() -> None:
+    curves = finished(1500)
+    history = History(curves, (), [np.zeros(2)] * 900, range(100, 1600))
+    kept = bounded(history, 3, keep=777)
+    assert len(kept.curves) == len(kept.curve_numbers) == 500
+    assert len(kept.failed) == 250
+    assert 777 in kept.curve_numbers
+    by_number = dict(zip(range(100, 1600), curves, strict=True))
+    assert all(
+        by_number[number] is curve for number, curve in zip(kept.curve_numbers, kept.curves, strict=True)
+    )
+    ends = sorted(curve.values[-1] for curve in curves)
+    assert sorted(curve.values[-1] for curve in kept.curves)[-100:] == ends[-100:]
+
+
+def test_a_short_history_is_kept_as_it_is() -> None:
+    history = History(finished(30), (), (), range(30))
+    assert list(bounded(history, 0).curves) == list(history.curves)
