@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import multiprocessing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,12 @@ def train_recipe(index: int, folder: Path | None) -> dict[str, Any]:
     # Imported where recipes are trained, since packing needs no torch.
     import torch
 
-    from trainable.contract import data_folder
     from trainable.mnist.training import Training
 
     torch.set_num_threads(1)
-    values, described = sampled(index), plan()
-    recipe = described.recipe_for(values).model_copy(update={"seed": index})
-    global _data
-    if _data is None:
-        _data = described.source.load(data_folder(folder))
-    epochs = list(Training(recipe, _data, "cpu", 1))
+    values = sampled(index)
+    recipe = plan().recipe_for(values).model_copy(update={"seed": index})
+    epochs = list(Training(recipe, _data(folder), "cpu", 1))
     return {
         "index": index,
         "sampled": values,
@@ -63,7 +60,12 @@ def train_recipe(index: int, folder: Path | None) -> dict[str, Any]:
     }
 
 
-_data: Any = None
+@cache
+def _data(folder: Path | None) -> Any:
+    """The images, loaded once in each process."""
+    from trainable.contract import data_folder
+
+    return plan().source.load(data_folder(folder))
 
 
 def _line(job: tuple[int, Path | None]) -> str:

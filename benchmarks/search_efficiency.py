@@ -2,7 +2,7 @@
 
     uv run python benchmarks/search_efficiency.py --problems networks-0 schedules-0 --arms tpe+median auto
 
-Each problem has known learning curves (benchmarks/efficiency/families.py). A search has four workers, and a
+Each problem has known learning curves (benchmarks/efficiency/). A search has four workers, and a
 budget of forty full trainings. Reported is how many epochs all workers together had trained when a trial was
 finished that lacks at most 5 % (2 %) of the distance from the median random recipe to the best known one: the
 median over the seeds, with a bootstrap interval of 90 %, and in how many searches that never happened.
@@ -32,7 +32,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 from efficiency.arms import ARMS
 from efficiency.clock import search
-from efficiency.families import problem, scale
+from efficiency.problem import scale
+from efficiency.problems import problem
 
 SHARES = (0.05, 0.02)
 COUNTS = ("trials", "finished", "failed", "refused", "repeated", "seconds")

@@ -9,14 +9,14 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from efficiency.families import Failed, Problem, Refused
+from efficiency.problem import Failed, Problem, Refused
 
-Verdict = Literal["continue", "stop", "pause"]
+Verdict = Literal["continue", "stop"]
 
 
 @dataclass(frozen=True)
 class Start:
-    """A worker is to train a trial, from its first epoch or, if it was paused, from the next one."""
+    """A worker is to train a trial."""
 
     trial: int
     """The arm's number of the trial."""
@@ -91,10 +91,10 @@ def search(
             start = arm.next()
             if start is None:
                 break
-            if start.trial not in curves and not _begin(arm, start, problem, seed, outcome, seen, curves):
+            if not _begin(arm, start, problem, seed, outcome, seen, curves):
                 continue
             recipes[start.trial] = start.params
-            paces.setdefault(start.trial, float(np.exp(rng.normal(0, 0.3))))
+            paces[start.trial] = float(np.exp(rng.normal(0, 0.3)))
             free -= 1
             order += 1
             heapq.heappush(queue, (now + paces[start.trial], order, start.trial))

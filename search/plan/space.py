@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice
@@ -89,37 +89,34 @@ class Space:
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Suggest a value for every hyperparameter whose condition holds."""
-        chosen: dict[str, Any] = {}
-        for name in self.order:
-            setting = self.settings[name]
-            if _holds(setting.when, chosen):
-                chosen[name] = setting.suggest(trial, name)
-        return {name: chosen[name] for name in self.settings if name in chosen}
+        return self._chosen(lambda name, setting: setting.suggest(trial, name))
 
-    def given_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of `suggest` for parameters of an Optuna trial, without those whose condition fails.
-
-        params: of all hyperparameters, as Optuna stores them."""
-        chosen: dict[str, Any] = {}
-        for name in self.order:
-            setting = self.settings[name]
-            if _holds(setting.when, chosen):
-                chosen[name] = setting.decode(params[name])
-        return {name: chosen[name] for name in self.settings if name in chosen}
+    def decode(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of `suggest` for parameters as Optuna stores them, which may include those of
+        hyperparameters whose condition fails."""
+        return self._chosen(lambda name, setting: setting.decode(params[name]))
 
     def params_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of an Optuna trial with this recipe (its fields as plain values).
 
         Raises NotInSpace if this space cannot suggest the recipe: a value is out of range, or missing.
         """
+
+        def recorded(name: str, setting: Setting) -> Any:
+            if name not in recipe or not setting.holds(recipe[name]):
+                raise NotInSpace(name, recipe.get(name))
+            return setting.decode(encode(recipe[name]))
+
+        return {name: encode(value) for name, value in self._chosen(recorded).items()}
+
+    def _chosen(self, value_of: Callable[[str, Setting], Any]) -> dict[str, Any]:
+        """A value for every hyperparameter whose condition holds, in the order of the file."""
         chosen: dict[str, Any] = {}
         for name in self.order:
             setting = self.settings[name]
             if _holds(setting.when, chosen):
-                if name not in recipe or not setting.holds(recipe[name]):
-                    raise NotInSpace(name, recipe.get(name))
-                chosen[name] = setting.decode(encode(recipe[name]))
-        return {name: encode(chosen[name]) for name in self.settings if name in chosen}
+                chosen[name] = value_of(name, setting)
+        return {name: chosen[name] for name in self.settings if name in chosen}
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's distributions of all hyperparameters, conditional or not."""

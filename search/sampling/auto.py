@@ -5,7 +5,7 @@ Imports optuna, so it is imported only when a sampler is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.plan.space import NotInSpace, Space
+from search.sampling.recipes import Recipes
 from search.sampling.trial_points import history
-from search.surrogate.acquisition import random_points
+from search.surrogate.acquisition import Allowed, random_points
 from search.surrogate.encoding import Encoding
 from search.surrogate.model import History, Model, bounded
 
@@ -41,16 +42,12 @@ class AutoSampler(BaseSampler):
         seed: int,
         start_seed: int,
         startup: int,
-        epochs: int,
-        default: Mapping[str, Any],
-        accepts: Callable[[Mapping[str, Any]], bool],
+        recipes: Recipes,
     ) -> None:
         """seed: of this trial. start_seed: of the start, the same for all trials. startup: number of trials
-        of the start. epochs: of a trial. default: fields of the default recipe. accepts: whether the
-        trainable accepts these values of `space.suggest`."""
-        self._space, self._encoding = space, Encoding(space)
-        self._seed, self._start_seed, self._startup, self._epochs = seed, start_seed, startup, epochs
-        self._default, self._accepts = default, accepts
+        of the start."""
+        self._space, self._encoding, self._recipes = space, Encoding(space), recipes
+        self._seed, self._start_seed, self._startup = seed, start_seed, startup
 
     def reseed_rng(self) -> None:
         """Nothing to do: what it suggests depends on its seed and the study alone."""
@@ -65,11 +62,12 @@ class AutoSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Values of all hyperparameters; those whose condition fails are not used."""
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
-        known = history(others, self._encoding, study.direction, self._epochs)
+        known = history(others, self._encoding, study.direction, self._recipes.epochs)
         seen = {_cell(self._encoding.point(other.params)) for other in others}
 
         def allowed(point: np.ndarray) -> bool:
-            return _cell(point) not in seen and self._accepts(self._values(point))
+            sampled = self._space.decode(self._encoding.params(point))
+            return _cell(point) not in seen and self._recipes.accepts(sampled)
 
         params = self._encoding.params(self._point(known, allowed))
         return {name: params[name] for name in search_space}
@@ -80,7 +78,7 @@ class AutoSampler(BaseSampler):
         """Never called for a hyperparameter of the space."""
         raise ValueError(f"{param_name} must be in the plan's space")
 
-    def _point(self, known: History, allowed: Callable[[np.ndarray], bool]) -> np.ndarray:
+    def _point(self, known: History, allowed: Allowed) -> np.ndarray:
         if not self._encoding.dimensions:
             return np.zeros(0)
         point = None
@@ -94,7 +92,7 @@ class AutoSampler(BaseSampler):
             point = next(filter(allowed, candidates), candidates[0])
         return point
 
-    def _of_start(self, known: History, allowed: Callable[[np.ndarray], bool]) -> np.ndarray | None:
+    def _of_start(self, known: History, allowed: Allowed) -> np.ndarray | None:
         """The next point of the start: of those that are left, the first that is likely to be trained."""
         if not len(known) and (default := self._default_point()) is not None and allowed(default):
             return default
@@ -111,12 +109,9 @@ class AutoSampler(BaseSampler):
 
     def _default_point(self) -> np.ndarray | None:
         try:
-            return self._encoding.point(self._space.params_of(self._default))
+            return self._encoding.point(self._space.params_of(self._recipes.default))
         except NotInSpace:
             return None
-
-    def _values(self, point: np.ndarray) -> dict[str, Any]:
-        return self._space.given_params(self._encoding.params(point))
 
 
 def _cell(point: np.ndarray) -> bytes:

@@ -44,4 +44,4 @@ class ForecastPruner(BasePruner):
             return True
         known = bounded(known, trial.number, keep=trial.number)
         row = known.curve_numbers.index(trial.number)
-        return bool(Model(known, self._encoding, 0).chances(1)[row] < self._chance)
+        return bool(Model(known, self._encoding, 0).chances()[row] < self._chance)

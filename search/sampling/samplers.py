@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from search.plan.sampler import Auto, Cmaes, Gp, Grid, Qmc, Random, Sampler, Tpe, numbers
 from search.plan.space import Space
+from search.sampling.recipes import Recipes
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 def stable_seed(*parts: object) -> int:
     """A seed in 0 .. 2**32 - 1 that depends on the parts alone."""
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:4], "big")
-
-
-@dataclass(frozen=True)
-class Recipes:
-    """What `auto` must know of the recipes that it suggests."""
-
-    epochs: int = 1
-    """Epochs of a trial whose recipe is not on record."""
-    default: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the default recipe, the first to be suggested; empty for none."""
-    accepts: Callable[[Mapping[str, Any]], bool] = lambda sampled: True
-    """Whether the trainable accepts these values of `Space.suggest`."""
 
 
 def build(
@@ -71,16 +59,8 @@ def build(
             case Auto():
                 from search.sampling.auto import AutoSampler
 
-                known = recipes or Recipes()
-                return AutoSampler(
-                    space,
-                    trial_seed,
-                    stable_seed(seed),
-                    settings.n_startup_trials,
-                    known.epochs,
-                    known.default,
-                    known.accepts,
-                )
+                start = settings.n_startup_trials
+                return AutoSampler(space, trial_seed, stable_seed(seed), start, recipes or Recipes())
             case Random():
                 return RandomSampler(seed=trial_seed)
             case Gp():

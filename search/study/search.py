@@ -23,6 +23,7 @@ from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
 from search.sampling.history import SamplerHistory, as_worst
+from search.sampling.recipes import Recipes
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
 from trainable.errors import BenchsweepError
@@ -31,11 +32,11 @@ from trainable.record import to_record
 REPEATS = 100
 """A search without a limit on its trials ends after this many suggestions in a row that repeat a trained
 recipe, because it would never end otherwise."""
-
-
 DRAWS = 100
 """Maximum number of recipes that are sampled for a trial, as long as the trainable refuses them. The last one
 is then recorded as FAILED."""
+TPE_DRAWS = 20
+"""How many of them TPE samples; the others are random."""
 
 
 class SamplerOutOfMemory(BenchsweepError, MemoryError):
@@ -235,8 +236,8 @@ class SearchStudy(Study):
         storage = SamplerStorage(self.journal, lambda trials: [*self._history(trials), *refused])
         plan = self.plan
         # Those that learn nothing from a refused recipe would suggest it again; TPE may stay among them.
-        patience = 20 if isinstance(plan.sampler, Tpe) else 1
-        settings = Random() if draw >= patience else plan.sampler
+        own_draws = TPE_DRAWS if isinstance(plan.sampler, Tpe) else 1
+        settings = plan.sampler if draw < own_draws else Random()
         study = optuna.load_study(
             storage=storage,
             study_name=schema.STUDY_NAME,
@@ -246,9 +247,7 @@ class SearchStudy(Study):
                 samplers.stable_seed(plan.seed, "draw", draw) if draw else plan.seed,
                 number,
                 self._warm_start_trials,
-                samplers.Recipes(
-                    plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts
-                ),
+                Recipes(plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts),
             ),
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import block_array, diags_array
 
 from search.surrogate.gaussian_process import matern_52, squared_distances
 
@@ -139,27 +140,23 @@ def forecast(curves: Sequence[Curve], choices: np.ndarray, scale: Scale) -> Fore
         ahead = np.flatnonzero((last <= level) & (levels[level] < ends))
         if len(ahead):
             change.advance(state, ahead)
-    return Forecast(state.mean, state.covariance)
+    return Forecast(state.mean, state.covariance[: len(curves), : len(curves)])
 
 
-@dataclass
 class _State:
-    """The joint distribution of the trials' values at a rung, and at the one before it."""
-
-    mean: np.ndarray
-    before: np.ndarray
-    covariance: np.ndarray
-    with_before: np.ndarray
-    """Covariance of the values (rows) with those before (columns)."""
-    of_before: np.ndarray
+    """The joint distribution of the trials' values at a rung, and of those at the rung before."""
 
     def __init__(self, table: np.ndarray, last: np.ndarray) -> None:
-        count = len(table)
-        self.mean = table[np.arange(count), last]
-        self.before = table[np.arange(count), np.maximum(last - 1, 0)]
+        """table: values at the rungs, of shape [n, rungs]. last: the rung that each trial reached."""
+        rows = np.arange(len(table))
+        self.mean = table[rows, last]
+        """Of the values, of shape [n]."""
+        before = table[rows, np.maximum(last - 1, 0)]
         # A trial that is complete between two rungs has no value at the rung before the last.
-        self.before = np.where(np.isnan(self.before), self.mean, self.before)
-        self.covariance, self.with_before, self.of_before = (np.zeros((count, count)) for _ in range(3))
+        self.before = np.where(np.isnan(before), self.mean, before)
+        """Of those at the rung before, of shape [n]."""
+        self.covariance = np.zeros((2 * len(table), 2 * len(table)))
+        """Of all values, and then of all those before, of shape [2n, 2n]."""
 
 
 def _similarity(points: np.ndarray, choices: np.ndarray) -> np.ndarray:
@@ -232,33 +229,20 @@ class _Change:
         )
         process = part * self.similarity[among] - cross @ self.inverse @ cross.T
         noise = features @ self.spread @ features.T + process + (self.variance - part) * np.eye(len(ahead))
-        # The next value is here * value - there * before, plus what does not depend on them.
+        # The next value is `here` times the value less `there` times the one before, plus what is learned
+        # from other trials; the next value before is the value.
         there = self.coefficients[2]
         here = 1 + self.coefficients[1] + there
-        scale = np.ones(len(state.mean))
-        scale[ahead] = here
-        shift = np.zeros(len(state.mean))
-        shift[ahead] = there
-        covariance, with_before, of_before = state.covariance, state.with_before, state.of_before
-        moved = (
-            scale[:, None] * covariance * scale
-            - scale[:, None] * with_before * shift
-            - shift[:, None] * with_before.T * scale
-            + shift[:, None] * of_before * shift
+        moves = np.zeros(len(state.mean))
+        moves[ahead] = 1.0
+        transition = block_array(
+            [
+                [diags_array(1 + moves * (here - 1)), diags_array(-moves * there)],
+                [diags_array(moves), diags_array(1 - moves)],
+            ]
         )
-        moved[among] += noise
-        is_ahead = np.zeros(len(state.mean), dtype=bool)
-        is_ahead[ahead] = True
-        new_with_before = scale[:, None] * covariance - shift[:, None] * with_before.T
-        old_with_before = scale[:, None] * with_before - shift[:, None] * of_before
-        state.with_before = np.where(is_ahead[None, :], new_with_before, old_with_before)
-        both = is_ahead[:, None] & is_ahead[None, :]
-        state.of_before = np.where(
-            both,
-            covariance,
-            np.where(is_ahead[:, None], with_before, np.where(is_ahead[None, :], with_before.T, of_before)),
-        )
-        state.covariance = moved
+        state.covariance = transition @ (transition @ state.covariance).T
+        state.covariance[among] += noise
         state.before[ahead] = mean
         state.mean[ahead] = mean + features @ self.coefficients + cross @ self.weights
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -36,7 +36,7 @@ class History:
     """Recipes of running trials without an epoch, each of shape [d]."""
     failed: Sequence[np.ndarray] = ()
     """Recipes that failed or diverged, each of shape [d]."""
-    curve_numbers: Sequence[int] = field(default=())
+    curve_numbers: Sequence[int] = ()
     """The trials' numbers, in the order of `curves`."""
 
     def __len__(self) -> int:
@@ -87,17 +87,15 @@ class Model:
         labels = np.arange(len(trained) + len(self._history.failed)) < len(trained)
         return Feasibility(np.array([*trained, *self._history.failed]), labels, self._encoding.choices)
 
-    def chances(self, rank: int) -> np.ndarray:
-        """The probability of each trial with a curve to end above the `rank`-th best of the others (1 is the
-        best), of shape [n]."""
+    def chances(self) -> np.ndarray:
+        """The probability of each trial with a curve to end above the best of the others, of shape [n]: above
+        the one of them for which it is lowest."""
         mean, covariance = self.forecast.mean, self.forecast.covariance
-        if len(mean) <= rank:
-            return np.ones(len(mean))
         own = np.diag(covariance)
         variance = own[:, None] + own[None, :] - 2 * covariance
         above = norm.cdf((mean[:, None] - mean[None, :]) / np.sqrt(np.maximum(variance, 1e-6)))
         np.fill_diagonal(above, 1.0)
-        return np.asarray(np.sort(above, axis=1)[:, rank - 1])
+        return np.asarray(above.min(axis=1))
 
     def suggest(self, allowed: Allowed) -> np.ndarray | None:
         """The recipe to try next, of shape [d]: that of the largest expected improvement among those that are
@@ -115,19 +113,6 @@ class Model:
         failing = len(self._history.failed) > _FEW_FAILURES * len(self._history)
         bound = math.log(_SAFE if failing else _LIKELY)
         return np.asarray(gain + likely - _UNLIKELY * np.maximum(bound - likely, 0.0))
-
-    def log_gains(self) -> np.ndarray:
-        """The log of the expected improvement by the end of each trial with a curve, of shape [n]."""
-        targets = self.forecast.mean[self._rows]
-        spread = float(targets.std()) or 1.0
-        mean = (self.forecast.mean - targets.mean()) / spread
-        sd = np.maximum(np.sqrt(np.maximum(np.diag(self.forecast.covariance), 0.0)) / spread, 1e-6)
-        return log_expected_improvement(mean, sd, self._best)
-
-    def log_gain_of_new(self) -> float:
-        """The log of the expected improvement of the best new recipe."""
-        point = self.suggest(lambda point: True)
-        return -np.inf if point is None else float(self._log_gain(point[None])[0])
 
     @cached_property
     def _rows(self) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import searches
 from studies import carry_on, folder
 
 from search.plan.plan import Plan
@@ -136,21 +137,11 @@ def test_a_space_of_few_recipes_is_searched_to_its_last_one(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_it_learns_from_the_trials_of_a_halving(tmp_path: Path) -> None:
     """The curves rise towards a score that depends on learning rate and schedule."""
-    table = {
-        "name": "halving",
-        "data": {"dataset": "digits"},
-        "recipe": {"batch_size": 100, "epochs": 9},
-        "space": {
-            "learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
-            "schedule": {"choices": ["constant", "step"]},
-            "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
-        },
-        "pruner": {"name": "successive_halving", "reduction_factor": 3},
-        "sampler": {"name": "auto"},
-        "budget": {"trials": 40},
-    }
+    halving = {"name": "successive_halving", "reduction_factor": 3}
+    recipe = {"batch_size": 100, "epochs": 9}
+    given = searches.plan(recipe=recipe, pruner=halving, sampler={"name": "auto"}, budget={"trials": 40})
     run = folder("halving", tmp_path)
-    carry_on(run, Plan.parse(table, "test"))
+    carry_on(run, given)
     sweep = Sweep.read(run.path)
     best = sweep.best()
     assert best is not None and 0.005 < best.recipe["learning_rate"] < 0.02

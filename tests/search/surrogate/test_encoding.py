@@ -44,7 +44,7 @@ def test_a_point_is_a_recipe_of_the_space_and_comes_back(positions: list[float])
     point = ENCODING.points(np.array([positions]))[0]
     params = ENCODING.params(point)
     sampled = SPACE.suggest(optuna.trial.FixedTrial(params))
-    assert SPACE.given_params(params) == sampled
+    assert SPACE.decode(params) == sampled
     assert all(SPACE.settings[name].holds(value) for name, value in sampled.items())
     recorded = {name: params[name] for name in sampled}
     assert np.allclose(ENCODING.point(recorded), point, atol=1e-12)
@@ -53,7 +53,7 @@ def test_a_point_is_a_recipe_of_the_space_and_comes_back(positions: list[float])
 @given(POSITIONS)
 def test_a_hyperparameter_whose_condition_fails_has_a_fixed_coordinate(positions: list[float]) -> None:
     point = ENCODING.points(np.array([positions]))[0]
-    present = SPACE.given_params(ENCODING.params(point))
+    present = SPACE.decode(ENCODING.params(point))
     for name, coordinate, is_choice in zip(SPACE.order, point, ENCODING.choices, strict=True):
         if name not in present:
             assert coordinate == (ABSENT if is_choice else MIDDLE)
@@ -73,7 +73,7 @@ def test_every_value_of_a_small_range_has_an_equal_share(name: str, values: list
     encoding = Encoding(space_of({name: TABLE[name]}))
     units = (np.arange(600)[:, None] + 0.5) / 600
     space = space_of({name: TABLE[name]})
-    drawn = [space.given_params(encoding.params(point))[name] for point in encoding.points(units)]
+    drawn = [space.decode(encoding.params(point))[name] for point in encoding.points(units)]
     counts = [
         sum(np.isclose(value, other).all() if np.shape(value) == np.shape(other) else 0 for other in drawn)
         for value in values

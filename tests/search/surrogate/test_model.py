@@ -39,7 +39,7 @@ def test_the_chance_of_a_trial_to_be_the_best_follows_its_curve() -> None:
     ]
     worse = Curve([0.1, 0.1, 0.1, 0.1, 0.1], 9, np.array([0.5, 0.5]))
     better = Curve([0.6, 0.7, 0.75, 0.78, 0.8], 9, np.array([0.2, 0.7]))
-    chances = Model(History([*curves, worse, better]), ENCODING, 0).chances(1)
+    chances = Model(History([*curves, worse, better]), ENCODING, 0).chances()
     assert chances[-2] < 0.05 < 0.9 < chances[-1]
 
 
