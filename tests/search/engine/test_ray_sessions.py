@@ -25,6 +25,7 @@ from search.engine.ray_sessions import (
     sessions_folder,
     watched,
 )
+from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 
@@ -113,23 +114,26 @@ def test_a_folder_of_somebody_else_is_not_used(temporary: Path) -> None:
         sessions_folder()
 
 
+def driver(given: Plan, folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """A search of a plan in a process of its own; its run is in the folder, and its events on its output."""
+    (folder / "lost.toml").write_text(given.to_toml())
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=(folder / "err").open("w"),
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths, **environment},
+    )
+
+
 @pytest.mark.slow
 def test_a_search_leaves_no_session_and_the_next_start_removes_what_a_kill_left(
     temporary: Path, tmp_path: Path
 ) -> None:
     given = noop_plan("lost", trials=2, epochs=8, seconds=0.1)
-    (tmp_path / "lost.toml").write_text(given.to_toml())
-    command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
-    environment = {**os.environ, "HOME": "/proc/none", "PYTHONPATH": paths}
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=(tmp_path / "err").open("w"),
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-    ) as process:
+    with driver(given, tmp_path, HOME="/proc/none") as process:
         assert process.stdout is not None
         next(line for line in process.stdout if '"epoch_reported"' in line)
         folder = sessions_folder()
@@ -167,18 +171,7 @@ def _words(process: psutil.Process) -> list[str]:
 def test_nothing_is_left_of_a_killed_search_within_seconds(
     temporary: Path, tmp_path: Path, moment: str
 ) -> None:
-    given = noop_plan("lost", trials=9, epochs=99, seconds=0.1)
-    (tmp_path / "lost.toml").write_text(given.to_toml())
-    command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=(tmp_path / "err").open("w"),
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths},
-    ) as process:
+    with driver(noop_plan("lost", trials=9, epochs=99, seconds=0.1), tmp_path) as process:
         assert process.stdout is not None
         if moment == "while Ray starts":
             until = time.monotonic() + 120
