@@ -20,6 +20,7 @@ lost: trials that were recorded as finished before a kill, and are missing or ch
 repeated: epochs of such trials that were trained again, by the trainable's own log.
 wrong: trials whose recipe, state, score or any epoch's metrics differ from the undisturbed search's.
 in flight: epochs trained twice because a kill came before they were stored: at most one per kill.
+left: processes of a start that were still there 15 s after its driver had been killed.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ TABLE: dict[str, Any] = {
 WAYS = ("everything", "the driver alone", "at a record", "a worker")
 LOCAL_WAYS = ("everything", "at a record")
 MOMENTS = ("before", "within", "after")
+GRACE = 15.0
+"""Seconds after a driver's death by which what it started must have ended."""
 OPERATIONS = ("study", "", "study user", "study system", "trial", "param", "state", "value", "user", "system")
 
 
@@ -97,6 +100,8 @@ class Tally:
     """Trials that differ from those of the undisturbed search."""
     in_flight: int = 0
     """Other epochs that were trained twice."""
+    left: int = 0
+    """Processes that outlived their driver by `GRACE` seconds."""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "kills": sum(self.kills.values()), "ways": dict(self.kills)}
@@ -155,6 +160,7 @@ class Driver:
                 env={**os.environ, **environment},
             )
         self._started = Descendants(self.process.pid)
+        self._died = 0.0
 
     def lines(self) -> Iterator[str]:
         """Yields the names of its events."""
@@ -168,13 +174,26 @@ class Driver:
         """End the driver alone."""
         self._started.remember()
         self.process.kill()
-        self.process.wait()
+        self.wait()
+
+    def wait(self) -> int | None:
+        """Wait for its end. Returns its exit status."""
+        status = self.process.wait()
+        self._died = self._died or time.monotonic()
+        return status
 
     def clear(self) -> None:
         """Kill the processes that it left behind."""
         self._started.kill()
-        self.process.wait()
+        self.wait()
         self._errors.close()
+
+    def outlived(self) -> int:
+        """Number of its processes that live on `GRACE` seconds after its death; they are killed."""
+        while (left := self._started.alive()) and time.monotonic() < self._died + GRACE:
+            time.sleep(0.2)
+        self.clear()
+        return left
 
 
 def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
@@ -310,7 +329,7 @@ def _sweep(
             killed = _kill(driver, way, run, chance)
         for _ in driver.lines():
             pass
-        status = driver.process.wait()
+        status = driver.wait()
         killed = killed or status == -signal.SIGKILL
         if killed:
             tally.kills[way] += 1
@@ -319,14 +338,14 @@ def _sweep(
             for number, figures in _finished(run).items():
                 done.setdefault(number, (figures, sum(_of(counts, figures).values())))
         for previous in old:
-            previous.clear()
+            tally.left += previous.outlived()
         old = [driver]
         if status == 0:
             break
         if not killed:
             raise SystemExit(run.path.with_suffix(".stderr").read_text())
     for previous in old:
-        previous.clear()
+        tally.left += previous.outlived()
     ends = _finished(run)
     counts = _trained(run)
     again = [sum(_of(counts, figures).values()) - then for figures, then in done.values()]

@@ -20,12 +20,23 @@ class Descendants:
         with suppress(psutil.NoSuchProcess):
             self._known.update(psutil.Process(self._pid).children(recursive=True))
 
+    def alive(self) -> int:
+        """Number of those that have not ended; one that has and was not waited for counts as ended."""
+        self.remember()
+        return sum(map(_lives, self._known))
+
     def kill(self) -> None:
         """Kill all that were ever seen. Trials keep their last epoch."""
         self.remember()
         for process in self._known:
             with suppress(psutil.Error):  # psutil does not kill another process with the same id
                 process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def descendants(pid: int) -> list[int]:
