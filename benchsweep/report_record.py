@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any
 from benchsweep.errors import UsageError
 from search.records.recorded_plan import RecordedPlan
 from search.records.sweep import Placement, Session, State, Sweep, Trial
+from search.records.typed import typed
 from trainable.contract import Metric
 from trainable.epoch import Epoch
+from trainable.storage.record_file import parse_json, read_record
 
 _RECORD = re.compile(r'<script type="application/json" id="record">(.*?)</script>', re.DOTALL)
 
@@ -21,9 +22,9 @@ def read_report(path: Path) -> Sweep:
     """The sweep recorded in a results.json or report.html: its plan, its sessions, and the trials that are
     stored in full there. Raises UsageError for a file that is neither."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_record(path)
         embedded = _RECORD.search(text)
-        return _sweep(path, json.loads(embedded[1] if embedded else text))
+        return _sweep(path, parse_json(embedded[1] if embedded else text))
     except OSError as error:
         raise UsageError(
             f"--from must name a report.html or results.json, but {path}: {error.strerror}"
@@ -37,7 +38,7 @@ def read_report(path: Path) -> Sweep:
 
 def _sweep(path: Path, record: dict[str, Any]) -> Sweep:
     sessions = tuple(_session(session) for session in record["sessions"])
-    return Sweep(
+    sweep = Sweep(
         folder=path.absolute().parent,
         name=record["name"],
         plan=RecordedPlan.of(record["plan"]),
@@ -48,6 +49,7 @@ def _sweep(path: Path, record: dict[str, Any]) -> Sweep:
         sessions=sessions,
         alive=False,
     )
+    return typed(sweep)
 
 
 def _session(record: dict[str, Any]) -> Session:

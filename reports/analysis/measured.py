@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ class MeasuredError(ValueError):
     """The file of measured results breaks a rule of its format; the message names every fault."""
 
 
+@cache
+def _shipped() -> pd.DataFrame:
+    """The shipped file's rows; checking them takes longer than anything that is done with them."""
+    with as_file(files("reports.analysis") / "measured.csv") as path:
+        return read_measured(path)
+
+
 def read_measured(path: Path | None = None) -> pd.DataFrame:
     """The measured results, in the file's order; no rows if nothing was measured.
 
@@ -54,8 +62,7 @@ def read_measured(path: Path | None = None) -> pd.DataFrame:
     Raises MeasuredError with every fault, and OSError if the file cannot be read.
     """
     if path is None:
-        with as_file(files("reports.analysis") / "measured.csv") as shipped:
-            return read_measured(shipped)
+        return _shipped().copy()
     try:
         text = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[], encoding="utf-8").fillna(
             ""

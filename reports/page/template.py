@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
@@ -23,8 +24,9 @@ from reports.formatting.wording import duration, moment, setting, shorten
 from reports.page.leaderboard import leaderboard_markdown
 
 
+@cache
 def environment(autoescape: bool) -> jinja2.Environment:
-    """The templates of this package, with the filters they use. autoescape: for HTML."""
+    """The templates of this package, each compiled once, with the filters they use. autoescape: for HTML."""
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(source),
         autoescape=autoescape,

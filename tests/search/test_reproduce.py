@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,9 +157,12 @@ def test_a_report_holds_its_trials_whole(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_report_is_refused_by_its_name(tmp_path: Path) -> None:
     other = tmp_path / "other.html"
-    for content in ("<html></html>", "{}", "[1]"):
+    for content in ("<html></html>", "{}", "[1]", "[" * 5000 + "]" * 5000, '{"a": ' + "9" * 400 + "}"):
         other.write_text(content)
         with pytest.raises(UsageError, match=r"other\.html"):
             read_report(other)
     with pytest.raises(UsageError, match="No such file"):
         read_report(tmp_path / "gone.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(UsageError, match=r"pipe\.json"):  # and not opened, which would block
+        read_report(tmp_path / "pipe.json")
