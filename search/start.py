@@ -106,8 +106,7 @@ def _search(
     if isinstance(given, Plan):
         plan = given
     else:
-        assert before is not None
-        plan = given(before)
+        plan = given(before or Sweep.read(run.path))
         plan.check_searchable()
     plan = plan.recorded
     if before is not None and before.trials:
@@ -129,6 +128,8 @@ def _search(
 
     if plan.storage is not None:
         RemoteFolder(plan.storage).check()
+    if journal is None:  # a process that dies in its first write to the journal leaves a run to be resumed
+        write_atomic(run.plan, plan.to_toml())
     study = SearchStudy(run, plan, journal)
     run = replace(run, storage=study.storage)
     # A finished run is shown again without its data, which may be far away.

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from searches import LOCAL, NOWHERE, plan, search
 
-from search.records.folder import RunFolder
+from search.records.folder import NotARun, RunFolder
 from search.records.journal import JournalFile
-from search.start import starting
+from search.records.sweep import Sweep
+from search.start import plan_of, starting
 
 
 def test_a_run_that_is_started_again_replays_its_journal_once(
@@ -35,3 +36,37 @@ def test_a_run_that_is_started_again_replays_its_journal_once(
         assert started.before is not None
         assert len(started.before.trials) == 2
     assert read == {run.journal.name: lines}
+
+
+class _Killed(BaseException):
+    """In place of a signal."""
+
+
+def test_a_run_whose_first_write_was_torn_has_its_plan_and_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder.named("small", tmp_path)
+    given = plan(budget={"trials": 2})
+
+    def torn(file: JournalFile, logs: list[dict[str, Any]]) -> int:
+        file._path.write_text('{"op_code": 0, "study')
+        raise _Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JournalFile, "_write", torn)
+        with pytest.raises(_Killed), starting(run, given, NOWHERE, LOCAL):
+            pass
+    assert run.journal.stat().st_size
+    assert Sweep.read(run.path).status == "empty"
+    with starting(run, plan_of, NOWHERE, LOCAL) as search:
+        assert search.plan.to_table() == given.to_table()
+        list(search)
+    assert len(Sweep.read(run.path).trials) == 2
+
+
+def test_a_torn_journal_alone_is_no_run_to_resume(tmp_path: Path) -> None:
+    run = RunFolder.named("small", tmp_path)
+    run.path.mkdir()
+    run.journal.write_text('{"op_code": 0, "study')
+    with pytest.raises(NotARun), starting(run, plan_of, NOWHERE, LOCAL):
+        pass
