@@ -3,10 +3,11 @@
     python benchmarks/chaos.py --kills 100
     python benchmarks/chaos.py --each-record
     python benchmarks/chaos.py --each-record --local
+    python benchmarks/chaos.py --each-record --local --pausing
 
-A small real search (digits, one worker, successive halving) runs once undisturbed. Then it runs again and
-again, killed and resumed until it ends, until the given number of kills is reached. Each kill is one of
-these, in turn:
+A small real search (digits, one worker; tpe and successive halving, or with --pausing auto and forecast) runs
+once undisturbed. Then it runs again and again, killed and resumed until it ends, until the given number of
+kills is reached. Each kill is one of these, in turn:
 
 - everything: SIGKILL to the driver, Ray's daemons and the workers, at a random moment
 - the driver alone: SIGKILL, and the next start at once, while the old worker still trains its epoch
@@ -41,7 +42,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 sys.path.append(str(Path(__file__).parent))  # for the workers, where logged_mlp is imported from
 
@@ -68,12 +69,32 @@ TABLE: dict[str, Any] = {
     "pruner": {"name": "successive_halving", "min_resource": 2, "reduction_factor": 2},
     "resources": {"concurrency": 1},
 }
+PAUSING: dict[str, Any] = {
+    "budget": {"trials": 14},
+    "sampler": {"name": "auto", "n_startup_trials": 4},
+    "pruner": {"name": "forecast", "chance": 0.3, "n_startup_trials": 2},
+}
+"""What differs in a search that pauses trials."""
 WAYS = ("everything", "the driver alone", "at a record", "a worker")
 LOCAL_WAYS = ("everything", "at a record")
 MOMENTS = ("before", "within", "after")
 GRACE = 15.0
 """Seconds after a driver's death by which what it started must have ended."""
 OPERATIONS = ("study", "", "study user", "study system", "trial", "param", "state", "value", "user", "system")
+
+
+class Setting(NamedTuple):
+    """How searches run."""
+
+    local: bool = False
+    """Whether the driver trains, without Ray."""
+    pausing: bool = False
+    """Whether trials are paused."""
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """The plan."""
+        return {**TABLE, **PAUSING} if self.pausing else TABLE
 
 
 @dataclass
@@ -143,13 +164,14 @@ class Forked:
 class Driver:
     """A start of the search in its own process. deadly: at which record it kills itself; None for none."""
 
-    def __init__(self, run: RunFolder, local: bool, deadly: dict[str, Any] | None = None) -> None:
+    def __init__(self, run: RunFolder, setting: Setting, deadly: dict[str, Any] | None = None) -> None:
         command = [sys.executable, __file__, "--drive", str(run.path), "--deadly", json.dumps(deadly)]
+        command += ["--pausing"] if setting.pausing else []
         environment = {"CHAOS_LOG": str(run.path.with_suffix(".epochs"))}
         self._errors = run.path.with_suffix(".stderr").open("w")
         self.process: subprocess.Popen[str] | Forked
-        if local:
-            self.process = Forked(self._errors, environment, lambda: drive(run.path, deadly, local))
+        if setting.local:
+            self.process = Forked(self._errors, environment, lambda: drive(run.path, deadly, setting))
         else:
             self.process = subprocess.Popen(
                 command,
@@ -196,14 +218,14 @@ class Driver:
         return left
 
 
-def drive(folder: Path, deadly: dict[str, Any] | None, local: bool) -> None:
+def drive(folder: Path, deadly: dict[str, Any] | None, setting: Setting) -> None:
     """One start, in this process."""
     run = RunFolder(folder)
     if deadly is not None:
         _make_deadly(**deadly)
-    plan = Plan.parse({**TABLE, "name": run.name}, "chaos")
-    given = plan_of if run.begun else plan
-    with starting(run, given, Path(), Site(local=local)) as search:
+    plan = Plan.parse({**setting.table, "name": run.name}, "chaos")
+    given = plan_of if run.plan.exists() else plan
+    with starting(run, given, Path(), Site(local=setting.local)) as search:
         for event in search:
             print("event", type(event).__name__, flush=True)
 
@@ -263,7 +285,7 @@ def _finished(run: RunFolder) -> dict[int, tuple[Any, ...]]:
     if not run.plan.exists():
         return {}
     trials = Sweep.read(run.path).trials
-    over = [trial for trial in trials if trial.state not in (State.RUNNING, State.INTERRUPTED)]
+    over = [trial for trial in trials if trial.state.is_finished()]
     return {trial.number: _figures(trial) for trial in over}
 
 
@@ -307,14 +329,14 @@ def _kill(driver: Driver, way: str, run: RunFolder, chance: random.Random) -> bo
 
 
 def _sweep(
-    run: RunFolder, tally: Tally, kills: int, chance: random.Random, records: Path | None, local: bool
+    run: RunFolder, tally: Tally, kills: int, chance: random.Random, records: Path | None, setting: Setting
 ) -> None:
     """Run a search to its end, killed at most `kills` times. records: the file with the kinds of records at
     which it was killed already; None for random kills."""
     old: list[Driver] = []
     done: dict[int, tuple[Any, int]] = {}  # trials finished at a kill, and their number of trained epochs
     while True:
-        ways = LOCAL_WAYS if local else WAYS
+        ways = LOCAL_WAYS if setting.local else WAYS
         way = "at a record" if records else ways[sum(tally.kills.values()) % len(ways)]
         deadly = None
         if records is not None or (kills and way == "at a record"):
@@ -322,7 +344,7 @@ def _sweep(
             seen.touch()
             nth = 0 if records else chance.randint(1, 40)
             deadly = {"seen": str(seen), "nth": nth, "moment": chance.choice(MOMENTS)}
-        driver = Driver(run, local, deadly)
+        driver = Driver(run, setting, deadly)
         tally.starts += 1
         killed = False
         if kills and deadly is None:
@@ -355,16 +377,17 @@ def _sweep(
     tally.epochs += len(counts)
 
 
-def chaos(kills: int, seed: int, each_record: bool, local: bool, folder: Path) -> Tally:
+def chaos(kills: int, seed: int, each_record: bool, setting: Setting, folder: Path) -> Tally:
     """Make `kills` kills, or one at each kind of record."""
-    for module in ("trainable.mnist.training", "search.engine.local", "sklearn.datasets") if local else ():
-        import_module(module)  # before the forks, each of which would
+    for module in ("trainable.mnist.training", "search.engine.local", "sklearn.datasets"):
+        if setting.local:
+            import_module(module)  # before the forks, each of which would
     undisturbed = RunFolder.named("undisturbed", folder)
     undisturbed.path.mkdir()
     tally = Tally()
-    _sweep(undisturbed, Tally(), 0, random.Random(seed), None, local)
+    _sweep(undisturbed, Tally(), 0, random.Random(seed), None, setting)
     expected = _finished(undisturbed)
-    assert len(expected) == TABLE["budget"]["trials"]
+    assert len(expected) == setting.table["budget"]["trials"]
     epochs = sum(_trained(undisturbed).values())
     print(f"undisturbed: {len(expected)} trials, {epochs} epochs", file=sys.stderr)
     records = folder / "records.txt" if each_record else None
@@ -373,7 +396,7 @@ def chaos(kills: int, seed: int, each_record: bool, local: bool, folder: Path) -
         run.path.mkdir()
         chance = random.Random(f"{seed} {tally.sweeps}")
         share = min(chance.randint(3, 9), kills - sum(tally.kills.values()))
-        _sweep(run, tally, 10**9 if records else share, chance, records, local)
+        _sweep(run, tally, 10**9 if records else share, chance, records, setting)
         ends = _finished(run)
         tally.sweeps += 1
         tally.trials += len(ends)
@@ -393,16 +416,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--each-record", action="store_true", help="kill at every kind of record once")
     parser.add_argument("--local", action="store_true", help="train in the driver, without Ray")
+    parser.add_argument("--pausing", action="store_true", help="pause trials")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--deadly", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drive:
-        drive(given.drive, json.loads(given.deadly), local=False)
+        drive(given.drive, json.loads(given.deadly), Setting(False, given.pausing))
         return
     with tempfile.TemporaryDirectory() as folder:
         kills = 0 if given.each_record else given.kills
-        tally = chaos(kills, given.seed, given.each_record, given.local, Path(folder))
+        tally = chaos(kills, given.seed, given.each_record, Setting(given.local, given.pausing), Path(folder))
     counts = tally.to_json()
     if given.json:
         print(json.dumps(counts))

@@ -286,7 +286,7 @@ def read_ours(folder: Path, shape: Shape) -> Record:
         for trial in trials
         if trial.state is State.COMPLETE and trial.score is not None
     ]
-    running = sum(trial.state in (State.RUNNING, State.INTERRUPTED) for trial in trials)
+    running = sum(not trial.state.is_finished() for trial in trials)
     return Record(finished, finished, running)
 
 

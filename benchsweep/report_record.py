@@ -61,8 +61,8 @@ def _trial(record: dict[str, Any]) -> Trial:
     fields = {name: record[name] for name in Trial.__dataclass_fields__ if name in record}
     for name in ("started", "ended"):
         fields[name] = None if record[name] is None else datetime.fromisoformat(record[name])
-    for name in ("notes", "resumed_from"):
-        fields[name] = tuple(record[name])
+    for name in ("notes", "resumed_from", "pauses"):
+        fields[name] = tuple(record.get(name, ()))
     return Trial(
         **{
             **fields,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import optuna
@@ -15,6 +16,7 @@ from efficiency.problem import Problem
 from search.plan.pruner import Forecast, NoPruner, Pruner
 from search.plan.sampler import Auto
 from search.sampling import pruners, samplers
+from search.sampling.forecast import ForecastPruner
 from search.sampling.recipes import Recipes
 
 
@@ -27,7 +29,7 @@ class OptunaArm:
         self.study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
         self.trials: dict[int, optuna.Trial] = {}
 
-    def next(self) -> Start | None:
+    def next(self) -> Start:
         trial = self.study.ask()
         self.trials[trial.number] = trial
         return Start(trial.number, self.space.suggest(trial))
@@ -89,15 +91,33 @@ class Ours(OptunaArm):
     """Our sampler `auto`, built for each trial as a search does it, beside one of our pruners."""
 
     def __init__(self, problem: Problem, seed: int, pruner: Pruner) -> None:
-        built = pruners.build(pruner, problem.epochs, problem.space)
-        super().__init__(problem, RandomSampler(seed=seed), built)
+        self.pruner = pruners.build(pruner, problem.epochs, problem.space)
+        super().__init__(problem, RandomSampler(seed=seed), self.pruner)
         self.seed = seed
         self.recipes = Recipes(epochs=problem.epochs, accepts=problem.accepts)
+        self.sampled: dict[int, Any] = {}
+        self.paused: set[int] = set()
 
-    def next(self) -> Start | None:
+    def next(self) -> Start:
+        if self.paused:
+            assert isinstance(self.pruner, ForecastPruner)
+            trials = self.study.get_trials(deepcopy=False)
+            number = self.pruner.most_promising(trials, self.study.direction, self.paused, new=True)
+            if number is not None:
+                self.paused.remove(number)
+                return Start(number, self.sampled[number])
         started = len(self.trials)
         self.study.sampler = samplers.build(Auto(), self.space, self.seed, started, (), self.recipes)
-        return super().next()
+        start = super().next()
+        self.sampled[start.trial] = start.params
+        return start
+
+    def report(self, trial: int, epoch: int, value: float) -> Verdict:
+        self.trials[trial].report(value, epoch)
+        if not self.trials[trial].should_prune():
+            return "continue"
+        self.paused.add(trial)
+        return "stop"
 
 
 def _optuna(sampler: Callable[[int], BaseSampler], pruner: Callable[[int], BasePruner]) -> Callable[..., Arm]:
@@ -126,5 +146,6 @@ ARMS: dict[str, Callable[[Problem, int], Arm]] = {
     "gp+median": _optuna(_gp, lambda epochs: MedianPruner()),
     "auto": lambda problem, seed: Ours(problem, seed, NoPruner()),
     "auto+forecast": lambda problem, seed: Ours(problem, seed, Forecast()),
+    "auto+forecast-4": lambda problem, seed: Ours(problem, seed, Forecast(among=4)),
 }
 """By name: makes an arm for a problem and a seed."""

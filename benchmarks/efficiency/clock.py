@@ -16,7 +16,7 @@ Verdict = Literal["continue", "stop"]
 
 @dataclass(frozen=True)
 class Start:
-    """A worker is to train a trial."""
+    """A worker is to train a trial, or one that was stopped from where it stopped."""
 
     trial: int
     """The arm's number of the trial."""
@@ -91,10 +91,10 @@ def search(
             start = arm.next()
             if start is None:
                 break
-            if not _begin(arm, start, problem, seed, outcome, seen, curves):
+            if start.trial not in curves and not _begin(arm, start, problem, seed, outcome, seen, curves):
                 continue
             recipes[start.trial] = start.params
-            paces[start.trial] = float(np.exp(rng.normal(0, 0.3)))
+            paces.setdefault(start.trial, float(np.exp(rng.normal(0, 0.3))))
             free -= 1
             order += 1
             heapq.heappush(queue, (now + paces[start.trial], order, start.trial))

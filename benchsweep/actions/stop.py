@@ -19,7 +19,6 @@ from reports.formatting.wording import duration, moment, plural
 from search.records.folder import RunFolder
 from search.records.lease import Owner
 from search.records.lock import owner_of
-from search.records.sweep import State
 from trainable.storage.durable import write_json
 
 _INTERVAL = 0.2
@@ -89,7 +88,7 @@ def _sentences(status: RunStatus, first_owner: Owner | None, owner: Owner | None
     if owner is None and sweep.status == "finished":
         return [f"{sweep.name} has finished: its budget is spent"]
     if owner is None:
-        ended = sweep.count() - sweep.count(State.RUNNING, State.INTERRUPTED)
+        ended = sum(trial.state.is_finished() for trial in sweep.trials)
         limit = status.progress.limits.trials
         done = f"{ended:,} of {plural(limit, 'trial')}" if limit else plural(ended, "trial")
         return [f"{sweep.name} stopped {duration(waited)} after the request: {done} finished"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from benchsweep.progress.search import Limits, Progress
-from search.engine.events import EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.engine.events import EpochReported, Event, Started, TrialEnded, TrialPaused, TrialStarted
 from search.records.sweep import Session, State, Sweep, Trial
 
 
@@ -71,7 +71,7 @@ def _started(session: Session, earlier: tuple[Trial, ...], current: list[Trial])
         hosts=int(session.environment.get("hosts", 1)),
         device=str(session.environment.get("device", "cpu")),
         session=session.number,
-        finished=sum(trial.state not in (State.RUNNING, State.INTERRUPTED) for trial in earlier),
+        finished=sum(trial.state.is_finished() for trial in earlier),
         epochs=sum(len(trial.epochs) for trial in earlier) + sum(map(_resumed_from, current)),
     )
 
@@ -93,6 +93,8 @@ def _events(
         trained += epoch.seconds
         time = first + (last - first) * trained / total
         yield time, EpochReported(trial.number, epoch, trial.score or 0.0)
+    if trial.state is State.PAUSED:
+        yield last, TrialPaused(trial.number, len(trial.epochs), trial.score)
     if trial.ended is not None:
         count, same_as = len(trial.epochs), trial.same_as
         yield last, TrialEnded(trial.number, trial.state, count, trial.score, trial.error, same_as)

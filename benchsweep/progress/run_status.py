@@ -159,7 +159,7 @@ def _version_to_json(version: PlanVersion) -> dict[str, Any]:
 
 def _last_epoch_time(run: RunFolder, trial: Trial) -> datetime | None:
     """When the last epoch of a trial that has not ended was stored, by its file's modification time."""
-    if not trial.epochs or trial.state not in (State.RUNNING, State.INTERRUPTED):
+    if not trial.epochs or trial.state.is_finished():
         return None
     try:
         modified = run.trial(trial.number).epochs.stat().st_mtime

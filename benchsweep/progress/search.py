@@ -18,6 +18,7 @@ from search.engine.events import (
     Note,
     Started,
     TrialEnded,
+    TrialPaused,
     TrialStarted,
 )
 from search.plan.plan import Plan
@@ -162,7 +163,9 @@ class Progress:
             self._epochs_trained += progress.epochs_trained
             if trial.state in (State.RUNNING, State.INTERRUPTED):
                 continue  # added when it is started again
-            self.trials[trial.number] = self._finished[trial.number] = progress
+            self.trials[trial.number] = progress
+            if trial.state.is_finished():
+                self._finished[trial.number] = progress
 
     def add_finished(self, trial: Trial, sampled: Mapping[str, Any]) -> None:
         """Add one trial that finished earlier. sampled: what distinguishes it from the others."""
@@ -190,6 +193,8 @@ class Progress:
                 self._rate.add(event.epoch.seconds, self.clock())
                 trial = self.trials[event.number]
                 trial.epochs_trained, trial.score = event.epoch.number, event.score
+            case TrialPaused():
+                self.trials[event.number].state = State.PAUSED
             case TrialEnded():
                 trial = self.trials.setdefault(event.number, TrialProgress(event.number, {}, self.epochs))
                 trial.state, trial.epochs_trained = event.state, event.epochs
@@ -202,7 +207,7 @@ class Progress:
     @property
     def running(self) -> list[TrialProgress]:
         """The trials in training, by number."""
-        return [trial for number, trial in sorted(self.trials.items()) if number not in self._finished]
+        return [trial for _, trial in sorted(self.trials.items()) if trial.state is State.RUNNING]
 
     @property
     def finished(self) -> list[TrialProgress]:

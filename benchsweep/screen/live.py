@@ -36,6 +36,7 @@ STYLES = {
     State.DIVERGED: "magenta",
     State.FAILED: "red",
     State.INTERRUPTED: "dim",
+    State.PAUSED: "dim",
 }
 _BAR = 10
 """Columns of a trial's progress bar."""

@@ -42,7 +42,7 @@ def runs_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
             continue
         trials, best, test = row["trials"], row["best"], row["test"]
         planned = "" if trials["planned"] is None else f"/{trials['planned']:,}"
-        ended = trials["total"] - trials["running"] - trials["interrupted"]
+        ended = trials["total"] - trials["running"] - trials["interrupted"] - trials["paused"]
         accuracy = None if test is None else test["metrics"].get("accuracy")
         table.add_row(
             Text(row["name"], overflow="fold"),
@@ -150,7 +150,9 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
     if (version := version_of_trial(sweep, trial.number)) is not None:
         facts.append(("plan", f"version {version} of {len(sweep.plans)}"))
     if trial.resumed_from:
-        facts.append(("resumed after", ", ".join(f"epoch {epoch}" for epoch in trial.resumed_from)))
+        facts.append(("resumed after", _epoch_list(trial.resumed_from)))
+    if trial.pauses:
+        facts.append(("paused after", _epoch_list(trial.pauses)))
     if trial.error:
         facts.append(("error", " ".join(trial.error.split())))
     facts += [("note", note) for note in trial.notes]
@@ -190,6 +192,10 @@ def _table(*headers: str) -> Table:
     for header in headers:
         table.add_column(header.rstrip(">"), justify="right" if header.endswith(">") else "left")
     return table
+
+
+def _epoch_list(numbers: Sequence[int]) -> str:
+    return ", ".join(f"epoch {number}" for number in numbers)
 
 
 def _state(state: State) -> Text:

@@ -31,6 +31,7 @@ def trials_frame(sweep: Sweep) -> pd.DataFrame:
         session             Int64: number of the start of the search that trained it last
         started, ended      datetime64[us, UTC]
         resumed_from        str: JSON list of the epochs after which it was resumed
+        pauses              str: JSON list of the epochs after which its pruner paused it
         notes               str: JSON list of sentences
         abandoned           bool
         recipe_sha256, weights_sha256
@@ -191,6 +192,7 @@ def _history(trials: Sequence[Trial]) -> dict[str, Any]:
         "started": typed("started", _TIME),
         "ended": typed("ended", _TIME),
         "resumed_from": as_json("resumed_from"),
+        "pauses": as_json("pauses"),
         "notes": as_json("notes"),
         "abandoned": typed("abandoned", "bool"),
         "recipe_sha256": typed("recipe_sha256", "str"),

@@ -34,6 +34,7 @@ _STATUS = {
     State.COMPLETE: "FINISHED",
     State.PRUNED: "KILLED",
     State.INTERRUPTED: "KILLED",
+    State.PAUSED: "SCHEDULED",
     State.DIVERGED: "FAILED",
     State.FAILED: "FAILED",
     State.RUNNING: "RUNNING",
@@ -61,9 +62,10 @@ def mlflow_store(sweep: Sweep) -> MlflowStore:
     trial and each rerun of the confirmation.
 
     A trial's parameters are its complete recipe, with lists as JSON; its metrics have one step per epoch.
-    COMPLETE becomes FINISHED, PRUNED and INTERRUPTED become KILLED, DIVERGED and FAILED become FAILED; the
-    tag benchsweep.state keeps our own state. The tag benchsweep.winner marks the winner, benchsweep.best the
-    best trial. The time of a metric is the trial's start plus its epochs' seconds. There are no artifacts.
+    COMPLETE becomes FINISHED, PRUNED and INTERRUPTED become KILLED, PAUSED becomes SCHEDULED, DIVERGED and
+    FAILED become FAILED; the tag benchsweep.state keeps our own state. The tag benchsweep.winner marks the
+    winner, benchsweep.best the best trial. The time of a metric is the trial's start plus its epochs'
+    seconds. There are no artifacts.
     """
     # MLflow reads this when it is first imported; an export must not send data anywhere.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

@@ -208,6 +208,8 @@ class TrialJson(TypedDict):
     error: str | None
     notes: list[str]
     resumed_from: list[int]
+    pauses: list[int]
+    """Epochs after which its pruner paused it."""
     worker: str | None
     session: int | None
     started: str | None

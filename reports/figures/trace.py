@@ -88,7 +88,7 @@ def trace(run: ComparedRun) -> Trace:
 
 
 def _finished(trial: Trial) -> bool:
-    return trial.state not in (State.RUNNING, State.INTERRUPTED)
+    return trial.state.is_finished()
 
 
 def _end(trial: Trial) -> float:

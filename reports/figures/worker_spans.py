@@ -38,6 +38,8 @@ def _spans_of(trial: Trial, clock: SearchClock) -> Iterator[WorkerSpan]:
     """One span for each worker of the trial. If a worker recorded no end, as when it was killed, the end is
     estimated from its epochs' seconds; so is the beginning in runs that did not record it."""
     placements, exact = trial.placements, True
+    # It left its worker when it was paused, long before it was pruned.
+    paused = bool(trial.pauses) and trial.pauses[-1] == len(trial.epochs)
     if not placements:
         placements, exact = _estimated_placement(trial, clock), False
     for index, placement in enumerate(placements):
@@ -46,7 +48,7 @@ def _spans_of(trial: Trial, clock: SearchClock) -> Iterator[WorkerSpan]:
             continue
         epochs = epochs_at(trial, placements, index)
         end, last = trained_until(placement, epochs), index == len(placements) - 1
-        if last and trial.ended is not None and clock.start_of(trial.ended) == start:
+        if last and trial.ended is not None and not paused and clock.start_of(trial.ended) == start:
             end = trial.ended
         elif last and trial.state is State.RUNNING and start == len(clock.sessions) - 1:
             end = clock.ends[start]

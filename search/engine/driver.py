@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from search.cluster.placement import Slot, Slots
-from search.engine.events import EpochReported, Event, TrialEnded, TrialStarted
+from search.engine.events import EpochReported, Event, TrialEnded, TrialPaused, TrialStarted
 from search.engine.worker_losses import HangDetector, LossCounter, WorkerDeath
 from search.plan.budget import format_duration
 from search.records.folder import RunFolder
@@ -50,6 +50,20 @@ def pop_stop_request(run: RunFolder) -> str | None:
     with suppress(OSError):
         run.stop_request.unlink()
     return requester
+
+
+def drop_checkpoint(run: RunFolder, number: int) -> None:
+    """Remove the checkpoints of a trial that will not continue; from remote storage without waiting."""
+    folder = run.trial(number)
+    if run.storage is None:
+        folder.drop_checkpoint()
+        return
+
+    def drop() -> None:
+        with suppress(OSError):  # files that remain only take up space
+            folder.drop_checkpoint()
+
+    threading.Thread(target=drop, name=f"drop {number}", daemon=True).start()
 
 
 @dataclass
@@ -160,7 +174,7 @@ class Driver:
         return None
 
     def _report_settled(self, trial: SettledTrial) -> None:
-        self._drop_checkpoint(trial.number)
+        drop_checkpoint(self.run, trial.number)
         epochs = 0 if trial.same_as is not None else self.study.epochs_of(trial.number)
         self.events.put(TrialStarted(trial.number, trial.sampled, epochs, epochs))
         self.events.put(
@@ -204,14 +218,15 @@ class Driver:
                 self.study.note(number, report.note)
             if report.outcome is not None and epoch is None:
                 self.study.note_worker(number, report.worker)
-            pruned = epoch is not None and self.study.record(number, epoch, report.worker)
-            state = State.PRUNED if pruned else report.outcome and State(report.outcome)
+            known = epoch is None or self.study.has_epoch(number, epoch.number)
+            stopped = None if epoch is None or known else self.study.record(number, epoch, report.worker)
+            state = stopped or (report.outcome and State(report.outcome))
             error = report.error
             if report.outcome == "COMPLETE":
                 self.study.note_result(report)
-            if state and not pruned:
+            if state and not stopped:
                 state, error = self._record_end(number, state, error)
-        if epoch is not None and pruned is not None:
+        if epoch is not None and not known:
             score = epoch.metrics[self.study.plan.metric.name]
             self.events.put(EpochReported(number, epoch, score))
         if state:
@@ -284,20 +299,10 @@ class Driver:
         """Free the slot of a trial whose end is recorded, and remove its checkpoints if they are not
         needed."""
         self.slots.leave(number)
-        if state in (State.PRUNED, State.DIVERGED):
-            self._drop_checkpoint(number)
         score, epochs = self.study.score(number), self.study.epochs_of(number)
-        self.events.put(TrialEnded(number, state, epochs, score, error))
-
-    def _drop_checkpoint(self, number: int) -> None:
-        """Remove the checkpoints of a trial that will not continue; from remote storage without waiting."""
-        folder = self.run.trial(number)
-        if self.run.storage is None:
-            folder.drop_checkpoint()
+        if state is State.PAUSED:
+            self.events.put(TrialPaused(number, epochs, score))
             return
-
-        def drop() -> None:
-            with suppress(OSError):  # files that remain only take up space
-                folder.drop_checkpoint()
-
-        threading.Thread(target=drop, name=f"drop {number}", daemon=True).start()
+        if state in (State.PRUNED, State.DIVERGED):
+            drop_checkpoint(self.run, number)
+        self.events.put(TrialEnded(number, state, epochs, score, error))

@@ -80,6 +80,19 @@ class EpochReported:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialPaused:
+    """A trial's pruner paused it. Another TrialStarted continues it, or a TrialEnded makes it PRUNED."""
+
+    kind: ClassVar[str] = "trial_paused"
+    number: int
+    """The trial's number."""
+    epochs: int
+    """Epochs on record."""
+    score: float | None
+    """The metric after its last epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEnded:
     """A trial is over, and its state recorded."""
 
@@ -87,7 +100,7 @@ class TrialEnded:
     number: int
     """The trial's number."""
     state: State
-    """Its final state, never RUNNING."""
+    """Its final state."""
     epochs: int
     """Epochs on record."""
     score: float | None
@@ -112,4 +125,4 @@ class Ended:
     """Wall time of this start."""
 
 
-Event = Note | Started | ClusterResized | TrialStarted | EpochReported | TrialEnded | Ended
+Event = Note | Started | ClusterResized | TrialStarted | EpochReported | TrialPaused | TrialEnded | Ended

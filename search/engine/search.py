@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -12,12 +12,12 @@ from typing import Any, Protocol
 from search.cluster.access import THIS_MACHINE, Site
 from search.cluster.capacity import Cluster
 from search.cluster.placement import Slots
-from search.engine.driver import Driver, pop_stop_request
-from search.engine.events import Ended, Event, Note, Started
+from search.engine.driver import Driver, drop_checkpoint, pop_stop_request
+from search.engine.events import Ended, Event, Note, Started, TrialEnded
 from search.records.environment import environment
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
-from search.study.base import Study
+from search.study.base import SettledTrial, Study
 from trainable.storage.durable import write_json
 
 
@@ -85,7 +85,7 @@ class Search:
                 if engine.slots is not None:
                     spent = yield from self._train(engine, engine.slots, began)
         else:
-            self.study.settle()
+            yield from self._pruned(self.study.settle())
         seconds = time.monotonic() - began
         if spent:
             yield Ended("budget", spent, seconds)
@@ -123,8 +123,20 @@ class Search:
                 study.note_session(time.monotonic() - began, "error")
             raise
         spent, self._stopped_by = driver.spent(), driver.stopped_by
-        study.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+        pruned: list[SettledTrial] = []
+        with study.transaction():
+            if spent:
+                pruned = study.prune_paused()
+            study.note_session(time.monotonic() - began, "budget" if spent else "interrupted")
+        yield from self._pruned(pruned)
         return spent
+
+    def _pruned(self, trials: Sequence[SettledTrial]) -> Iterator[Event]:
+        """What becomes of trials that were paused when the budget was spent."""
+        for trial in trials:
+            drop_checkpoint(self.run, trial.number)
+            epochs = self.study.epochs_of(trial.number)
+            yield TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error)
 
     def _stop_requested(self) -> bool:
         """Whether to end before anything is trained."""

@@ -100,7 +100,9 @@ class Forecast(Table):
     name: Literal["forecast"] = "forecast"
     """The pruner."""
     chance: float = Field(default=0.1, gt=0, lt=0.5)
-    """Probability of ending as the best trial below which a trial is stopped."""
+    """Probability of ending among the best trials below which a trial is paused."""
+    among: int = Field(default=1, ge=1)
+    """Number of best trials among which it should end."""
     min_share: float = Field(default=0.25, ge=0, le=1)
     """Share of a training before which no trial is stopped."""
     n_startup_trials: int = Field(default=4, ge=1)

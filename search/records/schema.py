@@ -70,6 +70,10 @@ WORKER: Final = "worker"
 """Of a trial of an older run, which has no placements: "host:pid" of the worker that trained it last."""
 RESUMED_FROM: Final = "resumed_from"
 """Of a trial: a list of the epochs after which a later start continued it."""
+PAUSED: Final = "paused"
+"""Of a trial: a list of the epochs after which its pruner paused it."""
+CONTINUED: Final = "continued"
+"""Of a trial that was paused: how many of these pauses are over. Optuna holds a paused trial as RUNNING."""
 NOTES: Final = "notes"
 """Of a trial: a list of sentences."""
 ERROR: Final = "error"
@@ -86,3 +90,8 @@ WEIGHTS_SHA256: Final = "weights_sha256"
 """Of a COMPLETE trial: the SHA-256 of its weights, where its trainable has such."""
 PARAMETERS: Final = "parameters"
 """Of a COMPLETE trial: how many numbers it learned, where its trainable tells."""
+
+
+def is_paused(attributes: Mapping[str, Any]) -> bool:
+    """Whether a trial with these user attributes, which has not ended, is paused."""
+    return bool(len(attributes.get(PAUSED, ())) > attributes.get(CONTINUED, 0))

@@ -25,12 +25,15 @@ class RunDamaged(BenchsweepError, ValueError):
 
 
 class State(StrEnum):
-    """What became of a trial; Optuna's states, with two of our own."""
+    """What became of a trial; Optuna's states, with three of our own."""
 
     RUNNING = "RUNNING"
     """Its search is alive and trains it."""
     INTERRUPTED = "INTERRUPTED"
     """RUNNING in Optuna's words, but its search is not alive; a resumed search continues it."""
+    PAUSED = "PAUSED"
+    """RUNNING in Optuna's words, but its pruner paused it: the search continues it if it becomes promising,
+    and makes it PRUNED at the end."""
     COMPLETE = "COMPLETE"
     """Trained to its recipe's last epoch."""
     PRUNED = "PRUNED"
@@ -39,6 +42,10 @@ class State(StrEnum):
     """Its loss left the finite numbers; PRUNED in Optuna's words."""
     FAILED = "FAILED"
     """It raised an error, or its workers kept dying."""
+
+    def is_finished(self) -> bool:
+        """Whether it is final."""
+        return self not in (State.RUNNING, State.INTERRUPTED, State.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Trial:
     started: datetime | None
     """When it was suggested (UTC)."""
     ended: datetime | None
-    """When it ended (UTC); None while it is RUNNING or INTERRUPTED."""
+    """When it ended (UTC); None while its state is not final."""
     notes: tuple[str, ...] = ()
     """Sentences on what happened to it, such as a damaged checkpoint that was passed over."""
     session: int | None = None
@@ -97,6 +104,8 @@ class Trial:
     """How many numbers it learned; None if it is not COMPLETE, or its trainable does not tell."""
     placements: tuple[Placement, ...] = ()
     """The workers that trained it, in order; empty in runs of older versions, which recorded none."""
+    pauses: tuple[int, ...] = ()
+    """The epochs after which its pruner paused it, in order."""
     device: str | None = None
     """The device that it was trained on, if that differs among the trials; None if the environment has it."""
 
@@ -158,6 +167,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         weights_sha256=attributes.get(schema.WEIGHTS_SHA256),
         parameters=attributes.get(schema.PARAMETERS),
         placements=placements,
+        pauses=tuple(attributes.get(schema.PAUSED, ())),
         device=attributes.get(schema.DEVICE),
     )
     return typed(trial)
@@ -183,6 +193,8 @@ def check_consistent(trials: Sequence[Trial], starts: int) -> None:
 def state_of(frozen: FrozenTrial, alive: bool) -> State:
     """Our state of an Optuna trial. alive: whether a process owns its run."""
     if frozen.state.name == "RUNNING":
+        if schema.is_paused(frozen.user_attrs):
+            return State.PAUSED
         return State.RUNNING if alive else State.INTERRUPTED
     if frozen.state.name == "PRUNED":
         return State.DIVERGED if schema.DIVERGED in frozen.user_attrs else State.PRUNED

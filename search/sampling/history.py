@@ -21,6 +21,17 @@ def as_worst(trial: FrozenTrial) -> FrozenTrial:
     return pruned
 
 
+def _is_paused(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.RUNNING and schema.is_paused(trial.user_attrs)
+
+
+def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    """A paused trial as a pruned one: a sampler must not take it for one whose result is to come soon."""
+    pruned = copy.copy(trial)
+    pruned.state = TrialState.PRUNED
+    return pruned
+
+
 class SamplerHistory:
     """Converts the trials of a study to those that a sampler sees."""
 
@@ -41,7 +52,8 @@ class SamplerHistory:
         if isinstance(self._plan.sampler, Tpe):
             # TPE ignores failed trials, and would sample again where they failed.
             later = [as_worst(trial) if trial.state is TrialState.FAIL else trial for trial in later]
-        return [*self._warm_start, *(trial for trial in earlier if trial), *later]
+        own = [*(trial for trial in earlier if trial), *later]
+        return [*self._warm_start, *(_as_pruned(trial) if _is_paused(trial) else trial for trial in own)]
 
     def fits(self, trial: FrozenTrial) -> bool:
         """Whether the current plan can suggest this trial."""

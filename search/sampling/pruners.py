@@ -51,6 +51,7 @@ def build(settings: Pruner, epochs: int, space: Space | None = None, first: int 
                 epochs,
                 first,
                 settings.chance,
+                settings.among,
                 settings.min_share,
                 settings.n_startup_trials,
             )

@@ -86,7 +86,9 @@ class Study(ABC):
         """Epochs trained so far, all trials together."""
         self.finished = sum(trial.state.is_finished() for trial in trials)
         """Trials that are over."""
-        self._interrupted = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        unfinished = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        self._interrupted = [trial for trial in unfinished if not schema.is_paused(trial.user_attrs)]
+        self._paused = {trial.number for trial in unfinished if schema.is_paused(trial.user_attrs)}
         sessions = schema.SESSIONS.read(self._optuna_study.user_attrs)
         self._session = len(sessions)
         self.seconds_before = sum(session["seconds"] for session in sessions.values())
@@ -123,8 +125,9 @@ class Study(ABC):
         been running."""
 
     @abstractmethod
-    def settle(self) -> None:
-        """Record that no more training is needed, in case the last start was killed before it could."""
+    def settle(self) -> list[SettledTrial]:
+        """Record that no more training is needed, in case the last start was killed before it could. Returns
+        the trials that were paused, and are PRUNED now."""
 
     @abstractmethod
     def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
@@ -174,17 +177,19 @@ class Study(ABC):
 
     @property
     def idle(self) -> bool:
-        """Whether no trial is being trained or waits to be continued."""
-        return not self._live and not self._interrupted
+        """Whether no trial is being trained, waits to be continued, or is paused."""
+        return not (self._live or self._interrupted or self._paused)
 
     def is_live(self, number: int) -> bool:
         """Whether this start suggested the trial and it has not ended."""
         return number in self._live
 
     def _resume(self, frozen: FrozenTrial) -> Suggestion | SettledTrial:
-        """Continue an interrupted trial, or abandon it."""
+        """Continue an interrupted or paused trial, or abandon it."""
         trial = optuna.trial.Trial(self._optuna_study, frozen._trial_id)
         attributes, sampled = frozen.user_attrs, self._sampled(frozen)
+        paused = schema.is_paused(attributes)
+        self._paused.discard(frozen.number)
         recipe = attributes[schema.RECIPE]
         if (reason := self._why_abandon(frozen)) is not None:
             self._abandon(trial, reason)
@@ -193,11 +198,32 @@ class Study(ABC):
         if from_earlier_start:
             trial.set_user_attr(schema.SESSION, self._session)
         reported = max(frozen.intermediate_values, default=0)
+        if paused:
+            trial.set_user_attr(schema.CONTINUED, len(attributes[schema.PAUSED]))
         if reported and from_earlier_start:
             resumed_from = attributes.get(schema.RESUMED_FROM, [])
             trial.set_user_attr(schema.RESUMED_FROM, [*resumed_from, reported])
         self._live[frozen.number] = trial
         return Suggestion(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
+
+    def pause(self, number: int) -> None:
+        """Record that the pruner pauses a trial after its last epoch on record."""
+        frozen = self._frozen(number)
+        pauses = frozen.user_attrs.get(schema.PAUSED, [])
+        self._live.pop(number).set_user_attr(schema.PAUSED, [*pauses, max(frozen.intermediate_values)])
+        self._paused.add(number)
+
+    def prune_paused(self) -> list[SettledTrial]:
+        """Record every paused trial as PRUNED. Returns them."""
+        with self.transaction():
+            return [self._prune_paused(number) for number in sorted(self._paused)]
+
+    def _prune_paused(self, number: int) -> SettledTrial:
+        frozen = self._frozen(number)
+        self._paused.remove(number)
+        self._tell(optuna.trial.Trial(self._optuna_study, frozen._trial_id), TrialState.PRUNED)
+        self._on_end(number)
+        return SettledTrial(number, self._sampled(frozen), State.PRUNED, self.score(number))
 
     def _abandon(self, trial: optuna.trial.Trial, reason: str) -> None:
         trial.set_user_attr(schema.ABANDONED, reason)
@@ -216,27 +242,40 @@ class Study(ABC):
         del self._live[number]
         self._interrupted.append(self._frozen(number))
 
-    def record(self, number: int, epoch: Epoch, worker: str) -> bool | None:
-        """Record an epoch. Returns whether to stop the trial, which is then already recorded as PRUNED; None
-        if the epoch was on record before."""
+    def has_epoch(self, number: int, epoch: int) -> bool:
+        """Whether this epoch of a trial is on record."""
+        return epoch in self._frozen(number).intermediate_values
+
+    def record(self, number: int, epoch: Epoch, worker: str) -> State | None:
+        """Record an epoch that is not on record. Returns the state in which the trial is stopped, PRUNED or
+        PAUSED, which is then already recorded; None if it goes on."""
         trial, frozen = self._live[number], self._frozen(number)
-        if epoch.number in frozen.intermediate_values:
-            return None
         with self.transaction():  # the pruner is never asked again about a recorded epoch
             self.note_worker(number, worker, epoch.seconds)
             trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
             self.epochs += 1
             last = epoch.number >= frozen.user_attrs[schema.RECIPE]["epochs"]
             if last or not self._should_prune(trial, frozen):
-                return False
-            self.end(number, State.PRUNED)
-            return True
+                return None
+            return self._stop_early(number)
+
+    def _stop_early(self, number: int) -> State:
+        """Record that the pruner stops a trial. Returns its state."""
+        self.end(number, State.PRUNED)
+        return State.PRUNED
 
     def note_worker(self, number: int, worker: str, seconds: float = 0.0) -> None:
         """Record which worker trains a trial, if it is another one than before. seconds: how long it has
         trained already."""
-        placements = self._frozen(number).user_attrs.get(schema.PLACEMENTS, [])
-        if placements and (placements[-1]["worker"], placements[-1]["session"]) == (worker, self._session):
+        attributes = self._frozen(number).user_attrs
+        placements = attributes.get(schema.PLACEMENTS, [])
+        last_pause = attributes.get(schema.PAUSED, [0])[-1]
+        last = placements[-1] if placements else None
+        if (
+            last
+            and last["epoch"] >= last_pause
+            and (last["worker"], last["session"]) == (worker, self._session)
+        ):
             return
         since = datetime.now(UTC) - timedelta(seconds=seconds)
         placement = {

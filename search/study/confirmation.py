@@ -150,14 +150,15 @@ class ConfirmationStudy(Study):
     def spent(self, seconds: float = 0.0) -> str | None:
         return self.confirmation.sentence if self._race.decided else None
 
-    def settle(self) -> None:
-        """Abandon the trials whose results cannot change the race any more."""
+    def settle(self) -> list[SettledTrial]:
+        """Abandon the trials whose results cannot change the race any more. None was paused."""
         numbers = [*self._live, *(frozen.number for frozen in self._interrupted)]
         self._live.clear()
         self._interrupted.clear()
         with self.transaction():
             for number in numbers:
                 self._abandon(optuna.trial.Trial(self._optuna_study, number), _OVER)
+        return []
 
     def note_session(self, seconds: float, ended: str) -> None:
         super().note_session(seconds, ended)

@@ -22,6 +22,7 @@ from search.records.journal import StudyStorage
 from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
+from search.sampling.forecast import ForecastPruner
 from search.sampling.history import SamplerHistory, as_worst
 from search.sampling.recipes import Recipes
 from search.sampling.storage import PrunerStorage, SamplerStorage
@@ -73,6 +74,7 @@ class SearchStudy(Study):
                 self._first_since_change("recipe", "space", "pruner"),
             ),
         )
+        self._considered: tuple[object, ...] | None = None
         self._trained = {
             _key(trial.user_attrs[schema.RECIPE]): trial.number
             for trial in reversed(trials)
@@ -127,17 +129,19 @@ class SearchStudy(Study):
             first = version.trials
         return first
 
-    def settle(self) -> None:
+    def settle(self) -> list[SettledTrial]:
         """Record that the budget is spent, if the last start was killed before it could, or if the plan was
-        changed so that it is."""
+        changed so that it is. Returns the trials that were paused, and are PRUNED now."""
         key = schema.SESSIONS.key(self._session - 1)
         attributes, version = self._optuna_study.user_attrs, self.versions[-1]
         last = attributes.get(key)
         with self.transaction():
+            pruned = self.prune_paused()
             if last is not None and last["ended"] != "budget":
                 self._optuna_study.set_user_attr(key, {**last, "ended": "budget"})
             if version.session >= self._session and attributes.get(schema.SETTLED) != version.number:
                 self._optuna_study.set_user_attr(schema.SETTLED, version.number)
+        return pruned
 
     @property
     def max_trainings(self) -> int | None:
@@ -169,9 +173,27 @@ class SearchStudy(Study):
         with self.transaction():
             if self._interrupted:
                 return self._resume(self._interrupted.pop(0))
+            if self._paused and (continued := self._continue_paused()) is not None:
+                return continued
             if self.exhausted() is not None:
                 return None
             return self._suggest()
+
+    def _continue_paused(self) -> Suggestion | SettledTrial | None:
+        """The paused trial that goes on now, or one that is PRUNED because none will; None if a new trial, or
+        waiting for those in training, is better."""
+        pruner, exhausted = self._optuna_study.pruner, self.exhausted() is not None
+        seen = (self.epochs, self.finished, self._started, exhausted)
+        if isinstance(pruner, ForecastPruner) and seen != self._considered:
+            self._considered = seen  # an engine asks again and again while it waits
+            trials = self._optuna_study.get_trials(deepcopy=False)
+            direction = self._optuna_study.direction
+            number = pruner.most_promising(trials, direction, self._paused, new=not exhausted)
+            if number is not None:
+                return self._resume(self._frozen(number))
+        if isinstance(pruner, ForecastPruner) and (self._live or not exhausted):
+            return None
+        return self._prune_paused(min(self._paused))
 
     def _suggest(self) -> Suggestion | SettledTrial:
         """Sample a trial and record it, in one line of the journal."""
@@ -281,6 +303,12 @@ class SearchStudy(Study):
         # Not for a trial that another pruner has judged. Called once per epoch, because successive halving
         # would answer differently the second time.
         return frozen.number >= self._first_judged and trial.should_prune()
+
+    def _stop_early(self, number: int) -> State:
+        if not isinstance(self._optuna_study.pruner, ForecastPruner):
+            return super()._stop_early(number)
+        self.pause(number)
+        return State.PAUSED
 
     def _why_abandon(self, frozen: FrozenTrial) -> str | None:
         if self._history.fits(frozen):

@@ -87,15 +87,26 @@ class Model:
         labels = np.arange(len(trained) + len(self._history.failed)) < len(trained)
         return Feasibility(np.array([*trained, *self._history.failed]), labels, self._encoding.choices)
 
-    def chances(self) -> np.ndarray:
-        """The probability of each trial with a curve to end above the best of the others, of shape [n]: above
-        the one of them for which it is lowest."""
+    def chances(self, rank: int = 1) -> np.ndarray:
+        """The probability of each trial with a curve to end among the `rank` best, of shape [n]: to end above
+        that one of the others for which the probability is `rank`-th lowest."""
         mean, covariance = self.forecast.mean, self.forecast.covariance
         own = np.diag(covariance)
         variance = own[:, None] + own[None, :] - 2 * covariance
         above = norm.cdf((mean[:, None] - mean[None, :]) / np.sqrt(np.maximum(variance, 1e-6)))
         np.fill_diagonal(above, 1.0)
-        return np.asarray(above.min(axis=1))
+        return np.asarray(np.sort(above, axis=1)[:, min(rank, len(mean)) - 1])
+
+    def log_gains(self) -> np.ndarray:
+        """The log of the expected improvement over the best finished trial by the end of each trial with a
+        curve, of shape [n]."""
+        mean = (self.forecast.mean - self._centre) / self._spread
+        return log_expected_improvement(mean, np.maximum(self.forecast.sd / self._spread, 1e-6), self._done)
+
+    def log_gain_of_new(self) -> float:
+        """The same by the most promising new recipe; minus infinity if there is none."""
+        point = self.suggest(lambda point: True)
+        return -math.inf if point is None else float(self._log_gain(point[None], self._done)[0])
 
     def suggest(self, allowed: Allowed) -> np.ndarray | None:
         """The recipe to try next, of shape [d]: that of the largest expected improvement among those that are
@@ -104,9 +115,10 @@ class Model:
         starts = self._points[np.argsort(-fitted, kind="stable")[:8]]
         return maximized(self._log_gain, self._encoding, starts, allowed, self._seed)
 
-    def _log_gain(self, points: np.ndarray) -> np.ndarray:
+    def _log_gain(self, points: np.ndarray, best: float | None = None) -> np.ndarray:
+        """best: the value to improve on; None for that of the most promising trial."""
         mean, variance = self._process_with_pending.predict(points)
-        gain = log_expected_improvement(mean, np.sqrt(variance), self._best)
+        gain = log_expected_improvement(mean, np.sqrt(variance), self._best if best is None else best)
         likely = self.feasibility.log_probability(points)
         # The best recipes often lie beside those that fail: without a bound, every other trial would find out
         # how close it can get.
@@ -129,18 +141,34 @@ class Model:
         return np.array([self._history.curves[row].point for row in self._rows])
 
     @cached_property
+    def _targets(self) -> np.ndarray:
+        return np.asarray(self.forecast.mean[self._rows])
+
+    @cached_property
+    def _centre(self) -> float:
+        return float(self._targets.mean())
+
+    @cached_property
+    def _spread(self) -> float:
+        return float(self._targets.std()) or 1.0
+
+    @cached_property
     def _process(self) -> GaussianProcess:
-        targets = self.forecast.mean[self._rows]
-        spread = float(targets.std()) or 1.0
+        targets = (self._targets - self._centre) / self._spread
         errors = self.forecast.covariance[np.ix_(self._rows, self._rows)]
-        return GaussianProcess.fit(
-            self._points, (targets - targets.mean()) / spread, errors / spread**2, self._encoding.choices
-        )
+        return GaussianProcess.fit(self._points, targets, errors / self._spread**2, self._encoding.choices)
 
     @cached_property
     def _process_with_pending(self) -> GaussianProcess:
         pending = self._history.pending
         return self._process.with_pending(np.array(pending)) if pending else self._process
+
+    @cached_property
+    def _done(self) -> float:
+        """The value of the best finished trial; of the worst one if none is finished."""
+        mean = (self.forecast.mean - self._centre) / self._spread
+        ends = [end for end, curve in zip(mean, self._history.curves, strict=True) if curve.finished]
+        return float(max(ends, default=mean.min()))
 
     @cached_property
     def _best(self) -> float:

@@ -34,11 +34,11 @@ def train(study: SearchStudy, question: Suggestion, *, until: int | None = None)
             return None
         metrics = {study.plan.metric.name: score(recipe, epoch)}
         with study.transaction():
-            pruned = study.record(question.number, Epoch(epoch, metrics, 0.0), "here:1")
-            if pruned is False and epoch == question.epochs:
+            stopped = study.record(question.number, Epoch(epoch, metrics, 0.0), "here:1")
+            if stopped is None and epoch == question.epochs:
                 study.end(question.number, State.COMPLETE)
-        if pruned:
-            return State.PRUNED
+        if stopped:
+            return stopped
     if study.is_live(question.number):  # all epochs were on record already
         study.end(question.number, State.COMPLETE)
     return State.COMPLETE
@@ -59,6 +59,7 @@ def carry_on(
             seen(question)
         if isinstance(question, Suggestion):
             train(study, question)
+    study.prune_paused()
     study.note_session(0.0, "budget")
     return study
 

@@ -18,7 +18,7 @@ from trainable.epoch import Epoch
 
 DIVERGED = "epoch 3: train_loss must stay finite, but became nan"
 FAILED = "ValueError: café \U0001f600 \udcff at '/tmp/x'\nline two"
-ENDS = (State.COMPLETE, State.DIVERGED, State.FAILED, State.PRUNED, State.COMPLETE, None)
+ENDS = (State.COMPLETE, State.DIVERGED, State.FAILED, State.PRUNED, State.COMPLETE, None, State.PAUSED)
 """What becomes of the trials of `every_state`, by number; None: it is left behind."""
 
 
@@ -71,7 +71,9 @@ def _with_ends(runs: Path, name: str, ends: tuple[State | None, ...]) -> RunFold
         assert isinstance(question, Suggestion)
         epochs = {State.COMPLETE: question.epochs, State.FAILED: 0, None: 1}.get(end, 2)
         _train(study, question, epochs)
-        if end is not None:
+        if end is State.PAUSED:
+            study.pause(question.number)
+        elif end is not None:
             error = {State.DIVERGED: DIVERGED, State.FAILED: FAILED}.get(end)
             study.end(question.number, end, error)
     study.note_session(1.5, "interrupted")

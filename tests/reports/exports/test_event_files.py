@@ -18,6 +18,8 @@ from trainable.epoch import Epoch
 from trainable.storage.durable import write_folder
 
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+STATUS = {State.FAILED: 2, State.DIVERGED: 2, State.INTERRUPTED: 0, State.PAUSED: 0}
+"""The status that is not success, as its position in `STATUSES`."""
 
 
 class Shown:
@@ -75,7 +77,7 @@ def test_every_trial_has_its_curves_its_settings_its_state_and_its_score(tmp_pat
         values = [each["value"] for each in group.get("metricValues", [])]
         assert values == ([] if trial.score is None else [pytest.approx(trial.score, rel=1e-6)])
         (session,) = group["sessions"]
-        expected_status = {State.COMPLETE: 1, State.PRUNED: 1, State.INTERRUPTED: 0}.get(trial.state, 2)
+        expected_status = STATUS.get(trial.state, 1)
         assert session.get("status", STATUSES[0]) == STATUSES[expected_status]
     assert shown.hparams["learning_rate"]["type"] == "DATA_TYPE_FLOAT64"
     assert shown.hparams["schedule"]["type"] == "DATA_TYPE_STRING"

@@ -44,7 +44,7 @@ def test_the_copy_has_everything_the_journal_has_and_our_states(tmp_path: Path) 
     assert copy.user_attrs == journal.user_attrs
     assert copy.metric_names == ["validation_accuracy"]
     states = [trial.state for trial in Sweep.read(run.path).trials]
-    assert len(copy.trials) == len(journal.trials) == len(states) == 6
+    assert len(copy.trials) == len(journal.trials) == len(states) == 7
     for one, other, state in zip(copy.trials, journal.trials, states, strict=True):
         assert one.user_attrs == {**other.user_attrs, "state": str(state)}
         for part in ("number", "state", "values", "params", "distributions", "intermediate_values"):
@@ -53,10 +53,10 @@ def test_the_copy_has_everything_the_journal_has_and_our_states(tmp_path: Path) 
         assert one.datetime_start == other.datetime_start
         assert one.datetime_complete == other.datetime_complete
     assert [trial.state.name for trial in copy.trials] == [
-        *("COMPLETE", "PRUNED", "FAIL", "PRUNED", "COMPLETE", "RUNNING")
+        *("COMPLETE", "PRUNED", "FAIL", "PRUNED", "COMPLETE", "RUNNING", "RUNNING")
     ]
     assert [str(state) for state in states] == [
-        *("COMPLETE", "DIVERGED", "FAILED", "PRUNED", "COMPLETE", "INTERRUPTED")
+        *("COMPLETE", "DIVERGED", "FAILED", "PRUNED", "COMPLETE", "INTERRUPTED", "PAUSED")
     ]
     assert copy.trials[1].user_attrs["diverged"] == DIVERGED
     assert copy.best_trial.number == journal.best_trial.number
@@ -97,7 +97,7 @@ def test_a_run_without_trials_gives_a_study_without_trials(tmp_path: Path) -> No
 def test_the_copy_can_be_searched_on_with_optuna(tmp_path: Path) -> None:
     copy = copied(every_state(tmp_path), tmp_path)
     copy.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True), n_trials=2)
-    assert [trial.number for trial in copy.trials] == [*range(8)]
+    assert [trial.number for trial in copy.trials] == [*range(9)]
 
 
 def test_a_copy_that_optuna_would_read_otherwise_is_not_given_out(

@@ -47,6 +47,14 @@ def test_a_search_killed_at_every_kind_of_record_loses_repeats_and_changes_nothi
 
 
 @pytest.mark.slow
+def test_a_search_that_pauses_trials_and_is_killed_at_every_record_loses_and_changes_nothing() -> None:
+    told = _chaos("--each-record", "--local", "--pausing")
+    assert (told["lost"], told["repeated"], told["wrong"], told["in_flight"]) == (0, 0, 0, 0)
+    written = {part for record in told["records"] for part in record.partition(": ")[2].split(", ")}
+    assert {"user paused", "user continued"} <= written
+
+
+@pytest.mark.slow
 def test_a_search_killed_at_random_moments_loses_repeats_and_changes_nothing() -> None:
     told = _chaos("--kills", "3", "--seed", "3")
     assert (told["lost"], told["repeated"], told["wrong"]) == (0, 0, 0)

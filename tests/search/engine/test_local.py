@@ -20,7 +20,7 @@ from studies import outcome
 from search.cluster.access import THIS_MACHINE, Site
 from search.cluster.capacity import InsufficientResources
 from search.confirm import confirming
-from search.engine.events import Ended, EpochReported, Note, Started, TrialEnded
+from search.engine.events import Ended, EpochReported, Note, Started, TrialEnded, TrialPaused, TrialStarted
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -334,3 +334,41 @@ def test_an_address_and_local_exclude_each_other(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("RAY_ADDRESS", "far:6379")
     assert asdict(site_of("far:6379", False, True)) == asdict(Site(local=True))
     assert site_of("far:6379", False, False).address == "far:6379"
+
+
+def test_a_paused_trial_keeps_its_checkpoint_until_it_goes_on_or_the_budget_is_spent(tmp_path: Path) -> None:
+    run = RunFolder.named("small", tmp_path)
+    run.path.mkdir()
+    given = plan(
+        budget={"trials": 14},
+        recipe={"batch_size": 8, "epochs": 12},
+        sampler={"name": "auto", "n_startup_trials": 4},
+        pruner={"name": "forecast", "chance": 0.3, "n_startup_trials": 2},
+    )
+    paused: dict[int, int] = {}
+    ended: dict[int, State] = {}
+    continued: list[int] = []
+    with starting(run, given, NOWHERE, LOCAL) as search:
+        for event in search:
+            if isinstance(event, TrialPaused):
+                paused[event.number] = event.epochs
+                assert Sweep.read(run.path).trials[event.number].state is State.PAUSED
+                assert run.trial(event.number).path.joinpath("checkpoint.safetensors").exists()
+            elif isinstance(event, TrialStarted) and event.number in paused:
+                assert event.resumed_from == paused[event.number]
+                continued.append(event.number)
+            elif isinstance(event, TrialEnded):
+                ended[event.number] = event.state
+    trials = Sweep.read(run.path).trials
+    assert continued and {ended[number] for number in paused} == {State.PRUNED, State.COMPLETE}
+    assert {trial.number: trial.state for trial in trials} == ended
+    for number in paused:
+        trial = trials[number]
+        assert trial.pauses and [epoch.number for epoch in trial.epochs] == [*range(1, len(trial.epochs) + 1)]
+        assert [placement.epoch for placement in trial.placements] == [
+            0,
+            *(pause for pause in trial.pauses if pause < len(trial.epochs)),
+        ]
+        if trial.state is State.PRUNED:
+            assert trial.pauses[-1] == len(trial.epochs)
+            assert not run.trial(number).path.joinpath("checkpoint.safetensors").exists()

@@ -29,6 +29,7 @@ from search.plan.pruner import (
 )
 from search.plan.space import Space
 from search.sampling.adapted import bracket_count
+from search.sampling.forecast import ForecastPruner
 from search.sampling.pruners import build
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -220,6 +221,37 @@ def test_trials_are_pruned_at_rungs_only(pruner: Pruner) -> None:
 )
 def test_rungs_are_before_the_last_epoch(pruner: Pruner, epochs: int, expected: tuple[int, ...]) -> None:
     assert rungs(pruner, epochs) == expected
+
+
+def _promising(paused: list[list[float]], *, new: bool, best: float = 0.9) -> int | None:
+    """Of trials 6 and up, which are paused after these epochs of nine, the one that goes on."""
+    study = optuna.create_study(direction="maximize")
+    space, _ = Space.parse({"x": {"low": 0.0, "high": 1.0}})
+    for level in (best, 0.8, 0.85, 0.7, 0.75, 0.65):
+        trial = study.ask(space.distributions())
+        for epoch in range(1, 10):
+            trial.report(level - 0.3 * 0.5**epoch, epoch)
+        study.tell(trial, level)
+    for curve in paused:
+        trial = study.ask(space.distributions())
+        for epoch, score in enumerate(curve, start=1):
+            trial.report(score, epoch)
+    numbers = range(6, 6 + len(paused))
+    pruner = ForecastPruner(space, 9, 0, chance=0.1, rank=1, min_share=0.25, startup=4)
+    return pruner.most_promising(study.get_trials(), study.direction, numbers, new)
+
+
+def test_a_paused_trial_goes_on_once_it_may_be_the_best_and_the_most_promising_one_first():
+    poor, fair, good = [[level - 0.3 * 0.5**epoch for epoch in range(1, 5)] for level in (0.5, 0.89, 0.97)]
+    assert _promising([poor], new=False) is None
+    assert _promising([poor, fair, good], new=False) == 8
+    assert _promising([], new=False) is None
+
+
+def test_a_paused_trial_goes_on_if_its_epochs_are_worth_more_than_those_of_a_new_trial():
+    poor, good = [[level - 0.3 * 0.5**epoch for epoch in range(1, 9)] for level in (0.5, 1.1)]
+    assert _promising([poor, good], new=True) == 7
+    assert _promising([poor], new=True) is None
 
 
 EVEN = [0.90, 0.80, 0.85, 0.88]
