@@ -91,10 +91,12 @@ class Threshold(Table):
 
 
 class Forecast(Table):
-    """Stops a trial that will hardly end as the best one, by a forecast of its end from its own curve, the
+    """Pauses a trial that will hardly end as one of the best, by a forecast of its end from its own curve, the
     curves of the other trials, and the recipes. Decides at epochs in geometric progression.
 
-    Unlike a comparison of values at the same epoch, it learns which recipes start slowly and end well.
+    A paused trial keeps its checkpoint. It goes on, under its own number, once its next epochs promise more
+    than those of a new trial; at the end of the search it is PRUNED. Unlike a comparison of values at the same
+    epoch, the forecast learns which recipes start slowly and end well.
     """
 
     name: Literal["forecast"] = "forecast"
@@ -104,9 +106,9 @@ class Forecast(Table):
     among: int = Field(default=1, ge=1)
     """Number of best trials among which it should end."""
     min_share: float = Field(default=0.25, ge=0, le=1)
-    """Share of a training before which no trial is stopped."""
+    """Share of a training before which no trial is paused."""
     n_startup_trials: int = Field(default=4, ge=1)
-    """Number of trials that must have been trained beyond an epoch before one is stopped at it."""
+    """Number of trials that must have been trained beyond an epoch before one is paused at it."""
 
 
 Wrapped = Annotated[SuccessiveHalving | Hyperband | Median | Threshold, Field(discriminator="name")]
