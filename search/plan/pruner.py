@@ -91,12 +91,12 @@ class Threshold(Table):
 
 
 class Forecast(Table):
-    """Pauses a trial that will hardly end as one of the best, by a forecast of its end from its own curve, the
-    curves of the other trials, and the recipes. Decides at epochs in geometric progression.
+    """Pauses a trial that will hardly end as one of the best, by a forecast of its end from its own curve,
+    the curves of the other trials, and the recipes. Decides at epochs in geometric progression.
 
     A paused trial keeps its checkpoint. It goes on, under its own number, once its next epochs promise more
-    than those of a new trial; at the end of the search it is PRUNED. Unlike a comparison of values at the same
-    epoch, the forecast learns which recipes start slowly and end well.
+    than those of a new trial; at the end of the search it is PRUNED. Unlike a comparison of values at the
+    same epoch, the forecast learns which recipes start slowly and end well.
     """
 
     name: Literal["forecast"] = "forecast"
