@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,9 +11,9 @@ from reports.analysis.scale import Scale
 from reports.figures.figure import Figure
 from reports.figures.setting_pairs import HOVER, Pair, axes, hover, pairs
 from reports.figures.style import AMBER, BLUE, GREY, OF_TRIALS, ORANGE, drawing
-from reports.formatting.wording import capitalized, listing, plural
+from reports.formatting.wording import capitalized, listing, plural, setting
 from reports.importance.surrogate import complete_trials
-from search.records.sweep import Sweep
+from search.records.sweep import Sweep, Trial
 from trainable.contract import Metric
 
 
@@ -29,6 +29,8 @@ class BestRange(NamedTuple):
     """ "0.001 to 0.01", a single value, or the most frequent choice."""
     choices: bool
     """Whether it is categorical."""
+    trials: int
+    """Number of the best trials that sampled it."""
 
 
 class Ranks(NamedTuple):
@@ -64,50 +66,53 @@ def ranks(sweep: Sweep) -> Ranks | str:
         ranks=tuple(tuple(float(ranked[number]) for number in pair.numbers) for pair in known),
         trials=len(complete),
         top=top,
-        ranges=tuple(_ranges(known, best)),
+        ranges=tuple(_ranges(known, [trial for trial in complete if trial.number in best])),
     )
 
 
-def _ranges(pairs: tuple[Pair, ...], best: set[int]) -> list[BestRange]:
-    """Each hyperparameter's range in the first pair that has it."""
-    ranges: dict[str, BestRange] = {}
-    for pair in pairs:
-        sides = ((pair.across, pair.across_at, 0), (pair.up, pair.up_at, 1))
-        for scale, positions, side in sides:
-            own = [index for index, number in enumerate(pair.numbers) if number in best]
-            if scale.name not in ranges and own:
-                values = [pair.values[index][side] for index in own]
-                ranges[scale.name] = _range(scale, [positions[index] for index in own], values)
-    return list(ranges.values())
+def _ranges(pairs: tuple[Pair, ...], best: list[Trial]) -> list[BestRange]:
+    """The range of each hyperparameter of the pairs over all of the best trials that sampled it."""
+    named = {scale.name: scale for pair in pairs for scale in (pair.across, pair.up)}
+    return [
+        _range(scale, [trial.sampled[name] for trial in best if name in trial.sampled])
+        for name, scale in named.items()
+    ]
 
 
-def _range(scale: Scale, positions: list[float], values: list[str]) -> BestRange:
+def _range(scale: Scale, values: list[Any]) -> BestRange:
+    """values: at least the best trial's."""
     if scale.choices:
-        most = max(dict.fromkeys(values), key=values.count)
-        return BestRange(scale.name, values.count(most) / len(values), most, True)
-    low, high = positions.index(min(positions)), positions.index(max(positions))
-    share = scale.share(positions[high]) - scale.share(positions[low])
-    words = values[low] if values[low] == values[high] else f"{values[low]} to {values[high]}"
-    return BestRange(scale.name, share, words, False)
+        words = [setting(value) for value in values]
+        most = max(dict.fromkeys(words), key=words.count)
+        return BestRange(scale.name, words.count(most) / len(words), most, True, len(words))
+    low, high = min(values, key=scale.position), max(values, key=scale.position)
+    share = scale.share(high) - scale.share(low)
+    ends = setting(low), setting(high)
+    return BestRange(
+        scale.name, share, ends[0] if ends[0] == ends[1] else " to ".join(ends), False, len(values)
+    )
 
 
 def sentence(numbers: Ranks) -> str:
     """How closely the best trials lie together on the two most important hyperparameters."""
-    numeric = [_words(span) for span in numbers.ranges[:2] if not span.choices]
-    chosen = [_words(span) for span in numbers.ranges[:2] if span.choices]
+    numeric = [_words(span, numbers.top) for span in numbers.ranges[:2] if not span.choices]
+    chosen = [_words(span, numbers.top) for span in numbers.ranges[:2] if span.choices]
     best = f"the best {numbers.top} of {plural(numbers.trials, 'complete trial')}"
     if not numeric:
         return f"Of {best} {listing(chosen)}."
     return f"{capitalized(best)} lie {listing(numeric)}{''.join(f'; {words}' for words in chosen)}."
 
 
-def _words(span: BestRange) -> str:
+def _words(span: BestRange, top: int) -> str:
+    """top: number of the best trials; those that sampled it are named if they are fewer."""
     share = f"{100 * span.share:.0f} %"
     if span.choices:
-        return f"{share} of them have {span.name} {span.words}"
+        them = "them" if span.trials == top else f"the {span.trials} that sampled it"
+        return f"{share} of {them} have {span.name} {span.words}"
+    fewer = "" if span.trials == top else f", in the {span.trials} that sampled it"
     if span.share == 0:
-        return f"at {span.name} {span.words}"
-    return f"within {share} of the range of {span.name} ({span.words})"
+        return f"at {span.name} {span.words}{fewer}"
+    return f"within {share} of the range of {span.name} ({span.words}{fewer})"
 
 
 def draw(numbers: Ranks) -> dict[str, go.Figure]:
@@ -167,6 +172,7 @@ def table(numbers: Ranks) -> pd.DataFrame:
                 f"{100 * span.share:.0f} % {'of them' if span.choices else 'of the range'}"
                 for span in numbers.ranges
             ],
+            "trials": [span.trials for span in numbers.ranges],
         }
     )
 

@@ -20,7 +20,9 @@ SPREAD = (0.7548776662466927, 0.5698402909980532)
 Unreasonable Effectiveness of Quasirandom Sequences", 2018)."""
 
 MOST = 3
-"""Number of the most important hyperparameters, every two of which are paired."""
+"""Number of the most important hyperparameters, every two of which are paired. A conditional one is left out
+unless the best trial and more than half of the complete ones sampled it: a pair without the best trial, or
+without most trials, shows where others lie."""
 
 
 class Pair(NamedTuple):
@@ -69,14 +71,19 @@ def pairs(sweep: Sweep) -> tuple[Pair, ...] | str:
         return "Only one hyperparameter took more than one value, so there is no pair to show."
     sign = sweep.metric.sign
     ranked = sorted(complete_trials(sweep), key=lambda trial: (-sign * (trial.score or 0.0), trial.number))
-    candidates = [
-        _pair(by_name[one], by_name[other], ranked) for one, other in combinations(important.names[:MOST], 2)
-    ]
+    names = [name for name in important.names if _is_general(name, ranked)]
+    candidates = [_pair(by_name[one], by_name[other], ranked) for one, other in combinations(names[:MOST], 2)]
     known = tuple(pair for pair in candidates if len(pair.numbers) > 1)
-    return (
-        known
-        or "The most important hyperparameters were never sampled together, so there is no pair to show."
+    return known or (
+        "Fewer than two of the hyperparameters that differ were sampled by the best trial and by most of "
+        "the others, so there is no pair to show."
     )
+
+
+def _is_general(name: str, ranked: list[Trial]) -> bool:
+    """Whether the best trial and more than half of the trials sampled the hyperparameter."""
+    have = sum(name in trial.sampled for trial in ranked)
+    return name in ranked[0].sampled and 2 * have > len(ranked)
 
 
 def _pair(across: Scale, up: Scale, ranked: list[Trial]) -> Pair:

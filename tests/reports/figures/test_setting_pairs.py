@@ -41,14 +41,10 @@ def test_the_three_most_important_hyperparameters_are_paired_the_more_important_
 
 def test_a_pair_has_the_trials_that_sampled_both_best_first() -> None:
     sweep = make_sweep()
-    best = sweep.best()
-    assert best is not None
     for pair in paired(sweep):
         both = [t for t in complete_trials(sweep) if {pair.across.name, pair.up.name} <= set(t.sampled)]
         assert sorted(pair.numbers) == [trial.number for trial in both]
         assert list(pair.scores) == sorted(pair.scores, reverse=True)
-        assert pair.best == (best.number in pair.numbers)
-    assert {pair.best for pair in paired(sweep)} == {True, False}
 
 
 def test_trials_of_one_choice_are_spread_over_its_row_and_numeric_values_are_exact() -> None:
@@ -71,7 +67,43 @@ def test_hyperparameters_never_sampled_together_make_no_pair() -> None:
     trials = [
         make_trial(k, sampled={"one" if k % 2 else "other": k / 20}, score=k / 20 + k % 3) for k in range(20)
     ]
-    assert "never sampled together" in str(pairs(sweep_of(trials)))
+    assert "Fewer than two" in str(pairs(sweep_of(trials)))
+
+
+def conditional(have: set[int]) -> Sweep:
+    """Twenty trials, the first ones best, that sampled `rate` and, if among `have`, the important `gamma`."""
+    return sweep_of(
+        [
+            make_trial(
+                k,
+                sampled={"rate": (k % 7) / 10, "x": k / 20} | ({"gamma": 0.5 + k / 100} if k in have else {}),
+                score=1 - k / 20,
+            )
+            for k in range(20)
+        ]
+    )
+
+
+def test_no_pair_has_a_hyperparameter_that_the_best_trial_or_most_trials_lack() -> None:
+    for have in (set(range(1, 20)), set(range(8))):
+        assert "gamma" in importances(conditional(have)).names  # type: ignore[union-attr]
+        assert [pair.key for pair in paired(conditional(have))] in (["x, rate"], ["rate, x"])
+    names = {
+        name for pair in paired(conditional(set(range(15)))) for name in (pair.across.name, pair.up.name)
+    }
+    assert names == {"gamma", "rate", "x"}
+
+
+def test_a_range_is_over_all_of_the_best_that_sampled_it_and_says_how_many_did() -> None:
+    numbers = ranked(conditional({0, 1, 2, *range(5, 18)}))
+    assert numbers.top == 5
+    spans = {span.name: span for span in numbers.ranges}
+    assert (spans["x"].words, spans["x"].trials) == ("0 to 0.2", 5)  # trials 3 and 4 too, which have no gamma
+    assert (spans["gamma"].words, spans["gamma"].trials) == ("0.5 to 0.52", 3)
+    assert dict(zip(ranks.table(numbers)["hyperparameter"], ranks.table(numbers)["trials"], strict=True)) == {
+        name: span.trials for name, span in spans.items()
+    }
+    assert "gamma (0.5 to 0.52, in the 3 that sampled it)" in ranks.sentence(numbers)
 
 
 def test_contours_find_the_best_values_and_their_means_are_the_models() -> None:
