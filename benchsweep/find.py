@@ -34,7 +34,12 @@ def run_folder(run: str, runs: Path) -> RunFolder:
 def trial_of(sweep: Sweep, name: str) -> Trial:
     """The trial of that number, or the "best". Raises UsageError."""
     if name == "best":
-        best = sweep.best()
+        best, top = sweep.best(), sweep.top()
+        if best is None and top is not None:
+            raise UsageError(
+                f"the best of {sweep.name} is the plan's default recipe, which is no trial",
+                f"the top score in the search is that of trial {top.number}",
+            )
         if best is None:
             raise UsageError(f"{sweep.name} has no best trial yet, because no trial is complete")
         return best

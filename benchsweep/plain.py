@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from search.records.sweep import State, Sweep
+from search.records.sweep import State, Sweep, Trial
 
 
 def metric_of(sweep: Sweep) -> dict[str, Any]:
@@ -14,11 +14,19 @@ def metric_of(sweep: Sweep) -> dict[str, Any]:
 
 
 def best_of(sweep: Sweep) -> dict[str, Any] | None:
-    """trial, score, sampled; None before a trial is complete."""
-    best = sweep.best()
-    if best is None:
+    """trial, score, sampled of `Sweep.best`; None if there is none."""
+    return _trial_in_short(sweep.best())
+
+
+def top_of(sweep: Sweep) -> dict[str, Any] | None:
+    """trial, score, sampled of `Sweep.top`; None before a trial is complete."""
+    return _trial_in_short(sweep.top())
+
+
+def _trial_in_short(trial: Trial | None) -> dict[str, Any] | None:
+    if trial is None:
         return None
-    return {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)}
+    return {"trial": trial.number, "score": trial.score, "sampled": dict(trial.sampled)}
 
 
 def state_counts(sweep: Sweep) -> dict[str, int]:

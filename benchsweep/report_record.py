@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchsweep.errors import UsageError
 from search.records.recorded_plan import RecordedPlan
@@ -15,16 +16,37 @@ from trainable.contract import Metric
 from trainable.epoch import Epoch
 from trainable.storage.record_file import parse_json, read_record
 
+T = TypeVar("T")
 _RECORD = re.compile(r'<script type="application/json" id="record">(.*?)</script>', re.DOTALL)
 
 
 def read_report(path: Path) -> Sweep:
     """The sweep recorded in a results.json or report.html: its plan, its sessions, and the trials that are
     stored in full there. Raises UsageError for a file that is neither."""
+    return _read(path, _sweep)
+
+
+def recorded_best(path: Path) -> str:
+    """The best trial of a results.json or report.html as an argument: its number, "default" if the plan's
+    default recipe won, or "best" where it is not on record. Raises UsageError for a file that is neither."""
+    return _read(path, _best)
+
+
+def _best(path: Path, record: dict[str, Any]) -> str:
+    if not isinstance(record.get("best", 0), dict | None):  # a page or a file of an earlier version
+        return "best"
+    best, complete = record["best"], any(trial["state"] == State.COMPLETE for trial in record["trials"])
+    if best is None:
+        return "default" if complete else "best"
+    return str(best["trial"])
+
+
+def _read(path: Path, take: Callable[[Path, dict[str, Any]], T]) -> T:
+    """What `take` takes from the record."""
     try:
         text = read_record(path)
         embedded = _RECORD.search(text)
-        return _sweep(path, parse_json(embedded[1] if embedded else text))
+        return take(path, parse_json(embedded[1] if embedded else text))
     except OSError as error:
         raise UsageError(
             f"--from must name a report.html or results.json, but {path}: {error.strerror}"

@@ -21,8 +21,9 @@ def last_seen(sweep: Sweep) -> datetime | None:
 
 def summary(sweep: Sweep) -> dict[str, Any]:
     """Plain values: name, folder, state (as in `Sweep.status`), metric, trials (total, planned or null, and
-    the number in each state), best (trial, score, sampled) or null, winner ("trial 12" or "default") or null,
-    test (as in `reports.exports.results.test_summary`) or null, seconds of wall time, last_seen (UTC)."""
+    the number in each state), best (trial, score, sampled) or null, top (the same, of the top score in the
+    search) or null, winner ("trial 12" or "default") or null, test (as in
+    `reports.exports.results.test_summary`) or null, seconds of wall time, last_seen (UTC)."""
     winner = winner_of(sweep)
     return {
         "name": sweep.name,
@@ -35,6 +36,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
             **plain.state_counts(sweep),
         },
         "best": plain.best_of(sweep),
+        "top": plain.top_of(sweep),
         "winner": None if winner is None else winner.name,
         "test": test_summary(sweep),
         "seconds": sweep.seconds,

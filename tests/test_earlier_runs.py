@@ -45,12 +45,12 @@ def benchsweep(*words: str | Path) -> int:
 
 def facts(sweep: Sweep) -> dict[str, Any]:
     """What expected.json states of every run."""
-    best = sweep.best()
+    top = sweep.top()
     return {
         "states": {
             state: sweep.count(state) for state in dict.fromkeys(trial.state for trial in sweep.trials)
         },
-        "best": None if best is None else best.number,
+        "best": None if top is None else top.number,
         "scores": [trial.score for trial in sweep.trials],
         "by_trial": [
             {

@@ -11,7 +11,7 @@ import typer
 from benchsweep import terminal
 from benchsweep.errors import FAILURE, UsageError
 from benchsweep.find import run_folder, trial_of
-from benchsweep.report_record import read_report
+from benchsweep.report_record import read_report, recorded_best
 from reports.analysis.provenance import code_changes
 from search.records.sweep import Sweep
 from search.reproduce import (
@@ -54,6 +54,7 @@ def reproduce_trial(
         )
     if source is not None:
         sweep = read_report(source)
+        trial = recorded_best(source) if trial == "best" else trial
         _check_code(sweep, source, any_code)
     else:
         assert run is not None
@@ -103,7 +104,7 @@ def _check_code(sweep: Sweep, source: Path, any_code: bool) -> None:
 
 
 def _originals(sweep: Sweep, trial: str, seeds: int) -> list[RecordedTraining]:
-    if trial == "default":
+    if trial == "default" or (trial == "best" and sweep.best() is None and sweep.top() is not None):
         return recorded_reruns(sweep, None, max(1, seeds))
     number = trial_of(sweep, trial).number
     return [recorded_trial(sweep, number), *recorded_reruns(sweep, number, seeds)]

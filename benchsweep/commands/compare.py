@@ -42,13 +42,13 @@ def compare(
 
     --json prints one object and writes the page only with --output or --open: schema (2); runs (name, folder,
     state, metric, data_sha256 or null, group, trials, epochs, seconds, best (trial, score, sampled) or null,
-    winner (name, metrics, seeds: on the test set) or null, incumbents (number, score, trials, epochs,
-    seconds: what each best trial so far had cost), edf (scores, shares at least as good, count) or null);
-    groups (the names of runs with the same metric and data); sentences; cautions; pairs (one, other, on:
-    "test set", "validation" or null, metric, method: "images", "models", "seeds" or null, winners: name,
-    seeds, mean, deviation; comparison: difference, low, high, p, level, or null; p: adjusted for all pairs;
-    standing: the first is better, tied or worse; why: the reason if they are not compared); differences
-    (plan, space, environment: key -> run -> value in words).
+    top (the same: the top score in the search) or null, winner (name, metrics, seeds: on the test set) or
+    null, incumbents (number, score, trials, epochs, seconds: what each best trial so far had cost), edf
+    (scores, shares at least as good, count) or null); groups (the names of runs with the same metric and
+    data); sentences; cautions; pairs (one, other, on: "test set", "validation" or null, metric, method:
+    "images", "models", "seeds" or null, winners: name, seeds, mean, deviation; comparison: difference, low,
+    high, p, level, or null; p: adjusted for all pairs; standing: the first is better, tied or worse; why: the
+    reason if they are not compared); differences (plan, space, environment: key -> run -> value in words).
 
     Exit codes: 0 whatever the result, 2 the runs cannot be compared.
     """

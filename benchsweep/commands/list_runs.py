@@ -10,8 +10,9 @@ def runs(runs: RunsOption = RUNS, json: JsonOption = False) -> None:
 
     --json prints an array with an object for each run: name, folder, state (running, finished, interrupted,
     empty or unreadable), metric, trials (total, planned, and the number in each state), best (trial, score,
-    sampled) or null, winner (trial 12 or default, for example) or null, test (trial, metrics, count, low,
-    high) or null, seconds and last_seen. A run that cannot be read has only name, folder, state and error.
+    sampled: what the confirmation chose, if any) or null, top (the same: the top score in the search) or
+    null, winner (trial 12 or default, for example) or null, test (trial, metrics, count, low, high) or null,
+    seconds and last_seen. A run that cannot be read has only name, folder, state and error.
     """
     from benchsweep.actions.list_runs import list_runs
 

@@ -21,8 +21,8 @@ def show(
 
     Of a run it shows the plan, the best trials and the leaderboard; of a trial, its recipe and epochs.
 
-    --json prints one object. For a run it is results.json of the report: name, state, metric, best, test,
-    trials, leaderboard, openings, sessions, plan, plans, warm_start, environment and more. For a trial:
+    --json prints one object. For a run it is results.json of the report: name, state, metric, best, top,
+    test, trials, leaderboard, openings, sessions, plan, plans, warm_start, environment and more. For a trial:
     number, state, score, recipe, sampled, epochs, error, notes, resumed_from, pauses, worker, session,
     started, ended, seconds and same_as.
     """

@@ -136,6 +136,7 @@ class RunStatus:
             },
             "active_trials": [active.to_json() for active in self.active_trials],
             "best": plain.best_of(sweep),
+            "top": plain.top_of(sweep),
             "remaining": self.remaining,
             "starts": len(sweep.sessions),
             "plans": [_version_to_json(version) for version in sweep.plans],

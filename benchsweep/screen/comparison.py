@@ -39,16 +39,16 @@ def _overview(runs: Sequence[ComparedRun]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run")
     table.add_column("state")
-    for name in ("trials", "time", "best", "fresh seeds", "test set"):
+    for name in ("trials", "time", "top score", "fresh seeds", "test set"):
         table.add_column(name, justify="right")
     for run in runs:
         sweep = run.sweep
-        best = sweep.best()
+        top = sweep.top()
         cells = [
             sweep.status,
             f"{len(sweep.trials):,}",
             duration(sweep.seconds),
-            NOTHING if best is None else sweep.metric.format(best.score),
+            NOTHING if top is None else sweep.metric.format(top.score),
             fresh_words(sweep),
             test_words(sweep),
         ]

@@ -109,12 +109,13 @@ def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:
     say(console, f"{states_sentence(sweep)}{saved}")
     for cause in failures(sweep)[:3]:
         say(console, f"{cause.state.lower()}, {plural(len(cause.trials), 'trial')}: {cause.text}")
-    best = sweep.best()
-    if best is not None:
-        score = (sweep.metric.format(best.score), "bold green")
+    top = sweep.top()
+    if top is not None:
+        score = (sweep.metric.format(top.score), "bold green")
         metric = sweep.metric.name.replace("_", " ")
-        sampled = hyperparameters(best.sampled, sampled_settings(sweep))
-        say(console, Text.assemble(f"best: trial {best.number} ({sampled}), {metric} ", score))
+        sampled = hyperparameters(top.sampled, sampled_settings(sweep))
+        label = "top score in search" if confirmation_summary(sweep) else "best"
+        say(console, Text.assemble(f"{label}: trial {top.number} ({sampled}), {metric} ", score))
 
 
 def print_confirmation(console: Console, sweep: Sweep) -> None:

@@ -11,7 +11,7 @@ from benchsweep.progress.run_status import RunStatus, repeated
 from benchsweep.screen.lines import hyperparameters
 from benchsweep.screen.live import STYLES, short_metric
 from reports.formatting.wording import duration, listing, moment, plural
-from search.records.sweep import State, Sweep
+from search.records.sweep import State, Sweep, Trial
 
 _PHASES = {"starting": "starting Ray", "searching": "running", "closing": "finishing"}
 RUN_STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "unreadable": "red"}
@@ -35,8 +35,9 @@ def line(status: RunStatus) -> str:
         f"{sweep.metric.format(active.trial.score)}"
         for active in status.active_trials
     ]
-    if (best := sweep.best()) is not None:
-        parts.append(f"best {sweep.metric.format(best.score)}, trial {best.number}")
+    parts += [
+        f"{name} {sweep.metric.format(trial.score)}, trial {trial.number}" for name, trial in _best(sweep)
+    ]
     return "; ".join(parts)
 
 
@@ -101,18 +102,26 @@ def _counts(sweep: Sweep) -> list[str]:
     return [f"{count:,} {state}" for count, state in counts if count]
 
 
+def _best(sweep: Sweep) -> list[tuple[str, Trial]]:
+    """The trial that the confirmation chose, if any, and the one with the top score in the search, if it is
+    another one; each with its label."""
+    best, top = sweep.best(), sweep.top()
+    named = [("best", best), ("top score", None if top is best else top)]
+    return [(name, trial) for name, trial in named if trial is not None]
+
+
 def _facts(status: RunStatus) -> list[Text]:
-    sweep, best = status.sweep, status.sweep.best()
+    sweep = status.sweep
     states = listing(_counts(sweep)) or "no trial has started yet"
     if count := repeated(sweep):
         states += f"; {count:,} of them only repeat another trial's recipe"
     facts = [("states", Text(states))]
     if status.remaining is not None:
         facts.append(("left", Text(f"about {duration(status.remaining)}")))
-    if best is not None:
-        score = (sweep.metric.format(best.score), "bold green")
+    for name, trial in _best(sweep):
+        score = (sweep.metric.format(trial.score), "bold green")
         facts.append(
-            ("best", Text.assemble(score, f"  trial {best.number}: {hyperparameters(best.sampled)}"))
+            (name, Text.assemble(score, f"  trial {trial.number}: {hyperparameters(trial.sampled)}"))
         )
     facts.append(("started", Text(plural(len(sweep.sessions), "time"))))
     if len(sweep.plans) > 1:

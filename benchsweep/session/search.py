@@ -189,7 +189,7 @@ def _run_stages(
         raise Interrupted(f"no trial had started yet; continue with: {resume_command}", stop_signal.exit_code)
     if not last.complete:
         raise typer.Exit(stop_signal.exit_code)
-    if sweep.best() is None:  # every trial failed, diverged or was pruned
+    if sweep.top() is None:  # every trial failed, diverged or was pruned
         raise typer.Exit(FAILURE)
 
 

@@ -42,11 +42,11 @@ class Verdict:
 
 
 def reproduce_command(sweep: Sweep) -> str:
-    """The command that trains the winner again and compares the results; the best trial if there is no
-    winner yet."""
-    winner, best = winner_of(sweep), sweep.best()
+    """The command that trains the winner again and compares the results; the trial with the top score if
+    there is no winner yet."""
+    winner, top = winner_of(sweep), sweep.top()
     chosen = (winner.trial,) if winner else chosen_trial(sweep)
-    number = chosen[0] if chosen else best.number if best else "best"
+    number = chosen[0] if chosen else top.number if top else "best"
     if number is None:
         number = "default"
     return f"benchsweep reproduce {run_argument(sweep)} {number}"
@@ -64,40 +64,41 @@ def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
     leaderboard: the sweep's, as `reports.analysis.ranking.leaderboard` returns it. command: as
     `reproduce_command` returns it.
     """
-    best, winner, confirmation = sweep.best(), winner_of(sweep), confirmation_summary(sweep)
-    figure, caption = _figure(sweep, best, winner)
-    sampled, recipe = _recipe(sweep, best, winner)
+    top, winner, confirmation = sweep.top(), winner_of(sweep), confirmation_summary(sweep)
+    figure, caption = _figure(sweep, top, winner)
+    chosen = (winner.trial,) if winner else chosen_trial(sweep)
+    sampled, recipe = _recipe(sweep, chosen, winner)
     return Verdict(
         figure=figure,
         caption=caption,
-        sentences=tuple(_sentences(sweep, best, winner, confirmation, leaderboard)),
-        facts=tuple(_facts(sweep, best, winner, confirmation)),
+        sentences=tuple(_sentences(sweep, top, winner, confirmation, leaderboard)),
+        facts=tuple(_facts(sweep, top, winner, confirmation)),
         settings=tuple((name, setting(value)) for name, value in sampled.items()),
         settings_title=(
             "The default recipe won; of the searched hyperparameters it has"
-            if winner is not None and winner.trial is None
+            if chosen == (None,)
             else "The winner's recipe, as sampled"
         ),
         recipe=tuple((name, setting(value)) for name, value in recipe.items()),
-        command=command if best or winner else "",
+        command=command if top or winner else "",
     )
 
 
 def _recipe(
-    sweep: Sweep, best: Trial | None, winner: Winner | None
+    sweep: Sweep, chosen: tuple[int | None] | None, winner: Winner | None
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The winner's sampled hyperparameters and its complete recipe; the best trial's if there is no winner
-    yet. Of the default recipe, which nothing was sampled for, the values of those that the search sampled."""
-    if winner is None:
-        return (best.sampled, best.recipe) if best else ({}, {})
+    """The chosen trial's sampled hyperparameters and its complete recipe. Nothing was sampled for the default
+    recipe: of it, the values of those that the search sampled. chosen: as `chosen_trial` returns it."""
+    if chosen is None:
+        return {}, {}
     for trial in sweep.trials:
-        if trial.number == winner.trial:
-            return trial.sampled, winner.recipe
-    searched = sampled_settings(sweep)
-    return {name: winner.recipe[name] for name in searched if name in winner.recipe}, winner.recipe
+        if trial.number == chosen[0]:
+            return trial.sampled, winner.recipe if winner else trial.recipe
+    recipe = winner.recipe if winner else sweep.plan.recipe
+    return {name: recipe[name] for name in sampled_settings(sweep) if name in recipe}, recipe
 
 
-def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[str, str]:
+def _figure(sweep: Sweep, top: Trial | None, winner: Winner | None) -> tuple[str, str]:
     ours = winner.test_accuracy if winner else None
     if ours is not None:
         over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
@@ -109,32 +110,34 @@ def _figure(sweep: Sweep, best: Trial | None, winner: Winner | None) -> tuple[st
         shown = test_figure(sweep, name, value)
         over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
         return shown, f"{_words(name)} on {plural(winner.evaluation.count, 'test example')}{over}"
-    if best is not None:
-        return sweep.metric.format(best.score), f"{_words(sweep.metric.name)}; the test set is still sealed"
+    if top is not None:
+        name = _words(sweep.metric.name)
+        what = name if sweep.confirmation is None else f"top {name} in the search"
+        return sweep.metric.format(top.score), f"{what}; the test set is still sealed"
     return sweep.metric.format(None), "no trial is complete yet"
 
 
 def _sentences(
     sweep: Sweep,
-    best: Trial | None,
+    top: Trial | None,
     winner: Winner | None,
     confirmation: ConfirmationSummary | None,
     leaderboard: pd.DataFrame,
 ) -> list[str]:
-    if best is None and winner is None:
+    if top is None and winner is None:
         return [_without_best(sweep)]
     sentences = list(confirmation.sentences) if confirmation else []
-    if best is not None:
-        score = f"{sweep.metric.format(best.score)} after {plural(len(best.epochs), 'epoch')}"
+    if top is not None:
+        score = f"{sweep.metric.format(top.score)} after {plural(len(top.epochs), 'epoch')}"
         trials = states_sentence(sweep, brackets=True)
         by = _words(sweep.metric.name)
         sentences.append(
-            f"Trial {best.number} was chosen by its {by} only: {score}, the best of {trials}."
+            f"Trial {top.number} was chosen by its {by} only: {score}, the best of {trials}."
             if confirmation is None
-            else f"Trial {best.number} had the best single-run {by} of {trials}: {score}."
+            else f"Trial {top.number} had the top score in the search, of {trials}: {by} {score}."
         )
         if equal := sum(
-            trial.state is State.COMPLETE and trial.score == best.score and trial is not best
+            trial.state is State.COMPLETE and trial.score == top.score and trial is not top
             for trial in trained(sweep)
         ):
             sentences.append(f"{capitalized(plural(equal, 'other trial'))} scored the same.")
@@ -145,8 +148,8 @@ def _sentences(
             f"{recipe_name(chosen[0])}, has not been evaluated on the test set."
         )
     candidates = None if confirmation is None else [row.trial for row in confirmation.rows]
-    if best is not None and candidates is not None and best.number not in candidates:
-        sentences.append(f"Trial {best.number} is not a candidate of the confirmation, which came before it.")
+    if top is not None and candidates is not None and top.number not in candidates:
+        sentences.append(f"Trial {top.number} is not a candidate of the confirmation, which came before it.")
     if winner is not None and winner.test_accuracy is not None:
         sentences += _against_published(leaderboard)
     applies, why = benchmark_applies(sweep)
@@ -178,15 +181,15 @@ def _against_published(leaderboard: pd.DataFrame) -> list[str]:
 
 
 def _facts(
-    sweep: Sweep, best: Trial | None, winner: Winner | None, confirmation: ConfirmationSummary | None
+    sweep: Sweep, top: Trial | None, winner: Winner | None, confirmation: ConfirmationSummary | None
 ) -> list[tuple[str, str]]:
     facts = []
     if confirmation is not None and confirmation.rows and confirmation.rows[0].mean is not None:
         facts.append(
             (f"{_words(sweep.metric.name)}, fresh seeds", sweep.metric.format(confirmation.rows[0].mean))
         )
-    elif best is not None:
-        facts.append((_words(sweep.metric.name), sweep.metric.format(best.score)))
+    elif top is not None:
+        facts.append((_words(sweep.metric.name), sweep.metric.format(top.score)))
     if winner is not None and winner.parameters is not None:
         facts.append(("parameters", f"{winner.parameters:,}"))
     facts.append(("trials", f"{len(sweep.trials):,}"))

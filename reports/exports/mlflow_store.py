@@ -64,8 +64,8 @@ def mlflow_store(sweep: Sweep) -> MlflowStore:
     A trial's parameters are its complete recipe, with lists as JSON; its metrics have one step per epoch.
     COMPLETE becomes FINISHED, PRUNED and INTERRUPTED become KILLED, PAUSED becomes SCHEDULED, DIVERGED and
     FAILED become FAILED; the tag benchsweep.state keeps our own state. The tag benchsweep.winner marks the
-    winner, benchsweep.best the best trial. The time of a metric is the trial's start plus its epochs'
-    seconds. There are no artifacts.
+    winner, benchsweep.top_score the trial with the top score in the search. The time of a metric is the
+    trial's start plus its epochs' seconds. There are no artifacts.
     """
     # MLflow reads this when it is first imported; an export must not send data anywhere.
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -112,9 +112,9 @@ class _Writer:
         self._client = client
         self._sweep = sweep
         self._limits = limits
-        winner, best = winner_of(sweep), sweep.best()
+        winner, top = winner_of(sweep), sweep.top()
         self._winner = None if winner is None else winner.name
-        self._best = None if best is None else best.number
+        self._top = None if top is None else top.number
 
     def write(self) -> None:
         """Write the experiment and all its runs."""
@@ -134,7 +134,7 @@ class _Writer:
                 "benchsweep.trial": str(trial.number),
                 "benchsweep.sampled": _text(dict(trial.sampled)),
                 "benchsweep.winner": "true" if self._winner == f"trial {trial.number}" else None,
-                "benchsweep.best": "true" if self._best == trial.number else None,
+                "benchsweep.top_score": "true" if self._top == trial.number else None,
             }
             self._training(experiment, parent, trial, f"trial {trial.number}", tags, {})
 
@@ -158,12 +158,12 @@ class _Writer:
 
     def _search(self, experiment: str) -> str:
         """Write the parent run: the plan and the best scores. Returns its id."""
-        sweep, best, test = self._sweep, self._sweep.best(), test_summary(self._sweep)
+        sweep, top, test = self._sweep, self._sweep.top(), test_summary(self._sweep)
         times = [time for trial in sweep.trials for time in (trial.started, trial.ended) if time is not None]
         times += [session.started for session in sweep.sessions]
         times += [session.started + timedelta(seconds=session.seconds) for session in sweep.sessions]
         ended = max(times, default=datetime.fromtimestamp(0).astimezone())
-        command = reproduce_command(sweep) if best is not None else ""
+        command = reproduce_command(sweep) if top is not None else ""
         tags = {
             "benchsweep.kind": "search",
             "benchsweep.state": sweep.status,
@@ -176,8 +176,8 @@ class _Writer:
         }
         run = self._begin(experiment, sweep.name, _milliseconds(min(times, default=ended)), tags)
         metrics: list[tuple[str, float, int, int]] = []
-        if best is not None and best.score is not None:
-            metrics.append(("best_score", best.score, _milliseconds(ended), 0))
+        if top is not None and top.score is not None:
+            metrics.append(("top_score", top.score, _milliseconds(ended), 0))
         for name, value in ((test or {}).get("metrics") or {}).items():
             metrics.append((f"test.{name}", value, _milliseconds(ended), 0))
         self._log(run, metrics, dict(_flat(sweep.plan.table)))

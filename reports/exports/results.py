@@ -45,16 +45,17 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
 
     benchmarks: the published results. command: what reproduces the winner; "" for none.
     """
-    winner, best = winner_of(sweep), sweep.best()
+    winner, best, top = winner_of(sweep), sweep.best(), sweep.top()
     run: RunJson = {
         "schema": SCHEMA,
         "name": sweep.name,
         "state": sweep.status,
         "metric": _metric(sweep.metric),
         "best": None if best is None else best_result(best),
+        "top": None if top is None else best_result(top),
         "winner": None if winner is None else _winner(winner),
         "health": [_check(key, finding) for key, finding in health(sweep).items()],
-        "reproduce": command if best is not None and command else None,
+        "reproduce": command if top is not None and command else None,
         "test": test_summary(sweep),
         "confirmation": _confirmation(sweep),
         "trials": [_trial(trial) for trial in sweep.trials],
@@ -72,7 +73,7 @@ def results(sweep: Sweep, benchmarks: pd.DataFrame, command: str) -> dict[str, A
 
 
 def best_result(best: Trial) -> BestJson:
-    """The best trial as every JSON output shows it."""
+    """The best trial, or the one with the top score, as every JSON output shows it."""
     return {"trial": best.number, "score": best.score, "sampled": dict(best.sampled)}
 
 
@@ -82,8 +83,10 @@ def reproduction_record(run: Mapping[str, Any]) -> dict[str, Any]:
     metric = Metric(**run["metric"])
     complete = [trial for trial in run["trials"] if trial["state"] == "COMPLETE" and trial["same_as"] is None]
     ranked = sorted(complete, key=lambda trial: (-metric.sign * trial["score"], trial["number"]))
-    kept = ("schema", "name", "metric", "plan", "sessions")
-    return {**{key: run[key] for key in kept}, "trials": ranked[:RECORDED]}
+    best = run["best"] and run["best"]["trial"]
+    recorded = [*ranked[:RECORDED], *(trial for trial in ranked[RECORDED:] if trial["number"] == best)]
+    kept = ("schema", "name", "metric", "best", "plan", "sessions")
+    return {**{key: run[key] for key in kept}, "trials": recorded}
 
 
 def test_summary(sweep: Sweep) -> TestJson | None:

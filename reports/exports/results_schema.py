@@ -320,7 +320,10 @@ class RunJson(ImportancesJson):
     metric: MetricJson
     """The validation metric of the search."""
     best: BestJson | None
-    """The best trial."""
+    """The trial that the confirmation chose; until it has a winner, the same as `top`. Null if no trial is
+    complete, or if the default recipe won."""
+    top: BestJson | None
+    """The complete trial with the top score in the search; null if there is none."""
     winner: WinnerJson | None
     """Null before the test set was opened."""
     health: list[CheckJson]

@@ -131,9 +131,9 @@ def _draw(numbers: Contours, contour: Contour, low: float, high: float) -> go.Fi
     pair = contour.pair
     points = {"color": "rgba(255,255,255,0.85)", "size": 5, "line": {"color": "rgba(0,0,0,0.7)", "width": 1}}
     traces = [_heatmap(numbers, contour, low, high), _trials(numbers, pair, range(len(pair.numbers)), points)]
-    if pair.best:
+    if pair.best is not None:
         star = {"color": AMBER, "symbol": "star", "size": 16, "line": {"color": "#000000", "width": 1.2}}
-        traces.append(_trials(numbers, pair, range(1), star))
+        traces.append(_trials(numbers, pair, range(pair.best, pair.best + 1), star))
     across, up = axes(pair)
     return drawing(
         traces,

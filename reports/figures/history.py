@@ -56,6 +56,8 @@ class ScoreHistory(NamedTuple):
     """Scores of those trials."""
     trials: int
     """Number of trained trials, with a score or without."""
+    best: int | None
+    """Index of the best trial (`Sweep.best`); None if there is none."""
     window: Window
     repeats: tuple[Repeat, ...]
     """Trials that repeat a recipe, which are in none of the others."""
@@ -73,16 +75,18 @@ def history(sweep: Sweep) -> ScoreHistory | str:
         if complete and (not best or sweep.metric.better(score, best[-1][1])):
             best.append((trial.number, score))
     scores = tuple(score for _, score in scored)
+    numbers, winner = tuple(trial.number for trial, _ in scored), sweep.best()
     judges = [score for trial, score in scored if trial.state is State.COMPLETE]
     return ScoreHistory(
         metric=sweep.metric,
-        numbers=tuple(trial.number for trial, _ in scored),
+        numbers=numbers,
         scores=scores,
         states=tuple(trial.state for trial, _ in scored),
         lengths=tuple(len(trial.epochs) for trial, _ in scored),
         best_numbers=tuple(number for number, _ in best),
         best_scores=tuple(score for _, score in best),
         trials=len(own),
+        best=numbers.index(winner.number) if winner and winner.number in numbers else None,
         window=window(scores, sweep.metric, judges, reach=5.0),
         repeats=tuple(
             Repeat(trial.number, trial.score, trial.same_as)
@@ -93,7 +97,7 @@ def history(sweep: Sweep) -> ScoreHistory | str:
 
 
 def sentence(numbers: ScoreHistory) -> str:
-    """Which trial is the best, how many after it were no better, and what the visible range hides."""
+    """Which trial had the top score, how many after it were no better, and what the visible range hides."""
     if not numbers.best_numbers:
         text = f"{plural(len(numbers.numbers), 'trial')} trained, but none is complete yet."
     else:
@@ -103,7 +107,7 @@ def sentence(numbers: ScoreHistory) -> str:
             f"; the {plural(since, 'trial')} after it did not improve on it" if since else ", the last so far"
         )
         text = (
-            f"The best score of {plural(numbers.trials, 'trial')}, "
+            f"The top score of {plural(numbers.trials, 'trial')}, "
             f"{numbers.metric.format(numbers.best_scores[-1])}, came with trial "
             f"{best}{after}."
         )
@@ -136,7 +140,8 @@ def draw(numbers: ScoreHistory) -> go.Figure:
                 hoverinfo="skip",
             ),
         )
-        traces.append(_star(numbers))
+    if numbers.best is not None:
+        traces.append(_star(numbers, numbers.best))
     return drawing(
         traces,
         xaxis=count_axis("trial", _last(numbers)) | {"rangemode": "nonnegative"},
@@ -189,10 +194,11 @@ def _points(numbers: ScoreHistory, state: State) -> go.Scatter:
     )
 
 
-def _star(numbers: ScoreHistory) -> go.Scatter:
+def _star(numbers: ScoreHistory, best: int) -> go.Scatter:
+    """best: the trial's index."""
     return go.Scatter(
-        x=[numbers.best_numbers[-1]],
-        y=[numbers.best_scores[-1]],
+        x=[numbers.numbers[best]],
+        y=[numbers.scores[best]],
         mode="markers",
         marker={"color": AMBER, "symbol": "star", "size": 15},
         name="best",

@@ -7,7 +7,7 @@ and printers often lack it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ class Axis(NamedTuple):
 
 
 class Parallel(NamedTuple):
-    """The complete trials, best first."""
+    """The complete trials, the top score first."""
 
     metric: Metric
     axes: tuple[Axis, ...]
@@ -59,6 +59,8 @@ class Parallel(NamedTuple):
     """For each trial its height on each axis, 0..1; None for a hyperparameter that it did not sample."""
     values: tuple[tuple[str, ...], ...]
     """For each trial its value on each axis, as text."""
+    best: int | None
+    """Index of the best trial (`Sweep.best`); None if the default recipe won."""
 
 
 def parallel(sweep: Sweep) -> Parallel | str:
@@ -84,7 +86,9 @@ def parallel(sweep: Sweep) -> Parallel | str:
         words = [setting(trial.sampled[s.name]) if s.name in trial.sampled else NOT_USED for s in sampled]
         values.append((*words, sweep.metric.format(score)))
     numbers = tuple(trial.number for trial, _ in complete)
-    return Parallel(sweep.metric, tuple(axes), numbers, tuple(heights), tuple(values))
+    best_trial = sweep.best()
+    at = numbers.index(best_trial.number) if best_trial and best_trial.number in numbers else None
+    return Parallel(sweep.metric, tuple(axes), numbers, tuple(heights), tuple(values), at)
 
 
 def _axis(scale: Scale, trials: Sequence[Trial]) -> Axis:
@@ -125,12 +129,12 @@ def _score_ticks(metric: Metric, worst: float, best: float) -> tuple[tuple[float
 
 
 def top_group(numbers: Parallel) -> int:
-    """How many trials are drawn as the best: a tenth, at least one, at most ten."""
+    """How many trials are drawn as the top tenth: a tenth, at least one, at most ten."""
     return min(10, max(1, round(len(numbers.numbers) / 10)))
 
 
 def sentence(numbers: Parallel) -> str:
-    """What the best trials have in common."""
+    """What the trials with the top scores have in common."""
     count = min(5, len(numbers.numbers))
     alike = []
     for index, axis in enumerate(numbers.axes[:-1]):
@@ -145,21 +149,21 @@ def sentence(numbers: Parallel) -> str:
             low = numbers.values[int(np.argmin(heights))][index]
             high = numbers.values[int(np.argmax(heights))][index]
             alike.append(f"{axis.name} ({low} to {high})")
-    best = f"The best {count} of {plural(len(numbers.numbers), 'complete trial')}"
+    top = f"The top {count} of {plural(len(numbers.numbers), 'complete trial')}"
     if not alike:
-        return f"{best} have no hyperparameter in common."
-    return f"{best} are similar in {listing(alike)}."
+        return f"{top} have no hyperparameter in common."
+    return f"{top} are similar in {listing(alike)}."
 
 
 def draw(numbers: Parallel) -> go.Figure:
-    """The best trial in amber, the best tenth in blue, the others in grey behind them."""
+    """The best trial in amber, the top tenth in blue, the others in grey behind them."""
     top = top_group(numbers)
     last = len(numbers.numbers)
     traces = [
         _background(numbers),
-        _lines(numbers, range(top, last), "others", GREY, 1.0, 0.35),
-        _lines(numbers, range(1, top), "best tenth", BLUE, 1.8, 0.9),
-        _lines(numbers, range(0, 1), "best", AMBER, 3.0, 1.0),
+        _lines(numbers, [row for row in range(top, last) if row != numbers.best], "others", GREY, 1.0, 0.35),
+        _lines(numbers, [row for row in range(top) if row != numbers.best], "top tenth", BLUE, 1.8, 0.9),
+        _lines(numbers, [] if numbers.best is None else [numbers.best], "best", AMBER, 3.0, 1.0),
     ]
     labels = [
         {
@@ -212,7 +216,7 @@ def _background(numbers: Parallel) -> go.Scatter:
 
 
 def _lines(
-    numbers: Parallel, rows: range, name: str, colour: str, width: float, opacity: float
+    numbers: Parallel, rows: Iterable[int], name: str, colour: str, width: float, opacity: float
 ) -> go.Scatter:
     xs: list[int | None] = []
     ys: list[float | None] = []

@@ -153,10 +153,10 @@ def _draw(numbers: Ranks, pair: Pair, own_ranks: tuple[float, ...]) -> go.Figure
         hovertemplate=HOVER,
     )
     traces = [points]
-    if pair.best:
+    if pair.best is not None:
         star = {"color": AMBER, "symbol": "star", "size": 15}
-        x, y = pair.drawn_at(0)
-        at = {"x": [x], "y": [y], "customdata": [hover(pair, 0, scores[0])]}
+        x, y = pair.drawn_at(pair.best)
+        at = {"x": [x], "y": [y], "customdata": [hover(pair, pair.best, scores[pair.best])]}
         traces.append(go.Scatter(**at, mode="markers", marker=star, hovertemplate=HOVER))
     across, up = axes(pair)
     return drawing(traces, height=340, showlegend=False, xaxis=across, yaxis=up)

@@ -26,7 +26,7 @@ without most trials, shows where others lie."""
 
 
 class Pair(NamedTuple):
-    """Two hyperparameters in the complete trials that sampled both, the best trial first."""
+    """Two hyperparameters in the complete trials that sampled both, the top score first."""
 
     across: Scale
     """The more important hyperparameter, on the horizontal axis."""
@@ -42,8 +42,8 @@ class Pair(NamedTuple):
     """Each trial's two values as text."""
     scores: tuple[float, ...]
     """Each trial's score, in the metric's unit."""
-    best: bool
-    """Whether the best complete trial is among them, as the first."""
+    best: int | None
+    """Index of the best trial (`Sweep.best`); None if it is not among them."""
 
     @property
     def key(self) -> str:
@@ -71,8 +71,12 @@ def pairs(sweep: Sweep) -> tuple[Pair, ...] | str:
         return "Only one hyperparameter took more than one value, so there is no pair to show."
     sign = sweep.metric.sign
     ranked = sorted(complete_trials(sweep), key=lambda trial: (-sign * (trial.score or 0.0), trial.number))
-    names = [name for name in important.names if _is_general(name, ranked)]
-    candidates = [_pair(by_name[one], by_name[other], ranked) for one, other in combinations(names[:MOST], 2)]
+    best = sweep.best()
+    sampled = (best or ranked[0]).sampled  # the latter's where the default recipe won
+    names = [name for name in important.names if name in sampled and _is_general(name, ranked)]
+    candidates = [
+        _pair(by_name[one], by_name[other], ranked, best) for one, other in combinations(names[:MOST], 2)
+    ]
     known = tuple(pair for pair in candidates if len(pair.numbers) > 1)
     return known or (
         "Fewer than two of the hyperparameters that differ were sampled by the best trial and by most of "
@@ -81,23 +85,23 @@ def pairs(sweep: Sweep) -> tuple[Pair, ...] | str:
 
 
 def _is_general(name: str, ranked: list[Trial]) -> bool:
-    """Whether the best trial and more than half of the trials sampled the hyperparameter."""
-    have = sum(name in trial.sampled for trial in ranked)
-    return name in ranked[0].sampled and 2 * have > len(ranked)
+    """Whether more than half of the trials sampled the hyperparameter."""
+    return 2 * sum(name in trial.sampled for trial in ranked) > len(ranked)
 
 
-def _pair(across: Scale, up: Scale, ranked: list[Trial]) -> Pair:
+def _pair(across: Scale, up: Scale, ranked: list[Trial], best: Trial | None) -> Pair:
     trials = [trial for trial in ranked if across.name in trial.sampled and up.name in trial.sampled]
     values = [(trial.sampled[across.name], trial.sampled[up.name]) for trial in trials]
+    numbers = tuple(trial.number for trial in trials)
     return Pair(
         across=across,
         up=up,
-        numbers=tuple(trial.number for trial in trials),
+        numbers=numbers,
         across_at=tuple(across.position(one) for one, _ in values),
         up_at=tuple(up.position(other) for _, other in values),
         values=tuple((setting(one), setting(other)) for one, other in values),
         scores=tuple(trial.score or 0.0 for trial in trials),
-        best=bool(trials) and trials[0] is ranked[0],
+        best=numbers.index(best.number) if best and best.number in numbers else None,
     )
 
 

@@ -92,6 +92,8 @@ def sentence(numbers: Slices) -> str:
     if edges:
         verb = "lies at an end of its range" if len(edges) == 1 else "lie at an end of their ranges"
         return f"The best trial's {listing(edges)} {verb}: a wider one may hold a better value."
+    if all(slice_.best is None for slice_ in numbers.slices):
+        return "The default recipe won, which no trial of the search sampled."
     if any(slice_.best is not None and not slice_.scale.choices for slice_ in numbers.slices):
         return "No value of the best trial lies at an end of a range beyond which a better one may lie."
     return "The best trial's hyperparameters are all categorical, so no range could be too narrow."

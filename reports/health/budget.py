@@ -23,24 +23,24 @@ FEWEST_EPOCHS = 8
 
 
 def still_improving(sweep: Sweep) -> Finding:
-    """Whether the best trial is among the last ones. Without any progress it is among the last tenth in one
-    search of ten."""
+    """Whether the top score came with one of the last trials. Without any progress it is among the
+    last tenth in one search of ten."""
     name = "Enough trials"
     own = trained(sweep)
     complete = [trial for trial in own if trial.state is State.COMPLETE]
-    best = sweep.best()
-    if len(complete) < FEWEST or best is None:
+    top = sweep.top()
+    if len(complete) < FEWEST or top is None:
         return unknown(name, f"Fewer than {FEWEST} trials are complete.")
-    later = sum(trial.number > best.number for trial in own)
+    later = sum(trial.number > top.number for trial in own)
     if later >= LATE * len(own):
         return passed(
             name,
-            f"{plural(later, 'trial')} came after the best one, trial {best.number}, and did not beat it.",
+            f"{plural(later, 'trial')} came after the top score, of trial {top.number}, and did not beat it.",
         )
     return warned(
         name,
-        f"The best one, trial {best.number}, is among the last tenth of {plural(len(own), 'trial')}: the "
-        f"search was still improving.",
+        f"The top score came with trial {top.number}, among the last tenth of "
+        f"{plural(len(own), 'trial')}: the search was still improving.",
         f"Continue with: benchsweep extend {run_argument(sweep)} --trials {max(10, len(sweep.trials) // 2)}",
     )
 

@@ -23,7 +23,7 @@ def beyond_noise(sweep: Sweep) -> Finding:
     """Whether the gain over the default recipe is larger than the seeds' noise."""
     name = "Gain beyond seed noise"
     summary = confirmation_summary(sweep)
-    if sweep.best() is None:
+    if sweep.top() is None:
         return unknown(name, "No trial was trained to its end, so none can be trained with fresh seeds.")
     if summary is None or not summary.decided:
         return unknown(

@@ -40,7 +40,7 @@ def comparison_json(comparison: RunComparison) -> dict[str, Any]:
 
 def _run(comparison: RunComparison, run: ComparedRun) -> dict[str, Any]:
     sweep, progress, distribution = run.sweep, trace(run), edf.distribution(run)
-    best, winner = sweep.best(), winner_of(sweep)
+    best, top, winner = sweep.best(), sweep.top(), winner_of(sweep)
     metric, (identified_by, data) = sweep.metric, data_identity(sweep)
     return {
         "name": run.label,
@@ -53,6 +53,7 @@ def _run(comparison: RunComparison, run: ComparedRun) -> dict[str, Any]:
         "epochs": progress.epochs,
         "seconds": sweep.seconds,
         "best": None if best is None else best_result(best),
+        "top": None if top is None else best_result(top),
         "winner": None
         if winner is None
         else {"name": winner.name, "metrics": winner.metrics, "seeds": len(winner.looks)},

@@ -35,14 +35,14 @@ def overview(runs: Sequence[ComparedRun]) -> pd.DataFrame:
     rows = []
     for run in runs:
         sweep = run.sweep
-        best = sweep.best()
+        top = sweep.top()
         rows.append(
             {
                 "run": run.label,
                 "state": sweep.status,
-                "best of the search": NOTHING
-                if best is None
-                else f"{sweep.metric.format(best.score)}, trial {best.number}",
+                "top score in search": NOTHING
+                if top is None
+                else f"{sweep.metric.format(top.score)}, trial {top.number}",
                 "winner with fresh seeds": fresh_words(sweep, named=True),
                 "winner on the test set": test_words(sweep, interval=True),
                 "trials": states_sentence(sweep),

@@ -108,6 +108,12 @@ class Report:
         )
 
     @property
+    def best(self) -> int | None:
+        """Number of the best trial (`Sweep.best`); None if there is none."""
+        best = self.sweep.best()
+        return None if best is None else best.number
+
+    @property
     def contents(self) -> list[tuple[str, str]]:
         """(key, title) of every part of the page, in order."""
         return [

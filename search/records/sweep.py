@@ -153,7 +153,16 @@ class Sweep:
         return sweep
 
     def best(self) -> Trial | None:
-        """The COMPLETE trial with the best score, the earliest in a tie; None if there is none."""
+        """The trial that the confirmation chose; without a winner yet, the one with the top score in the
+        search. None if no trial is COMPLETE, or if the plan's default recipe won."""
+        winner = None if self.confirmation is None else self.confirmation.winner
+        if winner is None:
+            return self.top()
+        return next((trial for trial in self.trials if trial.number == winner.trial), None)
+
+    def top(self) -> Trial | None:
+        """The COMPLETE trial with the top score in the search, the earliest in a tie; None if there is none.
+        As the maximum of many scores, it is partly luck."""
         ranked = self.ranked()
         return ranked[0] if ranked and ranked[0].state is State.COMPLETE else None
 

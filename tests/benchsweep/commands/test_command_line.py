@@ -580,7 +580,7 @@ def test_a_users_own_trainable_is_shown_reported_and_reproduced(
     result = json.loads(here("show", folder / "runs" / "mine", "--json").out)
     assert result["metric"] == {"name": "log_loss", "direction": "minimize", "unit": "nats"}
     scores = [trial["score"] for trial in result["trials"] if trial["state"] == "COMPLETE"]
-    assert result["best"]["score"] == min(scores)
+    assert result["top"]["score"] == min(scores)
     assert set(result["test"]["metrics"]) == {"log_loss"}
     shown = here("show", folder / "runs" / "mine", str(result["best"]["trial"]))
     assert "shrinkage" in shown.out

@@ -300,7 +300,7 @@ def test_json_is_one_object_and_writes_nothing_unless_asked(here: Any, runs: Pat
     assert "the test set of sealed is still sealed" in result["pairs"][1]["why"]
     assert result["differences"]["plan"] == {"seed": {"small": "0", "better": "1", "sealed": "2"}}
     for run in result["runs"]:
-        assert run["incumbents"][-1]["score"] == run["best"]["score"]
+        assert run["incumbents"][-1]["score"] == run["top"]["score"]
         assert set(run["best"]) == {"trial", "score", "sampled"}
     again = here(
         "compare", "small", "better", "--runs", runs, "--json", "--output", tmp_path / "new" / "folder"

@@ -67,7 +67,7 @@ def test_the_server_lists_the_search_and_a_run_for_each_trial(
     with serving(tmp_path, experiments, *command, *address) as server:
         known = {each["name"]: each["experiment_id"] for each in server.get(experiments)["experiments"]}
         runs = _runs(server, known["mixed"])
-        best = next(run for run in runs if "benchsweep.best" in run["tags"])
+        best = next(run for run in runs if "benchsweep.top_score" in run["tags"])
         key = "run_id=" + best["id"] + "&metric_key=validation_accuracy"
         history = server.get(f"/api/2.0/mlflow/metrics/get-history?{key}")["metrics"]
     (parent,) = [run for run in runs if run["tags"]["benchsweep.kind"] == "search"]

@@ -81,7 +81,7 @@ def test_repeated_recipes_are_separate_in_the_history_and_improve_nothing() -> N
     assert numbers.repeats == ((8, 0.97, 7), (10, 0.85, 9), (11, 0.97, 7), (12, 0.9, 0))
     assert numbers.best_numbers == tuple(range(8))
     assert history.sentence(numbers) == (
-        "The best score of 9 trials, 97.00 %, came with trial 7; the 1 trial after it did not improve on "
+        "The top score of 9 trials, 97.00 %, came with trial 7; the 1 trial after it did not improve on "
         "it. 4 further trials only repeat a recipe."
     )
     drawn = {trace.name: trace for trace in history.draw(numbers).data}

@@ -25,6 +25,8 @@ from sweeps import (
     START,
     boosting_sweep,
     confirmed_sweep,
+    make_confirmation,
+    make_evaluation,
     make_look,
     make_mistake,
     make_opening,
@@ -35,6 +37,7 @@ from sweeps import (
     sweep_of,
 )
 
+from benchsweep.report_record import recorded_best
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.once import once_per_sweep
 from reports.analysis.winner import winner_of
@@ -207,6 +210,56 @@ def test_results_json_holds_what_was_measured() -> None:
     assert Evaluation.from_json(stored["openings"][0]["looks"][0]["evaluation"]).count == 10_000
     assert [row["ours"] for row in stored["leaderboard"]].count(True) == 1
     assert stored["plan"] == PLAN
+
+
+@pytest.fixture(scope="module", params=[16, None])
+def not_on_top(request: pytest.FixtureRequest) -> Sweep:
+    """A sweep whose confirmation chose this one, and not the trial with the top score."""
+    searched = make_sweep(openings=())
+    first, second = searched.ranked()[:2]
+    assert second.number == 16
+    behind = {first.number: [0.961, 0.962, 0.963], None: [0.951, 0.952, 0.953]}
+    race = make_confirmation(
+        {**behind, request.param: [0.981, 0.982, 0.983]},
+        {first.number: first.score or 0.0, second.number: second.score or 0.0},
+        seeds=(11, 12, 13),
+    )
+    looks = [
+        make_look(each.trial, rerun.recipe["seed"], make_evaluation(160))
+        for each in race.finalists
+        for rerun in each.complete
+    ]
+    return replace(searched, confirmation=race, openings=(make_opening(*looks),))
+
+
+def test_one_trial_is_the_best_in_every_part_of_a_page(not_on_top: Sweep) -> None:
+    sweep, chosen = not_on_top, not_on_top.best()
+    number, top = (None if chosen is None else chosen.number), sweep.top()
+    assert top is not None
+    told = report_of(sweep)
+    assert told.verdict.command == f"benchsweep reproduce laptop {'default' if number is None else number}"
+    assert told.results["winner"]["trial"] == number
+    assert (told.results["best"] and told.results["best"]["trial"]) == number
+    assert told.results["top"]["trial"] == top.number
+    assert f"Trial {top.number} had the top score in the search" in " ".join(told.verdict.sentences)
+    rows = re.findall(r'<tr id="trial-(\d+)" class="best ours"', html(told, "cdn"))
+    assert rows == ([] if number is None else [str(number)])
+    numbers = {section.key: section.numbers for section in told.all_sections}
+    for key in ("history", "parallel"):
+        at = numbers[key].best
+        assert (None if at is None else numbers[key].numbers[at]) == number
+    for key in ("curves", "schedules", "timeline", "pruning"):
+        assert numbers[key].best == number, key
+    for key, one in (("slices", "slices"), ("ranks", "pairs")):
+        starred = {part.numbers[part.best] for part in getattr(numbers[key], one) if part.best is not None}
+        assert starred == (set() if number is None else {number}), key
+
+
+def test_a_report_reproduces_the_trial_that_it_calls_the_best(not_on_top: Sweep, tmp_path: Path) -> None:
+    write(not_on_top, PUBLISHED, tmp_path, "cdn")
+    best = not_on_top.best()
+    for name in ("results.json", "report.html"):
+        assert recorded_best(tmp_path / name) == ("default" if best is None else str(best.number))
 
 
 def test_failures_are_grouped_by_cause() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sweeps import make_look, make_opening, make_trial, sweep_of
+from sweeps import make_confirmation, make_look, make_opening, make_trial, sweep_of
 
 from search.records.sweep import State, Sweep, TestSetOpening
 from trainable.contract import Metric
@@ -58,6 +59,20 @@ def test_of_equal_trials_the_earlier_is_the_best() -> None:
     best = sweep([(State.PRUNED, 0.99), (State.COMPLETE, 0.9), (State.COMPLETE, 0.9)]).best()
     assert best is not None
     assert best.number == 1
+
+
+def test_the_best_is_what_the_confirmation_chose_whatever_the_top_score_is() -> None:
+    searched = sweep([(State.COMPLETE, 0.97), (State.COMPLETE, 0.99), (State.COMPLETE, 0.98)])
+    behind = {1: [0.96, 0.962, 0.961], None: [0.95, 0.951, 0.952]}
+    for winner in (2, None):
+        race = make_confirmation(
+            {**behind, winner: [0.98, 0.979, 0.981]}, {1: 0.99, 2: 0.98}, seeds=(1, 2, 3)
+        )
+        found = replace(searched, confirmation=race)
+        best, top = found.best(), found.top()
+        assert (best.number if best else None) == winner
+        assert top is not None
+        assert top.number == 1
 
 
 def test_an_opening_survives_json() -> None:
