@@ -12,10 +12,11 @@ run is then carried out, in this process. Counts
     imports   what imported the module `x`, which the wrong text names, or the run's own trainable (except
               by `evaluate` and `reproduce`, which need it)
 
-First every content is tried with the commands that take little time; `show --json` and `show RUN TRIAL` once
-for all contents that are read as the same `Sweep`. The others begin with `Sweep.read`; where it refused, they
-would say the same. They take longer, and follow in rounds, once per different `Sweep`: a round takes one
-content of each place in each file. The order is drawn from --seed. What --seconds left untried is counted.
+First every content is tried with `list`, `doctor` and `Sweep.read`; `show` and `status` once for all contents
+that are read as the same `Sweep`, since where it is refused they would say the same. The other commands take
+longer and follow in rounds, once per different `Sweep`: a round takes one content of each place in each file.
+Of the second run, each place is tried with one value. The order is drawn from --seed. What --seconds left
+untried is counted.
 Exit code 1 if anything was counted.
 """
 
@@ -223,7 +224,6 @@ def direct(run: RunFolder) -> dict[str, Reader]:
     runs = run.path.parent
     return {
         "list": lambda: list_runs(runs, json=True),
-        "status": lambda: show_status(run.name, False, runs, json=False),
         "doctor": lambda: examined(run),
     }
 
@@ -232,6 +232,7 @@ def of_part(run: RunFolder) -> dict[str, Reader]:
     """Commands that depend on what is read of a run whose confirmation may be damaged."""
     runs = run.path.parent
     return {
+        "status": lambda: show_status(run.name, False, runs, json=False),
         "show": lambda: show_run(run.name, None, runs, json=False),
         "show --json": lambda: show_run(run.name, None, runs, json=True),
         "show RUN TRIAL": lambda: show_run(run.name, "0", runs, json=False),
@@ -332,7 +333,7 @@ class Trial:
     def __init__(self, folder: Path, count: Count, runs: dict[str, RunFolder], kept: dict[str, Path]) -> None:
         """folder: for what commands write. kept: whole copies of the runs, by name."""
         self._folder, self._count, self._runs, self._kept = folder, count, runs, kept
-        self._seen: set[tuple[str, bytes]] = set()
+        self._seen: set[bytes] = set()
         self.longer: list[Wrong] = []
         """Contents tried at short that are to be tried at length."""
 
@@ -346,14 +347,12 @@ class Trial:
                 )
                 return
             self._carry_out(wrong, direct(run))
-            shown = of_part(run)
-            if self._count.tried(wrong, "show", shown.pop("show")) == "read" and self._is_new(
-                "part", lambda: Sweep.read(run.path, partly=True)
-            ):
-                self._carry_out(wrong, shown)
-            refused = self._count.tried(wrong, "Sweep.read", lambda: Sweep.read(run.path)) != "read"
-            if not refused and (self._is_new("whole", lambda: Sweep.read(run.path)) or wrong.content is None):
-                self.longer.append(wrong)
+            found: list[Sweep] = []
+            self._count.tried(wrong, "Sweep.read", lambda: found.append(Sweep.read(run.path, partly=True)))
+            if found and (self._is_new(found[0]) or wrong.content is None):
+                self._carry_out(wrong, of_part(run))
+                if found[0].damage is None:  # otherwise the others refuse it
+                    self.longer.append(wrong)
 
     def at_length(self, wrong: Wrong) -> None:
         """Carry out the others."""
@@ -365,15 +364,11 @@ class Trial:
         for command, read in commands.items():
             self._count.tried(wrong, command, read)
 
-    def _is_new(self, kind: str, read: Callable[[], Sweep]) -> bool:
+    def _is_new(self, sweep: Sweep) -> bool:
         """Whether no content was read as the same sweep before."""
-        try:
-            with limited():
-                digest = hashlib.sha256(pickle.dumps(read())).digest()
-        except (Exception, Hangs):
-            return True  # the commands show what it is
-        known = (kind, digest) in self._seen
-        self._seen.add((kind, digest))
+        digest = hashlib.sha256(pickle.dumps(sweep)).digest()
+        known = digest in self._seen
+        self._seen.add(digest)
         return not known
 
 
@@ -455,9 +450,14 @@ def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) ->
     kept = {name: Path(shutil.copytree(run.path, folder / "kept" / name)) for name, run in runs.items()}
     own = plans["own"].trainable
     sys.modules.pop(own, None)
-    todo = [wrong for run in runs.values() for wrong in contents(run)]
+    drawn = random.Random(seed)
+    todo = contents(runs["small"])
+    others = contents(runs["own"])
+    drawn.shuffle(others)
+    parts = [wrong for wrong in others if wrong.content is not None]
+    todo += [wrong for wrong in others if wrong.content is None] + in_rounds(parts)[0]
     todo = [wrong for wrong in todo if files is None or wrong.file in files]
-    random.Random(seed).shuffle(todo)
+    drawn.shuffle(todo)
     count = Count(own)
     trial = Trial(folder / "written", count, runs, kept)
     began = time.perf_counter()
@@ -473,6 +473,7 @@ def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) ->
         tried += 1
         if tried % 500 == 0:
             print(f"{tried:,} of {len(todo):,} contents", file=sys.stderr, flush=True)
+    print(f"{tried:,} contents in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     rounds, at_length = in_rounds(trial.longer), []
     with tables_copied(folder):
         for number, contents_of_round in enumerate(rounds, 1):
