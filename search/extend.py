@@ -11,7 +11,8 @@ from typing import Any
 from search.plan.budget import Budget
 from search.plan.override import Override
 from search.plan.plan import Plan
-from search.records.sweep import Sweep
+from search.records.sweep import State, Sweep
+from search.study.stagnation import EndedTrial, trials_without_gain
 from trainable.errors import InputError
 
 
@@ -59,7 +60,7 @@ def _increased_budget(
     budget: Mapping[str, Any], sweep: Sweep, increase: BudgetIncrease, overridden: set[tuple[str, ...]]
 ) -> dict[str, Any]:
     limits = dict(Budget.model_validate(budget))
-    spent = {
+    spent: dict[str, float] = {
         "trials": len(sweep.trials),
         "wall_time": sweep.seconds,
         "epochs": sum(len(trial.epochs) for trial in sweep.trials),
@@ -69,7 +70,7 @@ def _increased_budget(
         limits[name] = max(limits[name] or 0, spent[name]) + amount
     if added:
         for name in limits.keys() - added.keys():
-            reached = limits[name] is not None and spent[name] >= limits[name]
+            reached = limits[name] is not None and _reached(name, limits[name], spent, sweep)
             if reached and ("budget", name) not in overridden:
                 limits[name] = None
     if increase.wall_time is not None:
@@ -89,3 +90,19 @@ def _without_replaced(table: dict[str, Any], overrides: Sequence[Override]) -> d
         if opposite is not None and (opposite, override.path[1]) not in paths:
             remaining.get(opposite, {}).pop(override.path[1], None)
     return remaining
+
+
+def _reached(name: str, limit: float, spent: Mapping[str, float], sweep: Sweep) -> bool:
+    """Whether this limit of a budget has been reached."""
+    if name == "target":
+        best = sweep.best()
+        return best is not None and best.score is not None and not sweep.metric.better(limit, best.score)
+    if name == "patience":
+        ended = [(trial.ended, trial) for trial in sweep.trials if trial.ended and trial.same_as is None]
+        metric = sweep.metric
+        in_order = (
+            EndedTrial(trial.state is State.COMPLETE, [epoch.metrics[metric.name] for epoch in trial.epochs])
+            for _, trial in sorted(ended, key=lambda pair: (pair[0], pair[1].number))
+        )
+        return trials_without_gain(in_order, metric.sign) >= limit
+    return spent[name] >= limit

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from reports.analysis.ranking import trained
 from reports.formatting.wording import plural
+from search.records.error_kind import kind_of_error
 from search.records.sweep import State, Sweep, Trial
-
-_VALUES = re.compile(
-    r"""
-    (?P<quoted>(?<!\w)'[^'\n]*'(?!\w)|"[^"\n]*"|`[^`\n]*`)
-    |(?P<path>(?<![\w./\\])(?:~?/|[A-Za-z]:\\)[^\s:,;)\]'"]+)
-    |(?P<id>\b(?:0[xX][0-9a-fA-F]+|(?=[a-f]*\d)[0-9a-f]{12,})\b)
-    |(?P<number>(?<![\w.])[+-]?(?:\d[\d,_]*(?:\.\d+)?(?:[eE][+-]?\d+)?|(?:nan|inf)\b))
-    """,
-    re.VERBOSE,
-)
-"""What differs between two messages of the same kind."""
 
 
 class Failure(NamedTuple):
@@ -39,11 +28,6 @@ class Failure(NamedTuple):
         if self.messages == 1:
             return self.error
         return f"{self.error} (trial {self.trials[0]}; the others differ in their values)"
-
-
-def kind_of_error(error: str) -> str:
-    """The error without its values: numbers, addresses, paths and quoted text become placeholders."""
-    return _VALUES.sub(lambda match: f"<{match.lastgroup}>", error)
 
 
 def failures(sweep: Sweep) -> list[Failure]:

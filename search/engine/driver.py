@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from search.cluster.placement import Slot, Slots
 from search.engine.events import EpochReported, Event, TrialEnded, TrialPaused, TrialStarted
+from search.engine.first_failures import FirstFailures
 from search.engine.worker_losses import HangDetector, LossCounter, WorkerDeath
 from search.plan.budget import format_duration
 from search.records.folder import RunFolder
@@ -95,6 +96,7 @@ class Driver:
         resources = self.study.plan.resources
         self.hangs = HangDetector(resources.trial_timeout)
         self._losses = LossCounter(resources.max_failures)
+        self._first_failures = FirstFailures(self.run.reference)
         self._workers_sent: Counter[int] = Counter()
         self._session_noted = 0.0
         self._stop_checked = 0.0
@@ -180,6 +182,7 @@ class Driver:
         self.events.put(
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
         )
+        self._first_failures.ended(trial.number, trial.state, trial.error)
 
     def _assignment(self, suggestion: Suggestion, slot: Slot) -> Assignment:
         number, plan = suggestion.number, self.study.plan
@@ -306,3 +309,4 @@ class Driver:
         if state in (State.PRUNED, State.DIVERGED):
             drop_checkpoint(self.run, number)
         self.events.put(TrialEnded(number, state, epochs, score, error))
+        self._first_failures.ended(number, state, error)

@@ -70,11 +70,17 @@ class Budget(Table):
     """Maximum time, summed over all starts: "15m", "1h30m", "90s"."""
     epochs: int | None = Field(default=None, ge=1)
     """Maximum number of epochs, summed over all trials."""
+    target: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Value of the metric that ends the search once a complete trial has reached it, as in 0.985."""
+    patience: int | None = Field(default=None, ge=1)
+    """Number of trials in a row without a gain after which no more are started. A gain is a complete trial
+    that is better by more than the metric's noise over the last quarter of a training."""
 
     @property
     def limited(self) -> bool:
-        """Whether there is any limit."""
-        return any(limit is not None for limit in (self.trials, self.wall_time, self.epochs))
+        """Whether there is any limit that every search reaches."""
+        limits = (self.trials, self.wall_time, self.epochs, self.patience)
+        return any(limit is not None for limit in limits)
 
 
 def _device_count(count: float) -> float:

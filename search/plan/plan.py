@@ -203,7 +203,7 @@ class Plan(Table):
             rule = "must contain at least one hyperparameter, as in dropout = { low = 0.0, high = 0.4 }"
             faults.append(Fault(("space",), rule))
         if not self.budget.limited and sampler.grid_size(self.sampler, self.space) is None:
-            faults.append(Fault(("budget",), "must set trials, wall_time or epochs, but sets none"))
+            faults.append(Fault(("budget",), "must set trials, wall_time, epochs or patience, but sets none"))
         if faults:
             raise PlanError.of(faults, origin or f"plan {self.name}")
 

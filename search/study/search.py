@@ -27,6 +27,7 @@ from search.sampling.history import SamplerHistory, as_worst
 from search.sampling.recipes import Recipes
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
+from search.study.stagnation import EndedTrial, trials_without_gain
 from trainable.errors import BenchsweepError
 from trainable.record import to_record
 
@@ -74,6 +75,10 @@ class SearchStudy(Study):
                 self._first_since_change("recipe", "space", "pruner"),
             ),
         )
+        complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+        scores = [trial.value for trial in complete if trial.value is not None]
+        self._best = max(scores, key=lambda score: plan.metric.sign * score, default=None)
+        self._gain_counted = -1, 0  # at how many finished trials, and the result
         self._considered: tuple[object, ...] | None = None
         self._trained = {
             _key(trial.user_attrs[schema.RECIPE]): trial.number
@@ -154,6 +159,9 @@ class SearchStudy(Study):
         epochs = self.plan.budget.epochs
         if epochs is not None and self.epochs >= epochs:
             return f"the {epochs:,} epochs of the budget are spent"
+        target, best = self.plan.budget.target, self._best
+        if target is not None and best is not None and not self.plan.metric.better(target, best):
+            return f"the target of {self.plan.metric.format(target)} is reached"
         return self.exhausted() if self.idle else None
 
     def exhausted(self) -> str | None:
@@ -164,9 +172,27 @@ class SearchStudy(Study):
         size = grid_size(self.plan.sampler, self.plan.space)
         if size is not None and self._on_grid >= size:
             return f"all {size} points of the grid were tried"
+        if budget.patience is not None and (without := self._without_gain()) >= budget.patience:
+            return f"the last {without} trials brought no gain beyond the noise of a training"
         if budget.trials is None and self._repeats >= REPEATS:
             return f"the last {REPEATS} suggestions were all trained before, so the space has nothing new"
         return None
+
+    def _without_gain(self) -> int:
+        """As `trials_without_gain`, counted again only when another trial has ended."""
+        if self._gain_counted[0] != self.finished:
+            trials = [
+                trial
+                for trial in self._optuna_study.get_trials(deepcopy=False)
+                if trial.datetime_complete is not None and schema.SAME_AS not in trial.user_attrs
+            ]
+            trials.sort(key=lambda trial: (trial.datetime_complete, trial.number))
+            ended = (
+                EndedTrial(trial.state is TrialState.COMPLETE, [*trial.intermediate_values.values()])
+                for trial in trials
+            )
+            self._gain_counted = self.finished, trials_without_gain(ended, self.plan.metric.sign)
+        return self._gain_counted[1]
 
     def ask(self) -> Suggestion | SettledTrial | None:
         """The next trial to train, or one that needs no training; None if the budget is spent."""
@@ -323,6 +349,9 @@ class SearchStudy(Study):
         frozen = self._frozen(number)
         if self._is_repeatable(frozen):
             self._trained.setdefault(_key(frozen.user_attrs[schema.RECIPE]), number)
+        score = frozen.value if frozen.state is TrialState.COMPLETE else None
+        if score is not None and (self._best is None or self.plan.metric.better(score, self._best)):
+            self._best = score
 
     def _is_repeatable(self, trial: FrozenTrial) -> bool:
         """Whether a trial with the same recipe would have the same outcome: this one was trained to its end,

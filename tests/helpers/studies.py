@@ -54,7 +54,7 @@ def carry_on(
     study = SearchStudy(run, plan)
     study.adopt()
     study.begin_session({})
-    while (question := study.ask()) is not None:
+    while study.spent() is None and (question := study.ask()) is not None:
         if seen is not None:
             seen(question)
         if isinstance(question, Suggestion):

@@ -16,6 +16,7 @@ from search.cluster.capacity import Host
 from search.cluster.placement import Slots
 from search.engine import driver as module
 from search.engine.driver import Driver
+from search.engine.first_failures import EveryTrialFailed
 from search.engine.worker_losses import WorkerDeath
 from search.plan.plan import Plan
 from search.records.lease import LeaseLost
@@ -191,3 +192,31 @@ def test_a_trial_whose_machine_is_lost_is_asked_again_and_that_is_no_fault_of_it
     assert trial.notes == (
         "its machine was lost or out of reach after epoch 1; another one continued from there",
     )
+
+
+def _fail(driver: Driver, error: str) -> None:
+    assignment = driver.next()
+    assert isinstance(assignment, Assignment)
+    driver.take(TrialReport(assignment.number, "here:1", outcome="FAILED", error=error))
+
+
+def test_a_search_whose_first_trials_all_fail_for_one_cause_ends_with_that_cause(
+    tmp_path: Path,
+) -> None:
+    driver = _driver(tmp_path)
+    for number in range(4):
+        _fail(driver, f"ValueError: cannot reshape array of size {number}")
+    with pytest.raises(EveryTrialFailed, match="cannot reshape array of size 4") as raised:
+        _fail(driver, "ValueError: cannot reshape array of size 4")
+    assert raised.value.advice is not None and f"resume {driver.run.reference}" in raised.value.advice
+    assert [trial.state for trial in Sweep.read(driver.run.path).trials] == [State.FAILED] * 5
+
+
+def test_a_search_of_which_one_trial_trains_or_fails_otherwise_goes_on(tmp_path: Path) -> None:
+    driver = _driver(tmp_path)
+    for _ in range(4):
+        _fail(driver, "ValueError: one")
+    _fail(driver, "KeyError: another")
+    for _ in range(8):
+        _fail(driver, "ValueError: one")
+    assert Sweep.read(driver.run.path).count(State.FAILED) == 13

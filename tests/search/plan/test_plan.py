@@ -264,7 +264,7 @@ def test_a_recipe_alone_is_a_plan_that_cannot_be_searched():
 def test_a_grid_needs_no_budget():
     flat = {"dropout": {"low": 0.0, "high": 0.4}}
     parsed(space=flat, budget={}, sampler={"name": "grid"}).check_searchable()
-    with pytest.raises(PlanError, match="must set trials, wall_time or epochs"):
+    with pytest.raises(PlanError, match="must set trials, wall_time, epochs or patience"):
         parsed(budget={}).check_searchable()
 
 
