@@ -29,6 +29,7 @@ COMMANDS = {
     "show": CommandEntry("show", "show", "Show a run, or one of its trials."),
     "status": CommandEntry("status", "status", "Show the progress of a run."),
     "stop": CommandEntry("stop", "stop", "Stop a run that another terminal or another host searches."),
+    "enqueue": CommandEntry("enqueue", "enqueue", "Ask a run to train a known recipe next."),
     "report": CommandEntry("report", "report", "Write the report of one or several runs again."),
     "compare": CommandEntry("compare", "compare", "Compare several runs."),
     "reproduce": CommandEntry("reproduce", "reproduce", "Train a recorded trial again and compare it."),

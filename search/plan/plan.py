@@ -11,16 +11,16 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from search.plan import pruner, sampler
+from search.plan import known, pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
-from search.plan.fault import Fault, shown, unknown, validated, validated_record
+from search.plan.fault import Fault, KeyPath, shown, unknown, validated, validated_record
 from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
 from search.plan.naming import NAME
 from search.plan.override import Override, as_text, overridden, with_origins
 from search.plan.pruner import NoPruner, Pruner, parse_pruner
 from search.plan.recorded import REQUIRED_NUMBERS, recorded, unfit, without_none
-from search.plan.sampler import Sampler, Tpe, parse_sampler
+from search.plan.sampler import Grid, Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from search.plan.table import Table
@@ -88,6 +88,9 @@ class Plan(Table):
     """Fixed hyperparameters: fields of the trainable's Recipe that are the same in every trial."""
     space: Space = Field(default_factory=lambda: Space({}))
     """Hyperparameters to search, by name."""
+    first: list[dict[str, Any]] = Field(default=[])
+    """Recipes to train before any that the sampler chooses, as [[first]] tables: values of hyperparameters of
+    the space. Those that are left out have their value in the default recipe."""
     sampler: Sampler = Tpe()
     """How the hyperparameters of the next trial are chosen."""
     pruner: Pruner = NoPruner()
@@ -182,6 +185,17 @@ class Plan(Table):
         values)."""
         return [name for name, value in self.recipe.items() if recipe.get(name) != value]
 
+    def sampled_for(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What `space.suggest` would have to return for a known recipe with these values of hyperparameters;
+        those left out have the default recipe's. Raises NotInSpace."""
+        return known.sampled_for(values, self.space, self.recorded_recipe)
+
+    def faults_of_known(self, values: Mapping[str, Any], path: KeyPath = ()) -> list[Fault]:
+        """The reasons why this plan cannot train such a recipe. path: where it is written."""
+        if isinstance(self.sampler, Grid):
+            return [Fault(path, "a grid tries every recipe, in an order of its own; use another sampler")]
+        return known.faults_of(values, self.space, self.recorded_recipe, path)
+
     @property
     def max_epochs(self) -> int:
         """Maximum number of epochs of a trial."""
@@ -213,8 +227,10 @@ class Plan(Table):
 
     def to_table(self) -> dict[str, Any]:
         """The table with all defaults, without None, which TOML does not have, and without an empty
-        [cluster]."""
+        [cluster] or [[first]]."""
         excluded = {"cluster"} if self.cluster == ClusterTable() else set()
+        if not self.first:
+            excluded.add("first")
         return dict(without_none(self.model_dump(mode="json", exclude=excluded)))
 
     @property
@@ -273,6 +289,8 @@ class PlanParser:
         self.faults += sampler.check(plan.sampler, plan.space)
         if fitted:
             self.faults += pruner.check(plan.pruner, plan.max_epochs)
+            for index, values in enumerate(plan.first):
+                self.faults += plan.faults_of_known(values, ("first", str(index)))
         return plan
 
     def _part(self, name: str) -> Any:

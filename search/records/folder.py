@@ -146,6 +146,11 @@ class RunFolder:
         return self.path / "lock"
 
     @property
+    def enqueued(self) -> Path:
+        """The folder of the recipes that a user asked for and no trial has yet."""
+        return self.path / "enqueued"
+
+    @property
     def stop_request(self) -> Path:
         """Who asked the owner to stop: host, pid and time, as JSON. The owner removes it."""
         return self.path / "stop.json"
@@ -184,7 +189,7 @@ class RunFolder:
     def records(self) -> tuple[Path, ...]:
         """The run's own files and folders: an option that names a file to write must not name one of them."""
         own = (self.plan, self.environment, self.journal, self.lock, self.stop_request, self.warm_start)
-        folders = (self.path / "trials", self.path / "confirmation", self.final, self.engine)
+        folders = (self.path / "trials", self.path / "confirmation", self.final, self.engine, self.enqueued)
         models = (self.path / "model.safetensors", self.path / "mnist_model.pth")
         return (*own, self.openings, self.log, *folders, *models)
 

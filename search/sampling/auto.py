@@ -94,7 +94,7 @@ class AutoSampler(BaseSampler):
 
     def _of_start(self, known: History, allowed: Allowed) -> np.ndarray | None:
         """The next point of the start: of those that are left, the first that is likely to be trained."""
-        if not len(known) and (default := self._default_point()) is not None and allowed(default):
+        if (default := self._default_point()) is not None and allowed(default):
             return default
         points = random_points(self._encoding, _DESIGN, self._start_seed)
         left: Sequence[np.ndarray] = [point for point in points[: _DESIGN // 4] if allowed(point)]

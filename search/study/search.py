@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from pydantic import BaseModel, ValidationError
 
 from search.plan.fault import rule
-from search.plan.plan import Plan
+from search.plan.plan import TABLES, Plan
 from search.plan.sampler import Auto, Gp, Grid, Qmc, Random, Tpe, grid_size
 from search.records import schema
+from search.records.enqueued import enqueued
 from search.records.folder import RunFolder, subfolder
 from search.records.history import PlanVersion, plan_versions
 from search.records.journal import StudyStorage
@@ -41,6 +44,17 @@ TPE_DRAWS = 20
 """How many of them TPE samples; the others are random."""
 
 
+class _Request(NamedTuple):
+    """A recipe to train that no sampler chose."""
+
+    name: str
+    """As `search.records.schema.KNOWN`."""
+    values: Mapping[str, Any]
+    """Of its hyperparameters; those that are left out have the default recipe's."""
+    note: str
+    """Who asked for it, for the trial's notes."""
+
+
 class SamplerOutOfMemory(BenchsweepError, MemoryError):
     """The sampler could not allocate what it needs for the next trial."""
 
@@ -54,6 +68,7 @@ class SearchStudy(Study):
 
     def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
         self._reference = run.reference
+        self._run = run
         self._warm_start = WarmStart.read_from(run.warm_start)
         super().__init__(run, plan, journal)
         trials = self._optuna_study.get_trials(deepcopy=False)
@@ -79,6 +94,9 @@ class SearchStudy(Study):
         scores = [trial.value for trial in complete if trial.value is not None]
         self._best = max(scores, key=lambda score: plan.metric.sign * score, default=None)
         self._gain_counted = -1, 0  # at how many finished trials, and the result
+        self._requests = {
+            trial.user_attrs[schema.KNOWN] for trial in trials if schema.KNOWN in trial.user_attrs
+        }
         self._considered: tuple[object, ...] | None = None
         self._trained = {
             _key(trial.user_attrs[schema.RECIPE]): trial.number
@@ -224,8 +242,12 @@ class SearchStudy(Study):
     def _suggest(self) -> Suggestion | SettledTrial:
         """Sample a trial and record it, in one line of the journal."""
         number = self._started
-        frozen, sampled, recipe, refusal = self._draw(number)
+        request = self._next_request()
+        frozen, sampled, recipe, refusal = self._draw(number) if request is None else self._requested(request)
         frozen.user_attrs = {schema.SESSION: self._session}
+        if request is not None:
+            self._requests.add(request.name)
+            frozen.user_attrs |= {schema.KNOWN: request.name, schema.NOTES: [request.note]}
         if recipe is not None:
             frozen.user_attrs = {schema.RECIPE: recipe, **frozen.user_attrs}
         trial_id = self.journal.create_new_trial(self._optuna_study._study_id, frozen)
@@ -240,6 +262,38 @@ class SearchStudy(Study):
             return self._repeat(trial, sampled, same_as)
         self._live[number] = trial
         return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
+
+    def _next_request(self) -> _Request | None:
+        """The next recipe that the plan or a user asks for and no trial has."""
+        for values in self.plan.first:
+            name = f"first: {_key(values)}"
+            if name not in self._requests:
+                return _Request(name, values, "the plan asks for it, in [[first]]")
+        for name, values in enqueued(self._run):
+            if name not in self._requests:
+                return _Request(name, values, "it was asked for with `benchsweep enqueue`")
+            with suppress(OSError):  # its trial is on record
+                (self._run.enqueued / name).unlink()
+        return None
+
+    def _requested(self, request: _Request) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
+        """As `_draw`, for a recipe that was asked for."""
+        faults = self.plan.faults_of_known(request.values)
+        sampled = dict(request.values) if faults else self.plan.sampled_for(request.values)
+        frozen = create_trial(
+            state=TrialState.RUNNING,
+            params={} if faults else self.plan.space.params_of(sampled),
+            distributions={
+                name: distribution
+                for name, distribution in self.plan.space.distributions().items()
+                if name in sampled and not faults
+            },
+        )
+        frozen.datetime_start = datetime.now()
+        if faults:
+            reasons = "; ".join(fault.sentence("the plan", TABLES) for fault in faults)
+            return frozen, sampled, None, f"the plan does not allow it: {reasons}"
+        return frozen, sampled, self.plan.recorded_recipe(sampled), ""
 
     def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
         """Sample a trial, again if the trainable refuses its recipe, up to `DRAWS` times. Returns the trial,
