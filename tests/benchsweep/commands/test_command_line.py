@@ -14,11 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from commands import Done, command, started_command, until
+from fork_server import ForkedProcess
 
 from benchsweep.__main__ import main
 from benchsweep.commands import COMMANDS
@@ -44,24 +46,6 @@ dropout = { low = 0.0, high = 0.4 }
 candidates = 1
 seeds = 2
 """
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-def arguments(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "benchsweep", *map(str, words)]
-
-
-def command(*words: str | Path) -> Done:
-    """Run the command in a process of its own."""
-    done = subprocess.run(arguments(*words), capture_output=True, text=True, timeout=240)
-    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -173,7 +157,9 @@ def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(
 
 @pytest.mark.slow
 def test_nothing_of_ray_reaches_the_user_and_all_of_it_the_log(plan_folder: Path) -> None:
-    result = command("run", plan_folder / "small.toml", "--runs", plan_folder / "runs", "--name", "on-ray")
+    result = command_in(
+        plan_folder, "run", "small.toml", "--runs", str(plan_folder / "runs"), "--name", "on-ray"
+    )
     try:
         assert (result.code, result.err) == (0, "")
         assert "on-ray is finished: all 4 trials of the budget were run" in result.out
@@ -397,34 +383,13 @@ def test_an_error_of_the_system_is_reported_with_its_file_and_the_command_to_go_
 
 @pytest.fixture
 def started(plan_folder: Path) -> Iterator[Any]:
-    """Start a command and read its JSON lines; what still lives at the end is killed by its id."""
-    processes = []
+    """Start a command, whose JSON lines are read."""
+    with ExitStack() as stack:
 
-    def start(*words: str | Path) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            arguments(*words, "--runs", plan_folder / "runs", "--json"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
+        def start(*words: str | Path) -> ForkedProcess:
+            return stack.enter_context(started_command(*words, "--runs", plan_folder / "runs", "--json"))
 
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            for pid in [*descendants(process.pid), process.pid]:
-                os.kill(pid, signal.SIGKILL)
-            process.wait()
-
-
-def until(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
-    assert process.stdout is not None
-    for line in process.stdout:
-        result: dict[str, Any] = json.loads(line)
-        if result["event"] == event:
-            return result
-    raise AssertionError(f"no {event}: {process.communicate()[1]}")
+        yield start
 
 
 @pytest.mark.slow
@@ -558,8 +523,10 @@ def boosted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
 
 
 def command_in(folder: Path, *words: str) -> Done:
-    """Run the command from `folder`."""
-    done = subprocess.run(arguments(*words), capture_output=True, text=True, cwd=folder, timeout=120)
+    """Start the command from `folder` as a user does: in an interpreter that has imported nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchsweep", *words], capture_output=True, text=True, cwd=folder, timeout=240
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -597,6 +564,6 @@ def test_a_search_in_which_all_trials_fail_says_why_and_exits_with_1(boosted: tu
     folder, _ = boosted
     plan = (folder / "mine.toml").read_text().replace('["none", "raise"]', '["raise"]')
     (folder / "bad.toml").write_text(plan)
-    done = command_in(folder, "run", "bad.toml", "--quiet", "--local")
+    done = command("run", "bad.toml", "--quiet", "--local", cwd=folder)
     assert done.code == 1
     assert "ArithmeticError: this recipe always raises" in done.out

@@ -6,8 +6,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import started_command
 from rich.console import Console
 from searches import LOCAL, NOWHERE, plan
 from sweeps import ACCURACY, ENVIRONMENT, START, make_trial, sweep_of
@@ -201,15 +200,7 @@ def test_watching_prints_a_line_a_change_and_ends_with_the_run(
 
 def test_ctrl_c_ends_the_watching_alone(watched: Any) -> None:
     run, _, _ = watched
-    with owning(run.lock):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchsweep", "status", str(run.path), "--watch"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Where these tests run in a shell's background they ignore it, and so would it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+    with owning(run.lock), started_command("status", run.path, "--watch") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("small running: ")
         process.send_signal(signal.SIGINT)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commands import started_command, until
 from searches import plan
 
 from benchsweep.__main__ import main
-from search.engine.processes import descendants
 from search.records.folder import RunFolder
 from search.records.lock import owning
 from search.records.sweep import Sweep
@@ -97,19 +94,10 @@ def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
     given = plan(name="long", recipe={"batch_size": 100, "epochs": 5000}, pruner={"name": "none"})
     file.write_text(given.to_toml())
     words = ["run", str(file), "--runs", str(tmp_path), "--json", "--local"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchsweep", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with started_command(*words) as process:
         until(process, "epoch_reported")
         code, result = stop("long", "--runs", tmp_path, capsys=capsys)
         out, err = process.communicate(timeout=60)
-    finally:
-        for pid in [*descendants(process.pid), process.pid] if process.poll() is None else []:
-            os.kill(pid, 9)
     assert code == 0, result
     assert result.startswith("long stopped ")
     assert "0 of 6 trials finished" in result
@@ -122,12 +110,3 @@ def test_a_search_that_is_asked_to_stop_keeps_its_epochs_and_can_be_resumed(
     assert sum(len(trial.epochs) for trial in sweep.trials) > 0
     ended = next(event for event in map(json.loads, out.splitlines()) if event["event"] == "ended")
     assert ended["reason"] == "interrupted"
-
-
-def until(process: subprocess.Popen[str], event: str) -> dict[str, Any]:
-    assert process.stdout is not None
-    for line in process.stdout:
-        result: dict[str, Any] = json.loads(line)
-        if result["event"] == event:
-            return result
-    raise AssertionError(f"no {event}: {process.communicate()[1]}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import started_command
 from searches import LOCAL, NOWHERE, noop_plan, plan, search
 from studies import carry_on, folder
 
@@ -200,14 +201,10 @@ def test_a_daemon_of_rays_that_dies_ends_the_search_with_a_sentence(tmp_path: Pa
     """In a process of its own, for Ray leaves one that it cannot be started in again."""
     given = noop_plan("lost", trials=2, seconds=0.05, epochs=10_000)
     (tmp_path / "lost.toml").write_text(given.to_toml())
-    command = [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with started_command(
+        *("run", "lost.toml", "--runs", ".", "--json"),
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}"},
+        environment={"PYTHONPATH": str(ROOT / "benchmarks")},
     ) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if '"epoch_reported"' in line)

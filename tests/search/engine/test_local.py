@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import command, started_command
 from searches import LOCAL, NOWHERE, TABLE, plan, search
 from studies import outcome
 
@@ -101,18 +102,15 @@ for words in json.loads(sys.argv[1]):
 """
 
 
-def _benchsweep(folder: Path, *commands: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """The commands, one after the other, in a process where ray cannot be imported. Ray, where another test
-    has started it in this one, has set PYTHONBREAKPOINT."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONBREAKPOINT"}
+def _without_ray(folder: Path, *commands: list[str]) -> subprocess.CompletedProcess[str]:
+    """The commands, one after the other, in a process where ray cannot be imported."""
     return subprocess.run(
         [sys.executable, "-c", WITHOUT_RAY, json.dumps(commands)],
         cwd=folder,
-        env={**inherited, "PYTHONPATH": f"{ROOT}:{folder}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"},
         capture_output=True,
         text=True,
         timeout=120,
-        **options,
     )
 
 
@@ -126,7 +124,7 @@ def test_run_extend_resume_and_confirm_need_no_ray(tmp_path: Path) -> None:
         ["resume", "small"],
         ["confirm", "small", "--candidates", "1", "--seeds", "2"],
     )
-    done = _benchsweep(tmp_path, *([*words, "--local", "--json"] for words in given_words))
+    done = _without_ray(tmp_path, *([*words, "--local", "--json"] for words in given_words))
     assert done.returncode == 0, done.stderr
     events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert events.count("summary") == len(given_words) and events[-1] == "summary"
@@ -172,15 +170,15 @@ def test_a_breakpoint_in_a_trainable_stops_at_the_terminal(
     monkeypatch.syspath_prepend(tmp_path)
     _trainable(tmp_path, "breakpoint()", budget={"trials": 1}, recipe={"epochs": 2})
     answers = f"p 'the seed is', self.seed\n{leave}\n" * (2 if leave == "c" else 1)
-    done = _benchsweep(tmp_path, ["run", "plan.toml", "--local"], input=answers)
-    assert "('the seed is', 0)" in done.stdout
-    assert "an epoch of seed 0" in done.stdout
+    done = command("run", "plan.toml", "--local", input=answers, cwd=tmp_path)
+    assert "('the seed is', 0)" in done.out
+    assert "an epoch of seed 0" in done.out
     (trial,) = Sweep.read(tmp_path / "runs" / "small").trials
     if leave == "c":
-        assert (done.returncode, trial.state) == (0, State.COMPLETE), done.stderr
+        assert (done.code, trial.state) == (0, State.COMPLETE), done.err
     else:  # who leaves the debugger stops the search, and no trial fails of it
-        assert (done.returncode, trial.state) == (130, State.INTERRUPTED), done.stderr
-        assert "resume small --local" in done.stdout + done.stderr
+        assert (done.code, trial.state) == (130, State.INTERRUPTED), done.err
+        assert "resume small --local" in done.out + done.err
 
 
 def test_an_error_of_the_trainable_fails_its_trial_with_a_traceback_and_the_search_goes_on(
@@ -241,16 +239,9 @@ def test_a_stop_request_in_its_folder_ends_it(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_after_the_epoch_and_sigkill_loses_no_epoch(tmp_path: Path) -> None:
     given = plan(budget={"trials": 2}, recipe={"batch_size": 20, "epochs": 100}, pruner={"name": "none"})
     (tmp_path / "plan.toml").write_text(given.to_toml())
-    command = [sys.executable, "-m", "benchsweep", "run", "plan.toml", "--local", "--json"]
     epochs = 0
     for signum, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):
-        with subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with started_command("run", "plan.toml", "--local", "--json", cwd=tmp_path) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 if json.loads(line)["event"] == "epoch_reported":
@@ -260,6 +251,7 @@ def test_ctrl_c_ends_it_after_the_epoch_and_sigkill_loses_no_epoch(tmp_path: Pat
                         break
             for line in process.stdout:
                 epochs += json.loads(line)["event"] == "epoch_reported"
+            process.wait(60)
         assert process.returncode == code
         (trial, *_) = Sweep.read(tmp_path / "runs" / "small").trials
         assert trial.state is State.INTERRUPTED

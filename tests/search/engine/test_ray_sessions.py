@@ -6,14 +6,15 @@ import os
 import shutil
 import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from commands import started_command
+from fork_server import ForkedProcess
 from searches import noop_plan, search
 
 from search.cluster.access import THIS_MACHINE
@@ -114,18 +115,20 @@ def test_a_folder_of_somebody_else_is_not_used(temporary: Path) -> None:
         sessions_folder()
 
 
-def driver(given: Plan, folder: Path, **environment: str) -> subprocess.Popen[str]:
+@contextmanager
+def driver(given: Plan, folder: Path, **environment: str) -> Iterator[ForkedProcess]:
     """A search of a plan in a process of its own; its run is in the folder, and its events on its output."""
     (folder / "lost.toml").write_text(given.to_toml())
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchsweep", "run", "lost.toml", "--runs", ".", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=(folder / "err").open("w"),
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths, **environment},
-    )
+    with (
+        (folder / "err").open("w") as errors,
+        started_command(
+            *("run", "lost.toml", "--runs", ".", "--json"),
+            stderr=errors,
+            cwd=folder,
+            environment={"PYTHONPATH": str(ROOT / "benchmarks"), **environment},
+        ) as process,
+    ):
+        yield process
 
 
 @pytest.mark.slow
