@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -80,6 +80,13 @@ class Plan(Table):
     the run's folder if left out. Credentials come from the environment."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of the sampler; a recipe has its own."""
+    order: Literal["fast", "strict"] = "fast"
+    """fast: a trial is chosen, and judged by the pruner, by all that is known at that moment. strict: by the
+    trials up to `window` before it alone, and it starts when these have ended. So the trials are the same
+    however many run at once, and whatever was killed. A trial that the pruner stopped is not continued."""
+    window: int = Field(default=8, ge=1)
+    """With order strict: how many trials before a trial the last one is that it may depend on. At most this
+    many run at once."""
     budget: Budget = Budget()
     """Limits of the search, which ends at the first one it reaches."""
     data: dict[str, Any] = Field(default={})
@@ -227,10 +234,12 @@ class Plan(Table):
 
     def to_table(self) -> dict[str, Any]:
         """The table with all defaults, without None, which TOML does not have, and without an empty
-        [cluster] or [[first]]."""
+        [cluster] or [[first]], and without order and window where the order is fast."""
         excluded = {"cluster"} if self.cluster == ClusterTable() else set()
         if not self.first:
             excluded.add("first")
+        if self.order == "fast":
+            excluded |= {"order", "window"}
         return dict(without_none(self.model_dump(mode="json", exclude=excluded)))
 
     @property

@@ -32,6 +32,16 @@ def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
     return pruned
 
 
+def as_pending(trial: FrozenTrial) -> FrozenTrial:
+    """The trial as it was when it was suggested."""
+    kept = (schema.RECIPE, schema.SAME_AS)
+    pending = copy.copy(trial)
+    pending.state, pending.value, pending.intermediate_values = TrialState.RUNNING, None, {}
+    pending.datetime_complete = None
+    pending.user_attrs = {key: value for key, value in trial.user_attrs.items() if key in kept}
+    return pending
+
+
 class SamplerHistory:
     """Converts the trials of a study to those that a sampler sees."""
 

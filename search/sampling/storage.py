@@ -19,19 +19,27 @@ History = Callable[[list[FrozenTrial]], list[FrozenTrial]]
 
 
 class PrunerStorage(JournalStorage):
-    """The journal without the values that pruners stored in the first `before` trials.
+    """The journal without the values that pruners stored in the first `before` trials, and in a strict order
+    without the trials on which the judged one must not depend.
 
     A halving compares the values of trials at its rungs, and another halving had other rungs.
     """
 
-    def __init__(self, journal: JournalStorage, before: int) -> None:
+    def __init__(self, journal: JournalStorage, before: int, window: int | None = None) -> None:
+        """window: how many trials before the judged one the last one is that counts; None if all count."""
         self.__dict__.update(journal.__dict__)  # share the journal and its replay
         self._before = before
+        self._window = window
+        self.judged = 0
+        """Number of the trial that is judged."""
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         trials = super().get_all_trials(study_id, deepcopy, states)
+        if self._window is not None:
+            last = self.judged - self._window
+            trials = [trial for trial in trials if trial.number <= last or trial.number == self.judged]
         if not self._before:
             return trials
         return [self._without_rungs(trial) if trial.number < self._before else trial for trial in trials]

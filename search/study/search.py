@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -26,7 +26,7 @@ from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
 from search.sampling.forecast import ForecastPruner
-from search.sampling.history import SamplerHistory, as_worst
+from search.sampling.history import SamplerHistory, as_pending, as_worst
 from search.sampling.recipes import Recipes
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
@@ -79,8 +79,10 @@ class SearchStudy(Study):
         self._on_grid = self._started - first_sampled
         # Trials that another pruner stopped, or that had another length, say nothing about this pruner.
         self._first_judged = self._first_since_change("recipe", "pruner")
+        self._window = plan.window if plan.order == "strict" else None
+        self._judges = PrunerStorage(self.journal, self._first_judged, self._window)
         self._optuna_study = optuna.load_study(
-            storage=PrunerStorage(self.journal, self._first_judged),
+            storage=self._judges,
             study_name=schema.STUDY_NAME,
             sampler=optuna.samplers.RandomSampler(),  # never asked
             pruner=pruners.build(
@@ -93,7 +95,8 @@ class SearchStudy(Study):
         complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
         scores = [trial.value for trial in complete if trial.value is not None]
         self._best = max(scores, key=lambda score: plan.metric.sign * score, default=None)
-        self._gain_counted = -1, 0  # at how many finished trials, and the result
+        self._gains: tuple[int, float | None] = (0, None)
+        self._gains_counted: tuple[int, int] | None = None
         self._requests = {
             trial.user_attrs[schema.KNOWN] for trial in trials if schema.KNOWN in trial.user_attrs
         }
@@ -177,51 +180,87 @@ class SearchStudy(Study):
         epochs = self.plan.budget.epochs
         if epochs is not None and self.epochs >= epochs:
             return f"the {epochs:,} epochs of the budget are spent"
-        target, best = self.plan.budget.target, self._best
-        if target is not None and best is not None and not self.plan.metric.better(target, best):
-            return f"the target of {self.plan.metric.format(target)} is reached"
+        if self._window is None and (reached := self._target_reached(self._best)) is not None:
+            return reached
         return self.exhausted() if self.idle else None
+
+    def _target_reached(self, best: float | None) -> str | None:
+        """The sentence that the budget's target is reached; None if it is not. best: score of a complete
+        trial; None before there is one."""
+        target = self.plan.budget.target
+        if target is None or best is None or self.plan.metric.better(target, best):
+            return None
+        return f"the target of {self.plan.metric.format(target)} is reached"
 
     def exhausted(self) -> str | None:
         """Why no further trial may start, as a sentence; None if one may."""
+        return self._out_of_trials() or self._out_of_gains()
+
+    def _out_of_trials(self) -> str | None:
+        """Why no further trial may start, whatever came of those before."""
         budget = self.plan.budget
         if budget.trials is not None and self._started >= budget.trials:
             return f"all {budget.trials} trials of the budget were run"
         size = grid_size(self.plan.sampler, self.plan.space)
         if size is not None and self._on_grid >= size:
             return f"all {size} points of the grid were tried"
-        if budget.patience is not None and (without := self._without_gain()) >= budget.patience:
-            return f"the last {without} trials brought no gain beyond the noise of a training"
         if budget.trials is None and self._repeats >= REPEATS:
             return f"the last {REPEATS} suggestions were all trained before, so the space has nothing new"
         return None
 
-    def _without_gain(self) -> int:
-        """As `trials_without_gain`, counted again only when another trial has ended."""
-        if self._gain_counted[0] != self.finished:
-            trials = [
-                trial
-                for trial in self._optuna_study.get_trials(deepcopy=False)
-                if trial.datetime_complete is not None and schema.SAME_AS not in trial.user_attrs
-            ]
-            trials.sort(key=lambda trial: (trial.datetime_complete, trial.number))
-            ended = (
-                EndedTrial(trial.state is TrialState.COMPLETE, [*trial.intermediate_values.values()])
-                for trial in trials
-            )
-            self._gain_counted = self.finished, trials_without_gain(ended, self.plan.metric.sign)
-        return self._gain_counted[1]
+    def _out_of_gains(self) -> str | None:
+        """Why no further trial may start, by what came of those that the next one may depend on."""
+        budget = self.plan.budget
+        if budget.patience is None and (budget.target is None or self._window is None):
+            return None
+        counted = self.finished, self._started
+        if self._gains_counted != counted:
+            self._gains_counted, self._gains = counted, self._count_gains()
+        without, best = self._gains
+        if budget.patience is not None and without >= budget.patience:
+            return f"the last {without} trials brought no gain beyond the noise of a training"
+        return None if self._window is None else self._target_reached(best)
 
-    def ask(self) -> Suggestion | SettledTrial | None:
-        """The next trial to train, or one that needs no training; None if the budget is spent."""
+    def _count_gains(self) -> tuple[int, float | None]:
+        """The number of trials without a gain at the end, and the best score."""
+        trials = [
+            trial
+            for trial in self._all_trials()
+            if trial.datetime_complete is not None and schema.SAME_AS not in trial.user_attrs
+        ]
+        if self._window is None:
+            trials.sort(key=lambda trial: (trial.datetime_complete, trial.number))
+        else:
+            trials = [trial for trial in trials if trial.number <= self._last_visible]
+        ended = [
+            EndedTrial(trial.state is TrialState.COMPLETE, [*trial.intermediate_values.values()])
+            for trial in trials
+        ]
+        sign = self.plan.metric.sign
+        scores = [trial.values[-1] for trial in ended if trial.complete and trial.values]
+        return trials_without_gain(ended, sign), max(scores, key=lambda score: sign * score, default=None)
+
+    def _all_trials(self) -> list[FrozenTrial]:
+        return self.journal.get_all_trials(self._optuna_study._study_id, deepcopy=False)
+
+    def ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
+        """The next trial to train, or one that needs no training; "later" if that depends on a trial that has
+        not ended; None if the budget is spent."""
         with self.transaction():
             if self._interrupted:
                 return self._resume(self._interrupted.pop(0))
             if self._paused and (continued := self._continue_paused()) is not None:
                 return continued
-            if self.exhausted() is not None:
+            if self._out_of_trials() is not None:
                 return None
-            return self._suggest()
+            if self._window is not None and min(self._live, default=self._started) <= self._last_visible:
+                return "later"
+            return self._suggest() if self._out_of_gains() is None else None
+
+    @property
+    def _last_visible(self) -> int:
+        """The last trial that the next one may depend on."""
+        return self._started - (self._window or 1)
 
     def _continue_paused(self) -> Suggestion | SettledTrial | None:
         """The paused trial that goes on now, or one that is PRUNED because none will; None if a new trial, or
@@ -230,7 +269,7 @@ class SearchStudy(Study):
         seen = (self.epochs, self.finished, self._started, exhausted)
         if isinstance(pruner, ForecastPruner) and seen != self._considered:
             self._considered = seen  # an engine asks again and again while it waits
-            trials = self._optuna_study.get_trials(deepcopy=False)
+            trials = self._all_trials()
             direction = self._optuna_study.direction
             number = pruner.most_promising(trials, direction, self._paused, new=not exhausted)
             if number is not None:
@@ -258,10 +297,17 @@ class SearchStudy(Study):
         if recipe is None:
             self._fail(trial, refusal)
             return SettledTrial(number, sampled, State.FAILED, error=refusal)
-        if (same_as := self._trained.get(_key(recipe))) is not None:
+        if (same_as := self._same_recipe(recipe, number)) is not None:
             return self._repeat(trial, sampled, same_as)
         self._live[number] = trial
         return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
+
+    def _same_recipe(self, recipe: Mapping[str, Any], number: int) -> int | None:
+        """The earlier trial whose outcome a trial with this recipe takes; None if it is trained."""
+        earlier = self._trained.get(_key(recipe))
+        if earlier is not None and self._window is not None and earlier > number - self._window:
+            return None
+        return earlier
 
     def _next_request(self) -> _Request | None:
         """The next recipe that the plan or a user asks for and no trial has."""
@@ -318,7 +364,7 @@ class SearchStudy(Study):
             # `auto` has looked for one that is accepted; the others' points are those of a sequence.
             return not isinstance(self.plan.sampler, Auto | Qmc | Grid)
         # It learns nothing from a pruned trial, so it would suggest the same one over and over.
-        return isinstance(self.plan.sampler, Gp) and _key(recipe) in self._trained
+        return isinstance(self.plan.sampler, Gp) and self._same_recipe(recipe, self._started) is not None
 
     def _accepts(self, sampled: Mapping[str, Any]) -> bool:
         """Whether the trainable accepts a recipe."""
@@ -335,7 +381,7 @@ class SearchStudy(Study):
         study and the trial's number alone, so a resumed search samples what it would have without a break.
 
         draw: 0 for the first, 1 for the one after a refused recipe. refused: earlier draws for this trial."""
-        storage = SamplerStorage(self.journal, lambda trials: [*self._history(trials), *refused])
+        storage = SamplerStorage(self.journal, lambda trials: [*self._history(self._seen(trials)), *refused])
         plan = self.plan
         # Those that learn nothing from a refused recipe would suggest it again; TPE may stay among them.
         own_draws = TPE_DRAWS if isinstance(plan.sampler, Tpe) else 1
@@ -363,6 +409,13 @@ class SearchStudy(Study):
         assert storage.trial is not None
         return storage.trial, sampled
 
+    def _seen(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """What the next trial may depend on."""
+        if self._window is None:
+            return trials
+        last = self._last_visible
+        return [as_pending(trial) if trial.number > last else trial for trial in trials]
+
     def _repeat(self, trial: optuna.trial.Trial, sampled: Mapping[str, Any], same_as: int) -> SettledTrial:
         """Give a trial the outcome of an earlier one with the same recipe: training would repeat it to the
         bit."""
@@ -375,17 +428,18 @@ class SearchStudy(Study):
         if score is not None:
             trial.report(score, max(earlier.intermediate_values))
         self._tell(trial, earlier.state, score)
-        self._repeats = _count_repeats(self._optuna_study.get_trials(deepcopy=False)[-REPEATS:])
+        self._repeats = _count_repeats(self._all_trials()[-REPEATS:])
         state = State.DIVERGED if diverged else State(earlier.state.name)
         return SettledTrial(trial.number, sampled, state, score, diverged, same_as)
 
     def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
         # Not for a trial that another pruner has judged. Called once per epoch, because successive halving
         # would answer differently the second time.
+        self._judges.judged = frozen.number
         return frozen.number >= self._first_judged and trial.should_prune()
 
     def _stop_early(self, number: int) -> State:
-        if not isinstance(self._optuna_study.pruner, ForecastPruner):
+        if not isinstance(self._optuna_study.pruner, ForecastPruner) or self._window is not None:
             return super()._stop_early(number)
         self.pause(number)
         return State.PAUSED
@@ -402,7 +456,8 @@ class SearchStudy(Study):
     def _on_end(self, number: int) -> None:
         frozen = self._frozen(number)
         if self._is_repeatable(frozen):
-            self._trained.setdefault(_key(frozen.user_attrs[schema.RECIPE]), number)
+            key = _key(frozen.user_attrs[schema.RECIPE])
+            self._trained[key] = min(number, self._trained.get(key, number))
         score = frozen.value if frozen.state is TrialState.COMPLETE else None
         if score is not None and (self._best is None or self.plan.metric.better(score, self._best)):
             self._best = score

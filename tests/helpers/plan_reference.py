@@ -38,7 +38,7 @@ def reference() -> str:
 
 
 def _scalars(whole: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("name", "trainable", "storage", "seed")
+    kept = ("name", "trainable", "storage", "seed", "order", "window")
     return {"properties": {key: whole["properties"][key] for key in kept}}
 
 
