@@ -153,6 +153,8 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
         facts.append(("resumed after", _epoch_list(trial.resumed_from)))
     if trial.pauses:
         facts.append(("paused after", _epoch_list(trial.pauses)))
+    if trial.audited is not None:
+        facts.append(("audit", f"its pruner would have stopped it after epoch {trial.audited}"))
     if trial.error:
         facts.append(("error", " ".join(trial.error.split())))
     facts += [("note", note) for note in trial.notes]

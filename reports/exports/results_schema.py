@@ -210,6 +210,8 @@ class TrialJson(TypedDict):
     resumed_from: list[int]
     pauses: list[int]
     """Epochs after which its pruner paused it."""
+    audited: int | None
+    """Epoch after which its pruner would have stopped it; null for trials that were not audited."""
     worker: str | None
     session: int | None
     started: str | None

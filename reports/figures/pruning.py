@@ -10,6 +10,7 @@ from reports.figures.pruning_numbers import WEAK, Pruning, pruning
 from reports.figures.style import AMBER, BLUE, GREY, ORANGE, count_axis, drawing
 from reports.formatting.wording import NOTHING, duration, plural
 from reports.statistics.correlation import Correlation
+from reports.statistics.intervals import wilson
 from search.records.sweep import Sweep
 
 FEWEST = 5
@@ -30,7 +31,27 @@ def sentence(numbers: Pruning) -> str:
         text = f"None of {plural(numbers.trials, 'trial')} was pruned"
     text += f". {_prediction(numbers)}"
     winner = _winner(numbers)
-    return f"{text}; {winner}." if winner else f"{text}."
+    return f"{text}; {winner}.{_audit(numbers)}" if winner else f"{text}.{_audit(numbers)}"
+
+
+def _audit(numbers: Pruning) -> str:
+    """How often the pruner was wrong, as far as it was audited; "" if it was not."""
+    count, wrong = len(numbers.audits), numbers.wrong
+    if not count:
+        return ""
+    share = wilson(len(wrong), count)
+    text = (
+        f" Of {plural(count, 'trial')} to be stopped that {'was' if count == 1 else 'were'} audited, "
+        f"{len(wrong) or 'none'} ended among the {numbers.candidates} best "
+        f"(95 % interval of the pruner's errors {100 * share.low:.0f} to {100 * share.high:.0f} %)"
+    )
+    if wrong:
+        worst = min(wrong, key=lambda audit: audit.rank)
+        text += (
+            f": trial {worst.number} would have been stopped after epoch {worst.epoch} and became number "
+            f"{worst.rank}"
+        )
+    return f"{text}."
 
 
 def _prediction(numbers: Pruning) -> str:

@@ -47,6 +47,17 @@ class AfterEpoch(NamedTuple):
     so early ones were compared with fewer."""
 
 
+class Audit(NamedTuple):
+    """A trial that its pruner would have stopped, and that was trained to its end."""
+
+    number: int
+    """The trial's."""
+    epoch: int
+    """After which it would have been stopped."""
+    rank: int
+    """Among the complete trials, 1 for the best."""
+
+
 class Pruning(NamedTuple):
     """What pruning saved, and how well early scores predict the final ranking."""
 
@@ -70,6 +81,15 @@ class Pruning(NamedTuple):
     """In order, without the last epoch of the longest recipe."""
     best: int | None
     """Number of the best trial; None if there is none."""
+    audits: tuple[Audit, ...] = ()
+    """The complete trials that were audited, by number."""
+    candidates: int = 1
+    """Number of best trials among which a stopped one would have been missed."""
+
+    @property
+    def wrong(self) -> tuple[Audit, ...]:
+        """The audited trials that should not have been stopped."""
+        return tuple(audit for audit in self.audits if audit.rank <= self.candidates)
 
     @property
     def first_stop(self) -> AfterEpoch | None:
@@ -139,7 +159,17 @@ def pruning(sweep: Sweep) -> Pruning | str:
             for epoch in _examined_epochs(longest, rungs, min(stops, default=None))
         ),
         best=best.number if best else None,
+        audits=tuple(
+            Audit(trial.number, trial.audited, 1 + sum(_beats(sweep, other, trial) for other in complete))
+            for trial in complete
+            if trial.audited is not None
+        ),
+        candidates=max(1, sweep.plan.confirmation.candidates),
     )
+
+
+def _beats(sweep: Sweep, one: Trial, other: Trial) -> bool:
+    return one.score is not None and other.score is not None and sweep.metric.better(one.score, other.score)
 
 
 def _scores_by_epoch(sweep: Sweep, trial: Trial) -> dict[int, float]:

@@ -20,7 +20,15 @@ class NoPruner(Table):
     """The pruner."""
 
 
-class SuccessiveHalving(Table):
+class Stopping(Table):
+    """A pruner that stops trials."""
+
+    audit: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the trials to be stopped that are trained to their end all the same, chosen at random, so that
+    the report can say how often the pruner was wrong; none if left out."""
+
+
+class SuccessiveHalving(Stopping):
     """Asynchronous successive halving: of the trials that reach a rung, the best fraction continues."""
 
     name: Literal["successive_halving"] = "successive_halving"
@@ -35,7 +43,7 @@ class SuccessiveHalving(Table):
     """Number of trials that must reach a rung before any of them continues."""
 
 
-class Hyperband(Table):
+class Hyperband(Stopping):
     """Several successive halvings in parallel, from aggressive to patient; a trial's number determines which
     one prunes it."""
 
@@ -51,7 +59,7 @@ class Hyperband(Table):
     """Number of trials that must reach a rung before any of them continues."""
 
 
-class Median(Table):
+class Median(Stopping):
     """Prunes a trial whose best epoch so far is worse than the median of the complete trials at that
     epoch."""
 
@@ -67,7 +75,7 @@ class Median(Table):
     """Number of complete trials with a value at the same epoch that a decision needs."""
 
 
-class Threshold(Table):
+class Threshold(Stopping):
     """Prunes a trial whose metric is out of bounds."""
 
     name: Literal["threshold"] = "threshold"
@@ -90,7 +98,7 @@ class Threshold(Table):
         return self
 
 
-class Forecast(Table):
+class Forecast(Stopping):
     """Pauses a trial that will hardly end as one of the best, by a forecast of its end from its own curve,
     the curves of the other trials, and the recipes. Decides at epochs in geometric progression.
 
@@ -114,7 +122,7 @@ class Forecast(Table):
 Wrapped = Annotated[SuccessiveHalving | Hyperband | Median | Threshold, Field(discriminator="name")]
 
 
-class Patient(Table):
+class Patient(Stopping):
     """Stops trials that have stopped improving, or lets another pruner decide about them.
 
     Best with median or threshold. A halving records the value of a trial when it is first asked about it, and
@@ -149,6 +157,8 @@ def parse_pruner(table: object, path: KeyPath = ("pruner",)) -> tuple[Pruner | N
 def check(pruner: Pruner, epochs: int, path: KeyPath = ("pruner",)) -> list[Fault]:
     """The reasons why this pruner cannot decide about trials of at most `epochs` epochs."""
     if isinstance(pruner, Patient) and pruner.wrapped is not None:
+        if pruner.wrapped.audit is not None:
+            return [Fault((*path, "wrapped", "audit"), "must be set for patient itself")]
         return check(pruner.wrapped, epochs, (*path, "wrapped"))
     if isinstance(pruner, SuccessiveHalving | Hyperband):
         longest = epochs

@@ -77,6 +77,8 @@ CONTINUED: Final = "continued"
 KNOWN: Final = "known"
 """Of a trial that no sampler chose: what asked for it, "first: {…}" for a [[first]] table of the plan,
 otherwise the name of the file that `benchsweep enqueue` wrote."""
+AUDITED: Final = "audited"
+"""Of a trial that its pruner would have stopped and that is trained to its end instead: after which epoch."""
 NOTES: Final = "notes"
 """Of a trial: a list of sentences."""
 ERROR: Final = "error"

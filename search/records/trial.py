@@ -106,6 +106,8 @@ class Trial:
     """The workers that trained it, in order; empty in runs of older versions, which recorded none."""
     pauses: tuple[int, ...] = ()
     """The epochs after which its pruner paused it, in order."""
+    audited: int | None = None
+    """The epoch after which its pruner would have stopped it, had it not been audited; None for others."""
     device: str | None = None
     """The device that it was trained on, if that differs among the trials; None if the environment has it."""
 
@@ -168,6 +170,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         parameters=attributes.get(schema.PARAMETERS),
         placements=placements,
         pauses=tuple(attributes.get(schema.PAUSED, ())),
+        audited=attributes.get(schema.AUDITED),
         device=attributes.get(schema.DEVICE),
     )
     return typed(trial)

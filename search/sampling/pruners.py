@@ -31,7 +31,7 @@ def build(settings: Pruner, epochs: int, space: Space | None = None, first: int 
 
     from search.sampling.adapted import ExactHyperband, Plateau
 
-    arguments = settings.model_dump(exclude={"name", "wrapped"})
+    arguments = settings.model_dump(exclude={"name", "wrapped", "audit"})
     match settings:
         case NoPruner():
             return pruners.NopPruner()

@@ -435,8 +435,20 @@ class SearchStudy(Study):
     def _should_prune(self, trial: optuna.trial.Trial, frozen: FrozenTrial) -> bool:
         # Not for a trial that another pruner has judged. Called once per epoch, because successive halving
         # would answer differently the second time.
+        if frozen.number < self._first_judged or schema.AUDITED in frozen.user_attrs:
+            return False
         self._judges.judged = frozen.number
-        return frozen.number >= self._first_judged and trial.should_prune()
+        if not trial.should_prune():
+            return False
+        if self._audits(frozen.number):
+            trial.set_user_attr(schema.AUDITED, self.epochs_of(frozen.number))
+            return False
+        return True
+
+    def _audits(self, number: int) -> bool:
+        """Whether a trial that is to be stopped is trained to its end instead."""
+        share = getattr(self.plan.pruner, "audit", None) or 0.0
+        return samplers.stable_seed(self.plan.seed, "audit", number) < share * 2**32
 
     def _stop_early(self, number: int) -> State:
         if not isinstance(self._optuna_study.pruner, ForecastPruner) or self._window is not None:

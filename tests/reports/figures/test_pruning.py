@@ -166,3 +166,15 @@ def test_a_search_of_single_epochs_has_nothing_to_prune() -> None:
     )
     assert "single epoch" in str(pruning(sweep_of([once])))
     assert "No trial has finished an epoch" in str(pruning(sweep_of(())))
+
+
+def test_an_audit_says_how_often_the_pruner_was_wrong() -> None:
+    right = [line(number, 0.9 - number / 100) for number in range(6)]
+    wrong = replace(line(6, 0.95), audited=3)
+    numbers = pruning_of(sweep_of([*right, wrong, replace(line(7, 0.6), audited=2)]))
+    assert [(audit.number, audit.epoch, audit.rank) for audit in numbers.audits] == [(6, 3, 1), (7, 2, 8)]
+    assert numbers.wrong == numbers.audits[:1]
+    assert "trial 6 would have been stopped after epoch 3 and became number 1" in sentence(numbers)
+    assert "audited" not in sentence(pruning_of(sweep_of(right)))
+    none = pruning_of(sweep_of([*right, replace(line(7, 0.6), audited=2)]))
+    assert none.wrong == () and "none ended among" in sentence(none)

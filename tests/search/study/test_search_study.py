@@ -193,3 +193,38 @@ def test_a_sampler_without_memory_ends_in_a_sentence_and_the_run_continues_with_
     assert raised.value.advice.endswith(f"benchsweep extend {run.reference} --set sampler.name=tpe")
     carry_on(run, _plan(budget={"trials": 6}, sampler={"name": "random"}))
     assert len(outcome(run)) == 6
+
+
+def test_a_share_of_the_trials_that_would_be_stopped_is_trained_to_its_end(tmp_path: Path) -> None:
+    table = {"sampler": {"name": "random"}, "budget": {"trials": 60}}
+    pruner = {"name": "successive_halving", "reduction_factor": 2}
+    carry_on(folder("all", tmp_path), _plan(**table, pruner=pruner))
+    run = folder("audited", tmp_path)
+    carry_on(run, _plan(**table, pruner={**pruner, "audit": 0.3}))
+    stopped, audited = [], []
+    for trial in Sweep.read(run.path).trials:
+        if trial.audited is not None:
+            assert trial.state is State.COMPLETE and trial.audited < 4
+            audited.append(trial)
+        elif trial.state is State.PRUNED:
+            stopped.append(trial)
+    assert 0.15 < len(audited) / (len(audited) + len(stopped)) < 0.5
+    assert all(trial.audited is None for trial in Sweep.read(tmp_path / "all").trials)
+
+
+def test_an_audited_trial_is_not_judged_again_after_a_resume(tmp_path: Path) -> None:
+    run = folder("audited", tmp_path)
+    given = _plan(
+        sampler={"name": "random"},
+        budget={"trials": 30},
+        pruner={"name": "successive_halving", "reduction_factor": 2, "audit": 0.5},
+    )
+    carry_on(run, given)
+    expected = outcome(run)
+    content = run.journal.read_bytes()
+    at = content.index(b'"audited"')
+    for end in (content.index(b"\n", at) + 1, content.rindex(b"\n", 0, at) + 1):
+        run.journal.write_bytes(content[:end])
+        repair(run.journal)
+        carry_on(run, given)
+        assert outcome(run) == expected

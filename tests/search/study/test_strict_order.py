@@ -80,6 +80,7 @@ def _train_epoch(study: SearchStudy, trial: Suggestion) -> bool:
     return stopped is not None or epoch == trial.epochs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", PLANS.values(), ids=PLANS.keys())
 def test_its_trials_do_not_depend_on_workers_their_pace_or_kills(
     tmp_path: Path, changes: dict[str, Any]
