@@ -42,7 +42,7 @@ ROOMS = {
             "deploy",
             "doctor",
         ),
-        *("start", "extend", "confirm", "test_set", "final_model", "reproduce", "repeat"),
+        *("start", "extend", "confirm", "test_set", "final_model", "reproduce", "repeat", "replay"),
     ),
     "reports": (
         *("statistics", "formatting", "analysis", "importance", "figures", "health", "exports", "page"),

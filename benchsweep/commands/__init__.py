@@ -31,6 +31,7 @@ COMMANDS = {
     "stop": CommandEntry("stop", "stop", "Stop a run that another terminal or another host searches."),
     "enqueue": CommandEntry("enqueue", "enqueue", "Ask a run to train a known recipe next."),
     "report": CommandEntry("report", "report", "Write the report of one or several runs again."),
+    "replay": CommandEntry("replay", "replay", "Play a run's curves under another pruner or sampler."),
     "compare": CommandEntry("compare", "compare", "Compare several runs."),
     "reproduce": CommandEntry("reproduce", "reproduce", "Train a recorded trial again and compare it."),
     "check": CommandEntry(
