@@ -31,20 +31,20 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from multiprocessing import get_context
+from functools import cache
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 sys.path.append(str(Path(__file__).parent))  # for the workers, where logged_mlp is imported from
+
+from fork_server import PIPE, ForkServer
 
 from search.cluster.access import Site
 from search.engine.processes import Descendants
@@ -128,59 +128,25 @@ class Tally:
         return {**asdict(self), "kills": sum(self.kills.values()), "ways": dict(self.kills)}
 
 
-class Forked:
-    """A copy of this process that drives a search: it starts at once, for all is imported. With what `Driver`
-    uses of a Popen."""
-
-    def __init__(self, errors: IO[str], environment: dict[str, str], drive: Callable[[], None]) -> None:
-        source, sink = os.pipe()
-
-        def begin() -> None:
-            os.setsid()
-            os.dup2(sink, 1)
-            os.dup2(errors.fileno(), 2)
-            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-            os.environ.update(environment)
-            drive()
-
-        self._process = get_context("fork").Process(target=begin)
-        self._process.start()
-        os.close(sink)
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-        self.stdout = os.fdopen(source)
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self) -> int | None:
-        self._process.join()
-        return self._process.exitcode
-
-    def kill(self) -> None:
-        self._process.kill()
+@cache
+def _fork_server() -> ForkServer:
+    """Starts the drivers: they die too often to import everything each time."""
+    return ForkServer()
 
 
 class Driver:
     """A start of the search in its own process. deadly: at which record it kills itself; None for none."""
 
     def __init__(self, run: RunFolder, setting: Setting, deadly: dict[str, Any] | None = None) -> None:
-        command = [sys.executable, __file__, "--drive", str(run.path), "--deadly", json.dumps(deadly)]
-        command += ["--pausing"] if setting.pausing else []
-        environment = {"CHAOS_LOG": str(run.path.with_suffix(".epochs"))}
+        options = [f"--{name}" for name, given in setting._asdict().items() if given]
         self._errors = run.path.with_suffix(".stderr").open("w")
-        self.process: subprocess.Popen[str] | Forked
-        if setting.local:
-            self.process = Forked(self._errors, environment, lambda: drive(run.path, deadly, setting))
-        else:
-            self.process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                text=True,
-                start_new_session=True,
-                env={**os.environ, **environment},
-            )
+        self.process = _fork_server().start(
+            *(__file__, "--drive", str(run.path), "--deadly", json.dumps(deadly), *options),
+            stdout=PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+            env={**os.environ, "CHAOS_LOG": str(run.path.with_suffix(".epochs"))},
+        )
         self._started = Descendants(self.process.pid)
         self._died = 0.0
 
@@ -379,9 +345,6 @@ def _sweep(
 
 def chaos(kills: int, seed: int, each_record: bool, setting: Setting, folder: Path) -> Tally:
     """Make `kills` kills, or one at each kind of record."""
-    for module in ("trainable.mnist.training", "search.engine.local", "sklearn.datasets"):
-        if setting.local:
-            import_module(module)  # before the forks, each of which would
     undisturbed = RunFolder.named("undisturbed", folder)
     undisturbed.path.mkdir()
     tally = Tally()
@@ -421,12 +384,13 @@ def main() -> None:
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--deadly", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    setting = Setting(given.local, given.pausing)
     if given.drive:
-        drive(given.drive, json.loads(given.deadly), Setting(False, given.pausing))
+        drive(given.drive, json.loads(given.deadly), setting)
         return
     with tempfile.TemporaryDirectory() as folder:
         kills = 0 if given.each_record else given.kills
-        tally = chaos(kills, given.seed, given.each_record, Setting(given.local, given.pausing), Path(folder))
+        tally = chaos(kills, given.seed, given.each_record, setting, Path(folder))
     counts = tally.to_json()
     if given.json:
         print(json.dumps(counts))
