@@ -37,8 +37,10 @@ from search.test_set import open_test_set
 from trainable.errors import BenchsweepError
 
 T = TypeVar("T")
-QUICK, SLOW, LONG = 4, examples(25, 100), 6
+QUICK, SLOW, LONG = 4, examples(25, 100), examples(2, 6)
 """Wrong contents of each file that the quick, the slow and the longest tests try, drawn at random."""
+WRONG_VALUES = examples(3, len(VALUES))
+"""JSON values that stand in place of each file, drawn at random, besides all that is no JSON."""
 JSON_FILES = (
     "study.journal",
     "confirmation/study.journal",
@@ -184,10 +186,19 @@ def test_a_wrong_shape_anywhere_in_a_record_is_read_or_refused_in_a_sentence(
     assert not found
 
 
-@pytest.mark.parametrize("name", [*JSON_FILES, *OTHER_FILES])
+def _in_place_of(name: str) -> Iterator[tuple[str, str]]:
+    """A file, and what stands in its place."""
+    values = random.Random(name).sample([*VALUES], WRONG_VALUES)
+    return ((name, shape) for shape in FILES if shape not in VALUES or shape in values)
+
+
 @pytest.mark.parametrize(
-    "shape",
-    [name if name in ("a FIFO", "null") else pytest.param(name, marks=pytest.mark.slow) for name in FILES],
+    ("name", "shape"),
+    [
+        pytest.param(*pair, marks=() if pair[1] in ("a FIFO", "null") else pytest.mark.slow)
+        for name in (*JSON_FILES, *OTHER_FILES)
+        for pair in _in_place_of(name)
+    ],
 )
 def test_anything_in_place_of_a_file_is_read_or_refused_in_a_sentence(
     run: Path, name: str, shape: str
