@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -52,6 +54,14 @@ def command(
     options: those of `ForkServer.run`."""
     done = fork_server().run(
         "-m", "benchsweep", *map(str, words), timeout=timeout, env=_environment(environment), **options
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def fresh_command(folder: Path, *words: str) -> Done:
+    """Run `benchsweep` from `folder` as a user does: in an interpreter that has imported nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchsweep", *words], capture_output=True, text=True, cwd=folder, timeout=240
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

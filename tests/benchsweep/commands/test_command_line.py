@@ -9,24 +9,18 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Done, command, started_command, until
-from fork_server import ForkedProcess
+from commands import Done, command, fresh_command
 
 from benchsweep.__main__ import main
 from benchsweep.commands import COMMANDS
 from benchsweep.errors import exit_code
-from benchsweep.terminal import typed_command
-from search.engine.processes import descendants
 from search.records.lock import owning
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -46,19 +40,6 @@ dropout = { low = 0.0, high = 0.4 }
 candidates = 1
 seeds = 2
 """
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command in this process: quicker, where the process itself is not the subject."""
-
-    def call(*words: str | Path) -> Done:
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, words)])
-        result = capsys.readouterr()
-        return Done(int(ended.value.code or 0), result.out, result.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +138,7 @@ def test_run_ends_with_the_leaderboard_the_files_and_what_to_type_next(
 
 @pytest.mark.slow
 def test_nothing_of_ray_reaches_the_user_and_all_of_it_the_log(plan_folder: Path) -> None:
-    result = command_in(
+    result = fresh_command(
         plan_folder, "run", "small.toml", "--runs", str(plan_folder / "runs"), "--name", "on-ray"
     )
     try:
@@ -378,92 +359,6 @@ def test_an_error_of_the_system_is_reported_with_its_file_and_the_command_to_go_
     assert f"benchsweep resume {plan_folder / 'runs' / 'small'}" in result.err
 
 
-# Interruptions.
-
-
-@pytest.fixture
-def started(plan_folder: Path) -> Iterator[Any]:
-    """Start a command, whose JSON lines are read."""
-    with ExitStack() as stack:
-
-        def start(*words: str | Path) -> ForkedProcess:
-            return stack.enter_context(started_command(*words, "--runs", plan_folder / "runs", "--json"))
-
-        yield start
-
-
-@pytest.mark.slow
-def test_a_search_stopped_by_a_signal_says_how_to_resume_and_resumes(
-    here: Any, plan_folder: Path, started: Any
-) -> None:
-    long = ["--name", "long", "--set", "recipe.epochs=5000"]
-    process = started("run", plan_folder / "small.toml", *long)
-    until(process, "epoch_reported")
-    ours = descendants(process.pid)
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 15
-    assert process.returncode == 130
-    assert err.startswith("stopping: trials keep their last finished epoch; press Ctrl-C again")
-    ended, summary = (json.loads(line) for line in out.splitlines()[-2:])
-    assert ended["reason"] == "interrupted"
-    assert summary["state"] == "interrupted"
-    assert summary["next"] == typed_command("resume", str(plan_folder / "runs" / "long"))
-    assert (plan_folder / "runs" / "long" / "report.html").is_file()
-    assert not alive(ours)
-
-    process = started("resume", "long")
-    again = [until(process, "trial_started") for _ in range(min(2, os.cpu_count() or 1))]
-    assert max(trial["resumed_from"] for trial in again) > 0
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 143, err
-
-
-@pytest.mark.slow
-def test_a_second_signal_leaves_at_once_and_leaves_nothing_behind(
-    here: Any, plan_folder: Path, started: Any
-) -> None:
-    process = started("run", plan_folder / "small.toml", "--name", "twice", "--set", "recipe.epochs=5000")
-    until(process, "trial_started")
-    ours = descendants(process.pid)
-    for _ in range(2):  # at once, as `timeout` and `uv run` send them: one
-        process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    process.stderr.readline()
-    time.sleep(0.4)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=5)
-    assert process.returncode == 130
-    assert f"benchsweep resume {plan_folder / 'runs' / 'twice'}" in err
-    assert not alive(ours)
-    (found,) = (
-        run
-        for run in json.loads(here("list", "--runs", plan_folder / "runs", "--json").out)
-        if run["name"] == "twice"
-    )
-    assert found["state"] == "interrupted"
-
-
-def alive(pids: list[int]) -> list[int]:
-    """Which of these still run five seconds from now; a zombie does not."""
-    deadline = time.monotonic() + 5
-    while left := [pid for pid in pids if runs(pid)]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
-    return left
-
-
-def runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 # The two commands that need no plan of one's own.
 
 
@@ -503,67 +398,3 @@ def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any,
     lines = [json.loads(line) for line in here(*words, "--output", tmp_path, "--json").out.splitlines()]
     assert [line["event"] for line in lines] == ["epoch", "epoch", "seed"] * 2 + ["summary"]
     assert lines[-1]["metrics"]["accuracy"]["runs"] == 2
-
-
-# A trainable of another kind, through all of it.
-
-
-@pytest.fixture(scope="module")
-def boosted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
-    """A user's folder with a trainable of their own, mine.py, searched from there."""
-    folder = tmp_path_factory.mktemp("user")
-    shutil.copy((Path(__file__).parents[2] / "helpers" / "boosting.py"), folder / "mine.py")
-    (folder / "mine.toml").write_text(
-        'trainable = "mine"\n[budget]\ntrials = 4\n[data]\nclasses = 3\n'
-        '[space]\nfault = { choices = ["none", "raise"] }\n'
-        "shrinkage = { low = 0.01, high = 0.5, log = true }\n"
-        '[sampler]\nname = "grid"\npoints = 2\n'
-    )
-    return folder, command_in(folder, "run", "mine.toml", "--local")
-
-
-def command_in(folder: Path, *words: str) -> Done:
-    """Start the command from `folder` as a user does: in an interpreter that has imported nothing."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchsweep", *words], capture_output=True, text=True, cwd=folder, timeout=240
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.mark.slow
-def test_a_users_own_trainable_is_run_from_their_folder(boosted: tuple[Path, Done]) -> None:
-    _, done = boosted
-    assert done.code == 0, done.err
-    assert "4 trials: 2 complete and 2 failed" in done.out
-    assert "failed, 2 trials: ArithmeticError: this recipe always raises" in done.out
-    assert "test: log loss" in done.out
-
-
-@pytest.mark.slow
-def test_a_users_own_trainable_is_shown_reported_and_reproduced(
-    here: Any, boosted: tuple[Path, Done]
-) -> None:
-    folder, _ = boosted
-    result = json.loads(here("show", folder / "runs" / "mine", "--json").out)
-    assert result["metric"] == {"name": "log_loss", "direction": "minimize", "unit": "nats"}
-    scores = [trial["score"] for trial in result["trials"] if trial["state"] == "COMPLETE"]
-    assert result["top"]["score"] == min(scores)
-    assert set(result["test"]["metrics"]) == {"log_loss"}
-    shown = here("show", folder / "runs" / "mine", str(result["best"]["trial"]))
-    assert "shrinkage" in shown.out
-    page = (folder / "runs" / "mine" / "report.html").read_text()
-    assert "log loss" in page
-    assert "Confusion matrix" not in page
-    again = command_in(folder, "reproduce", "mine")
-    assert again.code == 0, again.err
-    assert "reproduced to the bit" in again.out
-
-
-@pytest.mark.slow
-def test_a_search_in_which_all_trials_fail_says_why_and_exits_with_1(boosted: tuple[Path, Done]) -> None:
-    folder, _ = boosted
-    plan = (folder / "mine.toml").read_text().replace('["none", "raise"]', '["raise"]')
-    (folder / "bad.toml").write_text(plan)
-    done = command("run", "bad.toml", "--quiet", "--local", cwd=folder)
-    assert done.code == 1
-    assert "ArithmeticError: this recipe always raises" in done.out
