@@ -23,10 +23,11 @@ def enqueue(
     runs: RunsOption = RUNS,
     json: JsonOption = False,
 ) -> None:
-    """Ask a run to train a recipe that you know, before any that its sampler chooses.
+    """Ask a run to train a known recipe next.
 
-    The run may be searched at this moment, interrupted, or finished: the recipe becomes its next trial, and
-    counts in its budget. The sampler learns from it as from any other.
+    It is trained before any that the run's sampler chooses. The run may be searched at this moment,
+    interrupted, or finished: the recipe becomes its next trial, and counts in its budget. The sampler learns
+    from it as from any other.
 
     --json prints one object: name, sampled (hyperparameter to value, complete), position (1 for the next
     one), and next (the command to type next) or null.

@@ -34,10 +34,11 @@ def replay(
     runs: RunsOption = RUNS,
     json: JsonOption = False,
 ) -> None:
-    """Play a run's recorded curves under another pruner or sampler: what would it have saved?
+    """Play a run's curves under another pruner or sampler.
 
-    Trials are played one after the other, and nothing is trained, so a trial that was stopped is known only
-    as far as it was trained. Each suggestion of another sampler stands for the nearest recipe on record.
+    It tells what that would have saved. Trials are played one after the other, and nothing is trained, so a
+    trial that was stopped is known only as far as it was trained. Each suggestion of another sampler
+    stands for the nearest recipe on record.
 
     --json prints one object: recorded, epochs, stopped, beyond, complete, left_out, best, best_on_record,
     epochs_until_best, recorded_until_best, keeps_best (`search.replay.Replay`) and sentences.
