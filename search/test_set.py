@@ -91,7 +91,7 @@ def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     looked_at = {(look.trial, look.seed) for look in opening.looks}
     missing = [model for model in models if model.key not in looked_at]
     # Before anything is opened: what fails here has seen nothing.
-    trained = {model.key: _restored(model, plan, data) for model in (*missing, winner)}
+    trained = {model.key: _restored(run, model, plan, data) for model in (*missing, winner)}
     if missing:
         test, overlap = _load_test(source, data, data_folder)
         opening = replace(opening, overlap=overlap, saved=False)
@@ -191,7 +191,7 @@ def _reason(sweep: Sweep, models: list[Finalist]) -> str:
     return f"figures of {listed}, whose confirmation is over: {sweep.confirmation.sentence}"
 
 
-def _restored(model: Finalist, plan: Plan, data: Any) -> TrainingRun:
+def _restored(run: RunFolder, model: Finalist, plan: Plan, data: Any) -> TrainingRun:
     """The training at its end. Raises NoModel."""
     path, recipe = model.folder.checkpoint, model.trained.recipe
     checkpoint, faults = latest(path, json.dumps(recipe))
@@ -199,7 +199,8 @@ def _restored(model: Finalist, plan: Plan, data: Any) -> TrainingRun:
         raise NoModel(
             f"the model of trial {model.trained.number} must be in {path}, but is not "
             f"({'; '.join(faults) or 'no such file'})",
-            f"remove the folder {model.folder.path.parents[1]}, and train it again with `benchsweep confirm`",
+            f"remove the folder {model.folder.path.parents[1]}, and train it again with "
+            f"`benchsweep confirm {run.reference}`",
         )
     module = plan.trainable_module
     with calling("Training"):

@@ -10,6 +10,7 @@ from rich.text import Text
 from benchsweep import terminal
 from benchsweep.errors import UsageError
 from benchsweep.find import read_plan
+from benchsweep.options import RUNS
 from benchsweep.session.search import RunOptions, run_search
 from search.cluster.access import Site
 from search.records.environment import CODE_FOLDER
@@ -41,8 +42,13 @@ def start_quickstart(
         _warn(reason, plan.name)
     run = RunFolder.named(plan.name, runs)
     options = RunOptions.of(data_dir, Site(local=local), quiet, json)
-    new_run_command = terminal.typed_command("quickstart", "--name", _free_name(plan.name, runs))
-    run_search(run, plan, options, new_run_command=new_run_command)
+    run_search(run, plan, options, new_run_command=new_run_command(plan.name, runs))
+
+
+def new_run_command(name: str, runs: Path) -> str:
+    """The command that starts another search under a free name in the same folder."""
+    elsewhere = [] if runs.absolute() == RUNS.absolute() else ["--runs", str(runs)]
+    return terminal.typed_command("quickstart", "--name", _free_name(name, runs), *elsewhere)
 
 
 def shipped_plan(name: str) -> Path:

@@ -24,7 +24,10 @@ def confirm(
     candidates: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="K", help="How many of the best trials to train again.", show_default="the plan's"
+            min=1,
+            metavar="K",
+            help="How many of the best trials to train again.",
+            show_default="the plan's, or 4 where that is 0",
         ),
     ] = None,
     seeds: Annotated[

@@ -36,7 +36,7 @@ class Measurement:
         if winner is None:
             raise NotComparable(
                 f"a run is compared by its test accuracy, but {sweep.name} was not evaluated on the test set "
-                f"yet; `benchsweep resume` and `benchsweep confirm` do that at the end"
+                f"yet; `benchsweep confirm {sweep.run.reference}` does that at its end"
             )
         return cls(f"{sweep.name}, {winner.name}", tuple(look.evaluation for look in winner.looks))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -53,9 +54,10 @@ def reproduce_command(sweep: Sweep) -> str:
 
 
 def run_argument(sweep: Sweep) -> str:
-    """The run as a quoted command-line argument: its name if it is in a folder called runs, where commands
-    find it by name, otherwise its path."""
-    return shlex.quote(sweep.name if sweep.folder.parent.name == "runs" else str(sweep.folder))
+    """The run as a quoted command-line argument: its name if it is in ./runs, where commands find it by name,
+    otherwise its path, which they find from every folder."""
+    named = sweep.folder.parent == Path("runs").absolute()
+    return shlex.quote(sweep.name if named else str(sweep.folder))
 
 
 def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:

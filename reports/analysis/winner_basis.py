@@ -10,6 +10,7 @@ import numpy as np
 
 from reports.analysis.finalists import test_metric
 from reports.analysis.runs import ComparedRun, data_identity, same_data
+from reports.analysis.verdict import run_argument
 from reports.analysis.winner import correct_bits, winner_of
 from reports.formatting.wording import listing
 from reports.statistics.arrays import Bools
@@ -142,10 +143,12 @@ def _fresh_scores(one: ComparedRun, other: ComparedRun) -> Basis | str:
         words = [f"{run.short} is evaluated by {_metric_words(run.sweep.metric)}" for run in (one, other)]
         return f"on validation {words[0]}, {words[1]}"
     winners = [_confirmed_winner(run.sweep) for run in (one, other)]
-    missing = [run.short for run, winner in zip((one, other), winners, strict=True) if winner is None]
+    missing = [run for run, winner in zip((one, other), winners, strict=True) if winner is None]
     if missing:
+        commands = listing([f"`benchsweep confirm {run_argument(run.sweep)}`" for run in missing])
         return (
-            f"no winner of {listing(missing)} was confirmed with fresh seeds (`benchsweep confirm` does it)"
+            f"no winner of {listing([run.short for run in missing])} was confirmed with fresh seeds "
+            f"({commands} {'does' if len(missing) == 1 else 'do'} it)"
         )
     confirmed = [winner for winner in winners if winner is not None]
     sides = _sides([name for name, _ in confirmed], [scores for _, scores in confirmed])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from reports.analysis.trials_frame import states_sentence
-from reports.analysis.verdict import reproduce_command
+from reports.analysis.verdict import reproduce_command, run_argument
 from reports.analysis.winner import Winner, winner_of
 from reports.exports.card import CardFigure, ModelCard, Pairs, to_markdown
 from reports.formatting.wording import (
@@ -188,7 +188,7 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
     if len(winner.looks) < 2:
         yield (
             "It was trained with one seed, so its figures say nothing about the variance between seeds; the "
-            "command benchsweep confirm measures that."
+            f"command benchsweep confirm {run_argument(sweep)} measures that."
         )
     elif all(look.evaluation.metrics == winner.evaluation.metrics for look in winner.looks):
         yield "Every seed gave the same figures, so they say nothing about the variance of the training."

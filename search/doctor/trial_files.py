@@ -101,7 +101,7 @@ def check_checkpoint(run: RunFolder, trial: FrozenTrial, best: bool) -> Iterator
         else:
             loss = "no epoch is lost"
         message = f"trial {trial.number}: {why}; {loss}"
-        yield warned("", message, "none is needed: `benchsweep resume` continues the trial")
+        yield warned("", message, f"none is needed: `benchsweep resume {run.reference}` continues the trial")
     elif stored < reported:
         kind = "the best" if best else "complete"
         message = f"trial {trial.number} is {kind}, but its model is lost: {why}"

@@ -113,6 +113,18 @@ def test_a_run_without_a_complete_trial_has_nothing_to_confirm(tmp_path: Path) -
         pass
 
 
+def test_a_plan_without_a_confirmation_is_confirmed_with_the_default_number_of_candidates(
+    tmp_path: Path,
+) -> None:
+    folder = RunFolder.named("none", tmp_path)
+    search(folder, plan(budget={"trials": 2}, pruner={"name": "none"}, confirmation={"candidates": 0}))
+    with confirming(folder, NOWHERE, LOCAL, seeds=1) as race:
+        list(race)
+    confirmation = Sweep.read(folder.path).confirmation
+    assert confirmation is not None
+    assert {candidate.trial for candidate in confirmation.candidates} == {0, 1, None}
+
+
 def test_fresh_seeds_follow_the_highest_that_the_search_used(run: RunFolder) -> None:
     sweep = Sweep.read(run.path)
     entry = Entry.of(sweep, plan(confirmation={"candidates": 1, "seeds": 2}))

@@ -75,7 +75,7 @@ def test_a_tenth_of_diverged_trials_passes_and_more_names_the_setting_they_share
     assert "4 of 22 trials diverged and 0 failed" in finding.message
     assert finding.advice == (
         "Failures begin at learning_rate = 0.009 (4 of the 4 lie there); every trial that ended well has at "
-        "most 0.0027. Narrow the search space: benchsweep extend laptop --trials 20 "
+        "most 0.0027. Narrow the search space: benchsweep extend /runs/laptop --trials 20 "
         "--set space.learning_rate.high=0.0027"
     )
 
@@ -161,7 +161,7 @@ def test_a_best_trial_among_the_last_tenth_asks_for_more() -> None:
     rising = [trial(k, 0.9 + k / 1000) for k in range(20)]
     finding = check(sweep_of(rising), "trials")
     assert finding.verdict == "WARN"
-    assert finding.advice == "Continue with: benchsweep extend laptop --trials 10"
+    assert finding.advice == "Continue with: benchsweep extend /runs/laptop --trials 10"
     falling = [trial(k, 0.9 - k / 1000) for k in range(20)]
     assert check(sweep_of(falling), "trials").verdict == "PASS"
 
@@ -186,7 +186,7 @@ def test_curves_that_still_rise_ask_for_more_epochs_and_flat_noisy_ones_do_not(
 def test_a_search_that_was_not_confirmed_says_how_to_confirm_it() -> None:
     finding = check(make_sweep(), "noise")
     assert finding.verdict == "UNKNOWN"
-    assert finding.advice == "Confirm it: benchsweep confirm laptop"
+    assert finding.advice == "Confirm it: benchsweep confirm /runs/laptop"
 
 
 def test_a_winner_tied_with_the_default_is_a_warning() -> None:

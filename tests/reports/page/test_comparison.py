@@ -292,7 +292,7 @@ def test_scores_of_the_search_alone_are_never_tested() -> None:
     assert made.figure == "–"
     assert made.pairs[0].comparison is None
     assert "the test set of one and other is still sealed" in made.sentences[0]
-    assert "`benchsweep confirm` does it" in made.sentences[0]
+    assert "(`benchsweep confirm /runs/" in made.sentences[0]
 
 
 def test_runs_on_different_data_are_not_compared_and_are_drawn_apart() -> None:

@@ -37,9 +37,11 @@ from sweeps import (
     sweep_of,
 )
 
+from benchsweep.find import run_folder
 from benchsweep.report_record import recorded_best
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.once import once_per_sweep
+from reports.analysis.verdict import run_argument
 from reports.analysis.winner import winner_of
 from reports.page.report import Report, as_markdown, html, write
 from reports.statistics.intervals import wilson
@@ -193,7 +195,7 @@ def test_the_numbers_of_the_verdict_are_those_of_the_records() -> None:
     assert f"{100 * low:.2f} to {100 * high:.2f} %" in told
     assert sweep.metric.format(best.score) in told
     assert f"Trial {best.number} was chosen" in told
-    assert f"benchsweep reproduce laptop {best.number}" in told
+    assert f"benchsweep reproduce /runs/laptop {best.number}" in told
     assert "better than 8 of 27 published results" in told
 
 
@@ -237,7 +239,9 @@ def test_one_trial_is_the_best_in_every_part_of_a_page(not_on_top: Sweep) -> Non
     number, top = (None if chosen is None else chosen.number), sweep.top()
     assert top is not None
     told = report_of(sweep)
-    assert told.verdict.command == f"benchsweep reproduce laptop {'default' if number is None else number}"
+    assert (
+        told.verdict.command == f"benchsweep reproduce /runs/laptop {'default' if number is None else number}"
+    )
     assert told.results["winner"]["trial"] == number
     assert (told.results["best"] and told.results["best"]["trial"]) == number
     assert told.results["top"]["trial"] == top.number
@@ -260,6 +264,16 @@ def test_a_report_reproduces_the_trial_that_it_calls_the_best(not_on_top: Sweep,
     best = not_on_top.best()
     for name in ("results.json", "report.html"):
         assert recorded_best(tmp_path / name) == ("default" if best is None else str(best.number))
+
+
+def test_a_command_names_the_run_so_that_it_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here, elsewhere = tmp_path / "runs" / "laptop", tmp_path / "other" / "runs" / "laptop"
+    for folder, named in ((here, "laptop"), (elsewhere, str(elsewhere))):
+        folder.mkdir(parents=True)
+        (folder / "plan.toml").touch()
+        assert run_argument(replace(make_sweep(), folder=folder)) == named
+        assert run_folder(named, Path("runs")).path == folder
 
 
 def test_failures_are_grouped_by_cause() -> None:
@@ -571,7 +585,7 @@ def test_a_confirmed_winner_has_its_mean_over_seeds_and_its_selection_bias() -> 
     assert stored["test"]["mean"] == pytest.approx(mean)
     assert report.verdict.figure == f"{100 * mean:.2f} %"
     assert "mean of 10 seeds" in report.verdict.caption
-    assert report.verdict.command == f"benchsweep reproduce laptop {rows[0]['trial']}"
+    assert report.verdict.command == f"benchsweep reproduce /runs/laptop {rows[0]['trial']}"
     for told in (" ".join(page_of(sweep).text), as_markdown(report)):
         assert f"Trial {rows[0]['trial']} was confirmed with 10 fresh seeds" in told
         assert "of that was selection bias" in told
