@@ -21,12 +21,11 @@ _LABEL = 10
 
 
 def line(status: RunStatus) -> str:
-    """ "laptop running: 12 of 40 trials started, 10 complete, 41 s left; trial 11 3/10 epochs 97.10 %"."""
+    """ "laptop running: 10 of 40 trials finished, 8 complete, 2 pruned; trial 10 3/10 epochs 97.10 %"."""
     sweep, limit = status.sweep, status.progress.limits.trials
-    trials = (
-        f"{len(sweep.trials):,} of {plural(limit, 'trial')}" if limit else plural(len(sweep.trials), "trial")
-    )
-    figures = [f"{trials} started", *_counts(sweep)]
+    finished = _finished(sweep)
+    trials = f"{finished:,} of {plural(limit, 'trial')}" if limit else plural(finished, "trial")
+    figures = [f"{trials} finished", *_counts(sweep)]
     if status.remaining is not None:
         figures.append(f"{duration(status.remaining)} left")
     parts = [f"{sweep.name} {sweep.status}: {', '.join(figures)}"]
@@ -78,7 +77,7 @@ def _budget(status: RunStatus) -> Table:
     table.add_column(no_wrap=True, style="dim", width=_LABEL)
     table.add_column(ratio=1)
     table.add_column(no_wrap=True)
-    trials, epochs = len(status.sweep.trials), progress.epochs_trained
+    trials, epochs = _finished(status.sweep), progress.epochs_trained
     rows: list[tuple[str, float, float | None, str, str]] = [
         ("trials", trials, limits.trials, f"{trials:,}", f"{limits.trials:,}" if limits.trials else ""),
         (
@@ -94,6 +93,11 @@ def _budget(status: RunStatus) -> Table:
         bar = ProgressBar(total=limit, completed=min(spent, limit)) if limit else ""
         table.add_row(label, bar, f"{spent_text} of {limit_text}" if limit_text else spent_text)
     return table
+
+
+def _finished(sweep: Sweep) -> int:
+    """Number of trials that will not go on, as the search's own screen counts them."""
+    return sum(trial.state.is_finished() for trial in sweep.trials)
 
 
 def _counts(sweep: Sweep) -> list[str]:

@@ -273,7 +273,19 @@ def test_versions_of_the_plan_repeats_and_requests_are_shown() -> None:
     assert "1 of them only repeat another trial's recipe" in result
     assert "it was asked to stop" in result
     assert seen.to_json()["trials"]["repeated"] == 1
-    assert line(seen).startswith("laptop finished: 2 of 40 trials started, 2 complete; best 92.00 %, trial 0")
+    assert line(seen).startswith(
+        "laptop finished: 2 of 40 trials finished, 2 complete; best 92.00 %, trial 0"
+    )
+
+
+def test_trials_are_counted_when_they_have_finished_as_on_the_searchs_own_screen(watched: Any) -> None:
+    _, own, seen = watched
+    running = len(seen.active_trials)
+    finished = len(own.finished)
+    assert running
+    assert finished + running == len(seen.sweep.trials)
+    assert f"{finished} of 9" in drawn(seen, 120)
+    assert f"{finished} of 9 trials finished, " in line(seen)
 
 
 # The time that is left.
