@@ -12,11 +12,11 @@ run is then carried out, in this process. Counts
     imports   what imported the module `x`, which the wrong text names, or the run's own trainable (except
               by `evaluate` and `reproduce`, which need it)
 
-First every content is tried with `list`, `doctor` and `Sweep.read`; `show` and `status` once for all contents
-that are read as the same `Sweep`, since where it is refused they would say the same. The other commands take
-longer and follow in rounds, once per different `Sweep`: a round takes one content of each place in each file.
-Of the second run, each place is tried with one value. The order is drawn from --seed. What --seconds left
-untried is counted.
+The contents are tried in rounds, each of one content of every part of every file, drawn from --seed: first
+with `list`, `doctor` and `Sweep.read`, and with `show` and `status` once for all contents that are read as
+the same `Sweep`, since where it is refused they would say the same; then with the other commands, which take
+longer, once for each different `Sweep`. Of the second run, each part is tried in the first round alone. What
+--seconds left untried is counted.
 Exit code 1 if anything was counted.
 """
 
@@ -41,7 +41,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomli_w
 import typer
@@ -337,15 +337,15 @@ class Trial:
         self.longer: list[Wrong] = []
         """Contents tried at short that are to be tried at length."""
 
-    def at_short(self, wrong: Wrong) -> None:
-        """Carry out the commands that take little time."""
+    def at_short(self, wrong: Wrong) -> bool:
+        """Carry out the commands that take little time. Returns True."""
         run = self._runs[wrong.run]
         with in_place(run, wrong, self._kept[wrong.run]):
             if wrong.file.startswith("page"):
                 self._count.tried(
                     wrong, "reproduce --from", lambda: reproduced(run.path / "page/results.json")
                 )
-                return
+                return True
             self._carry_out(wrong, direct(run))
             found: list[Sweep] = []
             self._count.tried(wrong, "Sweep.read", lambda: found.append(Sweep.read(run.path, partly=True)))
@@ -353,12 +353,14 @@ class Trial:
                 self._carry_out(wrong, of_part(run))
                 if found[0].damage is None:  # otherwise the others refuse it
                     self.longer.append(wrong)
+        return True
 
-    def at_length(self, wrong: Wrong) -> None:
-        """Carry out the others."""
+    def at_length(self, wrong: Wrong) -> bool:
+        """Carry out the others. Returns True."""
         run, other = self._runs[wrong.run], RunFolder(self._kept[wrong.run])
         with in_place(run, wrong, self._kept[wrong.run]):
             self._carry_out(wrong, at_length(run, other, self._folder))
+        return True
 
     def _carry_out(self, wrong: Wrong, commands: dict[str, Reader]) -> None:
         for command, read in commands.items():
@@ -370,6 +372,26 @@ class Trial:
         known = digest in self._seen
         self._seen.add(digest)
         return not known
+
+
+class Round(NamedTuple):
+    """How far a round came."""
+
+    contents: int
+    """Its contents."""
+    tried: int
+    """Those tried with the commands that take little time."""
+    different: int
+    """Those of them that were read as a `Sweep` of their own, or stand for a whole file that was read."""
+    at_length: int
+    """Those of them tried with the other commands."""
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.tried:,} of {self.contents:,} contents, and {self.at_length:,} of {self.different:,} "
+            f"different runs at length"
+        )
 
 
 def in_rounds(contents: list[Wrong]) -> list[list[Wrong]]:
@@ -425,8 +447,8 @@ def main() -> int:
             print(line)
         for command, outcomes in result["commands"].items():
             print(f"{command:24} {'  '.join(f'{count:,} {name}' for name, count in outcomes.items())}")
-        for number, (done, of) in enumerate(result["at_length"], 1):
-            print(f"at length, round {number}: {done:,} of {of:,} contents")
+        for number, figures in enumerate(result["rounds"], 1):
+            print(f"round {number}: {Round(**figures).sentence}")
         print(
             f"{result['tried']:,} of {result['contents']:,} contents in {result['seconds']:.0f} s, seed "
             f"{arguments.seed}: {result['faults']} faults, {result['hangs']} hangs, "
@@ -451,13 +473,12 @@ def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) ->
     own = plans["own"].trainable
     sys.modules.pop(own, None)
     drawn = random.Random(seed)
-    todo = contents(runs["small"])
-    others = contents(runs["own"])
-    drawn.shuffle(others)
-    parts = [wrong for wrong in others if wrong.content is not None]
-    todo += [wrong for wrong in others if wrong.content is None] + in_rounds(parts)[0]
+    todo = [wrong for run in runs.values() for wrong in contents(run)]
     todo = [wrong for wrong in todo if files is None or wrong.file in files]
     drawn.shuffle(todo)
+    rounds = in_rounds(todo)
+    for later in rounds[1:]:
+        later[:] = [wrong for wrong in later if wrong.run == "small" or wrong.content is None]
     count = Count(own)
     trial = Trial(folder / "written", count, runs, kept)
     began = time.perf_counter()
@@ -465,27 +486,16 @@ def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) ->
     def time_left() -> bool:
         return time.perf_counter() - began < seconds
 
-    tried = 0
-    for wrong in todo:
-        if not time_left():
-            break
-        trial.at_short(wrong)
-        tried += 1
-        if tried % 500 == 0:
-            print(f"{tried:,} of {len(todo):,} contents", file=sys.stderr, flush=True)
-    print(f"{tried:,} contents in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    rounds, at_length = in_rounds(trial.longer), []
+    done = []
     with tables_copied(folder):
         for number, contents_of_round in enumerate(rounds, 1):
-            done = 0
-            for wrong in contents_of_round:
-                if not time_left():
-                    break
-                trial.at_length(wrong)
-                done += 1
-                if done % 100 == 0:
-                    print(f"round {number}: {done:,}", file=sys.stderr, flush=True)
-            at_length.append((done, len(contents_of_round)))
+            tried = [wrong for wrong in contents_of_round if time_left() and trial.at_short(wrong)]
+            longer, trial.longer = trial.longer, []
+            at_length = [wrong for wrong in longer if time_left() and trial.at_length(wrong)]
+            done.append(Round(len(contents_of_round), len(tried), len(longer), len(at_length)))
+            print(f"round {number}: {done[-1].sentence}", file=sys.stderr, flush=True)
+            if not time_left():
+                break
     commands: dict[str, dict[str, Any]] = {}
     for (command, outcome), number in sorted(count.outcomes.items()):
         commands.setdefault(command, {})[outcome] = number
@@ -497,10 +507,9 @@ def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) ->
     }
     return {
         "seed": seed,
-        "contents": len(todo),
-        "tried": tried,
-        "at_length": at_length,
-        "untried": dict(Counter(f"{wrong.run}/{wrong.file}" for wrong in todo[tried:])),
+        "contents": sum(len(contents_of_round) for contents_of_round in rounds),
+        "tried": sum(round_.tried for round_ in done),
+        "rounds": [round_._asdict() for round_ in done],
         "seconds": time.perf_counter() - began,
         "commands": commands,
         **totals,
