@@ -9,17 +9,16 @@ from typing import NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.analysis.best_trials import BEST
+from reports.analysis.narrow_ends import NarrowEnd, narrow_ends, where
 from reports.analysis.ranking import trained
 from reports.analysis.scale import Scale, scales
 from reports.figures.axis import setting_axis
 from reports.figures.figure import Figure
 from reports.figures.style import AMBER, BLUE, OF_TRIALS, Window, drawing, plain, value_axis, window
-from reports.formatting.wording import NOTHING, listing, setting
+from reports.formatting.wording import NOTHING, setting
 from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
-
-EDGE = 0.05
-"""Share of a range at each end, 0..1, in which a best value suggests a wider range."""
 
 
 class Slice(NamedTuple):
@@ -37,14 +36,6 @@ class Slice(NamedTuple):
     best: int | None
     """Index of the best trial; None if it did not sample this hyperparameter."""
 
-    @property
-    def best_at_edge(self) -> bool:
-        """Whether the best value lies at an end of a numeric range beyond which a better one may lie."""
-        if self.best is None or self.scale.choices:
-            return False
-        share = self.scale.share(self.positions[self.best])
-        return share > 1 - EDGE or (share < EDGE and not self.scale.has_natural_low)
-
 
 class Slices(NamedTuple):
     """The slices of all sampled hyperparameters."""
@@ -53,6 +44,8 @@ class Slices(NamedTuple):
     slices: tuple[Slice, ...]
     """In the plan's order."""
     window: Window
+    narrow: tuple[NarrowEnd, ...] | None
+    """As `narrow_ends` returns them."""
 
 
 def slices(sweep: Sweep) -> Slices | str:
@@ -69,7 +62,9 @@ def slices(sweep: Sweep) -> Slices | str:
     if not made:
         return "No hyperparameter was sampled, so there is nothing to slice."
     scores = [score for _, score in complete]
-    return Slices(sweep.metric, tuple(made), window(scores, sweep.metric, scores, reach=5.0))
+    return Slices(
+        sweep.metric, tuple(made), window(scores, sweep.metric, scores, reach=5.0), narrow_ends(sweep)
+    )
 
 
 def _slice(scale: Scale, trials: Sequence[tuple[Trial, float]], best: int | None) -> Slice:
@@ -87,16 +82,14 @@ def _slice(scale: Scale, trials: Sequence[tuple[Trial, float]], best: int | None
 
 
 def sentence(numbers: Slices) -> str:
-    """Whether the best trial's values lie well inside their ranges."""
-    edges = [slice_.scale.name for slice_ in numbers.slices if slice_.best_at_edge]
-    if edges:
-        verb = "lies at an end of its range" if len(edges) == 1 else "lie at an end of their ranges"
-        return f"The best trial's {listing(edges)} {verb}: a wider one may hold a better value."
-    if all(slice_.best is None for slice_ in numbers.slices):
-        return "The default recipe won, which no trial of the search sampled."
-    if any(slice_.best is not None and not slice_.scale.choices for slice_ in numbers.slices):
-        return "No value of the best trial lies at an end of a range beyond which a better one may lie."
-    return "The best trial's hyperparameters are all categorical, so no range could be too narrow."
+    """Whether a range looks too narrow, by the rule of the health check."""
+    if all(slice_.scale.choices for slice_ in numbers.slices):
+        return "All hyperparameters are categorical, so no range could be too narrow."
+    if numbers.narrow is None:
+        return f"Whether a range is too narrow is told by the best {BEST} trials; fewer are complete."
+    if not numbers.narrow:
+        return "No search range looks too narrow: the best trials do not cluster next to an end of one."
+    return f"{where(numbers.narrow)}: a wider range may hold better values."
 
 
 def draw(numbers: Slices) -> dict[str, go.Figure]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from reports.figures.search_clock import SearchClock, epochs_at, trained_until
+from reports.figures.search_clock import SearchClock
 from search.records.sweep import Placement, State, Trial
+from search.records.trial import epochs_at, trained_until
 
 
 class WorkerSpan(NamedTuple):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from reports.analysis.best_trials import MOST_OF_BEST, best_trials
 from reports.analysis.ranking import trained
 from reports.analysis.verdict import run_argument
 from reports.formatting.estimates import difference
 from reports.formatting.wording import plural
-from reports.health.best import MOST_OF_BEST, best_trials
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep, Trial
 

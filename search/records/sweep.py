@@ -7,8 +7,8 @@ sweep.best().recipe
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ from search.records.trial import (
     State,
     Trial,
     check_consistent,
+    epochs_at,
     reading,
+    trained_until,
     trial_of,
 )
 from search.records.typed import typed
@@ -150,7 +152,7 @@ class Sweep:
         )
         with reading(run.journal):
             check_consistent(sweep.trials, len(sessions))
-        return sweep
+            return replace(sweep, sessions=as_long_as_seen(sessions, trials))
 
     def best(self) -> Trial | None:
         """The trial that the confirmation chose; without a winner yet, the one with the top score in the
@@ -199,6 +201,26 @@ class Sweep:
     def seconds(self) -> float:
         """Wall time of the search, summed over its starts."""
         return sum(session.seconds for session in self.sessions)
+
+
+def as_long_as_seen(sessions: Sequence[Session], trials: Sequence[Trial]) -> tuple[Session, ...]:
+    """The starts, each with the time until its last sign of life: one that was killed recorded its length
+    some seconds before its end, and its trials may show more."""
+    begins = [session.started for session in sessions]
+    seconds = [session.seconds for session in sessions]
+    for trial in trials:
+        times = [time for time in (trial.started, trial.ended) if time is not None]
+        for index, placement in enumerate(trial.placements):
+            times.append(trained_until(placement, epochs_at(trial, trial.placements, index)))
+        for time in times:
+            # The start that was running then, or the last one before it.
+            start = max((index for index, begin in enumerate(begins) if begin <= time), default=None)
+            if start is not None:
+                seconds[start] = max(seconds[start], (time - begins[start]).total_seconds())
+    return tuple(
+        session if session.seconds == lived else replace(session, seconds=lived)
+        for session, lived in zip(sessions, seconds, strict=True)
+    )
 
 
 def _confirmation(run: RunFolder, alive: bool) -> Confirmation | None:

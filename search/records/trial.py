@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,17 @@ class Trial:
     def seconds(self) -> float:
         """Training time, summed over the epochs."""
         return sum(epoch.seconds for epoch in self.epochs)
+
+
+def epochs_at(trial: Trial, placements: Sequence[Placement], index: int) -> list[Epoch]:
+    """The epochs that a trial trained at one of its placements."""
+    last = placements[index + 1].epoch if index + 1 < len(placements) else math.inf
+    return [epoch for epoch in trial.epochs if placements[index].epoch < epoch.number <= last]
+
+
+def trained_until(placement: Placement, epochs: Sequence[Epoch]) -> datetime:
+    """The end of a placement in which these epochs were trained without a break."""
+    return placement.since + timedelta(seconds=sum(epoch.seconds for epoch in epochs))
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from reports.figures.all import FIGURES
 from reports.figures.figure import sections
 from reports.figures.leaderboard_bars import leaderboard_bars
 from reports.figures.style import plain, window
+from reports.health.health import health
 from reports.statistics.intervals import wilson
 from search.records.sweep import State, Sweep
 from trainable.epoch import Epoch
@@ -237,27 +238,23 @@ def test_slices_have_a_point_per_complete_trial_that_sampled_the_hyperparameter(
     assert set(slices.draw(numbers)) == set(SPACE)
 
 
-def test_a_best_value_at_the_end_of_its_range_suggests_a_wider_one() -> None:
-    plan = {"space": {"x": {"low": 0.0, "high": 1.0}}}
-    trials = [make_trial(0, sampled={"x": 0.99}, score=0.9), make_trial(1, sampled={"x": 0.5}, score=0.8)]
-    numbers = slices.slices(sweep_of(trials, plan=plan))
-    assert isinstance(numbers, slices.Slices)
-    assert numbers.slices[0].best_at_edge
-    assert "x lies at an end of its range" in slices.sentence(numbers)
-
-
-@pytest.mark.parametrize(("low", "asks"), [(0.0, False), (0.1, True)])
-def test_a_best_value_at_the_low_end_of_its_range_suggests_a_wider_one_unless_it_is_zero(
-    low: float, asks: bool
-) -> None:
-    plan = {"space": {"x": {"low": low, "high": 1.0}}}
-    trials = [
-        make_trial(0, sampled={"x": low + 0.01}, score=0.9),
-        make_trial(1, sampled={"x": 0.5}, score=0.8),
-    ]
-    numbers = slices.slices(sweep_of(trials, plan=plan))
-    assert isinstance(numbers, slices.Slices)
-    assert numbers.slices[0].best_at_edge is asks
+@pytest.mark.parametrize("near", [2, 3])
+@pytest.mark.parametrize("low", [0.0, 0.1])
+def test_slices_and_the_health_check_say_the_same_of_narrow_ranges(near: int, low: float) -> None:
+    plan = {"space": {"x": {"low": low, "high": 1.0}, "c": {"choices": ["a", "b"]}}}
+    for end in (low + 0.02, 0.98):
+        values = [end] * near + [0.5] * (6 - near)
+        trials = [
+            make_trial(k, sampled={"x": value, "c": "ab"[k % 2]}, score=0.9 - k / 100)
+            for k, value in enumerate(values)
+        ]
+        sweep = sweep_of(trials, plan=plan)
+        numbers = slices.slices(sweep)
+        assert isinstance(numbers, slices.Slices)
+        narrow = near == 3 and (end > 0.5 or low > 0)
+        assert (health(sweep)["edges"].verdict == "WARN") == narrow
+        assert ("a wider range may hold better values" in slices.sentence(numbers)) == narrow
+        assert ("No search range looks too narrow" in slices.sentence(numbers)) == (not narrow)
 
 
 def test_class_accuracies_have_the_interval_of_their_own_examples() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from sweeps import ENVIRONMENT, START, make_repeat, make_sweep, make_trial, plac
 
 from reports.figures.timeline import draw, sentence, table
 from reports.figures.timeline_numbers import Gap, Timeline, timeline
-from search.records.sweep import Placement, Session, State, Sweep
+from search.records.sweep import Placement, Session, State, Sweep, as_long_as_seen
 from trainable.epoch import Epoch
 
 
@@ -46,6 +47,20 @@ TWO = sweep_of(
     [placed(0, "a:1", 10, 40), placed(1, "a:2", 10, 20), placed(2, "a:2", 25, 30)],  # type: ignore[list-item]
     sessions=(session(0, 0, 50),),
 )
+
+
+@pytest.mark.parametrize("name", ["finished", "interrupted", "extended"])
+def test_the_search_time_is_the_same_in_the_record_and_on_the_timeline(name: str) -> None:
+    sweep = Sweep.read(Path(__file__).parents[2] / "earlier" / name)
+    last = max(trial.ended for trial in sweep.trials if trial.ended is not None)
+    assert sweep.sessions[-1].started + timedelta(seconds=sweep.sessions[-1].seconds) >= last
+    assert timeline_of(sweep).seconds == pytest.approx(sweep.seconds)
+
+
+def test_a_killed_start_lasted_until_its_last_sign_of_life() -> None:
+    trials = [placed(0, "a:1", 10, 40), placed(1, "a:2", 110, 120)]
+    starts = (session(0, 0, 25, ended=""), session(1, 100, 50))
+    assert [start.seconds for start in as_long_as_seen(starts, trials)] == [40, 50]  # type: ignore[arg-type]
 
 
 def test_utilisation_is_the_share_of_the_workers_time_that_they_trained() -> None:
