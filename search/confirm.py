@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.cluster.access import THIS_MACHINE, Site
+from search.cluster.this_machine import check_room
 from search.plan.budget import ConfirmationSettings
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
@@ -47,6 +48,7 @@ def confirmation_search(
     repaired = repair(folder.journal)
     study = ConfirmationStudy(folder, plan, entry)
     if data is None and study.spent() is None:
+        check_room(plan.resources, site)
         with calling("Source.load"):
             data = plan.source.load(data_folder)
     return Search(folder, study, data, site, () if repaired is None else (repaired,))
@@ -66,7 +68,8 @@ def confirming(
     candidates, seeds: override the plan's; a plan without a confirmation has the default candidates. say:
     called with what is waited for.
 
-    Raises NothingToConfirm, RunOwned, and what the trainable's Source raises (DataError).
+    Raises NothingToConfirm, InsufficientResources (on this machine), RunOwned, and what the trainable's
+    Source raises (DataError).
     """
     with owning(run.lock, say):
         run.stop_request.unlink(missing_ok=True)  # made to an earlier owner

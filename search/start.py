@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.cluster.access import THIS_MACHINE, Site
+from search.cluster.this_machine import check_room
 from search.plan.difference import differences
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
@@ -73,8 +74,8 @@ def starting(
     warm_start: folder of another run whose trials a new run's sampler learns from. say: called with what is
     waited for.
 
-    Raises RunOwned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, what the trainable's Source raises
-    (DataError), and OSError if the folder cannot be written.
+    Raises RunOwned, PlanDiffers, PlanError, CannotWarmStart, RunDamaged, InsufficientResources (on this
+    machine), what the trainable's Source raises (DataError), and OSError if the folder cannot be written.
     """
     if isinstance(given, Plan):
         given.check_searchable()
@@ -132,9 +133,12 @@ def _search(
         write_atomic(run.plan, plan.to_toml())
     study = SearchStudy(run, plan, journal)
     run = replace(run, storage=study.storage)
-    # A finished run is shown again without its data, which may be far away.
-    with calling("Source.load"):
-        data = None if study.spent() else plan.source.load(data_folder)
+    # A finished run is shown again without its data, which may be far away, and on any machine.
+    data = None
+    if not study.spent():
+        check_room(plan.resources, site)
+        with calling("Source.load"):
+            data = plan.source.load(data_folder)
     if study.adopt():
         notes.append(_new_version(study, before))
     if before is not None:

@@ -6,19 +6,16 @@ checkpoints, events and weights are those of a search with one worker.
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 from bdb import BdbQuit
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from search.cluster.capacity import Host, trial_resources
 from search.cluster.placement import Slots
+from search.cluster.this_machine import gpus
 from search.engine.driver import Driver
 from search.engine.events import Event
 from search.plan.budget import Resources
@@ -72,16 +69,5 @@ def _this_machine(resources: Resources) -> Host:
     GPUs that this machine has."""
     offered = dict(trial_resources(resources)[0].bundle)
     if offered.get("GPU") or resources.device == "cuda":
-        offered["GPU"] = float(_gpus())
+        offered["GPU"] = float(gpus())
     return Host("local", socket.gethostname(), offered)
-
-
-def _gpus() -> int:
-    """Number of GPUs that CUDA shows to this process; of AMD's, which ROCm shows as such, at most one."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return sum(name.strip() not in ("", "-1") for name in visible.split(","))
-    if shutil.which("nvidia-smi") is None:
-        return int(Path("/dev/kfd").exists())
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
-    return sum(line.startswith("GPU ") for line in listed.splitlines())

@@ -311,7 +311,7 @@ def test_a_plan_for_gpus_is_refused_where_there_is_none_and_leaves_no_run(
     for resources in ({"device": "cuda"}, {"gpus": 0.5}):
         with pytest.raises(InsufficientResources):
             search(run, plan(resources=resources))
-    assert not Sweep.read(run.path).trials
+    assert not run.path.exists()
     search(run, plan(budget={"trials": 1}, resources={"device": "any", "gpus": 0.5}))
     (trial,) = Sweep.read(run.path).trials
     assert (trial.state, trial.device) == (State.COMPLETE, "cpu")
