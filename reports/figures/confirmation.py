@@ -73,7 +73,7 @@ def _reach(row: CandidateRow) -> float:
 
 
 def sentence(numbers: ConfirmationIntervals) -> str:
-    """How many candidates scored worse with fresh seeds than in the search."""
+    """How many candidates scored worse with fresh seeds than in the search; what the chance of best is."""
     if not numbers.candidates:
         return " ".join(numbers.confirmed.sentences)
     metric = numbers.confirmed.metric
@@ -91,7 +91,32 @@ def sentence(numbers: ConfirmationIntervals) -> str:
     return (
         f"{worse} of {len(selected)} candidates scored worse with fresh seeds than in the search, which "
         f"selected them by that score. Lines are 95 % intervals of the mean over seeds, on validation."
-        f"{constant}"
+        f"{constant}{_on_test_set(numbers.confirmed)}"
+    )
+
+
+def _on_test_set(confirmed: ConfirmationSummary) -> str:
+    """What the chance of best is, and why another candidate than the winner may have the highest; "" if it is
+    not known."""
+    shares = {
+        row.name: row.tested.best_share
+        for row in confirmed.rows
+        if row.tested is not None and row.tested.best_share is not None
+    }
+    if not shares:
+        return ""
+    text = (
+        " The chance of best is the share of resamples of seeds and test examples in which a candidate is "
+        "the most accurate one of those tested."
+    )
+    winner = next((row for row in confirmed.rows if row.state == "winner"), None)
+    likeliest = max(shares, key=lambda name: shares[name])
+    if winner is None or winner.name not in shares or shares[likeliest] <= shares[winner.name]:
+        return text
+    return (
+        f"{text} It is higher for {likeliest} ({shares[likeliest]:.0%}) than for the winner, {winner.name} "
+        f"({shares[winner.name]:.0%}), which was chosen on validation alone: results on the test set choose "
+        f"nothing, so that they stay unbiased."
     )
 
 
@@ -143,10 +168,11 @@ def draw(numbers: ConfirmationIntervals) -> go.Figure | Mapping[str, go.Figure]:
 def table(numbers: ConfirmationIntervals) -> pd.DataFrame:
     """A row a candidate, with its test figures after the test set was opened."""
     confirmed = numbers.confirmed
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {**_validation_cells(confirmed, row), **_test_cells(confirmed, row), "why eliminated": row.why}
         for row in confirmed.rows
     )
+    return frame if any(row.why for row in confirmed.rows) else frame.drop(columns="why eliminated")
 
 
 def _validation_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, object]:
@@ -166,25 +192,27 @@ def _test_cells(confirmed: ConfirmationSummary, row: CandidateRow) -> dict[str, 
     metric, tested = confirmed.test_metric, row.tested
     if metric is None:
         return {}
-    columns = ("test set", "95 % interval", "chance of best", "winner is", "by", _gain_column(confirmed), "p")
+    by = f"by ({100 * (1 - confirmed.level):g} % interval)"
+    columns = ("test set (95 % interval)", "chance of best", "winner is", by, "p")
     if tested is None:
-        return {**dict.fromkeys(columns, ""), "test set": NOTHING}
+        return {**dict.fromkeys(columns, ""), columns[0]: NOTHING}
     gain = tested.gain
     gain_interval = "" if gain is None or math.isinf(gain.low) else ends_words(metric, gain.low, gain.high)
     values = (
-        mean_with_deviation(metric, tested.mean, tested.deviation),
-        interval_text(metric, tested.low, tested.high),
+        _with_interval(
+            mean_with_deviation(metric, tested.mean, tested.deviation),
+            interval_text(metric, tested.low, tested.high),
+        ),
         "" if tested.best_share is None else f"{tested.best_share:.0%}",
         tested.standing or ("" if gain is None else "not known"),
-        "" if gain is None else _signed(metric.unit, gain.difference),
-        gain_interval,
+        "" if gain is None else _with_interval(_signed(metric.unit, gain.difference), gain_interval),
         "" if tested.p is None else p_text(tested.p),
     )
     return dict(zip(columns, values, strict=True))
 
 
-def _gain_column(confirmed: ConfirmationSummary) -> str:
-    return f"{100 * (1 - confirmed.level):g} % interval of that"
+def _with_interval(value: str, interval: str) -> str:
+    return f"{value} ({interval})" if interval else value
 
 
 def _signed(unit: str, value: float) -> str:

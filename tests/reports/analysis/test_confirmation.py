@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -27,6 +28,7 @@ from reports.analysis.ranking import leaderboard
 from reports.analysis.verdict import reproduce_command, verdict
 from reports.analysis.winner import winner_of
 from reports.figures.confirmation import confirmation as confirmation_figure
+from reports.figures.confirmation import sentence as confirmation_sentence
 from reports.figures.confirmation import table as confirmation_frame
 from reports.statistics.comparison import compare_scores
 from reports.statistics.intervals import spread
@@ -159,6 +161,28 @@ def test_scores_that_ignore_the_seed_show_no_selection_bias_and_no_p() -> None:
     assert not isinstance(numbers, str)
     cells = confirmation_frame(numbers).iloc[1]
     assert (cells["p"], cells["winner is"], cells["selection bias"]) == ("", "not known", "–")
+
+
+@pytest.mark.parametrize("shares", [(0.3, 0.54, 0.16), (0.6, 0.3, 0.1)])
+def test_a_winner_that_is_not_the_likeliest_best_on_the_test_set_is_explained(
+    shares: tuple[float, ...],
+) -> None:
+    summary = confirmation_summary(confirmed_sweep())
+    assert summary is not None
+    tested = [row for row in summary.rows if row.tested is not None]
+    changed = {
+        row.name: row._replace(tested=row.tested._replace(best_share=share))
+        for row, share in zip(tested, shares, strict=False)
+        if row.tested is not None
+    }
+    rows = tuple(changed.get(row.name, row) for row in summary.rows)
+    numbers = confirmation_figure(replace(summary, rows=rows))
+    assert not isinstance(numbers, str)
+    text = confirmation_sentence(numbers)
+    assert "The chance of best is the share of resamples" in text
+    explained = f"It is higher for {rows[1].name} (54%) than for the winner, {rows[0].name} (30%)"
+    assert (explained in text) == (shares[0] == 0.3)
+    assert rows[0].state == "winner"
 
 
 def test_the_lead_of_scores_without_spread_is_limited_to_the_examples_they_come_from() -> None:

@@ -212,6 +212,11 @@ def test_the_page_never_scrolls_sideways(opened: Callable[..., Reader], width: i
     )
 
 
+def test_no_column_of_the_confirmation_is_cut_off_on_a_laptop(opened: Callable[..., Reader]) -> None:
+    box = "document.querySelector('#confirmation .box')"
+    assert opened().ask(f"{box}.scrollWidth <= {box}.clientWidth")
+
+
 def test_every_verdict_of_a_check_is_on_one_line_left_of_its_check(browser: Any, tmp_path: Path) -> None:
     reader = Reader(browser, written(make_sweep(), tmp_path), 1200, drawn=False)
     marks = reader.ask(
