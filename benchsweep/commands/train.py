@@ -35,8 +35,8 @@ def train(
 
     Every seed is trained for all epochs of the recipe. The model of the first seed is saved; choosing the
     best of several seeds by their test results would make the result too optimistic. The folder then
-    contains train.json (all figures, the recipe and the environment) and the model: model.safetensors and
-    mnist_model.pth for digits.
+    contains train.json (all figures, the recipe and the environment) and the model: model.safetensors and,
+    for digits, a state dict named after the data set, such as mnist_model.pth.
 
     --json prints one object a line: "event" is epoch (seed, number, metrics, seconds), seed (seed, metrics,
     count, class_accuracy, low, high, seconds) and finally summary (metrics: mean, deviation and runs of

@@ -74,7 +74,7 @@ def model_target(location: ModelLocation, form: ModelFormat, output: Path | None
     """The file to write. Raises UsageError if it is the model itself."""
     name = f"{location.name}{form.suffix}"
     target = Path(name) if output is None else output / name if output.is_dir() else output
-    sources = (location.path, *(location.folder / file for file in ("model.safetensors", "mnist_model.pth")))
+    sources = (location.path, location.folder / "model.safetensors", *location.folder.glob("*_model.pth"))
     if target.exists() and any(source.exists() and target.samefile(source) for source in sources):
         raise UsageError(
             f"an export must not overwrite its model, but {target} is the model itself",

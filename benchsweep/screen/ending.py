@@ -36,10 +36,10 @@ _DESCRIPTIONS = {
     "leaderboard.csv": "the leaderboard",
     "results.json": "everything, for scripts",
     "model.safetensors": "the winner's weights",
-    "mnist_model.pth": "the same as a PyTorch state dict",
+    "_model.pth": "the same as a PyTorch state dict",
     "MODEL_CARD.md": "what the model is, how it was chosen and how good it is",
 }
-"""By file name, in the order in which files are listed."""
+"""By file name, in the order in which files are listed; state dicts are named after their data set."""
 
 
 def write_report(
@@ -162,7 +162,17 @@ def files(run: RunFolder) -> list[Path]:
         if path.is_file() and path not in records and not path.name.startswith(".")
     ]
     order = [*_DESCRIPTIONS]
-    return sorted(visible, key=lambda path: (order.index(path.name) if path.name in order else 99, path.name))
+
+    def place(path: Path) -> tuple[int, str]:
+        kind = _kind(path)
+        return order.index(kind) if kind in order else len(order), path.name
+
+    return sorted(visible, key=place)
+
+
+def _kind(path: Path) -> str:
+    """The file's key in `_DESCRIPTIONS`, if it has one."""
+    return "_model.pth" if path.name.endswith("_model.pth") else path.name
 
 
 def print_files(console: Console, run: RunFolder) -> None:
@@ -172,5 +182,5 @@ def print_files(console: Console, run: RunFolder) -> None:
     console.print(f"in {os.path.relpath(run.path) if run.path.is_relative_to(Path.cwd()) else run.path}:")
     width = max(len(path.name) for path in listed)
     for path in listed:
-        console.print(f"  {path.name:{width}}  {_DESCRIPTIONS.get(path.name, '')}".rstrip(), soft_wrap=True)
+        console.print(f"  {path.name:{width}}  {_DESCRIPTIONS.get(_kind(path), '')}".rstrip(), soft_wrap=True)
     console.print()

@@ -48,7 +48,7 @@ def card_of(sweep: Sweep) -> ModelCard:
     return ModelCard(
         name=f"{sweep.name}, {winner.name}",
         summary=_summary(sweep, winner),
-        facts=_facts(winner),
+        facts=_facts(sweep, winner),
         recipe=_recipe(winner),
         data=_data(sweep),
         figures=tuple(_figures(sweep, winner)),
@@ -70,13 +70,14 @@ def _summary(sweep: Sweep, winner: Winner) -> tuple[str, ...]:
     )
 
 
-def _facts(winner: Winner) -> Pairs:
+def _facts(sweep: Sweep, winner: Winner) -> Pairs:
     parameters = "unknown" if winner.parameters is None else f"{winner.parameters:,}"
     weights = winner.model.weights_sha256 or "unknown"
     return (
         (
             "files",
-            "model.safetensors (weights, recipe, normalisation, classes) and mnist_model.pth (weights)",
+            "model.safetensors (weights, recipe, normalisation, classes) and "
+            f"{sweep.plan.data.get('dataset', 'mnist')}_model.pth (weights)",
         ),
         ("parameters", parameters),
         ("SHA-256 of the weights", weights),

@@ -190,7 +190,7 @@ class RunFolder:
         """The run's own files and folders: an option that names a file to write must not name one of them."""
         own = (self.plan, self.environment, self.journal, self.lock, self.stop_request, self.warm_start)
         folders = (self.path / "trials", self.path / "confirmation", self.final, self.engine, self.enqueued)
-        models = (self.path / "model.safetensors", self.path / "mnist_model.pth")
+        models = (self.path / "model.safetensors", *self.path.glob("*_model.pth"))
         return (*own, self.openings, self.log, *folders, *models)
 
     def clear(self) -> None:

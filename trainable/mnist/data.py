@@ -60,6 +60,8 @@ class Dataset:
     """Mean of the pixels of the training split, scaled to 0..1."""
     std: float
     """Standard deviation of the pixels of the training split, scaled to 0..1."""
+    name: DatasetName = "mnist"
+    """As the plan names it."""
 
     def overlap(self, test: LabelledImages) -> int:
         """Returns the number of test images that are also training or validation images, byte for byte. A
@@ -149,7 +151,7 @@ class Source(BaseModel):
         """
         images = self._training_images(folder)
         held_out = stratified(images.labels, self.validation, self.split_seed)
-        return _dataset(_take(images, ~held_out), _take(images, held_out))
+        return _dataset(_take(images, ~held_out), _take(images, held_out), self.dataset)
 
     def load_all(self, folder: Path) -> Dataset:
         """Returns data like `load`, but with the validation images in the training split too.
@@ -159,7 +161,7 @@ class Source(BaseModel):
         """
         images = self._training_images(folder)
         held_out = stratified(images.labels, self.validation, self.split_seed)
-        return _dataset(images, _take(images, held_out))
+        return _dataset(images, _take(images, held_out), self.dataset)
 
     def load_test(self, folder: Path) -> LabelledImages:
         """Returns the test split: 10,000 images, or 360 of digits. Checks its two files only. Raises
@@ -227,11 +229,12 @@ def _embedded() -> tuple[LabelledImages, LabelledImages]:
     return _take(digits, ~test), _take(digits, test)
 
 
-def _dataset(train: LabelledImages, validation: LabelledImages) -> Dataset:
+def _dataset(train: LabelledImages, validation: LabelledImages, name: DatasetName) -> Dataset:
     digest = hashlib.sha256()
     for array in (train.images, train.labels, validation.images, validation.labels):
         digest.update(np.ascontiguousarray(array).data)
-    return Dataset(train, validation, digest.hexdigest(), *_moments(train.images))
+    mean, std = _moments(train.images)
+    return Dataset(train, validation, digest.hexdigest(), mean, std, name)
 
 
 def _digest(image: NDArray[np.uint8]) -> bytes:

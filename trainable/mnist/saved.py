@@ -23,8 +23,8 @@ from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.recipe import Recipe
 from trainable.mnist.weights_file import (
-    PTH,
     SAFETENSORS,
+    STATE_DICT,
     TRAINABLE,
     SavedModelError,
     Weights,
@@ -33,7 +33,7 @@ from trainable.mnist.weights_file import (
     read_state_dict,
 )
 
-__all__ = ["PTH", "SAFETENSORS", "TRAINABLE", "SavedModel", "SavedModelError"]
+__all__ = ["SAFETENSORS", "TRAINABLE", "SavedModel", "SavedModelError"]
 
 _BATCH = 1024
 """Images evaluated at a time, as in training."""
@@ -76,10 +76,12 @@ class SavedModel:
         Raises SavedModelError, and OSError if the file cannot be read.
         """
         if path.is_dir():
-            files = [path / name for name in (SAFETENSORS, PTH) if (path / name).is_file()]
+            candidates = (path / SAFETENSORS, *sorted(path.glob(f"*{STATE_DICT}")))
+            files = [file for file in candidates if file.is_file()]
             if not files:
                 raise SavedModelError(
-                    f"a model's folder must contain {SAFETENSORS} or {PTH}, but {path} has neither",
+                    f"a model's folder must contain {SAFETENSORS} or a state dict such as mnist{STATE_DICT}, "
+                    f"but {path} has neither",
                     "a run saves its winner's model when it ends, `benchsweep train` its first seed's",
                 )
             path = files[0]

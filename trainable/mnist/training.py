@@ -51,6 +51,7 @@ class Training:
         self._train = _DeviceSplit(data.train, self.device)
         self._validation = _DeviceSplit(data.validation, self.device)
         self._data_sha256 = data.fingerprint
+        self._data_name = data.name
         self._moments = (0.5, 0.5) if recipe.normalisation == "origin" else (data.mean, data.std)
         # A byte b becomes shift + scale * b.
         mean, std = self._moments
@@ -229,16 +230,19 @@ class Training:
         return self.model.weights_sha256
 
     def save(self, folder: Path) -> list[Path]:
-        """Write model.safetensors and mnist_model.pth to the folder. Returns their paths.
+        """Write model.safetensors and a state dict to the folder, which is named after the data set, such as
+        mnist_model.pth. Returns their paths.
 
         The metadata of model.safetensors has everything needed to use the model: trainable, recipe (JSON),
         weights_sha256, mean and std (subtracted from pixels in 0..1, and divided by), height and width in
-        pixels, class_names (JSON), data_sha256. mnist_model.pth is a state dict that a torch module with
+        pixels, class_names (JSON), data_sha256. The state dict is one that a torch module with
         layers of the same names (fc1, fc2, …) can load.
         """
         import io
 
         from safetensors.numpy import save
+
+        from trainable.mnist.weights_file import SAFETENSORS, STATE_DICT
 
         weights = self.weights()
         mean, std = self._moments
@@ -255,7 +259,8 @@ class Training:
         }
         buffer = io.BytesIO()
         torch.save({name: torch.from_numpy(array) for name, array in weights.items()}, buffer)
-        files = {"model.safetensors": save(weights, metadata=metadata), "mnist_model.pth": buffer.getvalue()}
+        state_dict = f"{self._data_name}{STATE_DICT}"
+        files = {SAFETENSORS: save(weights, metadata=metadata), state_dict: buffer.getvalue()}
         for name, content in files.items():
             write_atomic(folder / name, content)
         return [folder / name for name in files]

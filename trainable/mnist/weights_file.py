@@ -12,7 +12,9 @@ from safetensors import SafetensorError, safe_open
 
 from trainable.errors import BenchsweepError
 
-SAFETENSORS, PTH = "model.safetensors", "mnist_model.pth"
+SAFETENSORS = "model.safetensors"
+STATE_DICT = "_model.pth"
+"""End of the name of a state dict, which begins with the data set: mnist_model.pth."""
 TRAINABLE = "trainable.mlp"
 
 _REQUIRED = ("recipe", "weights_sha256", "mean", "std", "height", "width", "class_names", "data_sha256")

@@ -393,7 +393,7 @@ def test_train_prints_mean_and_spread_and_saves_the_first_seeds_model(here: Any,
     assert {path.name for path in tmp_path.iterdir()} == {
         "train.json",
         "model.safetensors",
-        "mnist_model.pth",
+        "digits_model.pth",
     }
     lines = [json.loads(line) for line in here(*words, "--output", tmp_path, "--json").out.splitlines()]
     assert [line["event"] for line in lines] == ["epoch", "epoch", "seed"] * 2 + ["summary"]

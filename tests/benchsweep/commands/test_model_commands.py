@@ -112,7 +112,7 @@ def test_evaluate_tells_what_the_model_does_on_the_images_held_out_of_its_traini
 
 
 def test_evaluate_as_json_tells_the_same_in_full(here: Any, small: Path, digits: Dataset) -> None:
-    result = json.loads(here("evaluate", small / "mnist_model.pth", "--json").out)
+    result = json.loads(here("evaluate", small / "digits_model.pth", "--json").out)
     evaluation = SavedModel.read(small).evaluate(digits.validation)
     assert result["metrics"] == dict(evaluation.metrics)
     assert evaluation.confusion is not None
@@ -142,7 +142,7 @@ def test_the_test_set_is_opened_on_demand_alone_and_its_openings_are_shown(here:
 def test_another_split_than_the_one_it_was_trained_with_is_said_to_flatter(
     here: Any, small: Path, tmp_path: Path
 ) -> None:
-    for name in ("model.safetensors", "mnist_model.pth"):
+    for name in ("model.safetensors", "digits_model.pth"):
         (tmp_path / name).write_bytes((small / name).read_bytes())
     write_json(tmp_path / "train.json", {"data": {"dataset": "digits", "split_seed": 1}})
     result = here("evaluate", tmp_path)
@@ -210,7 +210,7 @@ def test_more_classes_than_fit_are_shown_by_what_was_mixed_up_most() -> None:
         (["export", "{small}", "--format", "tflite"], 2, "'tflite' is not one"),
         (["export", "{small}", "--format", "card"], 2, "is in no run's folder"),
         (
-            ["export", "{small}", "--format", "pth", "--output", "{small}/mnist_model.pth"],
+            ["export", "{small}", "--format", "pth", "--output", "{small}/digits_model.pth"],
             2,
             "is the model",
         ),
@@ -403,7 +403,7 @@ def test_a_state_dict_alone_is_not_exported_as_more_than_it_tells(
     here: Any, small: Path, tmp_path: Path
 ) -> None:
     alone = tmp_path / "alone.pth"
-    alone.write_bytes((small / "mnist_model.pth").read_bytes())
+    alone.write_bytes((small / "digits_model.pth").read_bytes())
     result = here("export", alone, "--format", "safetensors", "--output", tmp_path / "made.safetensors")
     assert result.code == 1
     assert "does not record" in result.err
@@ -426,4 +426,4 @@ def test_find_model_names_what_it_found_after_run_folder_or_file(small: Path, ru
     assert find_model("mine", run.parent).name == "mine"
     assert find_model(str(small), run.parent).name == "small"
     assert find_model(str(small / "model.safetensors"), run.parent).name == "small"
-    assert find_model(str(run / "mnist_model.pth"), Path("nowhere")).run is not None
+    assert find_model(str(run / "digits_model.pth"), Path("nowhere")).run is not None

@@ -187,7 +187,7 @@ def test_the_test_set_is_opened_once_for_the_winner_and_recorded(
     assert [look.trial for look in opened[0].looks] == [best.number]
     assert opened[0].looks[0].evaluation.count == 360
     assert opened[0].looks[0].weights_sha256 == best.weights_sha256
-    assert (run.path / "mnist_model.pth").is_file()
+    assert (run.path / "digits_model.pth").is_file()
 
 
 def test_a_trial_that_diverges_is_told_apart_and_does_not_stop_the_search(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from safetensors.numpy import load_file, save_file
 
 from trainable.mnist.data import Dataset, Source
 from trainable.mnist.recipe import Recipe
-from trainable.mnist.saved import PTH, SAFETENSORS, SavedModel, SavedModelError
+from trainable.mnist.saved import SAFETENSORS, SavedModel, SavedModelError
 from trainable.mnist.training import Training
 from trainable.storage.checkpoint import Checkpoint
 
+PTH = "digits_model.pth"
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_sizes": (32, 16), "normalisation": "dataset"},
     "linear": {"model": "linear"},
@@ -118,7 +119,7 @@ def test_a_state_dict_alone_is_read_with_the_origins_normalisation_and_says_so(c
     assert (model.mean, model.std, model.data_sha256) == (0.5, 0.5, None)
     (note,) = model.notes
     assert "mean 0.5 and std 0.5 are assumed" in note
-    with pytest.raises(SavedModelError, match=r"does not record \(mnist_model.pth does not record"):
+    with pytest.raises(SavedModelError, match=r"does not record \(digits_model.pth does not record"):
         model.to_safetensors()
 
 
@@ -296,7 +297,10 @@ def expanded(folder: Path) -> Path:
         (complex_numbers, r"fc1.weight is torch.complex64 \[10, 64\]"),
         (sparse, r"fc1.weight is torch.float32 \[10, 64\], sparse_coo"),
         (expanded, r"dense tensors of real numbers, but fc1.weight is torch.float32 \[10, 64\], strided"),
-        (no_model, "must contain model.safetensors or mnist_model.pth, but .* has neither"),
+        (
+            no_model,
+            "must contain model.safetensors or a state dict such as mnist_model.pth, but .* has neither",
+        ),
         (cut_off, "must be a complete safetensors file, but is damaged or in another format"),
         (flipped, "damaged or was changed: its weights must have the SHA-256 [0-9a-f]{64}, but have"),
         (text, "must be a complete safetensors file"),

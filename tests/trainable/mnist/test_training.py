@@ -289,8 +289,8 @@ def test_saved_models_are_loaded_by_torch_and_safetensors(digits: Dataset, tmp_p
     from safetensors.numpy import load_file
 
     training = train(digits, recipe(), epochs=1)
-    assert [path.name for path in training.save(tmp_path)] == ["model.safetensors", "mnist_model.pth"]
-    loaded = torch.load(tmp_path / "mnist_model.pth", weights_only=True)
+    assert [path.name for path in training.save(tmp_path)] == ["model.safetensors", "digits_model.pth"]
+    loaded = torch.load(tmp_path / "digits_model.pth", weights_only=True)
     for name, array in load_file(tmp_path / "model.safetensors").items():
         np.testing.assert_array_equal(array, training.weights()[name])
         np.testing.assert_array_equal(loaded[name].numpy(), array)
