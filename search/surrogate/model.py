@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import t
 
 from search.plan.sampler import MODELLED_TRIALS
 from search.surrogate.acquisition import Allowed, log_expected_improvement, maximized
@@ -88,14 +88,15 @@ class Model:
         return Feasibility(np.array([*trained, *self._history.failed]), labels, self._encoding.choices)
 
     def chances(self, rank: int = 1) -> np.ndarray:
-        """The probability of each trial with a curve to end among the `rank` best, of shape [n]: to end above
-        that one of the others for which the probability is `rank`-th lowest."""
-        mean, covariance = self.forecast.mean, self.forecast.covariance
-        own = np.diag(covariance)
-        variance = own[:, None] + own[None, :] - 2 * covariance
-        above = norm.cdf((mean[:, None] - mean[None, :]) / np.sqrt(np.maximum(variance, 1e-6)))
-        np.fill_diagonal(above, 1.0)
-        return np.asarray(np.sort(above, axis=1)[:, min(rank, len(mean)) - 1])
+        """The probability of each trial with a curve to end above the `rank`-th best finished trial, of shape
+        [n]; 1 as long as fewer are finished."""
+        finished = np.array([curve.finished for curve in self._history.curves])
+        mean, sd = self.forecast.mean, self.forecast.sd
+        if finished.sum() < rank:
+            return np.ones(len(mean))
+        bar = np.sort(mean[finished])[-rank]
+        # Student's distribution: what a forecast's spread is estimated from are few trials.
+        return np.asarray(t.cdf((mean - bar) / np.maximum(sd, 1e-3), df=max(1, finished.sum() - 1)))
 
     def log_gains(self) -> np.ndarray:
         """The log of the expected improvement over the best finished trial by the end of each trial with a
