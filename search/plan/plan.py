@@ -18,9 +18,9 @@ from search.plan.fault import Fault, KeyPath, shown, unknown, validated, validat
 from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
 from search.plan.naming import NAME
 from search.plan.override import Override, as_text, overridden, with_origins
-from search.plan.pruner import NoPruner, Pruner, parse_pruner
+from search.plan.pruner import Forecast, Pruner, parse_pruner
 from search.plan.recorded import REQUIRED_NUMBERS, recorded, unfit, without_none
-from search.plan.sampler import Grid, Sampler, Tpe, parse_sampler
+from search.plan.sampler import Auto, Grid, Sampler, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from search.plan.table import Table
@@ -98,9 +98,9 @@ class Plan(Table):
     first: list[dict[str, Any]] = Field(default=[])
     """Recipes to train before any that the sampler chooses, as [[first]] tables: values of hyperparameters of
     the space. Those that are left out have their value in the default recipe."""
-    sampler: Sampler = Tpe()
+    sampler: Sampler = Auto()
     """How the hyperparameters of the next trial are chosen."""
-    pruner: Pruner = NoPruner()
+    pruner: Pruner = Forecast()
     """When a trial is stopped early."""
     resources: Resources = Resources()
     """Resources of each trial."""

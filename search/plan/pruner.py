@@ -99,8 +99,8 @@ class Threshold(Stopping):
 
 
 class Forecast(Stopping):
-    """Pauses a trial that will hardly end as one of the best, by a forecast of its end from its own curve,
-    the curves of the other trials, and the recipes. Decides at epochs in geometric progression.
+    """The default: pauses a trial that will hardly end as one of the best, by a forecast of its end from its
+    own curve, the curves of the other trials, and the recipes. Decides at epochs in geometric progression.
 
     A paused trial keeps its checkpoint. It goes on, under its own number, once its next epochs promise more
     than those of a new trial; at the end of the search it is PRUNED. Unlike a comparison of values at the
@@ -110,9 +110,9 @@ class Forecast(Stopping):
     name: Literal["forecast"] = "forecast"
     """The pruner."""
     chance: float = Field(default=0.1, gt=0, lt=0.5)
-    """Probability of ending among the best trials below which a trial is paused."""
+    """Probability of ending among the best finished trials below which a trial is paused."""
     among: int = Field(default=1, ge=1)
-    """Number of best trials among which it should end."""
+    """Number of best finished trials among which it should end."""
     min_share: float = Field(default=0.25, ge=0, le=1)
     """Share of a training before which no trial is paused."""
     n_startup_trials: int = Field(default=4, ge=1)
@@ -142,7 +142,7 @@ class Patient(Stopping):
 
 
 Pruner = Annotated[
-    NoPruner | SuccessiveHalving | Hyperband | Median | Threshold | Patient | Forecast,
+    Forecast | NoPruner | SuccessiveHalving | Hyperband | Median | Threshold | Patient,
     Field(discriminator="name"),
 ]
 PRUNERS = models_in(Pruner)
@@ -150,8 +150,8 @@ _ADAPTER: TypeAdapter[Pruner] = TypeAdapter(Pruner)
 
 
 def parse_pruner(table: object, path: KeyPath = ("pruner",)) -> tuple[Pruner | None, list[Fault]]:
-    """The pruner of a table, or None and all its faults; an empty table means none."""
-    return (NoPruner(), []) if table == {} else validated_by_name(_ADAPTER, PRUNERS, table, path)
+    """The pruner of a table, or None and all its faults; an empty table means forecast with its defaults."""
+    return (Forecast(), []) if table == {} else validated_by_name(_ADAPTER, PRUNERS, table, path)
 
 
 def check(pruner: Pruner, epochs: int, path: KeyPath = ("pruner",)) -> list[Fault]:

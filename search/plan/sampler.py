@@ -19,8 +19,8 @@ GRID_LIMIT = 100_000
 
 
 class Auto(Table):
-    """An evenly spread start that begins with the default recipe, then a Gaussian process with expected
-    improvement, over conditional hyperparameters and choices too.
+    """The default: an evenly spread start that begins with the default recipe, then a Gaussian process with
+    expected improvement, over conditional hyperparameters and choices too.
 
     It learns from every trial: from unfinished ones by a forecast of their end, from failed ones where not to
     search. It suggests no recipe twice, and none that the trainable refuses.
@@ -33,7 +33,7 @@ class Auto(Table):
 
 
 class Tpe(Table):
-    """Tree-structured Parzen estimator, the default. Learns from pruned trials too."""
+    """Tree-structured Parzen estimator. Learns from pruned trials too."""
 
     name: Literal["tpe"] = "tpe"
     """The sampler."""
@@ -122,14 +122,14 @@ class Grid(Table):
     """Maximum number of values per range."""
 
 
-Sampler = Annotated[Tpe | Auto | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
+Sampler = Annotated[Auto | Tpe | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
 SAMPLERS = models_in(Sampler)
 _ADAPTER: TypeAdapter[Sampler] = TypeAdapter(Sampler)
 
 
 def parse_sampler(table: object, path: KeyPath = ("sampler",)) -> tuple[Sampler | None, list[Fault]]:
-    """The sampler of a table, or None and all its faults; an empty table means tpe with its defaults."""
-    return (Tpe(), []) if table == {} else validated_by_name(_ADAPTER, SAMPLERS, table, path)
+    """The sampler of a table, or None and all its faults; an empty table means auto with its defaults."""
+    return (Auto(), []) if table == {} else validated_by_name(_ADAPTER, SAMPLERS, table, path)
 
 
 def check(sampler: Sampler, space: Space, path: KeyPath = ("sampler",)) -> list[Fault]:

@@ -22,6 +22,7 @@ TABLE: dict[str, Any] = {
         "schedule": {"choices": ["constant", "step"]},
         "gamma": {"low": 0.1, "high": 0.9, "when": {"schedule": "step"}},
     },
+    "sampler": {"name": "tpe"},
     "pruner": {"name": "successive_halving", "reduction_factor": 2},
 }
 
@@ -58,6 +59,7 @@ def noop_plan(name: str = "small", *, trials: int, epochs: int = 5, seconds: flo
         "budget": {"trials": trials},
         "recipe": {"epochs": epochs, "seconds": seconds},
         "space": {"x": {"low": 0.0, "high": 1.0}},
+        "sampler": {"name": "tpe"},
         "pruner": {"name": "none"},
         "confirmation": {"candidates": 0},
     }

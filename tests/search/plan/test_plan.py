@@ -103,8 +103,8 @@ def test_a_plan_spells_out_every_default():
     assert table["budget"] == {"trials": 8, "wall_time": "1h30m"}
     assert table["recipe"]["learning_rate"] == 1e-3 and table["recipe"]["hidden_sizes"] == [128, 64]
     assert table["data"]["dataset"] == "mnist"
-    assert table["sampler"]["n_startup_trials"] == 10
-    assert table["pruner"] == {"name": "none"}
+    assert table["sampler"] == {"name": "auto", "n_startup_trials": 8}
+    assert table["pruner"]["name"] == "forecast"
     assert table["resources"]["max_failures"] == 3
     assert not table["recipe"].keys() & table["space"].keys()
 
@@ -192,7 +192,7 @@ def test_all_faults_of_a_file_are_reported_at_once():
         ({"confirmation": 3}, "plan.toml [confirmation]: must be a table, but got 3"),
         (
             {"sampler": "bayes"},
-            'plan.toml [sampler]: must be a table such as { name = "gp" }, but got "bayes"; there are tpe, '
+            'plan.toml [sampler]: must be a table such as { name = "gp" }, but got "bayes"; there are auto, '
             "auto, gp, cmaes, random, qmc, grid; did you mean gp?",
         ),
         (

@@ -137,7 +137,7 @@ def test_every_argument_of_optunas_pruner_is_a_setting(settings_type, pruner):
     ("table", "fault"),
     [
         ({"name": "medium"}, '[pruner] name: no such pruner: "medium"; did you mean median?'),
-        ({"patience": 3}, "[pruner] name: must be given; there are none, successive_halving"),
+        ({"patience": 3}, "[pruner] name: must be given; there are forecast, none, successive_halving"),
         ({"name": "median", "n_warmup": 3}, "no such setting of median; did you mean n_warmup_steps?"),
         ({"name": "hyperband", "reduction_factor": 1}, "must be greater than or equal to 2, but got 1"),
         ({"name": "threshold"}, "threshold needs lower, upper or both"),
@@ -159,8 +159,8 @@ def test_a_fault_names_the_key_the_rule_and_the_value(table: Any, fault: str):
     assert len(faults) == 1 and fault in faults[0].sentence("plan")
 
 
-def test_an_empty_table_means_none():
-    assert parse_pruner({}) == (NoPruner(), [])
+def test_an_empty_table_means_forecast():
+    assert parse_pruner({}) == (Forecast(), [])
 
 
 @pytest.mark.parametrize("name", by_name(PRUNERS))

@@ -256,7 +256,7 @@ def test_tpe_finds_a_better_score_than_random():
         ),
         (
             {"n_startup_trials": 3},
-            "sampler] name: must be given; there are tpe, auto, gp, cmaes, random, qmc, grid",
+            "sampler] name: must be given; there are auto, tpe, gp, cmaes, random, qmc, grid",
         ),
         ({"name": "random", "points": 3}, "sampler] points: no such setting of random"),
         ({"name": "tpe", "n_startup_trial": 3}, "did you mean n_startup_trials?"),
@@ -275,8 +275,8 @@ def test_a_fault_names_the_key_the_rule_and_the_value(table, fault):
     assert len(faults) == 1 and fault in faults[0].sentence("plan")
 
 
-def test_an_empty_table_means_tpe():
-    assert parse_sampler({}) == (Tpe(), [])
+def test_an_empty_table_means_auto():
+    assert parse_sampler({}) == (Auto(), [])
 
 
 @pytest.mark.parametrize("name", by_name(SAMPLERS))
