@@ -193,7 +193,7 @@ def test_all_faults_of_a_file_are_reported_at_once():
         (
             {"sampler": "bayes"},
             'plan.toml [sampler]: must be a table such as { name = "gp" }, but got "bayes"; there are auto, '
-            "auto, gp, cmaes, random, qmc, grid; did you mean gp?",
+            "tpe, gp, cmaes, random, qmc, grid; did you mean gp?",
         ),
         (
             {"pruner": {"name": "asha"}},
