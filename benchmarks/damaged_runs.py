@@ -9,8 +9,8 @@ run is then carried out, in this process. Counts
 
     faults    what ended in anything else than a result, a sentence or an exit code
     hangs     what took more than 30 s
-    imports   what imported the module `x`, which the wrong text names, or the run's own trainable (except
-              by `evaluate` and `reproduce`, which need it)
+    imports   what imported the module `x`, which the wrong text names, or the run's own trainable. `evaluate`
+              imports what the run names, `reproduce --from` only what the report recorded
 
 The contents are tried in rounds, each of one content of every part of every file, drawn from --seed: first
 with `list`, `doctor` and `Sweep.read`, and with `show` and `status` once for all contents that are read as
@@ -89,8 +89,6 @@ TOML_VALUES: dict[str, Any] = {
 }
 MARKER = "x"
 """The module that the wrong text names."""
-TRAINING = ("evaluate", "reproduce --from")
-"""Commands that import the run's own trainable."""
 Reader = Callable[[], object]
 
 
@@ -320,8 +318,9 @@ class Count:
         self.seconds[command] += time.perf_counter() - began
         if fault:
             self.found.append(f"{outcome}: {command}, {wrong}: {fault}")
+        allowed = {"evaluate": self._modules, "reproduce --from": self._modules[:1]}.get(command, ())
         for module in self._modules:
-            if sys.modules.pop(module, None) is not None and (module == MARKER or command not in TRAINING):
+            if sys.modules.pop(module, None) is not None and module not in allowed:
                 self.outcomes[command, "imports"] += 1
                 self.found.append(f"imports: {command}, {wrong}: {module}")
         return outcome

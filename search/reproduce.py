@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -125,7 +125,7 @@ def recorded_trial(sweep: Sweep, number: int) -> RecordedTraining:
     run = sweep.run
     for trial in sweep.trials:
         if trial.number == number and trial.epochs:
-            then = sweep.sessions[trial.session or 0].environment
+            then = _environment(f"trial {number}", [each.environment for each in sweep.sessions], trial)
             return RecordedTraining.of(trial, f"trial {number}", then, run.trial(number).checkpoint)
     raise CannotReproduce(
         f"a trial must have an epoch on record to compare with, but trial {number} of {sweep.name} has none",
@@ -161,11 +161,22 @@ def recorded_reruns(sweep: Sweep, number: int | None, seeds: int) -> list[Record
         RecordedTraining.of(
             rerun,
             f"{name} with seed {rerun.recipe['seed']}",
-            confirmation.environments[rerun.session or 0],
+            _environment(f"{name} with seed {rerun.recipe['seed']}", confirmation.environments, rerun),
             sweep.run.confirmation.trial(rerun.number).checkpoint,
         )
         for rerun in complete[:seeds]
     ]
+
+
+def _environment(name: str, starts: Sequence[Mapping[str, Any]], trained: Trial) -> Mapping[str, Any]:
+    """What it was trained on. starts: of all starts. Raises CannotReproduce if that is not on record."""
+    session = trained.session or 0
+    if 0 <= session < len(starts):
+        return starts[session]
+    raise CannotReproduce(
+        f"what {name} was trained on must be on record to be compared with, but start {session} is not",
+        "reproduce another one, or restore the record from a copy",
+    )
 
 
 def reproduce(

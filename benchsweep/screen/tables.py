@@ -205,6 +205,6 @@ def _state(state: State) -> Text:
 
 
 def _print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in pairs)
+    width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         console.print(Text.assemble((f"{name:{width}}", "dim"), f"  {value}"), soft_wrap=True)

@@ -30,12 +30,15 @@ class StoredStudy:
     @classmethod
     def read(cls, journal: Path | JournalStorage) -> StoredStudy:
         """The study in the file, or in one that is open already, of which only new lines are read.
-        Raises JournalDamaged, NotARecord, and whatever Optuna raises for lines that are not its own."""
+        Raises JournalDamaged, NotARecord, TypeError for values that are no numbers, and whatever Optuna
+        raises for lines that are not its own."""
         if isinstance(journal, Path) and not (journal.exists() or journal.is_symlink()):
             return cls()
         storage = StudyStorage(journal) if isinstance(journal, Path) else journal
         for study in storage.get_all_studies():
             trials = storage.get_all_trials(study._study_id, deepcopy=False)
+            for trial in trials:
+                _check_values(trial)
             return cls(dict(study.user_attrs), tuple(trials), dict(study.system_attrs))
         return cls()
 
@@ -44,3 +47,10 @@ class StoredStudy:
         """What its trials are judged by."""
         stored = self.attributes.get(schema.METRIC, {"name": "score", "direction": "maximize"})
         return typed(Metric(**stored))
+
+
+def _check_values(trial: FrozenTrial) -> None:
+    """Raises TypeError unless a trial that has values has numbers, at least one: Optuna does not check."""
+    values = trial.values
+    if values is not None and not (values and all(isinstance(value, int | float) for value in values)):
+        raise TypeError(f"the values of trial {trial.number} must be numbers, but are {values!r:.80}")

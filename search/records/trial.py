@@ -154,8 +154,6 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
     recipe = attributes.get(schema.RECIPE, {})
     if not isinstance(recipe, Mapping):
         raise TypeError(f"the recipe of trial {frozen.number} must be a table, but is {recipe!r:.80}")
-    if frozen.values is not None and not all(isinstance(value, int | float) for value in frozen.values):
-        raise TypeError(f"the values of trial {frozen.number} must be numbers, but are {frozen.values!r:.80}")
     abandoned = attributes.get(schema.ABANDONED)
     placements = tuple(
         Placement(**{**placement, "since": datetime.fromisoformat(placement["since"])})

@@ -131,6 +131,15 @@ def test_a_trial_without_an_epoch_cannot_be_reproduced(sweep: Sweep) -> None:
         recorded_trial(sweep, diverged.number)
 
 
+def test_a_trial_whose_start_is_not_on_record_is_refused_in_a_sentence(
+    sweep: Sweep, best: RecordedTraining
+) -> None:
+    found = sweep.best()
+    assert found is not None
+    with pytest.raises(CannotReproduce, match="but start 0 is not"):
+        recorded_trial(replace(sweep, sessions=()), found.number)
+
+
 def test_reruns_that_were_never_made_are_not_invented(sweep: Sweep) -> None:
     with pytest.raises(CannotReproduce, match="has no confirmation"):
         recorded_reruns(sweep, 0, 2)

@@ -268,10 +268,24 @@ def test_a_damaged_confirmation_does_not_hide_the_search(
 def test_the_values_of_a_trial_are_numbers(run: Path, wrong: str) -> None:
     journal = run / "study.journal"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    next(line for line in lines if line.get("values"))["values"] = [json.loads(wrong)]
+    ended = next(line for line in lines if line.get("values"))
+    for values in ([json.loads(wrong)], []):
+        ended["values"] = values
+        journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        with pytest.raises(RunDamaged, match="the values of trial 0 must be numbers"):
+            Sweep.read(run)
+        assert not faults(run, str(values))
+
+
+def test_a_trial_without_a_recipe_is_shown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = run / "study.journal"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        line.get("user_attrs", {}).pop("recipe", None)
+        line.get("user_attr", {}).pop("recipe", None)
     journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    with pytest.raises(RunDamaged, match="the values of trial 0 must be numbers"):
-        Sweep.read(run)
+    show_run("small", "0", run.parent, json=False)
+    assert "0 of small" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("wrong", ["2.5", "[1]", '{"torch": 2}'])
