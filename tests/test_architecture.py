@@ -42,7 +42,17 @@ ROOMS = {
             "deploy",
             "doctor",
         ),
-        *("start", "extend", "confirm", "test_set", "final_model", "reproduce", "repeat", "replay"),
+        *(
+            "start",
+            "extend",
+            "confirm",
+            "test_set",
+            "final_model",
+            "reproduce",
+            "repeat",
+            "replay",
+            "rehearsal",
+        ),
     ),
     "reports": (
         *("statistics", "formatting", "analysis", "importance", "figures", "health", "exports", "page"),

@@ -250,6 +250,7 @@ def load_trainable(name: str) -> Trainable:
     """
     if (current := str(Path.cwd())) not in sys.path:
         sys.path.append(current)
+    files: list[Path] = []
     try:
         files = trainable_files(name)
         _check_outside_of_runs(name, files)
@@ -259,10 +260,13 @@ def load_trainable(name: str) -> Trainable:
     except (KeyboardInterrupt, NotATrainable):
         raise
     except BaseException as error:  # a user's module may fail in any way, also with SystemExit
+        found = [file for file in files if file.exists()]
         raise NotATrainable(
             f"trainable must be an importable module, but importing {name!r} raised "
             f"{type(error).__name__}: {error}",
-            f"write a dotted name that can be imported from {current}",
+            f"correct {found[-1]}, or install what it imports"
+            if found
+            else f"write a dotted name that can be imported from {current}",
         ) from error
     missing = [part for part in ("Recipe", "METRIC", "Source", "Training") if not hasattr(module, part)]
     if missing:

@@ -35,27 +35,23 @@ class Epoch:
 
     def __post_init__(self) -> None:
         # A trainable may measure in NumPy's scalar types, which JSON cannot hold.
-        metrics = {name: self._number(name, value) for name, value in self.metrics.items()}
+        faults = [fault for name, value in self.metrics.items() if (fault := _no_number(name, value))]
+        if faults:
+            raise TypeError(f"epoch {self.number}: {'; '.join(faults)}")
+        metrics = {name: float(value) for name, value in self.metrics.items()}
         object.__setattr__(self, "metrics", metrics)
-        for name, value in self.metrics.items():
-            if not math.isfinite(value):
-                raise Diverged(f"epoch {self.number}: {name} must stay finite, but became {value}")
+        faults = [
+            f"{name} must stay finite, but became {value}"
+            for name, value in metrics.items()
+            if not math.isfinite(value)
+        ]
+        if faults:
+            raise Diverged(f"epoch {self.number}: {'; '.join(faults)}")
         object.__setattr__(self, "seconds", float(self.seconds))
         if not 0 <= self.seconds < math.inf:
             raise ValueError(
                 f"epoch {self.number}: seconds must be a finite number of at least 0, but is {self.seconds}"
             )
-
-    def _number(self, name: str, value: Any) -> float:
-        # float() would also read text, and take the only item of a list of NumPy's.
-        shape = tuple(getattr(value, "shape", ()))
-        if hasattr(value, "__float__") and not shape and not isinstance(value, complex):
-            return float(value)
-        got = repr(value) if value is None or isinstance(value, str) else f"of type {type(value).__name__}"
-        raise TypeError(
-            f"epoch {self.number}: the metric {name!r} must be one number, but is "
-            f"{got}{f' and shape {shape}' if shape else ''}"
-        )
 
     def to_json(self) -> dict[str, object]:
         """Returns plain values, as stored in a trial's epochs.jsonl."""
@@ -68,3 +64,13 @@ class Epoch:
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise ValueError(f"an epoch's number must be a whole number of at least 1, but is {number!r}")
         return cls(**stored)  # type: ignore[arg-type]
+
+
+def _no_number(name: str, value: Any) -> str | None:
+    """Why a metric's value is not one number; None if it is."""
+    # float() would also read text, and take the only item of a list of NumPy's.
+    shape = tuple(getattr(value, "shape", ()))
+    if hasattr(value, "__float__") and not shape and not isinstance(value, complex):
+        return None
+    got = repr(value) if value is None or isinstance(value, str) else f"of type {type(value).__name__}"
+    return f"the metric {name!r} must be one number, but is {got}{f' and shape {shape}' if shape else ''}"

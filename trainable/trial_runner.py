@@ -23,6 +23,7 @@ from trainable.storage.durable import write_atomic
 from trainable.storage.epochs import EpochLog
 from trainable.storage.lock import lock_file
 from trainable.storage.remote import RemoteFolder
+from trainable.user_code import epoch_faults
 
 
 class NotStored(RuntimeError):
@@ -105,20 +106,12 @@ def _train_and_store(
 ) -> Iterator[Epoch]:
     """Trains the remaining epochs and stores each before it is yielded.
 
-    Raises NotStored, Superseded, and TypeError if the trainable does not follow its contract.
+    Raises NotStored, Superseded, and TrainableError if the trainable does not follow its contract.
     """
     epochs = list(stored)
     for epoch in training:
-        if epoch.number != len(epochs) + 1:
-            raise TypeError(
-                f"Training must number its epochs from 1 without a gap, but yielded epoch {epoch.number} "
-                f"after {len(epochs)}"
-            )
-        if metric.name not in epoch.metrics:
-            raise TypeError(
-                f"Training must yield epochs with the metric {metric.name!r} (METRIC), but yielded "
-                f"{list(epoch.metrics)}"
-            )
+        if faults := epoch_faults(epoch, len(epochs), metric):
+            raise faults[0]
         epochs.append(epoch)
         store.save(training, epochs)
         yield epoch

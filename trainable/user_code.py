@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trainable.contract import TrainingRun
+from trainable.contract import Metric, TrainingRun
 from trainable.epoch import Diverged, Epoch
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
@@ -57,6 +57,50 @@ def epochs_of(training: TrainingRun) -> Iterator[Epoch]:
     """Trains, and yields the epochs. Raises Diverged and TrainableError."""
     with calling("Training.__iter__"):
         yield from training
+
+
+def epoch_faults(epoch: Any, before: int, metric: Metric) -> list[TrainableError]:
+    """What is wrong with a value that iterating over a Training yielded. before: number of epochs before it,
+    also those before it was restored."""
+    if not isinstance(epoch, Epoch):
+        measured = dict(epoch) if isinstance(epoch, Mapping) else f'{{"{metric.name}": …}}'
+        return [
+            TrainableError(
+                f"Training must yield a trainable.epoch.Epoch after each epoch, but yielded a "
+                f"{type(epoch).__name__}",
+                f"yield Epoch({before + 1}, {measured}, seconds)",
+            )
+        ]
+    faults = []
+    if epoch.number != before + 1:
+        faults.append(
+            TrainableError(
+                f"Training must number its epochs from 1 without a gap, but yielded epoch {epoch.number} "
+                f"after {before}",
+                f"yield Epoch({before + 1}, …) here, and begin after the epoch that load_state_dict restored",
+            )
+        )
+    if metric.name not in epoch.metrics:
+        faults.append(
+            TrainableError(
+                f"Training must yield epochs with the metric {metric.name!r} (METRIC), but yielded "
+                f"{list(epoch.metrics)}",
+                f"measure it on the validation data, or name one of these in METRIC instead of "
+                f"{metric.name!r}",
+            )
+        )
+    return faults
+
+
+def unpicklable(data: Any, error: Exception) -> TrainableError:
+    """The error of data that cannot be sent to workers. error: what pickling it raised."""
+    reason = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+    return TrainableError(
+        f"what Source.load of the trainable returns must be picklable, since the workers get a copy, but "
+        f"it is a {type(data).__name__}: {reason[0]}",
+        "return arrays and plain objects, and open files or connections in Training; or search without "
+        "workers, with --local",
+    )
 
 
 def checked_evaluation(value: Any, member: str = "Training.evaluate") -> Evaluation:

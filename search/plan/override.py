@@ -27,10 +27,10 @@ class Override:
     """The value as the user wrote it; None if it is a string already, or was not written."""
 
     @classmethod
-    def parse(cls, text: str) -> Override | Fault:
+    def parse(cls, text: str, option: str = "--set") -> Override | Fault:
         """Parse `table.key=value`. The value is TOML, otherwise a string; without a value the key is
-        deleted."""
-        origin = f"--set {cut(text)}"
+        deleted. option: what it was given with."""
+        origin = f"{option} {cut(text)}"
         if (match := _CHANGE.fullmatch(text)) is None:
             return Fault((), "must be written table.key=value, as in budget.trials=60", origin)
         path = tuple(_key(part) for part in _PART.findall(match["keys"]))

@@ -193,6 +193,8 @@ def _split(state: TrainingState) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     ValueError."""
     arrays: dict[str, NDArray[Any]] = {}
     plain: dict[str, Any] = {}
+    if not isinstance(state, Mapping):
+        raise TypeError(f"the state_dict of Training must return a dict, but returned {state!r}; {_PLAIN}")
     for name, value in state.items():
         key = f"the state_dict of Training must be storable, but its entry {name!r}"
         if not isinstance(name, str):
@@ -205,6 +207,17 @@ def _split(state: TrainingState) -> tuple[dict[str, NDArray[Any]], dict[str, Any
             _check_plain(value, key)
             plain[name] = value
     return arrays, plain
+
+
+def unstorable(state: TrainingState) -> list[str]:
+    """Returns why a state could not be read back from a checkpoint as it is, one sentence an entry."""
+    faults = []
+    for part in [{name: value} for name, value in state.items()] if isinstance(state, Mapping) else [state]:
+        try:
+            _split(part)
+        except (TypeError, ValueError) as error:
+            faults.append(str(error))
+    return faults
 
 
 def _storable(value: NDArray[Any] | np.generic, key: str) -> NDArray[Any]:

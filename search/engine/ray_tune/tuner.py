@@ -25,7 +25,7 @@ from search.engine.ray_tune.deaths import worker_death
 from search.engine.ray_tune.reuse import Controller
 from trainable.assignment import TrialReport
 from trainable.contract import import_root
-from trainable.user_code import TrainableError
+from trainable.user_code import unpicklable
 from trainable.worker import SharedData, train_trial
 
 
@@ -66,13 +66,7 @@ def _put(data: Any) -> ray.ObjectRef:
     try:
         return ray.put(data)
     except (TypeError, AttributeError, pickle.PicklingError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise TrainableError(
-            f"what Source.load of the trainable returns must be picklable, since the workers get a copy, but "
-            f"it is a {type(data).__name__}: {reason}",
-            "return arrays and plain objects, and open files or connections in Training; or search without "
-            "workers, with --local",
-        ) from error
+        raise unpicklable(data, error) from error
 
 
 class _Searcher(Searcher):
