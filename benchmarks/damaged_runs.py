@@ -437,7 +437,7 @@ def main() -> int:
     parser.add_argument("--file", action="append", help="of a run, such as study.journal; default: every one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # `failing` writes there
         result = counted(Path(folder), arguments.seconds, arguments.seed, arguments.file)
     if arguments.json:
         print(json.dumps(result, indent=1))
