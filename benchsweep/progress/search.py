@@ -144,7 +144,7 @@ class Progress:
         self._created = self.clock()
         self._workers_up: float | None = None
         self._earlier_seconds = 0.0
-        self._ended_count = 0
+        self._ended: set[int] = set()  # or paused, in this start
         self._epochs_trained = 0
         self._rate = _EpochRate()
         self._finished: dict[int, TrialProgress] = {}
@@ -185,6 +185,7 @@ class Progress:
                 self.started = replace(self.started, workers=event.workers, hosts=event.hosts)
                 self.notice = f"the cluster changed: now {event.workers} trials at once"
             case TrialStarted():
+                self._ended.discard(event.number)  # it was paused
                 self.trials[event.number] = TrialProgress(
                     event.number, event.sampled, event.epochs, epochs_trained=event.resumed_from
                 )
@@ -195,12 +196,13 @@ class Progress:
                 trial.epochs_trained, trial.score = event.epoch.number, event.score
             case TrialPaused():
                 self.trials[event.number].state = State.PAUSED
+                self._ended.add(event.number)
             case TrialEnded():
                 trial = self.trials.setdefault(event.number, TrialProgress(event.number, {}, self.epochs))
+                self._ended.add(event.number)
                 trial.state, trial.epochs_trained = event.state, event.epochs
                 trial.score, trial.error, trial.same_as = event.score, event.error, event.same_as
                 self._finished[event.number] = trial
-                self._ended_count += 1
             case Ended():
                 self.ended = event
 
@@ -213,6 +215,11 @@ class Progress:
     def finished(self) -> list[TrialProgress]:
         """The trials that have ended, in the order of their ends."""
         return list(self._finished.values())
+
+    @property
+    def done(self) -> int:
+        """Number of trials that have ended or are paused."""
+        return sum(trial.state is not State.RUNNING for trial in self.trials.values())
 
     @property
     def best(self) -> TrialProgress | None:
@@ -252,15 +259,15 @@ class Progress:
     @property
     def trials_per_hour(self) -> float | None:
         """Measured since the workers are up; None before the first trial has ended."""
-        if self._workers_up is None or not self._ended_count:
+        if self._workers_up is None or not self._ended:
             return None
         seconds = self.clock() - self._workers_up
-        return 3600 * self._ended_count / seconds if seconds > 0 else None
+        return 3600 * len(self._ended) / seconds if seconds > 0 else None
 
     @property
     def share_spent(self) -> float:
         """How much of the budget is spent, 0 to 1, by the limit that is closest."""
-        spent = (len(self._finished), self.spent, self._epochs_trained)
+        spent = (self.done, self.spent, self._epochs_trained)
         shares = [amount / limit for amount, limit in zip(spent, self.limits, strict=True) if limit]
         return min(1.0, max(shares, default=0.0))
 
@@ -291,7 +298,7 @@ class Progress:
     def _epochs_to_go(self, waiting: int) -> float:
         """Epochs that the running and waiting trials are expected to train, from the mean of those that
         ended."""
-        ended = [trial.epochs_trained for trial in self._finished.values()]
+        ended = [trial.epochs_trained for trial in self.trials.values() if trial.state is not State.RUNNING]
         usual = sum(ended) / len(ended) if ended else float(self.epochs)
         return waiting * usual + sum(_to_go(trial, usual) for trial in self.running)
 

@@ -10,7 +10,7 @@ from typing import Any, Self, TextIO
 from benchsweep.progress.search import Progress, TrialProgress
 from benchsweep.terminal import Streams, json_line
 from reports.formatting.wording import duration, plural, setting
-from search.engine.events import ClusterResized, Event, Note, Started, TrialEnded
+from search.engine.events import ClusterResized, Event, Note, Started, TrialEnded, TrialPaused
 from search.records.sweep import State
 
 
@@ -83,7 +83,7 @@ def line_for(event: Event, progress: Progress) -> str | None:
         case ClusterResized():
             hosts = plural(event.hosts, "machine")
             return f"the cluster changed: now {event.workers} at once on {hosts}"
-        case TrialEnded():
+        case TrialEnded() | TrialPaused():
             return trial_line(progress, progress.trials[event.number])
         case _:
             return None
@@ -125,7 +125,7 @@ def trial_line(progress: Progress, trial: TrialProgress) -> str:
 
 def position(progress: Progress) -> str:
     """ "7/12 trials, 41 s left": how far the search is."""
-    done, total = len(progress.finished), progress.limits.trials
+    done, total = progress.done, progress.limits.trials
     count = f"{done:,}/{total:,} {progress.noun}s" if total else plural(done, progress.noun)
     remaining = progress.remaining
     return count if remaining is None else f"{count}, {duration(remaining)} left"

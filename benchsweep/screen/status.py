@@ -96,8 +96,8 @@ def _budget(status: RunStatus) -> Table:
 
 
 def _finished(sweep: Sweep) -> int:
-    """Number of trials that will not go on, as the search's own screen counts them."""
-    return sum(trial.state.is_finished() for trial in sweep.trials)
+    """Number of trials that have ended or are paused, as the search's own screen counts them."""
+    return sum(trial.state.is_finished() or trial.state is State.PAUSED for trial in sweep.trials)
 
 
 def _counts(sweep: Sweep) -> list[str]:

@@ -14,7 +14,7 @@ from benchsweep.progress.search import Limits, Progress
 from benchsweep.screen.lines import as_json, hyperparameters, line_for
 from benchsweep.screen.live import picture
 from benchsweep.terminal import json_line
-from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialPaused, TrialStarted
 from search.plan.plan import Plan
 from search.records.sweep import State
 from trainable.contract import Metric
@@ -239,3 +239,33 @@ def test_the_picture_fits_its_terminal(height: int, notice: str) -> None:
     assert "44/100 trials" in "".join(text)
     if height > 12:
         assert any("running" in line for line in text)
+
+
+def test_a_paused_trial_counts_as_done_until_it_goes_on() -> None:
+    clock = Clock()
+    progress = search(clock, Limits(trials=4))
+    begin(progress, 0)
+    train(progress, clock, 0, range(1, 2), score=0.5)
+    event = TrialPaused(0, 1, 0.5)
+    progress.update(event)
+    assert (progress.done, progress.running, progress.finished) == (1, [], [])
+    line = str(line_for(event, progress))
+    assert "[1/4 trials" in line and "trial 0 paused  1/4" in line
+    rate = progress.trials_per_hour
+    assert rate is not None and progress.epochs_saved == 0
+    progress.update(TrialStarted(0, {"dropout": 0.1}, epochs=4, resumed_from=1))
+    assert progress.done == 0 and [trial.number for trial in progress.running] == [0]
+    assert progress.trials_per_hour is None
+    train(progress, clock, 0, range(2, 5))
+    end(progress, 0, State.COMPLETE, 4, 0.9)
+    assert progress.done == len(progress.finished) == 1
+
+
+def test_a_trial_that_is_paused_until_the_end_is_pruned_and_counted_once() -> None:
+    clock = Clock()
+    progress = search(clock, Limits(trials=4))
+    begin(progress, 0)
+    train(progress, clock, 0, range(1, 2))
+    progress.update(TrialPaused(0, 1, 0.9))
+    end(progress, 0, State.PRUNED, 1, 0.9)
+    assert progress.done == 1 and progress.epochs_saved == 3
