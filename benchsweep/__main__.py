@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -81,8 +79,6 @@ def main(arguments: list[str] | None = None) -> None:
 
     arguments: those after the command's name; None for the arguments of this process.
     """
-    # At its end Python would search all that torch and Ray brought along for garbage, for about a second.
-    atexit.register(gc.freeze)
     with lasting_output(), exiting_on_error(), printed_notices():
         app(arguments, prog_name="benchsweep")
 
