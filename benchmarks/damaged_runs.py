@@ -1,6 +1,7 @@
 """Counts what becomes of a run with anything in place of a file, or of a part of a record.
 
     uv run python benchmarks/damaged_runs.py --seconds 1500
+    uv run python benchmarks/damaged_runs.py --seconds 3000 --whole
 
 Makes two small confirmed runs, of the embedded digits and of a trainable of one's own. In every file that a
 command reads, each part of each kind of record is replaced by each value of `tests/helpers/wrong_shapes.py`
@@ -435,10 +436,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1500, help="maximum time")
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--file", action="append", help="of a run, such as study.journal; default: every one")
+    parser.add_argument(
+        "--whole", action="store_true", help="replace whole files alone, and no parts of them"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # `failing` writes there
-        result = counted(Path(folder), arguments.seconds, arguments.seed, arguments.file)
+        result = counted(Path(folder), arguments.seconds, arguments.seed, arguments.file, arguments.whole)
     if arguments.json:
         print(json.dumps(result, indent=1))
     else:
@@ -456,8 +460,9 @@ def main() -> int:
     return 1 if result["found"] else 0
 
 
-def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) -> dict[str, Any]:
-    """Counts for at most so many seconds. Returns what is printed."""
+def counted(folder: Path, seconds: float, seed: int, files: list[str] | None, whole: bool) -> dict[str, Any]:
+    """Counts for at most so many seconds. Returns what is printed. whole: whether to replace whole files
+    alone."""
     marker = folder / "modules"
     marker.mkdir()
     (marker / f"{MARKER}.py").touch()
@@ -474,6 +479,7 @@ def counted(folder: Path, seconds: float, seed: int, files: list[str] | None) ->
     drawn = random.Random(seed)
     todo = [wrong for run in runs.values() for wrong in contents(run)]
     todo = [wrong for wrong in todo if files is None or wrong.file in files]
+    todo = [wrong for wrong in todo if wrong.content is None or not whole]
     drawn.shuffle(todo)
     rounds = in_rounds(todo)
     for later in rounds[1:]:
