@@ -9,6 +9,7 @@ from reports.analysis.ranking import trained
 from reports.analysis.verdict import run_argument
 from reports.formatting.estimates import difference
 from reports.formatting.wording import plural
+from reports.statistics.arrays import Floats
 from search.doctor.finding import Finding, passed, unknown, warned
 from search.records.sweep import State, Sweep, Trial
 
@@ -20,6 +21,9 @@ FEWEST = 10
 
 FEWEST_EPOCHS = 8
 """Minimum number of epochs of a trial whose last quarter is looked at."""
+
+MAXIMUM = 4.0
+"""Standard deviations by which the best of some dozens of equal, noisy epochs hardly exceeds the last one."""
 
 
 def still_improving(sweep: Sweep) -> Finding:
@@ -68,13 +72,53 @@ def still_learning(sweep: Sweep) -> Finding:
     )
 
 
+def not_past_best(sweep: Sweep) -> Finding:
+    """Whether the best trials end about as good as they were in their best epoch."""
+    name = "Not too many epochs"
+    ends = [end for trial in best_trials(sweep) if (end := _fall(sweep, trial)) is not None]
+    if len(ends) < MOST_OF_BEST:
+        return unknown(name, f"Too few trials with at least {FEWEST_EPOCHS} epochs are complete.")
+    fallen = [fall for fall, noise in ends if fall > MAXIMUM * noise]
+    if len(fallen) < MOST_OF_BEST:
+        return passed(
+            name,
+            f"{len(fallen)} of the best {len(ends)} trials ended clearly below their best epoch.",
+        )
+    return warned(
+        name,
+        f"{len(fallen)} of the best {len(ends)} trials ended below their best epoch by more than their "
+        f"noise: by a median of {difference(sweep.metric, float(np.median(fallen)))}.",
+        "Their last epochs made them worse: lower epochs in [recipe], or search more regularization.",
+    )
+
+
+def _fall(sweep: Sweep, trial: Trial) -> tuple[float, float] | None:
+    """By how much the trial's last epoch is worse than its best one, and the noise of its score (standard
+    deviation); None for fewer than `FEWEST_EPOCHS` epochs."""
+    values = _values(sweep, trial)
+    if values is None:
+        return None
+    best = sweep.metric.best(map(float, values))
+    return sweep.metric.gain(best, float(values[-1])), _noise(values)
+
+
 def _last_quarter(sweep: Sweep, trial: Trial) -> tuple[float, float] | None:
     """What the trial gained in the last quarter of its epochs, and the noise of its score there (standard
     deviation); None for fewer than `FEWEST_EPOCHS` epochs."""
-    values = np.array([epoch.metrics.get(sweep.metric.name, np.nan) for epoch in trial.epochs])
-    if len(values) < FEWEST_EPOCHS or not np.isfinite(values).all():
+    values = _values(sweep, trial)
+    if values is None:
         return None
     quarter = len(values) // 4
+    return sweep.metric.gain(float(values[-1]), float(values[-1 - quarter])), _noise(values)
+
+
+def _values(sweep: Sweep, trial: Trial) -> Floats | None:
+    """The metric after each epoch; None for fewer than `FEWEST_EPOCHS`, or one that is not finite."""
+    values = np.array([epoch.metrics.get(sweep.metric.name, np.nan) for epoch in trial.epochs])
+    return values if len(values) >= FEWEST_EPOCHS and bool(np.isfinite(values).all()) else None
+
+
+def _noise(values: Floats) -> float:
+    """The noise of the second half of a curve (standard deviation)."""
     # The second differences of a smooth curve are small, and those of noise have six times its variance.
-    noise = float(np.sqrt(np.mean(np.diff(values[len(values) // 2 :], 2) ** 2) / 6))
-    return sweep.metric.gain(float(values[-1]), float(values[-1 - quarter])), noise
+    return float(np.sqrt(np.mean(np.diff(values[len(values) // 2 :], 2) ** 2) / 6))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from reports.analysis.once import once_per_sweep
 from reports.formatting.wording import plural
-from reports.health.budget import still_improving, still_learning
+from reports.health.budget import not_past_best, still_improving, still_learning
 from reports.health.luck import better_than_random, beyond_noise, sealed_test_set, stable_importances
 from reports.health.space import edges, repeats
 from reports.health.trials import broken, busy_workers, pruned_too_early
@@ -18,6 +18,7 @@ CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
     "random": better_than_random,
     "trials": still_improving,
     "epochs": still_learning,
+    "past_best": not_past_best,
     "edges": edges,
     "broken": broken,
     "repeats": repeats,

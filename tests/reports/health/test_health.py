@@ -23,7 +23,7 @@ from sweeps import (
 )
 
 from reports.formatting.wording import plain_json
-from reports.health.health import health, health_sentence
+from reports.health.health import CHECKS, health, health_sentence
 from reports.health.luck import better_than_random
 from search.doctor.finding import Finding
 from search.records.sweep import State, Sweep, Trial
@@ -242,7 +242,7 @@ def test_a_second_opening_of_the_test_set_is_warned_of() -> None:
 )
 def test_every_sweep_is_checked_in_sentences_warnings_first(sweep: Sweep) -> None:
     checks = health(sweep)
-    assert len(checks) == (11 if sweep.trials else 0)
+    assert len(checks) == (len(CHECKS) if sweep.trials else 0)
     assert health_sentence(checks).endswith(".")
     order = [("WARN", "UNKNOWN", "PASS").index(each.verdict) for each in checks.values()]
     assert order == sorted(order)
@@ -269,3 +269,21 @@ def test_settings_that_no_trial_was_asked_for_are_no_edges() -> None:
     assert set(SPACE) > {"gamma"}
     made = [trial(k, 0.98 - k / 1000, sampled={"schedule": "cosine"}) for k in range(6)]
     assert check(sweep_of(made), "edges").verdict == "PASS"
+
+
+def _curved(number: int, values: list[float]) -> Trial:
+    epochs = tuple(Epoch(k, {"validation_accuracy": value}, 1.0) for k, value in enumerate(values, 1))
+    return trial(number, values[-1], epochs=epochs)
+
+
+def test_trials_that_end_below_their_best_epoch_ask_for_fewer_epochs() -> None:
+    def curve(number: int, fall: float) -> list[float]:
+        noise = [0.001 * (-1) ** (k * k // 3 + number) for k in range(20)]
+        return [0.9 - fall * max(0, k - 10) / 9 + noise[k] for k in range(20)]
+
+    fallen = sweep_of([_curved(number, curve(number, 0.05)) for number in range(6)])
+    finding = check(fallen, "past_best")
+    assert finding.verdict == "WARN" and "median" in finding.message and "epochs" in str(finding.advice)
+    level = sweep_of([_curved(number, curve(number, 0.0)) for number in range(6)])
+    assert check(level, "past_best").verdict == "PASS"
+    assert check(sweep_of([_curved(0, [0.5, 0.4])]), "past_best").verdict == "UNKNOWN"
