@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ValidationError
 
 from search.plan.fault import rule
-from search.plan.plan import TABLES, Plan
+from search.plan.plan import Plan
 from search.plan.sampler import Auto, Gp, Grid, Qmc, Random, Tpe, grid_size
 from search.records import schema
-from search.records.enqueued import enqueued
 from search.records.folder import RunFolder, subfolder
 from search.records.history import PlanVersion, plan_versions
 from search.records.journal import StudyStorage
@@ -30,7 +27,8 @@ from search.sampling.history import SamplerHistory, as_pending, as_worst
 from search.sampling.recipes import Recipes
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
-from search.study.stagnation import EndedTrial, trials_without_gain
+from search.study.gains import Gains
+from search.study.requests import Requests
 from trainable.errors import BenchsweepError
 from trainable.record import to_record
 
@@ -42,17 +40,6 @@ DRAWS = 100
 is then recorded as FAILED."""
 TPE_DRAWS = 20
 """How many of them TPE samples; the others are random."""
-
-
-class _Request(NamedTuple):
-    """A recipe to train that no sampler chose."""
-
-    name: str
-    """As `search.records.schema.KNOWN`."""
-    values: Mapping[str, Any]
-    """Of its hyperparameters; those that are left out have the default recipe's."""
-    note: str
-    """Who asked for it, for the trial's notes."""
 
 
 class SamplerOutOfMemory(BenchsweepError, MemoryError):
@@ -68,7 +55,6 @@ class SearchStudy(Study):
 
     def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
         self._reference = run.reference
-        self._run = run
         self._warm_start = WarmStart.read_from(run.warm_start)
         super().__init__(run, plan, journal)
         trials = self._optuna_study.get_trials(deepcopy=False)
@@ -92,14 +78,8 @@ class SearchStudy(Study):
                 self._first_since_change("recipe", "space", "pruner"),
             ),
         )
-        complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-        scores = [trial.value for trial in complete if trial.value is not None]
-        self._best = max(scores, key=lambda score: plan.metric.sign * score, default=None)
-        self._gains: tuple[int, float | None] = (0, None)
-        self._gains_counted: tuple[int, int] | None = None
-        self._requests = {
-            trial.user_attrs[schema.KNOWN] for trial in trials if schema.KNOWN in trial.user_attrs
-        }
+        self._gains = Gains(plan, self._all_trials)
+        self._requests = Requests(run, plan, trials)
         self._considered: tuple[object, ...] | None = None
         self._trained = {
             _key(trial.user_attrs[schema.RECIPE]): trial.number
@@ -180,17 +160,9 @@ class SearchStudy(Study):
         epochs = self.plan.budget.epochs
         if epochs is not None and self.epochs >= epochs:
             return f"the {epochs:,} epochs of the budget are spent"
-        if self._window is None and (reached := self._target_reached(self._best)) is not None:
+        if (reached := self._gains.target_reached()) is not None:
             return reached
         return self.exhausted() if self.idle else None
-
-    def _target_reached(self, best: float | None) -> str | None:
-        """The sentence that the budget's target is reached; None if it is not. best: score of a complete
-        trial; None before there is one."""
-        target = self.plan.budget.target
-        if target is None or best is None or self.plan.metric.better(target, best):
-            return None
-        return f"the target of {self.plan.metric.format(target)} is reached"
 
     def exhausted(self) -> str | None:
         """Why no further trial may start, as a sentence; None if one may."""
@@ -210,35 +182,7 @@ class SearchStudy(Study):
 
     def _out_of_gains(self) -> str | None:
         """Why no further trial may start, by what came of those that the next one may depend on."""
-        budget = self.plan.budget
-        if budget.patience is None and (budget.target is None or self._window is None):
-            return None
-        counted = self.finished, self._started
-        if self._gains_counted != counted:
-            self._gains_counted, self._gains = counted, self._count_gains()
-        without, best = self._gains
-        if budget.patience is not None and without >= budget.patience:
-            return f"the last {without} trials brought no gain beyond the noise of a training"
-        return None if self._window is None else self._target_reached(best)
-
-    def _count_gains(self) -> tuple[int, float | None]:
-        """The number of trials without a gain at the end, and the best score."""
-        trials = [
-            trial
-            for trial in self._all_trials()
-            if trial.datetime_complete is not None and schema.SAME_AS not in trial.user_attrs
-        ]
-        if self._window is None:
-            trials.sort(key=lambda trial: (trial.datetime_complete, trial.number))
-        else:
-            trials = [trial for trial in trials if trial.number <= self._last_visible]
-        ended = [
-            EndedTrial(trial.state is TrialState.COMPLETE, [*trial.intermediate_values.values()])
-            for trial in trials
-        ]
-        sign = self.plan.metric.sign
-        scores = [trial.values[-1] for trial in ended if trial.complete and trial.values]
-        return trials_without_gain(ended, sign), max(scores, key=lambda score: sign * score, default=None)
+        return self._gains.none_left(self.finished, self._last_visible)
 
     def _all_trials(self) -> list[FrozenTrial]:
         return self.journal.get_all_trials(self._optuna_study._study_id, deepcopy=False)
@@ -281,11 +225,11 @@ class SearchStudy(Study):
     def _suggest(self) -> Suggestion | SettledTrial:
         """Sample a trial and record it, in one line of the journal."""
         number = self._started
-        request = self._next_request()
-        frozen, sampled, recipe, refusal = self._draw(number) if request is None else self._requested(request)
+        request = self._requests.next()
+        drawn = self._draw(number) if request is None else self._requests.answer(request)
+        frozen, sampled, recipe, refusal = drawn
         frozen.user_attrs = {schema.SESSION: self._session}
         if request is not None:
-            self._requests.add(request.name)
             frozen.user_attrs |= {schema.KNOWN: request.name, schema.NOTES: [request.note]}
         if recipe is not None:
             frozen.user_attrs = {schema.RECIPE: recipe, **frozen.user_attrs}
@@ -308,38 +252,6 @@ class SearchStudy(Study):
         if earlier is not None and self._window is not None and earlier > number - self._window:
             return None
         return earlier
-
-    def _next_request(self) -> _Request | None:
-        """The next recipe that the plan or a user asks for and no trial has."""
-        for values in self.plan.first:
-            name = f"first: {_key(values)}"
-            if name not in self._requests:
-                return _Request(name, values, "the plan asks for it, in [[first]]")
-        for name, values in enqueued(self._run):
-            if name not in self._requests:
-                return _Request(name, values, "it was asked for with `benchsweep enqueue`")
-            with suppress(OSError):  # its trial is on record
-                (self._run.enqueued / name).unlink()
-        return None
-
-    def _requested(self, request: _Request) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
-        """As `_draw`, for a recipe that was asked for."""
-        faults = self.plan.faults_of_known(request.values)
-        sampled = dict(request.values) if faults else self.plan.sampled_for(request.values)
-        frozen = create_trial(
-            state=TrialState.RUNNING,
-            params={} if faults else self.plan.space.params_of(sampled),
-            distributions={
-                name: distribution
-                for name, distribution in self.plan.space.distributions().items()
-                if name in sampled and not faults
-            },
-        )
-        frozen.datetime_start = datetime.now()
-        if faults:
-            reasons = "; ".join(fault.sentence("the plan", TABLES) for fault in faults)
-            return frozen, sampled, None, f"the plan does not allow it: {reasons}"
-        return frozen, sampled, self.plan.recorded_recipe(sampled), ""
 
     def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
         """Sample a trial, again if the trainable refuses its recipe, up to `DRAWS` times. Returns the trial,
@@ -470,9 +382,7 @@ class SearchStudy(Study):
         if self._is_repeatable(frozen):
             key = _key(frozen.user_attrs[schema.RECIPE])
             self._trained[key] = min(number, self._trained.get(key, number))
-        score = frozen.value if frozen.state is TrialState.COMPLETE else None
-        if score is not None and (self._best is None or self.plan.metric.better(score, self._best)):
-            self._best = score
+        self._gains.ended(frozen)
 
     def _is_repeatable(self, trial: FrozenTrial) -> bool:
         """Whether a trial with the same recipe would have the same outcome: this one was trained to its end,

@@ -1,0 +1,71 @@
+"""Recipes that no sampler chose: those of the plan's [[first]] tables, and those that a user enqueued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.plan.plan import TABLES, Plan
+from search.records import schema
+from search.records.enqueued import enqueued
+from search.records.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Request:
+    """A recipe to train."""
+
+    name: str
+    """As `search.records.schema.KNOWN`."""
+    values: Mapping[str, Any]
+    """Of its hyperparameters; those left out have the default recipe's."""
+    note: str
+    """Who asked for it, for the trial's notes."""
+
+
+class Requests:
+    """The requests of a run that no trial has answered yet."""
+
+    def __init__(self, run: RunFolder, plan: Plan, trials: Sequence[FrozenTrial]) -> None:
+        """trials: those on record."""
+        self._run, self._plan = run, plan
+        attributes = [trial.user_attrs for trial in trials]
+        self._answered = {known[schema.KNOWN] for known in attributes if schema.KNOWN in known}
+
+    def next(self) -> Request | None:
+        """The next request; None if there is none. The files of those that a trial on record has answered are
+        removed."""
+        for values in self._plan.first:
+            name = f"first: {json.dumps(values, sort_keys=True)}"
+            if name not in self._answered:
+                return Request(name, values, "the plan asks for it, in [[first]]")
+        for name, values in enqueued(self._run):
+            if name not in self._answered:
+                return Request(name, values, "it was asked for with `benchsweep enqueue`")
+            with suppress(OSError):
+                (self._run.enqueued / name).unlink()
+        return None
+
+    def answer(self, request: Request) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
+        """The trial of a request, what distinguishes it, its recipe (None if the plan refuses it), and why the
+        plan does. It is not asked for again."""
+        self._answered.add(request.name)
+        plan, faults = self._plan, self._plan.faults_of_known(request.values)
+        sampled = dict(request.values) if faults else plan.sampled_for(request.values)
+        distributions = {} if faults else plan.space.distributions()
+        frozen = create_trial(
+            state=TrialState.RUNNING,
+            params={} if faults else plan.space.params_of(sampled),
+            distributions={name: known for name, known in distributions.items() if name in sampled},
+        )
+        frozen.datetime_start = datetime.now()
+        if faults:
+            reasons = "; ".join(fault.sentence("the plan", TABLES) for fault in faults)
+            return frozen, sampled, None, f"the plan does not allow it: {reasons}"
+        return frozen, sampled, plan.recorded_recipe(sampled), ""
