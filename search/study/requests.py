@@ -53,8 +53,8 @@ class Requests:
         return None
 
     def answer(self, request: Request) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
-        """The trial of a request, what distinguishes it, its recipe (None if the plan refuses it), and why the
-        plan does. It is not asked for again."""
+        """The trial of a request, what distinguishes it, its recipe (None if the plan refuses it), and why.
+        It is not asked for again."""
         self._answered.add(request.name)
         plan, faults = self._plan, self._plan.faults_of_known(request.values)
         sampled = dict(request.values) if faults else plan.sampled_for(request.values)
