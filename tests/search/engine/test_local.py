@@ -22,6 +22,7 @@ from search.cluster.access import THIS_MACHINE, Site
 from search.cluster.capacity import InsufficientResources
 from search.confirm import confirming
 from search.engine.events import Ended, EpochReported, Note, Started, TrialEnded, TrialPaused, TrialStarted
+from search.plan.budget import Resources
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
@@ -364,3 +365,30 @@ def test_a_paused_trial_keeps_its_checkpoint_until_it_goes_on_or_the_budget_is_s
         if trial.state is State.PRUNED:
             assert trial.pauses[-1] == len(trial.epochs)
             assert not run.trial(number).path.joinpath("checkpoint.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_a_strict_order_gives_two_workers_on_ray_the_trials_and_weights_of_one_here(
+    tmp_path: Path,
+) -> None:
+    given = plan(
+        budget={"trials": 12},
+        recipe={"batch_size": 16, "epochs": 6},
+        order="strict",
+        window=4,
+        sampler={"name": "auto", "n_startup_trials": 4},
+        pruner={"name": "forecast", "chance": 0.3, "n_startup_trials": 2},
+        confirmation={"candidates": 2, "seeds": 2},
+    )
+    runs = {}
+    for site, workers in ((LOCAL, 1), (THIS_MACHINE, 2)):
+        run = runs[workers] = RunFolder.named(f"of-{workers}", tmp_path)
+        run.path.mkdir()
+        search(run, given.model_copy(update={"resources": Resources(concurrency=workers)}), site)
+        with confirming(run, NOWHERE, site) as race:
+            list(race)
+    one, two = runs.values()
+    assert {trial.state for trial in Sweep.read(one.path).trials} == {State.COMPLETE, State.PRUNED}
+    assert outcome(one) == outcome(two)
+    assert _metrics(one) == _metrics(two) and _weights(one) == _weights(two)
+    assert sorted(_reruns(one), key=str) == sorted(_reruns(two), key=str)
