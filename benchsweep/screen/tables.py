@@ -25,11 +25,14 @@ from reports.analysis.trials_frame import sampled_settings, states_sentence
 from reports.formatting.wording import duration, flatten, moment, plural, setting, shorten
 from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
+from trainable.storage.record_file import read_record
 
 _TOP = 10
 """Ranked trials shown of a run, at most."""
 _ERRORS = 3
 """Trials whose errors are shown, at most."""
+_TRACEBACK_LINES = 30
+"""Lines of a traceback that are shown, at most: its last ones."""
 
 
 def runs_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
@@ -168,6 +171,18 @@ def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:
     if trial.epochs:
         console.print()
         console.print(_epochs(metric, trial))
+    if trial.state is State.FAILED and (lines := _traceback(sweep, trial)):
+        console.print("\ntraceback")
+        console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def _traceback(sweep: Sweep, trial: Trial) -> list[str]:
+    """The last lines of a failed trial's traceback; none if its file is missing or damaged."""
+    try:
+        text = read_record(sweep.run.trial(trial.number).error)
+    except (OSError, ValueError):
+        return []
+    return text.rstrip().splitlines()[-_TRACEBACK_LINES:]
 
 
 def _training(trial: Trial) -> str:

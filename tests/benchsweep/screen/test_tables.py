@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 from rich.console import Console
 from sweeps import make_plans, make_repeat, make_sweep, make_trial, sweep_of
@@ -65,3 +66,17 @@ def test_a_trial_tells_whose_recipe_it_repeats_and_under_which_plan_it_was_drawn
     assert "plan version 1 of 2" in trial_of(sweep, 0)
     assert "trained 3.0 s by laptop:4711" in trial_of(sweep, 0)
     assert not any(line.startswith("plan ") for line in trial_of(sweep_of([first]), 0))
+
+
+def test_a_failed_trial_shows_the_end_of_its_traceback_and_a_damaged_one_is_left_out(tmp_path: Path) -> None:
+    failed = make_trial(0, state=State.FAILED, error="TypeError: no", epochs=(), score=None, pauses=(2, 5))
+    sweep = sweep_of([failed], folder=tmp_path)
+    file = sweep.run.trial(0).error
+    assert not any("traceback" in line for line in trial_of(sweep, 0))
+    file.parent.mkdir(parents=True)
+    file.write_text("\n".join([f"frame [{number}]" for number in range(100)] + ["TypeError: no"]))
+    lines = trial_of(sweep, 0)
+    assert lines[-1] == "TypeError: no" and "frame [99]" in lines and "frame [50]" not in lines
+    assert "paused after epoch 2, epoch 5" in lines
+    file.write_bytes(b"\xff\xfe")
+    assert not any("traceback" in line for line in trial_of(sweep, 0))
