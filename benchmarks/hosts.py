@@ -77,6 +77,7 @@ def plan(short: bool) -> dict[str, Any]:
         "data": data,
         "recipe": recipe,
         "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
+        "sampler": {"name": "tpe"},
         "pruner": {"name": "none"},
         "confirmation": {"candidates": 0},
     }

@@ -210,6 +210,8 @@ def drive_ours(folder: Path, shape: Shape) -> None:
         "budget": {"trials": shape.trials},
         "recipe": {"epochs": shape.epochs, "seconds": shape.seconds},
         "space": {"x": {"low": 0.0, "high": 1.0}, "y": {"low": 0.0, "high": 1.0}},
+        "sampler": {"name": "tpe"},
+        "pruner": {"name": "none"},
         "resources": {"concurrency": 2},
     }
     with starting(RunFolder.named("sweep", folder), Plan.parse(table, "benchmark"), folder) as search:

@@ -48,6 +48,8 @@ def ours(at_once: int, trials: int, reports: int, folder: Path) -> dict[str, flo
             "budget": {"trials": trials},
             "recipe": {"epochs": reports},
             "space": {"x": {"low": 0.0, "high": 1.0}, "y": {"low": 0.0, "high": 1.0}},
+            "sampler": {"name": "tpe"},
+            "pruner": {"name": "none"},
             "confirmation": {"candidates": 0},
         },
         "scale",
