@@ -96,7 +96,7 @@ class Driver:
         resources = self.study.plan.resources
         self.hangs = HangDetector(resources.trial_timeout)
         self._losses = LossCounter(resources.max_failures)
-        self._first_failures = FirstFailures(self.run.reference)
+        self._first_failures = FirstFailures(self.run.reference) if self.study.samples else None
         self._workers_sent: Counter[int] = Counter()
         self._session_noted = 0.0
         self._stop_checked = 0.0
@@ -182,7 +182,7 @@ class Driver:
         self.events.put(
             TrialEnded(trial.number, trial.state, epochs, trial.score, trial.error, trial.same_as)
         )
-        self._first_failures.ended(trial.number, trial.state, trial.error)
+        self._check_first(trial.number, trial.state, trial.error)
 
     def _assignment(self, suggestion: Suggestion, slot: Slot) -> Assignment:
         number, plan = suggestion.number, self.study.plan
@@ -309,4 +309,9 @@ class Driver:
         if state in (State.PRUNED, State.DIVERGED):
             drop_checkpoint(self.run, number)
         self.events.put(TrialEnded(number, state, epochs, score, error))
-        self._first_failures.ended(number, state, error)
+        self._check_first(number, state, error)
+
+    def _check_first(self, number: int, state: State, error: str | None) -> None:
+        """Raise EveryTrialFailed if the first trials of a search all failed for one cause."""
+        if self._first_failures is not None:
+            self._first_failures.ended(number, state, error)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -64,6 +64,9 @@ class SettledTrial:
 
 class Study(ABC):
     """An open study. This process must own its run (`search.records.lock.owning`)."""
+
+    samples: ClassVar[bool] = False
+    """Whether its recipes are chosen by a sampler: if the first ones all fail alike, the code is at fault."""
 
     def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
         """journal: the study's, if it is open already; else it is opened here."""

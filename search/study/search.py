@@ -53,6 +53,8 @@ class SearchStudy(Study):
     is spent. A plan that is not the last one on record must be adopted before anything is asked.
     """
 
+    samples = True
+
     def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
         self._reference = run.reference
         self._warm_start = WarmStart.read_from(run.warm_start)
