@@ -17,7 +17,7 @@ from benchsweep.errors import UsageError
 from benchsweep.find import run_folder
 from search.records.folder import NotARun, RunFolder
 from search.records.sweep import Sweep
-from trainable.contract import load_trainable
+from trainable.contract import attribute_of, load_trainable
 from trainable.errors import InputError
 from trainable.record import from_record
 
@@ -57,6 +57,11 @@ class ModelLocation:
 
     def reader(self) -> Any:
         """The trainable's SavedModel. Raises NoSavedModel, NotATrainable."""
+        if attribute_of(self.trainable) is not None:
+            raise NoSavedModel(
+                f"{self.path} has no saved model, and no test split, since {self.trainable} is a function",
+                "save the model in the function, if you need it",
+            )
         reader = getattr(load_trainable(self.trainable), "SavedModel", None)
         if reader is None and self.trainable in _READERS:
             reader = import_module(_READERS[self.trainable]).SavedModel

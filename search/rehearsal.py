@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 import trainable.epoch
 from search.plan.plan import Plan
-from trainable.contract import Trainable, TrainingRun
+from trainable.contract import Trainable, TrainingRun, has_test_split
 from trainable.epoch import Diverged, Epoch
 from trainable.errors import BenchsweepError
 from trainable.record import to_record
@@ -67,6 +67,7 @@ def rehearse(
 ) -> Iterator[Step]:
     """Tries the plan's trainable with this recipe, and yields each step as it ends. A step that fails does
     not keep others from being tried that do not need it."""
+    tested = has_test_split(plan.trainable)
     began = time.perf_counter()
     loaded = _tried("Source.load", lambda: plan.source.load(data_folder))
     seconds = time.perf_counter() - began
@@ -79,8 +80,9 @@ def rehearse(
         sent = _tried("Source.load", lambda: _sent_to_worker(loaded.value))
         yield from sent.failures or [_passed("Source.load", "what it returned can be sent to workers")]
         data = loaded.value if sent.failures else sent.value
-        yield from _Rehearsal(plan.trainable_module, recipe, data, device, threads).steps()
-    yield _not_tried("Source.load_test", "the test split is opened for confirmed winners only")
+        yield from _Rehearsal(plan.trainable_module, recipe, data, device, threads, tested).steps()
+    if tested:
+        yield _not_tried("Source.load_test", "the test split is opened for confirmed winners only")
 
 
 @dataclass
@@ -92,6 +94,7 @@ class _Rehearsal:
     data: Any
     device: str
     threads: int
+    has_test_split: bool
     epochs: list[Any] = field(default_factory=list)
     """What the training yielded that was not interrupted."""
     checkpoints: list[bytes] = field(default_factory=list)
@@ -294,6 +297,8 @@ class _Rehearsal:
     def _evaluated(self, training: TrainingRun, restored: TrainingRun) -> Step:
         """Evaluates on the validation split, if the data says which that is."""
         member = "Training.evaluate"
+        if not self.has_test_split:
+            return _not_tried(member, "there is no test split")
         split = getattr(self.data, "validation", None)
         if split is None:
             try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.plan.plan import Plan
-from trainable.contract import TrainingRun
+from trainable.contract import TrainingRun, has_test_split
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 from trainable.user_code import calling, checked_evaluation, epochs_of
@@ -19,12 +19,17 @@ class Repetition:
 
     seed: int
     epochs: tuple[Epoch, ...]
-    evaluation: Evaluation
-    """On the test set."""
+    evaluation: Evaluation | None
+    """On the test set; None without a test split."""
     training: TrainingRun
     """Still holds the model, to be saved."""
     data_sha256: str | None
     """Of the training data; None if the trainable does not provide it."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """On the test set; without a test split, those of the last epoch."""
+        return self.epochs[-1].metrics if self.evaluation is None else self.evaluation.metrics
 
     @property
     def seconds(self) -> float:
@@ -36,15 +41,18 @@ def repeat(
     plan: Plan, seeds: int, data_folder: Path, device: str = "cpu", threads: int = 1
 ) -> Iterator[tuple[int, Epoch] | Repetition]:
     """Train the plan's default recipe `seeds` times, with its own seed and those that follow it, and evaluate
-    each model on the test set. Yields (seed, Epoch) during training, and a Repetition at the end of each.
+    each model on the test set, if there is one. Yields (seed, Epoch) during training, and a Repetition at the
+    end of each.
 
     Raises Diverged, and what the trainable's Source raises (DataError).
     """
     module, source = plan.trainable_module, plan.source
     with calling("Source.load"):
         data = source.load(data_folder)
-    with calling("Source.load_test"):
-        test = source.load_test(data_folder)
+    tested, test = has_test_split(plan.trainable), None
+    if tested:
+        with calling("Source.load_test"):
+            test = source.load_test(data_folder)
     first = plan.default_recipe.seed
     for seed in range(first, first + seeds):
         with calling("Training"):
@@ -54,6 +62,8 @@ def repeat(
             epochs.append(epoch)
             yield seed, epoch
         fingerprint = getattr(data, "fingerprint", None)
-        with calling("Training.evaluate"):
-            evaluation = checked_evaluation(training.evaluate(test))
+        evaluation = None
+        if tested:
+            with calling("Training.evaluate"):
+                evaluation = checked_evaluation(training.evaluate(test))
         yield Repetition(seed, tuple(epochs), evaluation, training, fingerprint)

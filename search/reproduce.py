@@ -207,7 +207,7 @@ def reproduce(
     differences, score = [], 0.0
     for known, epoch in zip(recorded.epochs, training, strict=False):
         yield epoch
-        score = epoch.metrics[plan.metric.name]
+        score = epoch.metrics[plan.objective.name]
         differences += [
             f"epoch {epoch.number}: {name} was {value!r}, now {epoch.metrics.get(name)!r}"
             for name, value in known.metrics.items()
@@ -225,7 +225,7 @@ def reproduce(
         "seed": values.get("seed"),
     }
     conditions = tuple(_conditions({**then, "seed": recorded.recipe.get("seed")}, now))
-    last = recorded.epochs[-1].metrics[plan.metric.name]
+    last = recorded.epochs[-1].metrics[plan.objective.name]
     yield Reproduction(
         name=recorded.name,
         epochs=len(recorded.epochs),
@@ -235,7 +235,7 @@ def reproduce(
         faults=tuple(_faults(recorded, differences, conditions, metrics_same)),
         score=score,
         recorded=last,
-        tolerance=_tolerance(plan.metric, last) if changes.tolerance is None else changes.tolerance,
+        tolerance=_tolerance(plan.objective, last) if changes.tolerance is None else changes.tolerance,
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from search.engine.search import Search
     from search.study.search import SearchStudy
 
-_FIXED = {"name", "trainable", "data", "storage"}
+_FIXED = {"name", "trainable", "metric", "data", "storage"}
 """Parts of a plan that never change: trials could not be compared."""
 _ADJUSTABLE = {"budget", "resources", "confirmation", "cluster"}
 """Parts that may change with every start; of the budget, limits may only be raised."""

@@ -71,13 +71,14 @@ def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
 
     The opening is recorded before it happens, and each evaluation after it: where something fails, or the
     process is killed, the next call does only what is missing, in the same opening. If all is done, its
-    record is returned, and nothing is opened. None while nothing is chosen. The run must be owned.
+    record is returned, and nothing is opened. None while nothing is chosen, and for a trainable without a
+    test split. The run must be owned.
 
     Raises NoModel and TrainableError.
     """
     sweep = Sweep.read(run.path)
     models = finalists(sweep)
-    if not models:
+    if not models or not sweep.plan.has_test_split:
         return None
     wanted = {model.key for model in models}
     earlier, opening = _opening_of(wanted, sweep.openings, _reason(sweep, models))

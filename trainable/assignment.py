@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from trainable.contract import Direction
 from trainable.epoch import Epoch
 
 Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED", "SUPERSEDED"]
@@ -24,7 +25,7 @@ class Assignment:
     number: int
     """Number of the trial."""
     trainable: str
-    """Module name of the trainable."""
+    """Name of the trainable, as in the plan."""
     recipe: str
     """The recipe as JSON."""
     epochs: int
@@ -45,6 +46,8 @@ class Assignment:
     storage: str | None = None
     """URL of the folder for checkpoints; None if they are stored in `folder`. With a URL, the worker writes
     nothing to `folder`, which its machine may not have."""
+    metric: tuple[str, Direction, str] | None = None
+    """Name, direction and unit of the metric, if the trainable itself does not say; None if it does."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 
 import numpy as np
@@ -241,13 +242,30 @@ def is_built_in(name: str) -> bool:
     return name.partition(".")[0] == __name__.partition(".")[0]
 
 
-def load_trainable(name: str) -> Trainable:
-    """Imports the module `name`, such as "trainable.mlp", and checks that it is a trainable.
+def module_of(name: str) -> str:
+    """Returns the module in the name of a trainable: "mine" for "mine:train" and for "mine"."""
+    return name.partition(":")[0]
+
+
+def attribute_of(name: str) -> str | None:
+    """Returns what the name of a trainable names in its module: "train" for "mine:train"; None if it names
+    the module itself."""
+    return name.partition(":")[2] or None
+
+
+def has_test_split(name: str) -> bool:
+    """Returns whether the trainable of this name has a test split. A function has none. Imports nothing."""
+    return attribute_of(name) is None
+
+
+def import_module(trainable: str) -> ModuleType:
+    """Imports the module in the name of a trainable.
 
     The current folder is searched too, so that a user's own module need not be installed. A module that lies
     in the folder of a run is not imported: a run that somebody else made must not bring its own code. Raises
     NotATrainable, whatever the import raises.
     """
+    name = module_of(trainable)
     if (current := str(Path.cwd())) not in sys.path:
         sys.path.append(current)
     files: list[Path] = []
@@ -256,7 +274,7 @@ def load_trainable(name: str) -> Trainable:
         _check_outside_of_runs(name, files)
         if name not in sys.modules and files and not is_built_in(name):
             _LOG.info("importing the trainable %s from %s", name, files[-1])
-        module = importlib.import_module(name)
+        return importlib.import_module(name)
     except (KeyboardInterrupt, NotATrainable):
         raise
     except BaseException as error:  # a user's module may fail in any way, also with SystemExit
@@ -268,6 +286,12 @@ def load_trainable(name: str) -> Trainable:
             if found
             else f"write a dotted name that can be imported from {current}",
         ) from error
+
+
+def load_trainable(name: str) -> Trainable:
+    """Imports the module `name`, such as "trainable.mlp", as `import_module` does, and checks that it is a
+    trainable. Raises NotATrainable."""
+    module = import_module(name)
     missing = [part for part in ("Recipe", "METRIC", "Source", "Training") if not hasattr(module, part)]
     if missing:
         raise NotATrainable(
@@ -293,11 +317,11 @@ def load_trainable(name: str) -> Trainable:
 
 
 def trainable_files(name: str) -> list[Path]:
-    """Returns the files that importing the module `name` would run, the packages' first, without running one.
-    Ends before the first part that is not found; modules without a file are left out."""
+    """Returns the files that importing the trainable `name` would run, the packages' first, without running
+    one. Ends before the first part that is not found; modules without a file are left out."""
     files: list[Path] = []
     folders: list[str] | None = None
-    for part in name.split("."):
+    for part in module_of(name).split("."):
         spec = _find_spec(part, folders)
         if spec is None:
             break
@@ -360,8 +384,9 @@ def _check_model(model: type[BaseModel], name: str) -> None:
 
 
 def import_root(name: str) -> str:
-    """Returns the folder from which the module `name` was imported. A process that has it in its sys.path
+    """Returns the folder from which the trainable `name` was imported. A process that has it in its sys.path
     can import the module and the other modules in its folder."""
+    name = module_of(name)
     file = sys.modules[name].__file__
     if file is None:
         raise NotATrainable(f"a trainable must be a module with a file, but {name} is a namespace package")

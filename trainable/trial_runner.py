@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from trainable.assignment import Assignment, Outcome, TrialReport
-from trainable.contract import Metric, TrainingRun, load_trainable, recipe_sha256
+from trainable.contract import Metric, TrainingRun, recipe_sha256
 from trainable.epoch import Diverged, Epoch
+from trainable.forms import trainable_of
+from trainable.function import Declaration
 from trainable.record import from_record
 from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, latest
 from trainable.storage.claim import Claim, Superseded
@@ -66,14 +68,17 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
 
 def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -> Iterator[TrialReport]:
     """Reports the epochs that the driver does not have on record, and the end of the trial once."""
-    trainable = load_trainable(assignment.trainable)
-    recipe = from_record(trainable.Recipe, json.loads(assignment.recipe))
+    values = json.loads(assignment.recipe)
+    metric = None if assignment.metric is None else Metric(*assignment.metric)
+    trainable = trainable_of(assignment.trainable, Declaration(values, metric))
+    recipe = from_record(trainable.Recipe, values)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
     stored: tuple[Epoch, ...] = ()
     checkpoint = store.load_checkpoint()
     if checkpoint is not None:
         training.load_state_dict(checkpoint.state)
         stored = checkpoint.epochs
+        store.notes += getattr(training, "notes", ())
     outcome: Outcome | None = None
     for epoch in chain(stored, _train_and_store(training, stored, store, trainable.METRIC)):
         if store.notes:

@@ -38,6 +38,8 @@ def train(
     contains train.json (all figures, the recipe and the environment) and the model: model.safetensors and,
     for digits, a state dict named after the data set, such as mnist_model.pth.
 
+    A function has no test split: its metrics are those of its last epoch, and count is null.
+
     --json prints one object a line: "event" is epoch (seed, number, metrics, seconds), seed (seed, metrics,
     count, class_accuracy, low, high, seconds) and finally summary (metrics: mean, deviation and runs of
     each; folder; files).

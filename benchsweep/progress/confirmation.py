@@ -26,7 +26,7 @@ class ConfirmationProgress(Progress):
         study, plan = race.study, race.plan
         assert isinstance(study, ConfirmationStudy)
         limits = Limits(trials=study.max_trainings)
-        progress = cls(f"{plan.name}, confirmation", plan.metric, limits, plan.default_recipe.epochs)
+        progress = cls(f"{plan.name}, confirmation", plan.objective, limits, plan.default_recipe.epochs)
         for candidate in study.confirmation.candidates:
             for rerun in candidate.complete:
                 progress.add_finished(rerun, {"candidate": candidate.name, "seed": rerun.recipe["seed"]})

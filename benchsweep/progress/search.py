@@ -153,7 +153,7 @@ class Progress:
     def of(cls, plan: Plan, clock: Callable[[], float] = time.monotonic) -> Self:
         """The progress of a search that has not started."""
         epochs = plan.default_recipe.epochs
-        return cls(plan.name, plan.metric, Limits.of(plan), epochs, clock)
+        return cls(plan.name, plan.objective, Limits.of(plan), epochs, clock)
 
     def add_earlier(self, sweep: Sweep) -> None:
         """Add the trials and the time of earlier starts of this run."""

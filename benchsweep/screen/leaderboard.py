@@ -38,20 +38,24 @@ def leaderboard_table(frame: pd.DataFrame, neighbours: int = 4) -> Table:
 
 def confirmation_table(summary: ConfirmationSummary) -> Table:
     """The candidates of a confirmation, the winner highlighted: their scores in the search, with fresh seeds
-    and on the test set, and whether the winner is better there."""
+    and on the test set, and whether the winner is better there; without a test split the first two."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("candidate")
     table.add_column("")
     metric, tested = _without_unit(summary.metric), summary.test_metric or summary.metric
-    columns = {"in search": summary.metric, "fresh seeds": summary.metric, "test set": tested}
+    columns = {"in search": summary.metric, "fresh seeds": summary.metric}
+    if summary.has_test_split:
+        columns["test set"] = tested
     for name, of_column in columns.items():
         table.add_column(f"{name}{_unit_line(of_column)}", justify="right")
-    table.add_column("winner")
+    if summary.has_test_split:
+        table.add_column("winner")
     for row in summary.rows:
         cells = [row.name, row.state, metric.format(row.selected_on)]
         fresh = "–" if row.mean is None else mean_with_deviation(metric, row.mean, row.deviation)
+        tests = _test_cells(summary, row) if summary.has_test_split else []
         table.add_row(
-            *(Text(cell, overflow="fold") for cell in [*cells, fresh, *_test_cells(summary, row)]),
+            *(Text(cell, overflow="fold") for cell in [*cells, fresh, *tests]),
             style="bold cyan" if row.state == "winner" else "",
         )
     return table

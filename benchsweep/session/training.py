@@ -78,11 +78,9 @@ def _updates(plan: Plan, setup: TrainingSetup) -> Iterator[tuple[int, Epoch] | R
 
 
 def spreads(done: list[Repetition]) -> dict[str, Spread]:
-    """Mean and standard deviation over the seeds, by test metric."""
-    return {
-        name: spread([repetition.evaluation.metrics[name] for repetition in done])
-        for name in done[0].evaluation.metrics
-    }
+    """Mean and standard deviation over the seeds, by test metric; by validation metric without
+    a test split."""
+    return {name: spread([repetition.metrics[name] for repetition in done]) for name in done[0].metrics}
 
 
 def _record(plan: Plan, setup: TrainingSetup, done: list[Repetition]) -> Any:
@@ -108,13 +106,15 @@ def _seed_record(repetition: Repetition) -> dict[str, Any]:
         "seconds": repetition.seconds,
         "weights_sha256": getattr(repetition.training, "weights_sha256", None),
         "epochs": [epoch.to_json() for epoch in repetition.epochs],
-        "evaluation": replace(repetition.evaluation, mistakes=None).to_json(),
+        "evaluation": None
+        if repetition.evaluation is None
+        else replace(repetition.evaluation, mistakes=None).to_json(),
     }
 
 
-def _interval(evaluation: Evaluation) -> dict[str, float]:
+def _interval(evaluation: Evaluation | None) -> dict[str, float]:
     """The 95 % Wilson interval of the accuracy; empty if there is none."""
-    accuracy = test_accuracy(evaluation)
+    accuracy = None if evaluation is None else test_accuracy(evaluation)
     return {} if accuracy is None else accuracy.interval._asdict()
 
 
@@ -126,13 +126,13 @@ class _JsonPrinter:
 
     def print_seed(self, repetition: Repetition) -> None:
         evaluation = repetition.evaluation
-        classes = evaluation.class_accuracy
+        classes = None if evaluation is None else evaluation.class_accuracy
         self._print(
             {
                 "event": "seed",
                 "seed": repetition.seed,
-                "metrics": dict(evaluation.metrics),
-                "count": evaluation.count,
+                "metrics": dict(repetition.metrics),
+                "count": None if evaluation is None else evaluation.count,
                 "class_accuracy": None if classes is None else classes.tolist(),
                 **_interval(evaluation),
                 "seconds": repetition.seconds,
@@ -156,7 +156,7 @@ class _TextPrinter:
 
     def __init__(self, console: Console, plan: Plan, setup: TrainingSetup) -> None:
         self._console = console
-        self._metric: Metric = plan.metric
+        self._metric: Metric = plan.objective
         self._seed: int | None = None
         recipe = plan.default_recipe
         threads = plural(setup.threads, "thread")
@@ -185,12 +185,13 @@ class _TextPrinter:
 
     def print_seed(self, repetition: Repetition) -> None:
         evaluation = repetition.evaluation
-        figures = {name: _figure(name, value) for name, value in evaluation.metrics.items()}
+        figures = {name: _figure(name, value) for name, value in repetition.metrics.items()}
         if interval := _interval(evaluation):
             low, high = 100 * interval["low"], 100 * interval["high"]
             figures["accuracy"] += f" (95 % interval {low:.2f} to {high:.2f} %)"
         metrics = ", ".join(f"{name} {figure}" for name, figure in figures.items())
-        self._print(f"test: {metrics}; trained in {duration(repetition.seconds)}", "green")
+        split = "no test split; validation" if evaluation is None else "test"
+        self._print(f"{split}: {metrics}; trained in {duration(repetition.seconds)}", "green")
 
     def print_end(self, done: list[Repetition], files: list[Path]) -> None:
         first = done[0]
@@ -198,8 +199,8 @@ class _TextPrinter:
             self._print(f"\nover {len(done)} seeds, mean ± sample standard deviation")
             for name, values in spreads(done).items():
                 self._print(f"  {name:10} {_mean(name, values)}", "bold")
-        classes = first.evaluation.class_accuracy
-        if classes is not None:
+        classes = None if first.evaluation is None else first.evaluation.class_accuracy
+        if first.evaluation is not None and classes is not None:
             self._print(f"\naccuracy by class, of the model of seed {first.seed}")
             names = first.evaluation.class_names or [str(index) for index in range(len(classes))]
             width = max(len(name) for name in names)

@@ -8,6 +8,7 @@ from reports.analysis.candidates import CandidateRow, candidate_row
 from reports.analysis.confirmation_sentences import confirmation_sentences
 from reports.analysis.finalists import finalist_looks, finalist_results, test_metric
 from reports.analysis.once import once_per_sweep
+from reports.analysis.winner import unopened
 from search.records.sweep import Sweep
 from trainable.contract import Metric
 
@@ -19,7 +20,7 @@ class ConfirmationSummary:
     metric: Metric
     """The validation metric of the race."""
     test_metric: Metric | None
-    """The metric finalists are compared by on the test set; None before it was opened."""
+    """The metric finalists are compared by on the test set; None before it was opened, or without one."""
     decided: bool
     """Whether the confirmation is finished."""
     level: float
@@ -30,6 +31,8 @@ class ConfirmationSummary:
     """The winner first, then the candidates tied with it, then those that fell behind."""
     sentences: tuple[str, ...]
     """The result in words, in reading order."""
+    has_test_split: bool = True
+    """Whether the trainable has a test split; without one, `test_metric` stays None."""
 
 
 @once_per_sweep
@@ -54,5 +57,6 @@ def confirmation_summary(sweep: Sweep) -> ConfirmationSummary | None:
         level=confirmation.level,
         compared=confirmation.compared,
         rows=rows,
-        sentences=tuple(confirmation_sentences(confirmation, rows, sweep.metric, metric)),
+        sentences=tuple(confirmation_sentences(confirmation, rows, sweep.metric, metric, unopened(sweep))),
+        has_test_split=sweep.plan.has_test_split,
     )

@@ -15,30 +15,35 @@ from trainable.contract import Metric
 
 
 def confirmation_sentences(
-    confirmation: Confirmation, rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | None
+    confirmation: Confirmation,
+    rows: Sequence[CandidateRow],
+    metric: Metric,
+    test_metric: Metric | None,
+    unopened: str,
 ) -> list[str]:
     """The result, in reading order.
 
     rows: the winner first. metric: of the search. test_metric: None before the test set was opened.
+    unopened: why it was not opened, in words.
     """
     if not confirmation.decided:
         return [f"The confirmation is not finished: {confirmation.sentence}."]
     if confirmation.winner is None or rows[0].mean is None:
         return [f"The confirmation found no winner: {confirmation.sentence}."]
     return [
-        _winner(rows, metric, test_metric),
+        _winner(rows, metric, test_metric, unopened),
         *_selection_bias(rows[0], metric),
         *_ties(confirmation, rows, metric),
     ]
 
 
-def _winner(rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | None) -> str:
+def _winner(rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | None, unopened: str) -> str:
     winner = rows[0]
     name, seeds = capitalized(recipe_name(winner.trial)), plural(winner.seeds, "fresh seed")
     if winner.tested is None or test_metric is None:
         assert winner.mean is not None
         score = mean_with_deviation(metric, winner.mean, winner.deviation)
-        return f"{name} was confirmed with {seeds}: {score} on validation. The test set is still sealed."
+        return f"{name} was confirmed with {seeds}: {score} on validation. {capitalized(unopened)}."
     tested = winner.tested
     score = mean_with_deviation(test_metric, tested.mean, tested.deviation)
     sentence = f"{name} was confirmed with {seeds}: {score} on the test set"

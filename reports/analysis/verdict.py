@@ -13,7 +13,7 @@ import pandas as pd
 from reports.analysis.confirmation import ConfirmationSummary, confirmation_summary
 from reports.analysis.ranking import benchmark_applies, published_comparison, trained
 from reports.analysis.trials_frame import sampled_settings, states_sentence
-from reports.analysis.winner import Winner, chosen_trial, test_figure, winner_of
+from reports.analysis.winner import Winner, chosen_trial, test_figure, unopened, winner_of
 from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import capitalized, duration, percent, plural, setting
 from search.records.sweep import State, Sweep, Trial
@@ -115,7 +115,7 @@ def _figure(sweep: Sweep, top: Trial | None, winner: Winner | None) -> tuple[str
     if top is not None:
         name = _words(sweep.metric.name)
         what = name if sweep.confirmation is None else f"top {name} in the search"
-        return sweep.metric.format(top.score), f"{what}; the test set is still sealed"
+        return sweep.metric.format(top.score), f"{what}; {unopened(sweep)}"
     return sweep.metric.format(None), "no trial is complete yet"
 
 

@@ -146,6 +146,11 @@ def _recipe(sweep: Sweep, trial: int | None, candidate: Candidate | None) -> Map
     return sweep.plan.recipe
 
 
+def unopened(sweep: Sweep) -> str:
+    """Why there is no result on the test set, as half a sentence."""
+    return "the test set is still sealed" if sweep.plan.has_test_split else "there is no test split"
+
+
 def _kept(sweep: Sweep, looks: tuple[TestLook, ...], candidate: Candidate | None) -> TestLook:
     """The test results of the saved model, the best one on validation (see `search.test_set`); the first
     without a confirmation."""

@@ -99,6 +99,9 @@ def _test_results(one: ComparedRun, other: ComparedRun) -> Basis | str:
     """The winners' results on the test set, or why these cannot be compared."""
     winners = [winner_of(run.sweep) for run in (one, other)]
     sealed = [run.short for run, winner in zip((one, other), winners, strict=True) if winner is None]
+    without = [run.short for run in (one, other) if not run.sweep.plan.has_test_split]
+    if without:
+        return f"there is no test split in {listing(without)}"
     if sealed:
         return f"the test set of {listing(sealed)} is still sealed"
     evaluations = [[look.evaluation for look in winner.looks] for winner in winners if winner is not None]

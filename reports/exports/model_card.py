@@ -40,6 +40,11 @@ def card_of(sweep: Sweep) -> ModelCard:
     """The card of the sweep's winner. Raises NoWinner if the test set was not opened yet, because the model
     is saved at that time."""
     winner = winner_of(sweep)
+    if not sweep.plan.has_test_split:
+        raise NoWinner(
+            f"a model card describes the saved model of a run, but {sweep.plan.trainable} is a function, "
+            f"which saves none and has no test split"
+        )
     if winner is None:
         raise NoWinner(
             f"a model card describes the saved model of a run, but {sweep.name} has none yet "

@@ -17,11 +17,13 @@ def of_winner(
 ) -> Callable[[Sweep], Numbers | str | None]:
     """Turns a function of an evaluation, None before the test set was opened, into one of a sweep.
 
-    That one returns None if the evaluation has no classes.
+    That one returns None if the evaluation has no classes, or the trainable no test split.
     """
 
     def numbers_of(sweep: Sweep) -> Numbers | str | None:
         winner = winner_of(sweep)
+        if not sweep.plan.has_test_split:
+            return None
         if winner is not None and winner.evaluation.confusion is None:
             return None
         return numbers(winner.evaluation if winner else None)

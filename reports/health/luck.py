@@ -126,6 +126,8 @@ def sealed_test_set(sweep: Sweep) -> Finding:
     """How often the test set was opened."""
     name = "Test set opened once"
     count = len(sweep.openings)
+    if not sweep.plan.has_test_split:
+        return passed(name, "There is no test split.")
     if count <= 1:
         return passed(name, "It was opened once." if count else "It is still sealed.")
     return warned(

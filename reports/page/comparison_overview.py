@@ -66,11 +66,14 @@ def fresh_words(sweep: Sweep, named: bool = False) -> str:
 
 
 def test_words(sweep: Sweep, interval: bool = False) -> str:
-    """The winner's mean result on the test set over its seeds; "–" while the test set is sealed.
+    """The winner's mean result on the test set over its seeds; "–" while the test set is sealed, or "no test
+    split".
 
     interval: with the mean's 95 % interval, if it is recorded which examples were right.
     """
     winner = winner_of(sweep)
+    if not sweep.plan.has_test_split:
+        return "no test split"
     if winner is None:
         return NOTHING
     evaluations = [look.evaluation for look in winner.looks]

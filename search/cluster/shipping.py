@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import trainable.contract
+from trainable.contract import module_of
 
 _PACKAGE = Path(trainable.contract.__file__).parent
 _IGNORED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
@@ -29,7 +30,7 @@ def shipped_code(name: str, root: str) -> Iterator[Path | None]:
     with tempfile.TemporaryDirectory(prefix="benchsweep-") as folder:
         shipped = Path(folder)
         shutil.copytree(_PACKAGE, shipped / _PACKAGE.name, ignore=_IGNORED)
-        top = Path(root) / name.partition(".")[0]
+        top = Path(root) / module_of(name).partition(".")[0]
         if top != _PACKAGE:
             for path in Path(root).glob("*.py"):
                 shutil.copy(path, shipped)

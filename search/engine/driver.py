@@ -199,6 +199,7 @@ class Driver:
             claim=(self.claim_token, self._workers_sent[number]),
             storage=self.run.trial(number).storage,
             announced=plan.resources.trial_timeout is not None,
+            metric=plan.declared_metric,
         )
 
     def take(self, report: TrialReport) -> bool:
@@ -230,7 +231,7 @@ class Driver:
             if state and not stopped:
                 state, error = self._record_end(number, state, error)
         if epoch is not None and not known:
-            score = epoch.metrics[self.study.plan.metric.name]
+            score = epoch.metrics[self.study.plan.objective.name]
             self.events.put(EpochReported(number, epoch, score))
         if state:
             self._leave(number, state, error)

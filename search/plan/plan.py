@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import tomli_w
@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from search.plan import known, pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
+from search.plan.declared import MetricTable, declaration
 from search.plan.fault import Fault, KeyPath, shown, unknown, validated, validated_record
 from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
 from search.plan.naming import NAME
@@ -24,8 +25,19 @@ from search.plan.sampler import Auto, Grid, Sampler, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from search.plan.table import Table
-from trainable.contract import DataSource, Metric, NotATrainable, RecipeModel, Trainable, load_trainable
+from trainable.contract import (
+    DataSource,
+    Direction,
+    Metric,
+    NotATrainable,
+    RecipeModel,
+    Trainable,
+    attribute_of,
+    load_trainable,
+)
 from trainable.errors import InputError
+from trainable.forms import trainable_of
+from trainable.function import UndeclaredMetric
 from trainable.record import from_record, to_record
 from trainable.storage.remote import url_error
 
@@ -74,7 +86,7 @@ class Plan(Table):
     )
     """Name of the run and its folder; the file's name if left out."""
     trainable: str = "trainable.mlp"
-    """Python module of the model to train."""
+    """Python module of the model to train, or a function: "mine:train"."""
     storage: Annotated[str | None, AfterValidator(_storage)] = None
     """Where checkpoints are stored: s3://bucket/folder, or another URL that pyarrow or fsspec supports; in
     the run's folder if left out. Credentials come from the environment."""
@@ -93,6 +105,8 @@ class Plan(Table):
     """The data set: fields of the trainable's Source."""
     recipe: dict[str, Any] = Field(default={})
     """Fixed hyperparameters: fields of the trainable's Recipe that are the same in every trial."""
+    metric: MetricTable | None = None
+    """What the search optimizes, for a trainable that is a function. A module says it itself, in METRIC."""
     space: Space = Field(default_factory=lambda: Space({}))
     """Hyperparameters to search, by name."""
     first: list[dict[str, Any]] = Field(default=[])
@@ -156,10 +170,18 @@ class Plan(Table):
     @property
     def trainable_module(self) -> Trainable:
         """The imported trainable. Raises NotATrainable if it cannot be imported any more."""
-        return load_trainable(self.trainable)
+        return trainable_of(self.trainable, declaration(self.recipe, self.space, self.metric))
 
     @property
-    def metric(self) -> Metric:
+    def declared_metric(self) -> tuple[str, Direction, str] | None:
+        """Name, direction and unit of the metric for workers, if the trainable itself does not say."""
+        if attribute_of(self.trainable) is None:
+            return None
+        metric = self.objective
+        return metric.name, metric.direction, metric.unit
+
+    @property
+    def objective(self) -> Metric:
         """The metric that the search optimizes."""
         return self.trainable_module.METRIC
 
@@ -258,6 +280,7 @@ def _is_table(annotation: Any) -> bool:
     return all(
         get_origin(member) is dict or (isinstance(member, type) and issubclass(member, Table | Space))
         for member in members
+        if member is not NoneType
     )
 
 
@@ -289,7 +312,9 @@ class PlanParser:
         }
         tables["sampler"] = self._keep(parse_sampler(self._part("sampler")))
         tables["pruner"] = self._keep(parse_pruner(self._part("pruner")))
-        tables |= self._fitted() if fitted else self._unfitted()
+        if "metric" in self.table:
+            tables["metric"] = self._keep(validated(MetricTable, self._part("metric"), ("metric",)))
+        tables |= self._fitted(tables.get("metric")) if fitted else self._unfitted()
         # Tables with faults are left out here, so that the faults of the scalars are found too.
         valid = {key: value for key, value in tables.items() if value is not None}
         plan = self._keep(validated(Plan, {**scalars, **valid}, ()))
@@ -302,6 +327,11 @@ class PlanParser:
                 self.faults += plan.faults_of_known(values, ("first", str(index)))
         return plan
 
+    @property
+    def _name(self) -> Any:
+        """What names the trainable, which may be anything."""
+        return self.table.get("trainable", Plan.model_fields["trainable"].default)
+
     def _part(self, name: str) -> Any:
         return self.table.get(name, {})
 
@@ -309,9 +339,9 @@ class PlanParser:
         self.faults += result[1]
         return result[0]
 
-    def _fitted(self) -> dict[str, Any]:
+    def _fitted(self, metric: MetricTable | None) -> dict[str, Any]:
         """data, recipe and space, checked against the trainable; empty if one of them has a fault."""
-        module = self._module()
+        module = self._module(metric)
         if module is None:
             self.faults += Space.parse(self._part("space"))[1]
             return {}
@@ -331,6 +361,7 @@ class PlanParser:
         ]
         kept = space.given({name: value for name, value in fixed.items() if name not in space.names})
         return {
+            "metric": None if attribute_of(self._name) is None else MetricTable.of(module.METRIC),
             "data": without_none(data),
             "recipe": without_none({key: fixed[key] for key in fixed if key not in kept.names}),
             "space": kept,
@@ -343,16 +374,23 @@ class PlanParser:
         written = {name: self._part(name) for name in ("data", "recipe")}
         return {**written, "space": None if faults else space}
 
-    def _module(self) -> Trainable | None:
-        name = self.table.get("trainable", Plan.model_fields["trainable"].default)
+    def _module(self, metric: MetricTable | None) -> Trainable | None:
+        name = self._name
         if not isinstance(name, str):
             return None  # reported with the faults of the other scalars
         if len(name) > MAX_NAME:
             rule = f"must be a module's name of at most {MAX_NAME} characters, but got {shown(name)}"
             self.faults.append(Fault(("trainable",), rule))
             return None
+        space = Space.parse(self._part("space"))[0]
         try:
-            return load_trainable(name)
+            module = trainable_of(name, declaration(self._part("recipe"), space, metric))
+            self.faults += [] if metric is None else metric.contradictions(module.METRIC, name)
+            return module
+        except UndeclaredMetric as error:
+            if "metric" not in self.table:  # else its own faults are told
+                self.faults.append(Fault(("metric",), str(error)))
+            return None
         except (NotATrainable, AttributeError) as error:  # the latter if its Recipe is not a pydantic model
             self.faults.append(Fault(("trainable",), str(error)))
             return None

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from trainable.contract import module_of
+
 CODE_FOLDER = Path(__file__).resolve().parents[2]
 """The folder that holds the packages of benchsweep and configs/: a git checkout, or site-packages."""
 
@@ -19,9 +21,9 @@ PACKAGES = ("benchsweep", "torch", "ray", "optuna", "numpy", "scikit-learn", "py
 
 def environment(data_fingerprint: str | None, trainable: str) -> dict[str, Any]:
     """As plain values: versions, commit and whether the working tree differs from it (None outside a git
-    checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the module
-    `trainable`, which must have been imported."""
-    source = sys.modules[trainable].__file__
+    checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the
+    `trainable`, whose module must have been imported."""
+    source = sys.modules[module_of(trainable)].__file__
     commit, dirty = _commit(CODE_FOLDER)
     return {
         "python": platform.python_version(),

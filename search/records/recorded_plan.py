@@ -13,6 +13,7 @@ from search.plan.pruner import Pruner, parse_pruner
 from search.plan.sampler import Sampler, max_trials, parse_sampler
 from search.plan.setting import Setting, parse_setting
 from search.plan.space import Space
+from trainable.contract import has_test_split
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class RecordedPlan:
             pruner=_tolerant(parse_pruner, parts.get("pruner")),
             confirmation=_tolerant(_confirmation, parts.get("confirmation")) or ConfirmationSettings(),
         )
+
+    @property
+    def has_test_split(self) -> bool:
+        """Whether its trainable has a test split, on which the winner is evaluated."""
+        return has_test_split(self.trainable)
 
     @property
     def epochs(self) -> int | None:

@@ -64,7 +64,7 @@ class WarmStart:
     def of(cls, sweep: Sweep, plan: Plan) -> WarmStart:
         """What a search of `plan` can learn from the run `sweep`. Raises CannotWarmStart unless both judge
         the same trainable by the same metric on the same data, and some trial fits the space."""
-        metric = plan.metric
+        metric = plan.objective
         for what, theirs, ours in (
             ("trainable", sweep.plan.trainable, plan.trainable),
             ("data", sweep.plan.data, plan.data),

@@ -98,7 +98,7 @@ class Study(ABC):
         """Total duration of earlier starts."""
 
     def _create(self) -> None:
-        metric = self.plan.metric
+        metric = self.plan.objective
         with self.transaction():
             study = optuna.create_study(
                 storage=self.journal, study_name=schema.STUDY_NAME, direction=metric.direction
@@ -255,7 +255,7 @@ class Study(ABC):
         trial, frozen = self._live[number], self._frozen(number)
         with self.transaction():  # the pruner is never asked again about a recorded epoch
             self.note_worker(number, worker, epoch.seconds)
-            trial.report(epoch.metrics[self.plan.metric.name], epoch.number)
+            trial.report(epoch.metrics[self.plan.objective.name], epoch.number)
             self.epochs += 1
             last = epoch.number >= frozen.user_attrs[schema.RECIPE]["epochs"]
             if last or not self._should_prune(trial, frozen):

@@ -102,7 +102,7 @@ class ConfirmationStudy(Study):
     def _update_race(self) -> None:
         trials = self._optuna_study.get_trials(deepcopy=False)
         reruns = [trial_of(self._run, frozen, alive=True) for frozen in trials]
-        race = read_confirmation(self._optuna_study.user_attrs, reruns, self.plan.metric)
+        race = read_confirmation(self._optuna_study.user_attrs, reruns, self.plan.objective)
         assert race is not None
         self.confirmation, self._race = race
 

@@ -16,7 +16,7 @@ class Gains:
 
     def __init__(self, plan: Plan, trials: Callable[[], Sequence[FrozenTrial]]) -> None:
         """trials: returns those of the study, by number."""
-        self._budget, self._metric, self._trials = plan.budget, plan.metric, trials
+        self._budget, self._metric, self._trials = plan.budget, plan.objective, trials
         self._strict = plan.order == "strict"
         self._counted: tuple[int, int] | None = None
         self._without = 0

@@ -32,7 +32,7 @@ def train(study: SearchStudy, question: Suggestion, *, until: int | None = None)
     for epoch in range(question.reported + 1, question.epochs + 1):
         if until is not None and epoch > until:
             return None
-        metrics = {study.plan.metric.name: score(recipe, epoch)}
+        metrics = {study.plan.objective.name: score(recipe, epoch)}
         with study.transaction():
             stopped = study.record(question.number, Epoch(epoch, metrics, 0.0), "here:1")
             if stopped is None and epoch == question.epochs:

@@ -84,7 +84,7 @@ def _with_ends(runs: Path, name: str, ends: tuple[State | None, ...]) -> RunFold
 def _train(study: Any, question: Suggestion, epochs: int) -> None:
     recipe = json.loads(question.recipe)
     for epoch in range(1, epochs + 1):
-        metrics = {study.plan.metric.name: score(recipe, epoch)}
+        metrics = {study.plan.objective.name: score(recipe, epoch)}
         study.record(question.number, Epoch(epoch, metrics, 0.0), "here:1")
 
 

@@ -114,7 +114,7 @@ def test_a_recipe_combines_fixed_and_sampled_values():
     recipe = plan.recipe_for({"dropout": 0.3, "schedule": "step", "gamma": 0.2})
     assert (recipe.epochs, recipe.dropout, recipe.gamma) == (4, 0.3, 0.2)
     assert plan.default_recipe.dropout == 0.0
-    assert plan.metric.name == "validation_accuracy"
+    assert plan.objective.name == "validation_accuracy"
     assert plan.source.dataset == "mnist"
     with pytest.raises(ValueError, match="less than 1"):
         plan.recipe_for({"dropout": 1.5})
@@ -289,7 +289,7 @@ def test_another_trainable_is_checked_by_its_own_rules(other):
         "space": {"depth": {"low": 1, "high": 9}, "shrinkage": {"low": 0.1, "high": 1.0}},
     }
     plan = Plan.parse(table, "trees.toml")
-    assert plan.metric.direction == "minimize" and plan.source.rows == 50
+    assert plan.objective.direction == "minimize" and plan.source.rows == 50
     assert plan.recipe == {"epochs": 3, "seed": 0, "loss": "log"}
     assert Plan.parse(tomllib.loads(plan.to_toml()), "again") == plan
     table |= {"data": {"rows": 5}, "recipe": {"epoch": 3}}

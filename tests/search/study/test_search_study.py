@@ -156,7 +156,7 @@ def test_a_placement_is_dated_from_when_what_it_tells_first_was_begun(tmp_path: 
     question = study.ask()
     assert isinstance(question, Suggestion)
     now = datetime.now(UTC)
-    study.record(question.number, Epoch(1, {study.plan.metric.name: 0.5}, 60.0), "here:1")
+    study.record(question.number, Epoch(1, {study.plan.objective.name: 0.5}, 60.0), "here:1")
     (placed,) = Sweep.read(run.path).trials[0].placements
     assert 55 < (now - placed.since).total_seconds() <= 60.001
 

@@ -72,7 +72,7 @@ def _opened(run: RunFolder, plan: Plan) -> SearchStudy:
 def _train_epoch(study: SearchStudy, trial: Suggestion) -> bool:
     """Report the next epoch of a trial. Returns whether it has ended."""
     epoch = study.epochs_of(trial.number) + 1
-    metrics = {study.plan.metric.name: score(json.loads(trial.recipe), epoch)}
+    metrics = {study.plan.objective.name: score(json.loads(trial.recipe), epoch)}
     with study.transaction():
         stopped = study.record(trial.number, Epoch(epoch, metrics, 0.0), "here:1")
         if stopped is None and epoch == trial.epochs:

@@ -1,0 +1,21 @@
+"""The forms that a trainable may have: a module, which a plan names "mine", or a function, "mine:train"."""
+
+from __future__ import annotations
+
+from trainable.contract import Trainable, attribute_of, import_module, load_trainable
+from trainable.function import Declaration, function_trainable
+
+NOTHING = Declaration({})
+"""For a trainable that says everything itself."""
+
+
+def trainable_of(name: str, declared: Declaration = NOTHING) -> Trainable:
+    """Returns what a plan names, as the four names of the contract.
+
+    declared: what the plan says of a trainable that does not say it itself; unused for a module. Raises
+    NotATrainable.
+    """
+    attribute = attribute_of(name)
+    if attribute is None:
+        return load_trainable(name)
+    return function_trainable(import_module(name), attribute, declared)
