@@ -110,9 +110,21 @@ def function_trainable(module: ModuleType, name: str, declared: Declaration) -> 
             f"{where} yields after each epoch, so the plan must say how many epochs that are, but does not",
             "write epochs = 10 in [recipe]: a trial ends after so many, or when the function does",
         )
-    return FunctionTrainable(
-        function, _recipe_model(json.dumps(dict(declared.defaults), sort_keys=False)), metric
-    )
+    return FunctionTrainable(function, _recipe_model(_as_json(declared.defaults)), metric)
+
+
+def _as_json(defaults: Mapping[str, Any]) -> str:
+    """The hyperparameters as JSON. Raises NotATrainable for names and values that a recipe cannot have."""
+    for name in defaults:
+        if not name or name.startswith("_") or hasattr(BaseModel, name):
+            raise NotATrainable(f"a hyperparameter of a function cannot be called {name!r}", "rename it")
+    try:
+        return json.dumps(dict(defaults))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotATrainable(
+            f"the hyperparameters of a function must be plain values of JSON, but: {error}",
+            "write it as text",
+        ) from error
 
 
 @lru_cache(maxsize=64)
@@ -125,12 +137,7 @@ def _recipe_model(defaults: str) -> type[BaseModel]:
             continue
         fields[name] = (type(value) if type(value) in _KINDS else Any, value)
     config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-    try:
-        return create_model("Recipe", __config__=config, **fields)
-    except (NameError, TypeError, ValueError) as error:
-        raise NotATrainable(
-            f"a hyperparameter cannot have one of these names: {error}", "rename it"
-        ) from error
+    return create_model("Recipe", __config__=config, **fields)
 
 
 class FunctionTraining:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,13 @@ def test_a_metric_that_is_not_finite_diverges(tmp_path: Path, given: Given) -> N
         ),
         ("def train(recipe):\n    return 1\n", {"data": {"rows": 3}}, "[data] rows: no such key"),
         ("def train(recipe):\n    return 1\n", {"recipe": {"epochs": 0}}, "[recipe] epochs"),
+        ("def train(recipe):\n    return 1\n", {"recipe": {"_x": 0}}, "cannot be called '_x'"),
+        (
+            "def train(recipe):\n    return 1\n",
+            {"recipe": {"model_dump": 0}},
+            "cannot be called 'model_dump'",
+        ),
+        ("def train(recipe):\n    return 1\n", {"recipe": {"start": date(2024, 1, 1)}}, "write it as text"),
     ],
 )
 def test_a_plan_that_does_not_fit_its_function_says_what_to_write(
@@ -235,6 +243,15 @@ def test_a_plan_that_does_not_fit_its_function_says_what_to_write(
     with pytest.raises(PlanError) as raised:
         given(code, **changes)
     assert any(told in fault for fault in raised.value.faults), raised.value.faults
+
+
+@pytest.mark.parametrize("name", ["class", "a-b", "größe", "x.y", "lambda", "self"])
+def test_a_hyperparameter_may_have_any_other_name(tmp_path: Path, given: Given, name: str) -> None:
+    run = RunFolder.named("any", tmp_path)
+    code = f"def train(recipe):\n    return recipe[{name!r}]\n"
+    search(run, given(code, space={name: {"low": 0.0, "high": 1.0}}))
+    assert [trial.score for trial in trials_of(run)] == [trial.recipe[name] for trial in trials_of(run)]
+    assert {trial.state for trial in trials_of(run)} == {State.COMPLETE}
 
 
 def test_the_metric_of_the_functions_module_need_not_be_written_again(given: Given) -> None:
