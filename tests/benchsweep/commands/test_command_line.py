@@ -36,6 +36,8 @@ epochs = 2
 [space]
 learning_rate = { low = 1e-3, high = 1e-2, log = true }
 dropout = { low = 0.0, high = 0.4 }
+[sampler]
+name = "tpe"
 [confirmation]
 candidates = 1
 seeds = 2

@@ -85,6 +85,8 @@ def test_a_cluster_without_a_machine_grows_for_a_search_and_shrinks_after_it(net
             "budget": {"trials": 24},
             "recipe": {"epochs": 5, "seconds": 0.5},
             "space": {"x": {"low": 0.0, "high": 1.0}},
+            "sampler": {"name": "tpe"},
+            "pruner": {"name": "none"},
             "confirmation": {"candidates": 0},
         },
         "test",

@@ -16,6 +16,7 @@ from searches import LOCAL, NOWHERE, journal_of, plan, search
 
 from search.cluster.access import THIS_MACHINE, Site
 from search.engine.events import Ended, EpochReported, Event, Started, TrialEnded, TrialStarted
+from search.engine.first_failures import EveryTrialFailed
 from search.engine.processes import descendants
 from search.engine.ray_tune.connection import InsufficientResources
 from search.plan.plan import Plan
@@ -336,7 +337,9 @@ def test_a_run_that_never_came_to_a_trial_takes_another_plan(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_recipes_that_are_refused_are_recorded_and_do_not_hang_the_search(tmp_path: Path) -> None:
+def test_recipes_that_are_all_refused_are_recorded_and_end_the_search_with_the_cause(
+    tmp_path: Path,
+) -> None:
     run = RunFolder.named("refused", tmp_path)
     given = Plan.parse(
         {
@@ -348,15 +351,12 @@ def test_recipes_that_are_refused_are_recorded_and_do_not_hang_the_search(tmp_pa
         },
         "test",
     )
-    events = search(run, given, THIS_MACHINE)
-    assert isinstance(events[-1], Ended)
-    assert events[-1].reason == "budget"
+    with pytest.raises(EveryTrialFailed, match="too greedy"):
+        search(run, given, THIS_MACHINE)
     trials = Sweep.read(run.path).trials
-    assert len(trials) == 20
-    assert {trial.state for trial in trials} == {State.FAILED}
+    assert [trial.state for trial in trials] == [State.FAILED] * 5
     assert "too greedy" in str(trials[0].error)
-    ends = [event.number for event in events if isinstance(event, TrialEnded)]
-    assert ends == [trial.number for trial in trials]
+    assert Sweep.read(run.path).status == "interrupted"
 
 
 @pytest.mark.parametrize("name", ["study.journal", "test_openings.json"])
