@@ -32,7 +32,6 @@ import json
 import pickle
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -49,6 +48,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 from searches import LOCAL, NOWHERE, formula_plan, plan, search
+from time_limit import Hangs, within
 from wrong_shapes import FILES, places, wrong_documents
 
 from benchsweep.actions.check import check_accuracy
@@ -93,10 +93,6 @@ MARKER = "x"
 Reader = Callable[[], object]
 
 
-class Hangs(BaseException):
-    """A command took longer than LIMIT; no handler of the commands takes it for an error of its own."""
-
-
 @dataclass(frozen=True)
 class Wrong:
     """A wrong content of a file of a run."""
@@ -114,22 +110,6 @@ class Wrong:
 
     def __str__(self) -> str:
         return " ".join(filter(None, (f"{self.run}/{self.file}", self.place, self.shape)))
-
-
-@contextlib.contextmanager
-def limited() -> Iterator[None]:
-    """Raises Hangs if the block takes longer than LIMIT."""
-
-    def hanging(number: int, frame: object) -> None:
-        raise Hangs(f"took more than {LIMIT:g} s")
-
-    before = signal.signal(signal.SIGALRM, hanging)
-    signal.setitimer(signal.ITIMER_REAL, LIMIT)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def confirmed(folder: Path, given: Plan) -> RunFolder:
@@ -300,7 +280,7 @@ class Count:
             with (
                 contextlib.redirect_stdout(io.StringIO()),
                 contextlib.redirect_stderr(io.StringIO()),
-                limited(),
+                within(LIMIT),
             ):
                 read()
         except (BenchsweepError, OSError):

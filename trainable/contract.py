@@ -253,6 +253,12 @@ def attribute_of(name: str) -> str | None:
     return name.partition(":")[2] or None
 
 
+def can_continue(name: str) -> bool:
+    """Returns whether a training of this trainable goes on from a checkpoint. A function is called again from
+    its start. Imports nothing."""
+    return attribute_of(name) is None
+
+
 def has_test_split(name: str) -> bool:
     """Returns whether the trainable of this name has a test split. A function has none. Imports nothing."""
     return attribute_of(name) is None

@@ -144,7 +144,7 @@ class Progress:
         self._created = self.clock()
         self._workers_up: float | None = None
         self._earlier_seconds = 0.0
-        self._ended: set[int] = set()  # or paused, in this start
+        self._stopped: set[int] = set()  # ended or paused in this start
         self._epochs_trained = 0
         self._rate = _EpochRate()
         self._finished: dict[int, TrialProgress] = {}
@@ -185,7 +185,7 @@ class Progress:
                 self.started = replace(self.started, workers=event.workers, hosts=event.hosts)
                 self.notice = f"the cluster changed: now {event.workers} trials at once"
             case TrialStarted():
-                self._ended.discard(event.number)  # it was paused
+                self._stopped.discard(event.number)  # it was paused
                 self.trials[event.number] = TrialProgress(
                     event.number, event.sampled, event.epochs, epochs_trained=event.resumed_from
                 )
@@ -196,10 +196,10 @@ class Progress:
                 trial.epochs_trained, trial.score = event.epoch.number, event.score
             case TrialPaused():
                 self.trials[event.number].state = State.PAUSED
-                self._ended.add(event.number)
+                self._stopped.add(event.number)
             case TrialEnded():
                 trial = self.trials.setdefault(event.number, TrialProgress(event.number, {}, self.epochs))
-                self._ended.add(event.number)
+                self._stopped.add(event.number)
                 trial.state, trial.epochs_trained = event.state, event.epochs
                 trial.score, trial.error, trial.same_as = event.score, event.error, event.same_as
                 self._finished[event.number] = trial
@@ -259,10 +259,10 @@ class Progress:
     @property
     def trials_per_hour(self) -> float | None:
         """Measured since the workers are up; None before the first trial has ended."""
-        if self._workers_up is None or not self._ended:
+        if self._workers_up is None or not self._stopped:
             return None
         seconds = self.clock() - self._workers_up
-        return 3600 * len(self._ended) / seconds if seconds > 0 else None
+        return 3600 * len(self._stopped) / seconds if seconds > 0 else None
 
     @property
     def share_spent(self) -> float:

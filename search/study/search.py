@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from search.plan.fault import rule
 from search.plan.plan import Plan
+from search.plan.pruner import Forecast
 from search.plan.sampler import Auto, Gp, Grid, Qmc, Random, Tpe, grid_size
 from search.records import schema
 from search.records.folder import RunFolder, subfolder
@@ -29,6 +30,7 @@ from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
 from search.study.gains import Gains
 from search.study.requests import Requests
+from trainable.contract import can_continue
 from trainable.errors import BenchsweepError
 from trainable.record import to_record
 
@@ -80,6 +82,9 @@ class SearchStudy(Study):
                 self._first_since_change("recipe", "space", "pruner"),
             ),
         )
+        # A trial that starts anew when it is continued is not worth it; nor may workers' pace decide when.
+        pausable = self._window is None and can_continue(plan.trainable)
+        self._pauses = pausable and isinstance(plan.pruner, Forecast)
         self._gains = Gains(plan, self._all_trials)
         self._requests = Requests(run, plan, trials)
         self._considered: tuple[object, ...] | None = None
@@ -365,7 +370,7 @@ class SearchStudy(Study):
         return samplers.stable_seed(self.plan.seed, "audit", number) < share * 2**32
 
     def _stop_early(self, number: int) -> State:
-        if not isinstance(self._optuna_study.pruner, ForecastPruner) or self._window is not None:
+        if not self._pauses:
             return super()._stop_early(number)
         self.pause(number)
         return State.PAUSED

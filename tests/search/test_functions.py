@@ -115,6 +115,16 @@ def test_a_generator_is_pruned_by_the_median(tmp_path: Path, given: Given) -> No
     assert complete and all(len(trial.epochs) == 5 for trial in complete)
 
 
+def test_what_forecast_stops_of_a_function_is_pruned_for_it_would_begin_anew(
+    tmp_path: Path, given: Given
+) -> None:
+    run = RunFolder.named("any", tmp_path)
+    pruner = {"name": "forecast", "n_startup_trials": 2, "chance": 0.45}
+    search(run, given(GENERATOR, recipe={"epochs": 5}, budget={"trials": 12}, pruner=pruner))
+    pruned = [trial for trial in trials_of(run) if trial.state is State.PRUNED]
+    assert pruned and all(len(trial.epochs) < 5 and trial.pauses == () for trial in pruned)
+
+
 def test_a_generator_ends_its_trial_after_the_epochs_of_the_plan_or_earlier(
     tmp_path: Path, given: Given
 ) -> None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from examples import examples
@@ -29,7 +29,6 @@ from sweeps import (
     sweep_of,
 )
 
-from benchsweep.__main__ import main
 from benchsweep.actions.compare import default_folder
 from reports.page.comparison import RunComparison
 from reports.page.comparison_page import as_markdown, html, write
@@ -214,25 +213,6 @@ def test_runs_that_never_began_open_without_a_complaint(browser: Any, tmp_path: 
 
 
 # The command.
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command in this process."""
-
-    def call(*words: str | Path) -> Done:
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, words)])
-        result = capsys.readouterr()
-        return Done(int(ended.value.code or 0), result.out, result.err)
-
-    return call
 
 
 def write_opening(run: RunFolder, wrong: int) -> None:

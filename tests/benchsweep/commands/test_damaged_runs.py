@@ -6,9 +6,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ import pytest
 import typer
 from examples import examples
 from searches import LOCAL, NOWHERE, plan, search
+from time_limit import Hangs, within
 from wrong_shapes import FILES, VALUES, wrong_documents
 
 from benchsweep.__main__ import main
@@ -106,25 +106,9 @@ def faults(
                 read()
         except (BenchsweepError, OSError, SystemExit, typer.Exit):
             pass  # a sentence or an exit code
-        except Exception as error:
+        except (Exception, Hangs) as error:
             found.append(f"{what}, {name}: {type(error).__name__}: {str(error)[:100]}")
     return found
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raises an error that no command expects if the block hangs."""
-
-    def hanging(number: int, frame: object) -> None:
-        raise AssertionError(f"took more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, hanging)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def wrong_lines(path: Path) -> list[tuple[str, str]]:

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import optuna
 import pandas as pd
 import pytest
+from commands import Done
 from searches import plan
 from studies import carry_on, folder
 from unfinished import all_failed, confirmed, empty, every_state
@@ -23,14 +24,6 @@ from benchsweep.formats.models import MODEL_FORMATS
 from benchsweep.formats.runs import RUN_FORMATS
 from search.records.lock import owning
 from search.records.sweep import Sweep
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture

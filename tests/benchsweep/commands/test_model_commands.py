@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ import tomli_w
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from benchsweep.__main__ import main
 from benchsweep.saved_model import find_model
 from benchsweep.screen.evaluation import lines
 from search.records.opening import TestLook, TestSetOpening
@@ -28,30 +27,6 @@ from trainable.mnist.recipe import Recipe
 from trainable.mnist.saved import SavedModel
 from trainable.mnist.training import Training
 from trainable.storage.durable import write_json
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command in this process."""
-
-    def call(*words: str | Path) -> Done:
-        code: Any = 0
-        try:
-            main([*map(str, words)])
-        except SystemExit as ended:
-            code = ended.code or 0
-        result = capsys.readouterr()
-        return Done(int(code), result.out, result.err)
-
-    return call
 
 
 def train(data: Dataset, folder: Path, **changes: Any) -> Training:
