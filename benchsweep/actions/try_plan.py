@@ -21,7 +21,8 @@ from reports.formatting.wording import plural
 from search.plan.fault import Fault, unknown, validated_record
 from search.plan.override import Override
 from search.plan.plan import Plan, PlanError
-from search.rehearsal import EPOCHS, Step, rehearse
+from search.rehearsal.rehearse import EPOCHS, rehearse
+from search.rehearsal.step import Step
 from trainable.contract import data_folder
 from trainable.record import to_record
 

@@ -19,7 +19,7 @@ from search.engine.events import EpochReported
 from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep, Trial
-from search.rehearsal import rehearse
+from search.rehearsal.rehearse import rehearse
 from search.start import PlanDiffers, starting
 
 LOSS = {"name": "loss", "direction": "minimize"}

@@ -10,7 +10,8 @@ import pytest
 from sound_trainable import SOUND
 
 from search.plan.plan import Plan
-from search.rehearsal import Step, rehearse
+from search.rehearsal.rehearse import rehearse
+from search.rehearsal.step import Step
 
 RESTORED = 'self.epoch, self.weights = state["epoch"], state["weights"]'
 """What load_state_dict of SOUND does."""

@@ -1,0 +1,1 @@
+"""A trainable, tried on two epochs before a search spends any."""
