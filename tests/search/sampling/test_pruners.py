@@ -236,7 +236,7 @@ def _promising(paused: list[list[float]], *, new: bool, best: float = 0.9) -> in
         trial = study.ask(space.distributions())
         for epoch, score in enumerate(curve, start=1):
             trial.report(score, epoch)
-    numbers = range(6, 6 + len(paused))
+    numbers = set(range(6, 6 + len(paused)))
     pruner = ForecastPruner(space, 9, 0, chance=0.1, rank=1, min_share=0.25, startup=4)
     return pruner.most_promising(study.get_trials(), study.direction, numbers, new)
 
