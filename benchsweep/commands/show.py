@@ -23,8 +23,8 @@ def show(
 
     --json prints one object. For a run it is results.json of the report: name, state, metric, best, top,
     test, trials, leaderboard, openings, sessions, plan, plans, warm_start, environment and more. For a trial:
-    number, state, score, recipe, sampled, epochs, error, notes, resumed_from, pauses, audited, worker,
-    session, started, ended, seconds and same_as.
+    number, state, score, recipe, sampled, epochs, error, notes, resumed_from, pauses, requested,
+    audited, worker, session, started, ended, seconds and same_as.
     """
     from benchsweep.actions.show import show_run
 

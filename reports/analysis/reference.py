@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.analysis.ranking import trained
+from search.plan.sampler import Auto
 from search.records.sweep import State, Sweep, Trial
 
 UNINFORMED = ("random", "qmc", "grid")
@@ -19,19 +20,25 @@ FEWEST = 5
 
 def random_trials(sweep: Sweep) -> tuple[Trial, ...]:
     """The trained trials that were sampled at random, by number: all if the sampler ignores scores, otherwise
-    those that started before `n_startup_trials` (of the plan in force) others had ended. Empty if the search
-    was warm-started from another run.
+    those of its start. Without those that somebody asked for; empty if the search was warm-started.
+
+    The start of `auto` are its first `n_startup_trials`, of which the first is the default recipe; that of
+    other samplers is what began before so many trials (by the plan in force) had ended.
     """
     own = trained(sweep)
+    chosen = [trial for trial in own if not trial.requested]
     if sampler_ignores_scores(sweep):
-        return tuple(own)
+        return tuple(chosen)
     startup = getattr(sweep.plan.sampler, "n_startup_trials", None)
     if sweep.warm_start is not None or startup is None:
         return ()
+    if isinstance(sweep.plan.sampler, Auto):
+        start = {trial.number for trial in own[:startup]}
+        return tuple(trial for trial in chosen[1:] if trial.number in start)
     ends = np.sort([trial.ended.timestamp() for trial in own if trial.ended is not None])
     return tuple(
         trial
-        for trial in own
+        for trial in chosen
         if trial.started is not None and np.searchsorted(ends, trial.started.timestamp(), "right") < startup
     )
 

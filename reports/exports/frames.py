@@ -32,6 +32,7 @@ def trials_frame(sweep: Sweep) -> pd.DataFrame:
         started, ended      datetime64[us, UTC]
         resumed_from        str: JSON list of the epochs after which it was resumed
         pauses              str: JSON list of the epochs after which its pruner paused it
+        requested           bool: whether the plan or a user asked for its recipe
         audited             Int64: epoch after which its pruner would have stopped it
         notes               str: JSON list of sentences
         abandoned           bool
@@ -194,6 +195,7 @@ def _history(trials: Sequence[Trial]) -> dict[str, Any]:
         "ended": typed("ended", _TIME),
         "resumed_from": as_json("resumed_from"),
         "pauses": as_json("pauses"),
+        "requested": typed("requested", "bool"),
         "audited": typed("audited", "Int64"),
         "notes": as_json("notes"),
         "abandoned": typed("abandoned", "bool"),

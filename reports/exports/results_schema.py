@@ -210,6 +210,8 @@ class TrialJson(TypedDict):
     resumed_from: list[int]
     pauses: list[int]
     """Epochs after which its pruner paused it."""
+    requested: bool
+    """Whether the plan or a user asked for its recipe."""
     audited: int | None
     """Epoch after which its pruner would have stopped it; null for trials that were not audited."""
     worker: str | None

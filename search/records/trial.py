@@ -107,6 +107,8 @@ class Trial:
     """The workers that trained it, in order; empty in runs of older versions, which recorded none."""
     pauses: tuple[int, ...] = ()
     """The epochs after which its pruner paused it, in order."""
+    requested: bool = False
+    """Whether the plan's [[first]] tables or a user asked for its recipe, so that no sampler chose it."""
     audited: int | None = None
     """The epoch after which its pruner would have stopped it, had it not been audited; None for others."""
     device: str | None = None
@@ -180,6 +182,7 @@ def trial_of(run: RunFolder, frozen: FrozenTrial, alive: bool) -> Trial:
         parameters=attributes.get(schema.PARAMETERS),
         placements=placements,
         pauses=tuple(attributes.get(schema.PAUSED, ())),
+        requested=schema.KNOWN in attributes,
         audited=attributes.get(schema.AUDITED),
         device=attributes.get(schema.DEVICE),
     )

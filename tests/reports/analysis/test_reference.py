@@ -57,3 +57,11 @@ def test_outcomes_are_greater_for_the_better_and_infinitely_bad_for_none() -> No
     assert int(scores.argmax()) == min(boosting.trials, key=lambda trial: trial.score or 9.0).number
     failed = make_trial(0, state=State.FAILED)
     assert outcomes(boosting, [failed]).tolist() == [-np.inf]
+
+
+def test_what_is_random_of_auto_is_its_start_without_the_default_and_without_requests() -> None:
+    made = [make_trial(number, requested=number in (0, 9)) for number in range(12)]
+    auto = {"sampler": {"name": "auto", "n_startup_trials": 6}}
+    assert [trial.number for trial in random_trials(sweep_of(made, plan=auto))] == [2, 3, 4, 5]
+    drawn = random_trials(sweep_of(made, plan={"sampler": {"name": "random"}}))
+    assert [trial.number for trial in drawn] == [1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
