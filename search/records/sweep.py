@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -207,16 +208,22 @@ def as_long_as_seen(sessions: Sequence[Session], trials: Sequence[Trial]) -> tup
     """The starts, each with the time until its last sign of life: one that was killed recorded its length
     some seconds before its end, and its trials may show more."""
     begins = [session.started for session in sessions]
+    index_of = {session.number: index for index, session in enumerate(sessions)}
     seconds = [session.seconds for session in sessions]
-    for trial in trials:
-        times = [time for time in (trial.started, trial.ended) if time is not None]
+    for trial in trials if sessions else ():
+        signs: list[tuple[int, datetime | None]] = [(0, trial.started)]
+        last = 0
         for index, placement in enumerate(trial.placements):
-            times.append(trained_until(placement, epochs_at(trial, trial.placements, index)))
-        for time in times:
-            # The start that was running then, or the last one before it.
-            start = max((index for index, begin in enumerate(begins) if begin <= time), default=None)
-            if start is not None:
-                seconds[start] = max(seconds[start], (time - begins[start]).total_seconds())
+            last = index_of.get(placement.session, 0)
+            signs.append((last, trained_until(placement, epochs_at(trial, trial.placements, index))))
+        signs.append((last, trial.ended))
+        for start, time in signs:
+            if time is None:
+                continue
+            # The start that was running then, or the last one before it, unless the clock was set back.
+            while start + 1 < len(begins) and begins[start] <= begins[start + 1] <= time:
+                start += 1
+            seconds[start] = max(seconds[start], (time - begins[start]).total_seconds())
     return tuple(
         session if session.seconds == lived else replace(session, seconds=lived)
         for session, lived in zip(sessions, seconds, strict=True)

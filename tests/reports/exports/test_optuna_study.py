@@ -143,5 +143,5 @@ def test_the_dashboard_opens_a_journal_and_its_copy_alike(tmp_path: Path) -> Non
     assert list(seen) == ["benchsweep", "mixed"]
     assert seen["benchsweep"] == seen["mixed"]
     assert [state for _, state, *_ in seen["mixed"]] == [
-        *("Complete", "Pruned", "Fail", "Pruned", "Complete", "Running")
+        *("Complete", "Pruned", "Fail", "Pruned", "Complete", "Running", "Running")
     ]

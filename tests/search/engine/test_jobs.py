@@ -38,6 +38,7 @@ def test_a_submitted_job_searches_on_all_hosts_with_the_code_that_it_brings_and_
         "budget": {"trials": 12},
         "recipe": {"epochs": 5, "seconds": 0.3},
         "space": {"x": {"low": 0.0, "high": 1.0}},
+        "pruner": {"name": "none"},
         "confirmation": {"candidates": 0},
     }
     (job / "small.toml").write_text(tomli_w.dumps(plan))
