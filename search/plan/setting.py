@@ -211,6 +211,10 @@ class FloatSetting(NumberSetting):
 
     def decode(self, value: Any) -> float:
         """The recipe's value for the one that Optuna stores."""
+        if self.step is not None:
+            # Optuna adds steps in binary, where 3 * 0.1 is not 0.3.
+            steps = round((float(value) - self.low) / self.step)
+            value = Decimal(str(self.low)) + steps * Decimal(str(self.step))
         # With log, Optuna's values may exceed the range by one unit in the last place.
         return min(max(float(value), self.low), self.high)
 

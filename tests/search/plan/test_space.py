@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from typing import Any
 
 import optuna
@@ -335,3 +336,40 @@ def test_a_recipe_whose_check_raises_is_a_fault_without_a_traceback():
 
     (fault,) = parsed({"share": {"low": 0.0, "high": 1.0}}).check(Breaks, {})
     assert "ZeroDivisionError" in fault.rule
+
+
+STEPS = {
+    "dropout": {"low": 0.0, "high": 0.5, "step": 0.1},
+    "gamma": {"low": 0.1, "high": 0.9, "when": {"dropout": 0.3}},
+}
+
+
+def test_steps_are_the_numbers_that_are_written() -> None:
+    space = parsed(STEPS)
+    drawn = {sample["dropout"] for sample in samples(space, 0, count=60)}
+    assert drawn == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5}
+    assert {0.1 * steps for steps in range(6)} != drawn
+
+
+def test_a_condition_on_a_step_holds_where_it_is_drawn() -> None:
+    drawn = samples(parsed(STEPS), 0, count=60)
+    assert {sample["dropout"] for sample in drawn if "gamma" in sample} == {0.3}
+
+
+def test_a_step_and_its_neighbour_in_binary_are_one_recipe() -> None:
+    space = parsed(STEPS)
+    assert space.params_of({"dropout": 0.10000000000000002}) == space.params_of({"dropout": 0.1})
+    assert space.decode({"dropout": 0.30000000000000004, "gamma": 0.5}) == {"dropout": 0.3, "gamma": 0.5}
+
+
+@given(
+    low=st.decimals(-10, 10, places=3),
+    step=st.decimals("0.001", 1, places=3),
+    count=st.integers(1, 300),
+    seed=st.integers(0, 1000),
+)
+def test_every_step_is_drawn_as_it_is_on_a_grid(low: Decimal, step: Decimal, count: int, seed: int) -> None:
+    setting = {"low": float(low), "high": float(low + step * count), "step": float(step)}
+    space = parsed({"dropout": setting})
+    points = space.grid(count + 1)["dropout"]
+    assert {sample["dropout"] for sample in samples(space, seed)} <= set(points)
