@@ -8,9 +8,8 @@ from search.records.sweep import State, Sweep, Trial
 
 
 def metric_of(sweep: Sweep) -> dict[str, Any]:
-    """name, direction, unit."""
-    metric = sweep.metric
-    return {"name": metric.name, "direction": metric.direction, "unit": metric.unit}
+    """name, direction, unit, take."""
+    return dict(sweep.metric.to_json())
 
 
 def best_of(sweep: Sweep) -> dict[str, Any] | None:

@@ -68,7 +68,11 @@ def train_final_model(
     with calling("Training"):
         training = module.Training(recipe, images, device, threads)
     run.final.mkdir(exist_ok=True)  # before the training, since it may be refused
-    yield from epochs_of(training)
+    last = plan.objective.taken(model.trained.epochs).number
+    for epoch in epochs_of(training):
+        yield epoch
+        if epoch.number == last:  # earlier than the recipe's last one if the metric takes the best
+            break
     name = f"{'the default recipe' if model.trial is None else f'trial {model.trial}'} with seed {model.seed}"
     evaluation = record_look(
         run,

@@ -10,17 +10,20 @@ from search.plan.plan import Plan
 from trainable.contract import TrainingRun, has_test_split
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
+from trainable.storage.checkpoint import Checkpoint
 from trainable.user_code import calling, checked_evaluation, epochs_of
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """One training of the recipe, at its end."""
+    """One training of the recipe, at its end, or at its best epoch, as `Metric.take` says."""
 
     seed: int
     epochs: tuple[Epoch, ...]
     evaluation: Evaluation | None
     """On the test set; None without a test split."""
+    score_epoch: Epoch
+    """The one that gives the training its score."""
     training: TrainingRun
     """Still holds the model, to be saved."""
     data_sha256: str | None
@@ -28,8 +31,8 @@ class Repetition:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """On the test set; without a test split, those of the last epoch."""
-        return self.epochs[-1].metrics if self.evaluation is None else self.evaluation.metrics
+        """On the test set; without a test split, those of the epoch that gives the training its score."""
+        return self.score_epoch.metrics if self.evaluation is None else self.evaluation.metrics
 
     @property
     def seconds(self) -> float:
@@ -57,13 +60,20 @@ def repeat(
     for seed in range(first, first + seeds):
         with calling("Training"):
             training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)
-        epochs = []
+        metric, epochs, best = plan.objective, [], b""
         for epoch in epochs_of(training):
             epochs.append(epoch)
+            if metric.take == "best" and metric.taken(epochs) is epoch:
+                with calling("Training.state_dict"):
+                    best = Checkpoint(training.state_dict(), tuple(epochs)).to_bytes()
             yield seed, epoch
+        if best:
+            with calling("Training.load_state_dict"):
+                training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)
+                training.load_state_dict(Checkpoint.parse(best, "its best epoch").state)
         fingerprint = getattr(data, "fingerprint", None)
         evaluation = None
         if tested:
             with calling("Training.evaluate"):
                 evaluation = checked_evaluation(training.evaluate(test))
-        yield Repetition(seed, tuple(epochs), evaluation, training, fingerprint)
+        yield Repetition(seed, tuple(epochs), evaluation, metric.taken(epochs), training, fingerprint)

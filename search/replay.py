@@ -137,11 +137,12 @@ class _Player:
 
     def _train(self, number: int) -> None:
         """Play a trial from its last epoch until it ends, or its pruner stops it."""
-        record, trial, name = self._records[number], self._trials[number], self._sweep.metric.name
+        record, trial, metric = self._records[number], self._trials[number], self._sweep.metric
         result, done = self._result, len(self._study.get_trials(deepcopy=False)[number].intermediate_values)
         planned = int(record.recipe.get("epochs", len(record.epochs)))
-        for epoch in record.epochs[done:]:
-            trial.report(epoch.metrics[name], epoch.number)
+        scores = metric.scores(record.epochs)
+        for epoch, score in list(zip(record.epochs, scores, strict=True))[done:]:
+            trial.report(score, epoch.number)
             result.epochs += 1
             if epoch.number < planned and trial.should_prune():
                 if isinstance(self._study.pruner, ForecastPruner):

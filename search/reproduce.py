@@ -19,7 +19,7 @@ from trainable.record import from_record
 from trainable.storage.checkpoint import CheckpointLocation, latest
 
 SHARE_TOLERANCE, RELATIVE_TOLERANCE = 0.005, 0.05
-"""How far the last score may be from the recorded one under other conditions: half a percentage point of a
+"""How far the score may be from the recorded one under other conditions: half a percentage point of a
 share, a twentieth of any other metric. Differences in the last bit grow, over the epochs, to about what
 another seed changes."""
 
@@ -40,7 +40,7 @@ class RecordedTraining:
     recipe_sha256: str | None
     """Of the recipe that was trained; None if not recorded."""
     weights_sha256: str | None
-    """Of the weights at its end; None if not recorded."""
+    """Of the weights after the epoch that gives it its score; None if not recorded."""
     environment: Mapping[str, Any]
     """What it was trained on, with device and threads."""
     checkpoint: CheckpointLocation | None = None
@@ -94,7 +94,7 @@ class Reproduction:
     faults: tuple[str, ...]
     """A sentence for each contradiction within the record."""
     score: float
-    """The metric after the last epoch, now."""
+    """The metric after the epoch that gives the training its score, now."""
     recorded: float
     """The same as recorded."""
     tolerance: float
@@ -107,7 +107,7 @@ class Reproduction:
 
     @property
     def outcome(self) -> Literal["exact", "close", "different"]:
-        """exact: the same to the bit. close: under other conditions, the last score is within the tolerance.
+        """exact: the same to the bit. close: under other conditions, the score is within the tolerance.
         different: anything else, or a record that contradicts itself."""
         if self.faults:
             return "different"
@@ -204,18 +204,23 @@ def reproduce(
             f"{recorded.name} must be trained on {device}, which cannot be used here: {reason}",
             "name another device with --device",
         ) from error
-    differences, score = [], 0.0
+    differences: list[str] = []
+    trained: list[Epoch] = []
+    metric, weights_now = plan.objective, None
     for known, epoch in zip(recorded.epochs, training, strict=False):
         yield epoch
-        score = epoch.metrics[plan.objective.name]
+        trained.append(epoch)
+        if metric.take == "best" and metric.taken(trained) is epoch:
+            weights_now = getattr(training, "weights_sha256", None)
         differences += [
             f"epoch {epoch.number}: {name} was {value!r}, now {epoch.metrics.get(name)!r}"
             for name, value in known.metrics.items()
             if epoch.metrics.get(name) != value
         ]
     metrics_same = not differences
-    weights = _recorded_weights(recorded, module.Training(recipe, data, "cpu", 1))
-    weights_now = getattr(training, "weights_sha256", None)
+    if metric.take == "last":
+        weights_now = getattr(training, "weights_sha256", None)
+    weights = _recorded_weights(recorded, metric, module.Training(recipe, data, "cpu", 1))
     if weights not in (None, weights_now):
         differences.append(f"the weights' SHA-256 was {weights}, now {weights_now}")
     now = {
@@ -225,7 +230,8 @@ def reproduce(
         "seed": values.get("seed"),
     }
     conditions = tuple(_conditions({**then, "seed": recorded.recipe.get("seed")}, now))
-    last = recorded.epochs[-1].metrics[plan.objective.name]
+    score = metric.taken(trained).metrics[metric.name] if trained else 0.0
+    then_score = metric.taken(recorded.epochs).metrics[metric.name]
     yield Reproduction(
         name=recorded.name,
         epochs=len(recorded.epochs),
@@ -234,8 +240,8 @@ def reproduce(
         conditions=conditions,
         faults=tuple(_faults(recorded, differences, conditions, metrics_same)),
         score=score,
-        recorded=last,
-        tolerance=_tolerance(plan.objective, last) if changes.tolerance is None else changes.tolerance,
+        recorded=then_score,
+        tolerance=_tolerance(metric, then_score) if changes.tolerance is None else changes.tolerance,
     )
 
 
@@ -262,10 +268,10 @@ def _tolerance(metric: Metric, score: float) -> float:
     return SHARE_TOLERANCE if metric.unit == "share" else RELATIVE_TOLERANCE * abs(score)
 
 
-def _recorded_weights(recorded: RecordedTraining, fresh: TrainingRun) -> str | None:
-    """The SHA-256 of the weights at the end of the training; None if it was not recorded, or the trainable
-    does not provide it. fresh: a training to load them into."""
-    if recorded.weights_sha256 is not None or recorded.checkpoint is None:
+def _recorded_weights(recorded: RecordedTraining, metric: Metric, fresh: TrainingRun) -> str | None:
+    """The SHA-256 of the weights after the epoch that gives the training its score; None if it was not
+    recorded, or the trainable does not provide it. fresh: a training to load them into."""
+    if recorded.weights_sha256 is not None or recorded.checkpoint is None or metric.take == "best":
         return recorded.weights_sha256
     stored, _ = latest(recorded.checkpoint, json.dumps(recorded.recipe))
     if stored is None or len(stored.epochs) != len(recorded.epochs):

@@ -18,7 +18,7 @@ from trainable.contract import DataSource, TrainingRun
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
 from trainable.record import from_record
-from trainable.storage.checkpoint import latest
+from trainable.storage.checkpoint import best_of, latest
 from trainable.storage.durable import write_json
 from trainable.user_code import calling, checked_evaluation
 
@@ -193,10 +193,15 @@ def _reason(sweep: Sweep, models: list[Finalist]) -> str:
 
 
 def _restored(run: RunFolder, model: Finalist, plan: Plan, data: Any) -> TrainingRun:
-    """The training at its end. Raises NoModel."""
-    path, recipe = model.folder.checkpoint, model.trained.recipe
-    checkpoint, faults = latest(path, json.dumps(recipe))
-    if checkpoint is None or len(checkpoint.epochs) < len(model.trained.epochs):
+    """The training after the epoch that gives it its score. Raises NoModel."""
+    path, recipe, epochs = model.folder.checkpoint, model.trained.recipe, model.trained.epochs
+    wanted = plan.objective.taken(epochs).number if epochs else 0
+    if plan.objective.take == "best":
+        path = best_of(path)
+        checkpoint, faults = latest(path, json.dumps(recipe), wanted)
+    else:
+        checkpoint, faults = latest(path, json.dumps(recipe))
+    if checkpoint is None or len(checkpoint.epochs) < wanted:
         raise NoModel(
             f"the model of trial {model.trained.number} must be in {path}, but is not "
             f"({'; '.join(faults) or 'no such file'})",

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trainable.contract import Direction
+from trainable.contract import Direction, Take
 from trainable.epoch import Epoch
 
 Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED", "SUPERSEDED"]
@@ -46,8 +46,8 @@ class Assignment:
     storage: str | None = None
     """URL of the folder for checkpoints; None if they are stored in `folder`. With a URL, the worker writes
     nothing to `folder`, which its machine may not have."""
-    metric: tuple[str, Direction, str] | None = None
-    """Name, direction and unit of the metric, if the trainable itself does not say; None if it does."""
+    metric: tuple[str, Direction, str, Take] | None = None
+    """Name, direction, unit and `take` of the metric, if the trainable does not say so; None if it does."""
 
 
 @dataclass(frozen=True)

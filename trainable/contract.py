@@ -58,9 +58,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal, Protocol, cast, get_args
@@ -84,6 +85,9 @@ State = TrainingState
 Direction = Literal["maximize", "minimize"]
 """Whether higher or lower values of a metric are better."""
 
+Take = Literal["last", "best"]
+"""Which epoch gives a training its score and its model: the last one, or the one with the best metric."""
+
 
 class InvalidMetric(InputError):
     """A Metric with a name, a direction or a unit that it cannot have."""
@@ -99,9 +103,12 @@ class Metric:
     """Whether higher or lower values are better."""
     unit: str = ""
     """"share" for a value in 0..1, shown as a percentage; any other word is shown after the value."""
+    take: Take = "last"
+    """last: a training's score and model are those after its last epoch. best: those after the epoch with the
+    best metric, the earliest in a tie."""
 
     def __post_init__(self) -> None:
-        for field in ("name", "direction", "unit"):
+        for field in ("name", "direction", "unit", "take"):
             if not isinstance(value := getattr(self, field), str):
                 raise InvalidMetric(f"a Metric's {field} must be a string, but is {value!r}")
         if not self.name:
@@ -113,6 +120,8 @@ class Metric:
             raise InvalidMetric(
                 f"a Metric's direction must be maximize or minimize, but is {self.direction!r}", advice
             )
+        if self.take not in get_args(Take):
+            raise InvalidMetric(f"a Metric's take must be last or best, but is {self.take!r}")
 
     @property
     def higher_is_better(self) -> bool:
@@ -135,6 +144,24 @@ class Metric:
     def gain(self, value: float, reference: float) -> float:
         """Returns by how much `value` is better than `reference`; negative if it is worse."""
         return self.sign * (value - reference)
+
+    def scores(self, epochs: Sequence[Epoch]) -> list[float]:
+        """Returns the score that a training has after each of its epochs. Raises KeyError if one lacks the
+        metric."""
+        values = [epoch.metrics[self.name] for epoch in epochs]
+        return values if self.take == "last" else list(accumulate(values, max if self.sign > 0 else min))
+
+    def taken(self, epochs: Sequence[Epoch]) -> Epoch:
+        """Returns the epoch that gives a training its score. Raises IndexError if there are none, KeyError if
+        one lacks the metric."""
+        if self.take == "last" or not epochs:
+            return epochs[-1]
+        scores = self.scores(epochs)
+        return epochs[scores.index(scores[-1])]
+
+    def to_json(self) -> dict[str, str]:
+        """Returns its fields as plain values."""
+        return asdict(self)
 
     def format(self, value: float | None) -> str:
         """Returns the value as text: "98.21 %" for a share, else four significant digits and the unit."""

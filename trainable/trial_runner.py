@@ -19,7 +19,7 @@ from trainable.epoch import Diverged, Epoch
 from trainable.forms import trainable_of
 from trainable.function import Declaration
 from trainable.record import from_record
-from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, latest
+from trainable.storage.checkpoint import Checkpoint, CheckpointLocation, best_of, latest
 from trainable.storage.claim import Claim, Superseded
 from trainable.storage.durable import write_atomic
 from trainable.storage.epochs import EpochLog
@@ -69,8 +69,9 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
 def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -> Iterator[TrialReport]:
     """Reports the epochs that the driver does not have on record, and the end of the trial once."""
     values = json.loads(assignment.recipe)
-    metric = None if assignment.metric is None else Metric(*assignment.metric)
-    trainable = trainable_of(assignment.trainable, Declaration(values, metric))
+    declared = None if assignment.metric is None else Metric(*assignment.metric)
+    trainable = trainable_of(assignment.trainable, Declaration(values, declared))
+    metric = declared or trainable.METRIC
     recipe = from_record(trainable.Recipe, values)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
     stored: tuple[Epoch, ...] = ()
@@ -79,8 +80,23 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
         training.load_state_dict(checkpoint.state)
         stored = checkpoint.epochs
         store.notes += getattr(training, "notes", ())
+
+    def identity() -> dict[str, Any]:
+        """The fields of a report that identify a completed training."""
+        taken = training
+        if metric.take == "best" and (best := store.load_best(epochs, metric)) is not None:
+            taken = trainable.Training(recipe, data, assignment.device, assignment.threads)
+            taken.load_state_dict(best.state)
+        return {
+            "recipe_sha256": recipe_sha256(values),
+            "weights_sha256": getattr(taken, "weights_sha256", None),
+            "parameters": getattr(taken, "parameters", None),
+        }
+
+    epochs: list[Epoch] = []
     outcome: Outcome | None = None
-    for epoch in chain(stored, _train_and_store(training, stored, store, trainable.METRIC)):
+    for epoch in chain(stored, _train_and_store(training, stored, store, metric)):
+        epochs.append(epoch)
         if store.notes:
             yield TrialReport(assignment.number, worker, note="; ".join(store.notes))
             store.notes.clear()
@@ -90,20 +106,9 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
                 yield TrialReport(assignment.number, worker, epoch)
             else:
                 outcome = "COMPLETE"
-                yield TrialReport(
-                    assignment.number, worker, epoch, outcome, **_identity(assignment, training)
-                )
+                yield TrialReport(assignment.number, worker, epoch, outcome, **identity())
     if outcome is None:
-        yield TrialReport(assignment.number, worker, outcome="COMPLETE", **_identity(assignment, training))
-
-
-def _identity(assignment: Assignment, training: TrainingRun) -> dict[str, Any]:
-    """The fields of a report that identify a completed training."""
-    return {
-        "recipe_sha256": recipe_sha256(json.loads(assignment.recipe)),
-        "weights_sha256": getattr(training, "weights_sha256", None),
-        "parameters": getattr(training, "parameters", None),
-    }
+        yield TrialReport(assignment.number, worker, outcome="COMPLETE", **identity())
 
 
 def _train_and_store(
@@ -118,7 +123,7 @@ def _train_and_store(
         if faults := epoch_faults(epoch, len(epochs), metric):
             raise faults[0]
         epochs.append(epoch)
-        store.save(training, epochs)
+        store.save(training, epochs, metric)
         yield epoch
 
 
@@ -173,12 +178,27 @@ class _TrialStore:
                 self._epochs.restore(checkpoint.epochs)
         return checkpoint
 
-    def save(self, training: TrainingRun, epochs: list[Epoch]) -> None:
-        """Stores the training's state after `epochs`. Raises NotStored, Superseded."""
+    def load_best(self, epochs: list[Epoch], metric: Metric) -> Checkpoint | None:
+        """Returns the checkpoint of the best of `epochs`; None if it was not stored.
+
+        Raises NotStored if remote storage does not answer.
+        """
+        location = best_of(self._checkpoints)
+        with _as_not_stored(f"cannot read a checkpoint from {location}"):
+            checkpoint, errors = latest(location, self._recipe, metric.taken(epochs).number)
+        self.notes += errors if checkpoint is None else []
+        return checkpoint
+
+    def save(self, training: TrainingRun, epochs: list[Epoch], metric: Metric) -> None:
+        """Stores the training's state after `epochs`, also as that of the best epoch if `metric` takes that
+        and it is the last one. Raises NotStored, Superseded."""
         checkpoint = Checkpoint(training.state_dict(), tuple(epochs), self._recipe)
         number = epochs[-1].number
         with _as_not_stored(f"cannot store epoch {number} in {self._remote or self._folder}"):
             self._claim.check()
+            if metric.take == "best" and metric.taken(epochs) is epochs[-1]:
+                # First, so that there is one for every epoch on record.
+                checkpoint.save(best_of(self._checkpoints), before_retry=self._claim.check)
             checkpoint.save(self._checkpoints, before_retry=self._claim.check)
             if self._remote is None:
                 self._epochs.append(epochs[-1])

@@ -108,7 +108,7 @@ def test_summary(sweep: Sweep) -> TestJson | None:
 
 
 def _metric(metric: Metric) -> MetricJson:
-    return {"name": metric.name, "direction": metric.direction, "unit": metric.unit}
+    return cast(MetricJson, metric.to_json())
 
 
 def _winner(winner: Winner) -> WinnerJson:

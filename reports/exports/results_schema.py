@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from reports.analysis.candidates import CandidateStatus
 from reports.statistics.intervals import Standing
@@ -24,6 +24,8 @@ class MetricJson(TypedDict):
     """ "maximize" if higher is better."""
     unit: str
     """ "share" for a value in 0..1, any other word, or "" for none."""
+    take: NotRequired[Literal["last", "best"]]
+    """Which epoch gives a training its score. Records of older versions lack it: "last"."""
 
 
 class IntervalJson(TypedDict):

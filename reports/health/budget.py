@@ -75,6 +75,8 @@ def still_learning(sweep: Sweep) -> Finding:
 def not_past_best(sweep: Sweep) -> Finding:
     """Whether the best trials end about as good as they were in their best epoch."""
     name = "Not too many epochs"
+    if sweep.metric.take == "best":
+        return passed(name, "A trial's score is that of its best epoch, so later ones cannot lower it.")
     ends = [end for trial in best_trials(sweep) if (end := _fall(sweep, trial)) is not None]
     if len(ends) < MOST_OF_BEST:
         return unknown(name, f"Too few trials with at least {FEWEST_EPOCHS} epochs are complete.")
@@ -88,7 +90,8 @@ def not_past_best(sweep: Sweep) -> Finding:
         name,
         f"{len(fallen)} of the best {len(ends)} trials ended below their best epoch by more than their "
         f"noise: by a median of {difference(sweep.metric, float(np.median(fallen)))}.",
-        "Their last epochs made them worse: lower epochs in [recipe], or search more regularization.",
+        'Their last epochs made them worse: take the best epoch (take = "best" in [metric]), lower epochs in '
+        "[recipe], or search more regularization.",
     )
 
 

@@ -46,7 +46,7 @@ def _run(comparison: RunComparison, run: ComparedRun) -> dict[str, Any]:
         "name": run.label,
         "folder": str(sweep.folder),
         "state": sweep.status,
-        "metric": {"name": metric.name, "direction": metric.direction, "unit": metric.unit},
+        "metric": metric.to_json(),
         "data_sha256": data if identified_by == "sha256" else None,
         "group": next(index for index, group in enumerate(comparison.groups) if run in group.runs),
         "trials": progress.trials,

@@ -181,7 +181,7 @@ def _confirmation(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Fi
     faults = [
         fault
         for trial in reruns.trials
-        for fault in check_epochs(inner, trial, reruns.metric.name, owner is not None)
+        for fault in check_epochs(inner, trial, reruns.metric, owner is not None)
     ]
     faults += [journal] if journal.verdict is not CheckStatus.PASS else []
     return merged("confirmation", f"{len(reruns.trials):,} reruns, whose files and journal agree", faults)
@@ -233,7 +233,7 @@ def _planned_trials(run: RunFolder) -> int | None:
 
 
 def _epochs(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Finding:
-    metric = study.metric.name
+    metric = study.metric
     trained = [trial for trial in study.trials if schema.SAME_AS not in trial.user_attrs]
     faults = [fault for trial in trained for fault in check_epochs(run, trial, metric, owner is not None)]
     count = sum(len(trial.intermediate_values) for trial in trained)
@@ -250,7 +250,8 @@ def _checkpoints(run: RunFolder, study: StoredStudy, owner: Owner | None) -> Fin
         complete = trial.state is TrialState.COMPLETE and schema.SAME_AS not in trial.user_attrs
         if interrupted or complete:
             count += 1
-            faults += check_checkpoint(run, trial, best is not None and trial.number == best.number)
+            is_best = best is not None and trial.number == best.number
+            faults += check_checkpoint(run, trial, study.metric, is_best)
     message = f"all {count:,} trials that are complete or interrupted have a valid checkpoint"
     return merged("checkpoints", message, faults)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.doctor.finding import Finding, failed, warned
 from search.records import schema
 from search.records.folder import RunFolder
-from trainable.storage.checkpoint import latest
+from trainable.contract import Metric
+from trainable.epoch import Epoch
+from trainable.storage.checkpoint import best_of, latest
 from trainable.storage.epochs import EpochLog
 from trainable.storage.remote import RemoteFolder
 
@@ -19,10 +21,10 @@ _REMOTE_TIMEOUT = 5.0
 _RESTORE_EPOCHS = "restore it from a copy, or delete it: the journal has the score"
 
 
-def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) -> Iterator[Finding]:
+def check_epochs(run: RunFolder, trial: FrozenTrial, metric: Metric, live: bool) -> Iterator[Finding]:
     """Differences between a trial's epochs.jsonl and the journal.
 
-    metric: name of the metric. live: whether the search is running, in which case the file may be newer
+    live: whether the search is running, in which case the file may be newer
     than the journal that was read.
     """
     values, path = trial.intermediate_values, run.trial(trial.number).epochs
@@ -51,8 +53,8 @@ def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) ->
     ahead = len(stored) - reported
     differing = [
         epoch.number
-        for epoch in epochs
-        if epoch.number in values and epoch.metrics.get(metric) != values[epoch.number]
+        for epoch, score in zip(epochs, _scores(metric, epochs), strict=True)
+        if epoch.number in values and score != values[epoch.number]
     ]
     if stored != list(range(1, len(stored) + 1)):
         message = f"{path} must hold epochs 1 to {len(stored)}, but holds {_numbers(stored)}"
@@ -62,8 +64,8 @@ def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) ->
         yield warned("", message, "none is needed: the search uses the journal")
     elif differing:
         message = (
-            f"the {metric} of trial {trial.number} differs between its file and the journal, first in epoch "
-            f"{differing[0]}"
+            f"the {metric.name} of trial {trial.number} differs between its file and the journal, first in "
+            f"epoch {differing[0]}"
         )
         # After a damaged checkpoint an epoch is trained again, possibly on another machine.
         if trial.user_attrs.get(schema.NOTES):
@@ -73,13 +75,20 @@ def check_epochs(run: RunFolder, trial: FrozenTrial, metric: str, live: bool) ->
             yield failed("", message, "one of them was changed: restore both from the same copy")
 
 
+def _scores(metric: Metric, epochs: Sequence[Epoch]) -> Sequence[float | None]:
+    """The score of the trial after each epoch; None for all of them if one lacks the metric."""
+    complete = all(metric.name in epoch.metrics for epoch in epochs)
+    return metric.scores(epochs) if complete else [None] * len(epochs)
+
+
 def _numbers(numbers: list[int]) -> str:
     text = ", ".join(map(str, numbers[:8]))
     return f"{text}, …" if len(numbers) > 8 else text or "none"
 
 
-def check_checkpoint(run: RunFolder, trial: FrozenTrial, best: bool) -> Iterator[Finding]:
-    """Faults of the checkpoint of a COMPLETE or interrupted trial: it must hold all recorded epochs.
+def check_checkpoint(run: RunFolder, trial: FrozenTrial, metric: Metric, best: bool) -> Iterator[Finding]:
+    """Faults of the checkpoint of a COMPLETE or interrupted trial: it must hold all recorded epochs, or those
+    up to the one that gives a COMPLETE trial its score.
 
     best: whether it is the best trial, whose model the run needs.
     """
@@ -87,8 +96,12 @@ def check_checkpoint(run: RunFolder, trial: FrozenTrial, best: bool) -> Iterator
     path = run.trial(trial.number).checkpoint
     if isinstance(path, RemoteFolder):
         path = path.with_timeout(_REMOTE_TIMEOUT)
+    values = trial.intermediate_values
+    reported = len(values)
+    if metric.take == "best" and trial.state is TrialState.COMPLETE and values:
+        path, reported = best_of(path), min(step for step in values if values[step] == values[max(values)])
     checkpoint, faults = latest(path, None if recipe is None else json.dumps(recipe))
-    stored, reported = len(checkpoint.epochs) if checkpoint else 0, len(trial.intermediate_values)
+    stored = len(checkpoint.epochs) if checkpoint else 0
     why = "; ".join(faults) or f"{path} {'has too few epochs' if checkpoint else 'is missing'}"
     if trial.state is TrialState.RUNNING:
         if stored >= reported and not faults:

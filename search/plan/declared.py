@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -11,29 +12,39 @@ from search.plan.fault import Fault, shown
 from search.plan.setting import ChoiceSetting, Setting
 from search.plan.space import Space
 from search.plan.table import Table
-from trainable.contract import Direction, Metric
+from trainable.contract import Direction, Metric, Take
 from trainable.function import Declaration
 
 
 class MetricTable(Table):
     """What a search optimizes."""
 
-    name: str = Field(min_length=1)
-    """One of the metrics that the function yields or returns."""
-    direction: Direction
-    """Whether higher or lower values are better."""
+    name: str | None = Field(default=None, min_length=1)
+    """One of the metrics that the function yields or returns, which must be named."""
+    direction: Direction | None = None
+    """Whether higher or lower values are better: maximize or minimize. Needed for a function."""
     unit: str = ""
     """ "share" for a value in 0..1, shown as a percentage; any other word is shown after the value."""
+    take: Take | None = None
+    """last: a trial's score and its model are those after its last epoch. best: those after the epoch with
+    the best metric; its weights are what is confirmed, saved and reproduced. If left out: as METRIC of the
+    trainable says, else last."""
 
     @classmethod
-    def of(cls, metric: Metric) -> MetricTable:
-        """The table of a metric."""
-        return cls(name=metric.name, direction=metric.direction, unit=metric.unit)
+    def of(cls, metric: Metric, take: Take | None) -> MetricTable:
+        """The table of a metric. take: as it was written; None if it was left out."""
+        return cls(name=metric.name, direction=metric.direction, unit=metric.unit, take=take)
 
     @property
-    def metric(self) -> Metric:
-        """The same as trainables have it."""
-        return Metric(self.name, self.direction, self.unit)
+    def metric(self) -> Metric | None:
+        """The same as trainables have it; None without a name or a direction."""
+        if self.name is None or self.direction is None:
+            return None
+        return Metric(self.name, self.direction, self.unit, self.take or "last")
+
+    def applied(self, metric: Metric) -> Metric:
+        """The METRIC of a module, as this table changes it."""
+        return metric if self.take is None else replace(metric, take=self.take)
 
     def contradictions(self, metric: Metric, trainable: str) -> list[Fault]:
         """A fault for each key that is not as in the METRIC of the trainable's module."""
@@ -43,7 +54,7 @@ class MetricTable(Table):
                 f"must be left out or be {shown(getattr(metric, key))}, as in METRIC of {trainable}, but got "
                 f"{shown(getattr(self, key))}",
             )
-            for key in sorted(self.model_fields_set)
+            for key in sorted(self.model_fields_set - {"take"})
             if getattr(self, key) != getattr(metric, key)
         ]
 

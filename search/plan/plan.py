@@ -31,6 +31,7 @@ from trainable.contract import (
     Metric,
     NotATrainable,
     RecipeModel,
+    Take,
     Trainable,
     attribute_of,
     load_trainable,
@@ -106,7 +107,8 @@ class Plan(Table):
     recipe: dict[str, Any] = Field(default={})
     """Fixed hyperparameters: fields of the trainable's Recipe that are the same in every trial."""
     metric: MetricTable | None = None
-    """What the search optimizes, for a trainable that is a function. A module says it itself, in METRIC."""
+    """What the search optimizes, for a trainable that is a function. A module says it itself, in METRIC, and
+    only `take` may be changed here."""
     space: Space = Field(default_factory=lambda: Space({}))
     """Hyperparameters to search, by name."""
     first: list[dict[str, Any]] = Field(default=[])
@@ -173,17 +175,18 @@ class Plan(Table):
         return trainable_of(self.trainable, declaration(self.recipe, self.space, self.metric))
 
     @property
-    def declared_metric(self) -> tuple[str, Direction, str] | None:
-        """Name, direction and unit of the metric for workers, if the trainable itself does not say."""
-        if attribute_of(self.trainable) is None:
+    def declared_metric(self) -> tuple[str, Direction, str, Take] | None:
+        """Name, direction, unit and `take` of the metric for workers, if the trainable does not say so."""
+        if self.metric is None:
             return None
         metric = self.objective
-        return metric.name, metric.direction, metric.unit
+        return metric.name, metric.direction, metric.unit, metric.take
 
     @property
     def objective(self) -> Metric:
         """The metric that the search optimizes."""
-        return self.trainable_module.METRIC
+        metric = self.trainable_module.METRIC
+        return metric if self.metric is None else self.metric.applied(metric)
 
     @property
     def source(self) -> DataSource:
@@ -361,11 +364,17 @@ class PlanParser:
         ]
         kept = space.given({name: value for name, value in fixed.items() if name not in space.names})
         return {
-            "metric": None if attribute_of(self._name) is None else MetricTable.of(module.METRIC),
+            "metric": self._metric(module, metric),
             "data": without_none(data),
             "recipe": without_none({key: fixed[key] for key in fixed if key not in kept.names}),
             "space": kept,
         }
+
+    def _metric(self, module: Trainable, metric: MetricTable | None) -> MetricTable | None:
+        """The [metric] table, spelled out; None if the module says the same itself."""
+        applied = module.METRIC if metric is None else metric.applied(module.METRIC)
+        says_itself = attribute_of(self._name) is None and applied == module.METRIC
+        return None if says_itself else MetricTable.of(applied, None if metric is None else metric.take)
 
     def _unfitted(self) -> dict[str, Any]:
         """data, recipe and space as they are written, without those that are no tables."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from search.plan.naming import NAME
 from trainable.contract import refuse_code_in
 from trainable.errors import InputError
-from trainable.storage.checkpoint import CheckpointLocation, remove
+from trainable.storage.checkpoint import CheckpointLocation, best_of, remove
 from trainable.storage.epochs import EpochLog
 from trainable.storage.remote import RemoteFolder
 
@@ -61,8 +61,8 @@ class TrialFolder:
     def drop_checkpoint(self) -> None:
         """Remove the checkpoint of a trial that will not go on. Raises OSError if remote storage does not
         answer within seconds."""
-        checkpoint = self.checkpoint
-        remove(checkpoint.with_timeout(5.0) if isinstance(checkpoint, RemoteFolder) else checkpoint)
+        for checkpoint in (self.checkpoint, best_of(self.checkpoint)):
+            remove(checkpoint.with_timeout(5.0) if isinstance(checkpoint, RemoteFolder) else checkpoint)
 
 
 @dataclass(frozen=True)

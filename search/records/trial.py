@@ -78,7 +78,8 @@ class Trial:
     epochs: tuple[Epoch, ...]
     """Those on record, in order."""
     score: float | None
-    """The metric after the last epoch on record; None before the first."""
+    """The metric after the last epoch on record, or after the best one, as `Metric.take` says; None before
+    the first."""
     error: str | None
     """Why it is FAILED or DIVERGED, as a sentence; None otherwise."""
     resumed_from: tuple[int, ...]

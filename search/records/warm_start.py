@@ -16,6 +16,7 @@ from search.records.history import WarmStartSummary
 from search.records.sweep import State, Sweep
 from search.records.trial import reading
 from search.records.typed import typed
+from trainable.contract import Metric
 from trainable.errors import InputError
 from trainable.storage.durable import write_json
 from trainable.storage.record_file import parse_json, read_record
@@ -41,9 +42,14 @@ class WarmStartTrial:
     state: State
     """COMPLETE, PRUNED or DIVERGED."""
     score: float
-    """The metric after its last epoch."""
+    """The metric after its last epoch, or after its best one, as `Metric.take` says."""
     epochs: int
     """How many it trained."""
+
+
+def _described(metric: Metric) -> str:
+    """The metric in a few words."""
+    return f"{metric.direction} {metric.name}{' of the best epoch' if metric.take == 'best' else ''}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class WarmStart:
         for what, theirs, ours in (
             ("trainable", sweep.plan.trainable, plan.trainable),
             ("data", sweep.plan.data, plan.data),
-            ("metric", f"{sweep.metric.direction} {sweep.metric.name}", f"{metric.direction} {metric.name}"),
+            ("metric", _described(sweep.metric), _described(metric)),
         ):
             if theirs != ours:
                 raise CannotWarmStart(

@@ -103,9 +103,7 @@ class Study(ABC):
             study = optuna.create_study(
                 storage=self.journal, study_name=schema.STUDY_NAME, direction=metric.direction
             )
-            study.set_user_attr(
-                schema.METRIC, {"name": metric.name, "direction": metric.direction, "unit": metric.unit}
-            )
+            study.set_user_attr(schema.METRIC, metric.to_json())
             self._initialize(study)
 
     @abstractmethod
@@ -255,12 +253,18 @@ class Study(ABC):
         trial, frozen = self._live[number], self._frozen(number)
         with self.transaction():  # the pruner is never asked again about a recorded epoch
             self.note_worker(number, worker, epoch.seconds)
-            trial.report(epoch.metrics[self.plan.objective.name], epoch.number)
+            trial.report(self._score_with(frozen, epoch), epoch.number)
             self.epochs += 1
             last = epoch.number >= frozen.user_attrs[schema.RECIPE]["epochs"]
             if last or not self._should_prune(trial, frozen):
                 return None
             return self._stop_early(number)
+
+    def _score_with(self, frozen: FrozenTrial, epoch: Epoch) -> float:
+        """The score of a trial that ends after this epoch. It is what samplers and pruners see of it."""
+        metric = self.plan.objective
+        value, earlier = epoch.metrics[metric.name], frozen.intermediate_values
+        return metric.best([value, earlier[max(earlier)]]) if metric.take == "best" and earlier else value
 
     def _stop_early(self, number: int) -> State:
         """Record that the pruner stops a trial. Returns its state."""
@@ -301,7 +305,7 @@ class Study(ABC):
                 trial.set_user_attr(key, value)
 
     def end(self, number: int, state: State, error: str | None = None) -> None:
-        """Record the end of a trial: COMPLETE (its score is that of its last epoch), PRUNED, DIVERGED or
+        """Record the end of a trial: COMPLETE, PRUNED, DIVERGED or
         FAILED. error: why, for the last two."""
         trial = self._live.pop(number)
         with self.transaction():
@@ -329,7 +333,8 @@ class Study(ABC):
         self._live[number].set_user_attr(schema.NOTES, [*notes, sentence])
 
     def score(self, number: int) -> float | None:
-        """The metric after the trial's last epoch on record; None before the first."""
+        """The metric of the trial after its last epoch on record, or of its best one, as `Metric.take` says;
+        None before the first."""
         values = self._frozen(number).intermediate_values
         return values[max(values)] if values else None
 

@@ -138,11 +138,18 @@ def previous(path: Path) -> Path:
     return path.with_stem(f"{path.stem}.previous")
 
 
-def latest(location: CheckpointLocation, recipe: str | None = None) -> tuple[Checkpoint | None, list[str]]:
+def best_of(location: CheckpointLocation) -> CheckpointLocation:
+    """Returns where the checkpoints of a training's best epoch are, whose latest ones are at `location`."""
+    return location / "best" if isinstance(location, RemoteFolder) else location.with_stem("best")
+
+
+def latest(
+    location: CheckpointLocation, recipe: str | None = None, epochs: int | None = None
+) -> tuple[Checkpoint | None, list[str]]:
     """Returns the latest valid checkpoint, or None, and a message for each one that was skipped.
 
-    recipe: JSON; checkpoints of another recipe are skipped. None to accept any. Raises OSError if remote
-    storage does not answer.
+    recipe: JSON; checkpoints of another recipe are skipped. None to accept any. epochs: only one of exactly
+    so many is returned; None for any. Raises OSError if remote storage does not answer.
     """
     errors: list[str] = []
     valid: list[Checkpoint] = []
@@ -156,6 +163,8 @@ def latest(location: CheckpointLocation, recipe: str | None = None) -> tuple[Che
             continue
         if recipe is not None and json.loads(checkpoint.recipe or "null") != json.loads(recipe):
             errors.append(f"{name} is a checkpoint of another recipe")
+        elif epochs not in (None, len(checkpoint.epochs)):
+            errors.append(f"{name} has {len(checkpoint.epochs)} epochs instead of {epochs}")
         elif isinstance(location, Path):
             return checkpoint, errors
         else:
