@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from reports.analysis.candidates import CandidateRow
 from reports.analysis.finalists import FinalistResult
-from reports.formatting.estimates import difference, interval_text, mean_with_deviation, p_text, recipe_name
+from reports.formatting.estimates import (
+    better_or_worse,
+    difference,
+    interval_text,
+    mean_with_deviation,
+    p_text,
+    recipe_name,
+)
 from reports.formatting.wording import capitalized, listing, plural
 from reports.statistics.intervals import equal_values
 from search.records.confirmation import Confirmation
@@ -58,26 +65,25 @@ def _winner(rows: Sequence[CandidateRow], metric: Metric, test_metric: Metric | 
 
 
 def _uncertain_gain(tested: FinalistResult, metric: Metric) -> str:
-    """ "0.62 points above the default recipe. …": without a test, because chance cannot be estimated."""
+    """ "0.62 points better than the default recipe. …": without a test, as chance cannot be estimated."""
     assert tested.gain is not None
     gain = tested.gain.difference
     seeds = "One seed each says" if tested.deviation is None else "Scores that are equal for all seeds say"
     if equal_values((tested.mean, tested.mean + gain)):
         return f"the same as the default recipe. {seeds} nothing about chance."
-    side = "above" if gain > 0 else "below"
     return (
-        f"{difference(metric, gain)} {side} the default recipe. {seeds} nothing about chance, so whether "
-        f"this difference is more than chance is not known."
+        f"{difference(metric, gain)} {better_or_worse(metric, gain)} than the default recipe. {seeds} "
+        f"nothing about chance, so whether this difference is more than chance is not known."
     )
 
 
 def _gain(tested: FinalistResult, metric: Metric) -> str:
-    """ "0.62 points above", or "statistically indistinguishable from"."""
+    """ "0.62 points better than", or "statistically indistinguishable from"."""
     assert tested.gain is not None
     if tested.standing == "tied":
         return "statistically indistinguishable from"
-    side = "above" if tested.gain.difference > 0 else "below"
-    return f"{difference(metric, tested.gain.difference)} {side}"
+    gain = tested.gain.difference
+    return f"{difference(metric, gain)} {better_or_worse(metric, gain)} than"
 
 
 def _evidence(tested: FinalistResult, metric: Metric) -> str:
@@ -148,10 +154,9 @@ def _alone(rows: Sequence[CandidateRow], metric: Metric) -> list[str]:
         others = f"{'' if failed else 'all '}{plural(len(behind), 'other candidate')}"
         if len(rows) == 2:
             others = "the other candidate"
-        side = "above" if metric.higher_is_better else "below"
         sentences.append(
-            f"It scored {side} {others} with every seed. Their scores do not vary with the seed, so this "
-            f"holds for these validation examples; whether it holds for others is not known."
+            f"It scored better than {others} with every seed. Their scores do not vary with the seed, so "
+            f"this holds for these validation examples; whether it holds for others is not known."
             if all(row.constant for row in (rows[0], *behind))
             else f"It is better than {others}."
         )

@@ -201,7 +201,7 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
     else:
         yield (
             "The mean over seeds is the expected result of the recipe; this model is the best of them on "
-            "validation, which is partly luck."
+            "validation adds some selection bias."
         )
     yield from _hardest(winner.evaluation)
     yield (

@@ -12,6 +12,11 @@ def difference(metric: Metric, value: float) -> str:
     return f"{100 * abs(value):.2f} points" if metric.unit == "share" else metric.format(abs(value))
 
 
+def better_or_worse(metric: Metric, gain: float) -> str:
+    """ "better" or "worse", of a value that differs by `gain` from another."""
+    return "better" if metric.sign * gain > 0 else "worse"
+
+
 def p_text(p: float) -> str:
     """ "p = 0.012", "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -9,7 +9,7 @@ from reports.analysis.ranking import trained
 from reports.analysis.reference import FEWEST, outcomes, random_trials, sampler_ignores_scores
 from reports.analysis.verdict import run_argument
 from reports.figures.importances import importances
-from reports.formatting.estimates import difference, p_text
+from reports.formatting.estimates import better_or_worse, difference, p_text
 from reports.formatting.wording import whole_percent
 from reports.statistics.intervals import equal_values
 from search.doctor.finding import Finding, passed, unknown, warned
@@ -28,7 +28,7 @@ def beyond_noise(sweep: Sweep) -> Finding:
     if summary is None or not summary.decided:
         return unknown(
             name,
-            "The best trial's lead may be the luck of its seed: no trial was trained again with fresh seeds.",
+            "The best trial's lead may be due to its seed: no trial was trained again with fresh seeds.",
             f"Confirm it: benchsweep confirm {run_argument(sweep)}",
         )
     first = summary.rows[0] if summary.rows else None
@@ -48,11 +48,11 @@ def beyond_noise(sweep: Sweep) -> Finding:
             "nothing about chance.",
         )
     gain = difference(sweep.metric, first.mean - default.mean)
-    side = "above" if first.mean >= default.mean else "below"
+    side = better_or_worse(sweep.metric, first.mean - default.mean)
     noise = difference(sweep.metric, max(first.deviation or 0.0, default.deviation or 0.0))
     message = (
-        f"The winner is {gain} {side} the default recipe on validation; the seed-to-seed standard deviation "
-        f"is {noise}"
+        f"The winner is {gain} {side} than the default recipe on validation; the seed-to-seed standard "
+        f"deviation is {noise}"
     )
     if default.state == "behind":
         return passed(name, f"{message}.")

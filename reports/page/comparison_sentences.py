@@ -29,7 +29,7 @@ def main_figure(pairs: Sequence[WinnerPair]) -> tuple[str, str]:
     size, test = difference(by, comparison.difference), _test_words(pair, run)
     if pair.standing == "tied":
         return size, f"{on}, between the winners of {run.short} and {other.short}: not significant ({test})"
-    return size, f"{on}: {run.short}'s winner {_side(by)} {other.short}'s ({test})"
+    return size, f"{on}: {run.short}'s winner better than {other.short}'s ({test})"
 
 
 def leader(pairs: Sequence[WinnerPair]) -> tuple[ComparedRun, list[WinnerPair]] | None:
@@ -58,11 +58,6 @@ def _other(pair: WinnerPair, run: ComparedRun) -> ComparedRun:
 
 def _split_words(pair: WinnerPair) -> str:
     return "the test set" if pair.on == "test set" else "validation, with fresh seeds"
-
-
-def _side(metric: Metric) -> str:
-    """On which side of the other the better one lies."""
-    return "above" if metric.higher_is_better else "below"
 
 
 def _test_words(pair: WinnerPair, run: ComparedRun) -> str:
@@ -104,8 +99,8 @@ def pair_sentences(pairs: Sequence[WinnerPair]) -> list[str]:
 
 
 def _single_pair_sentence(run: ComparedRun, pair: WinnerPair) -> str:
-    """ "gpu's winner (trial 12) reaches 98.6 % on the test set, 0.21 points above laptop's (trial 3) …". run:
-    the one with the better mean."""
+    """ "gpu's winner (trial 12) reaches 98.6 % on the test set, 0.21 points better than laptop's …".
+    run: the one with the better mean."""
     assert pair.comparison is not None and pair.by is not None and pair.sides is not None
     by, sides = pair.by, {pair.one.position: pair.sides[0], pair.other.position: pair.sides[1]}
     other = _other(pair, run)
@@ -117,7 +112,7 @@ def _single_pair_sentence(run: ComparedRun, pair: WinnerPair) -> str:
     tail = f"{other.short}'s ({theirs.name}), {mean_with_deviation(by, theirs.mean, theirs.deviation)}"
     if pair.standing == "tied":
         return f"{head}, and {tail}: the difference is not significant ({size}, {test})."
-    return f"{head}, {size} {_side(by)} {tail}: the difference is significant ({test})."
+    return f"{head}, {size} better than {tail}: the difference is significant ({test})."
 
 
 def group_sentences(group: ComparableRuns) -> list[str]:

@@ -249,7 +249,8 @@ def test_compare_prints_the_verdict_in_80_columns_and_writes_the_page(
     assert done.code == 0, done.err
     result = " ".join(done.out.split())
     assert re.search(
-        r"better's winner \(trial \d\) reaches 98\.38 % ± 0\.02 on the test set, 1\.00 points above", result
+        r"better's winner \(trial \d\) reaches 98\.38 % ± 0\.02 on the test set, 1\.00 points better",
+        result,
     )
     assert "p < 0.001; paired, over seeds and examples" in result
     assert re.search(r"^seed +0 +1 *$", done.out, re.MULTILINE)

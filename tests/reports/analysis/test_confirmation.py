@@ -153,7 +153,7 @@ def test_scores_that_ignore_the_seed_show_no_selection_bias_and_no_p() -> None:
     assert second.tested is not None
     assert (second.tested.p, second.tested.standing) == (None, None)
     text = " ".join(summary.sentences)
-    assert "0.2 nats below the default recipe. Scores that are equal for all seeds say nothing about" in text
+    assert "0.2 nats better than the default recipe. Scores that are equal for all seeds say nothing" in text
     assert "the score does not vary with the seed, so selection bias cannot be measured" in text
     assert "p =" not in text
     assert "e-17" not in text
@@ -191,8 +191,8 @@ def test_the_lead_of_scores_without_spread_is_limited_to_the_examples_they_come_
     assert summary is not None
     assert [row.state for row in summary.rows] == ["winner", "behind", "behind", "behind"]
     assert summary.sentences[-1] == (
-        "It scored above all 3 other candidates with every seed. Their scores do not vary with the seed, so "
-        "this holds for these validation examples; whether it holds for others is not known."
+        "It scored better than all 3 other candidates with every seed. Their scores do not vary with the "
+        "seed, so this holds for these validation examples; whether it holds for others is not known."
     )
     assert "p =" not in summary.rows[1].why
     assert "neither varies with the seed" in summary.rows[1].why

@@ -215,9 +215,9 @@ def test_a_known_difference_is_found_image_by_image_and_from_the_better_side() -
     assert pair.p == expected.p < 0.001
     made = RunComparison.of([worse, better])
     assert made.figure == "1.00 points"
-    assert "better's winner above worse's (95 % interval +" in made.caption
+    assert "better's winner better than worse's (95 % interval +" in made.caption
     assert "better's winner (trial" in made.sentences[0]
-    assert "1.00 points above worse's" in made.sentences[0]
+    assert "1.00 points better than worse's" in made.sentences[0]
 
 
 def test_equal_winners_do_not_differ_significantly() -> None:

@@ -591,6 +591,37 @@ def test_a_confirmed_winner_has_its_mean_over_seeds_and_its_selection_bias() -> 
         assert "of that was selection bias" in told
 
 
+RIDDLES = (
+    r"of it were luck",
+    r"luck of",
+    r"alone was the best",
+    r"tell them apart",
+    r"told (apart|from)",
+    r"is worth \d",
+    r"that hold\b",
+    r"crowd no",
+    r"drew at random",
+    r"lost were",
+    r"foret[eo]ll?d?",
+    r"\bsurer\b",
+    r"taken for",
+    r"alone makes",
+    r"cannot be told",
+    r"not asked",
+    r"Go on:",
+    r"(points|nats) (above|below)",
+)
+"""Phrases in place of the field's terms: selection bias, statistically indistinguishable, standard deviation,
+predict, overconfident, predicted as, explains, not enough data yet, not used, better or worse than."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STATES)
+def test_a_page_says_it_in_the_terms_of_the_field(name: str) -> None:
+    shown = as_markdown(report_of(STATES[name])) + " ".join(page_of(STATES[name]).text)
+    assert [phrase for phrase in RIDDLES if re.search(phrase, shown)] == []
+
+
 def test_a_sweep_without_a_confirmation_says_that_its_winner_is_the_luckiest() -> None:
     assert "was not confirmed" in " ".join(page_of(make_sweep()).text)
 
