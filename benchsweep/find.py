@@ -70,7 +70,8 @@ def read_plan(
 
 def changed_plan(plan: Plan, trial_timeout: str | None = None) -> Plan:
     """A run's own plan, with the changes that the options make to it. Raises PlanError."""
-    return Plan.parse(plan.to_table(), f"the plan of {plan.name}", _trial_timeout(trial_timeout))
+    changes = _trial_timeout(trial_timeout)
+    return Plan.parse(plan.to_table(), f"the plan of {plan.name}", changes, plan.folder)
 
 
 def _trial_timeout(duration: str | None) -> list[str | Override]:

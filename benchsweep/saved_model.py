@@ -44,6 +44,8 @@ class ModelLocation:
     """The [data] table it was trained with; None if that is unknown."""
     data_from: str
     """Where that table was found; empty if it is unknown."""
+    code: Path | None = None
+    """The folder in which the trainable's module is looked for first; None for the current one."""
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class ModelLocation:
                 f"{self.path} has no saved model, and no test split, since {self.trainable} is a function",
                 "save the model in the function, if you need it",
             )
-        reader = getattr(load_trainable(self.trainable), "SavedModel", None)
+        reader = getattr(load_trainable(self.trainable, self.code), "SavedModel", None)
         if reader is None and self.trainable in _READERS:
             reader = import_module(_READERS[self.trainable]).SavedModel
         if reader is None:
@@ -106,8 +108,9 @@ def find_model(name: str, runs: Path) -> ModelLocation:
     folder = path if path.is_dir() else path.absolute().parent
     run = RunFolder(folder.absolute())
     if run.begun:
-        plan = Sweep.read(run.path).plan
-        return ModelLocation(path, run, plan.trainable, plan.data, f"the plan of {run.name}")
+        sweep = Sweep.read(run.path)
+        plan = sweep.plan
+        return ModelLocation(path, run, plan.trainable, plan.data, f"the plan of {run.name}", sweep.code)
     record_path = folder / "train.json"
     record = _read_record(record_path) if record_path.is_file() else {}
     trainable = _recorded_trainable(path) or record.get("trainable", DEFAULT_TRAINABLE)
@@ -120,7 +123,7 @@ def source_of(location: ModelLocation, model: Any, dataset: str | None) -> tuple
 
     dataset: replaces what is known; None keeps it. Raises UsageError.
     """
-    kind = load_trainable(location.trainable).Source
+    kind = load_trainable(location.trainable, location.code).Source
     if dataset is not None:
         if "dataset" not in kind.model_fields:
             raise UsageError(

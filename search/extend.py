@@ -47,7 +47,7 @@ def extended_plan(
     table = _without_replaced(plan.to_table(), overrides)
     paths = {override.path for override in overrides}
     table["budget"] = _increased_budget(table.get("budget", {}), sweep, increase, paths)
-    extended = Plan.parse(table, f"the plan of {plan.name}", sets)
+    extended = Plan.parse(table, f"the plan of {plan.name}", sets, plan.folder)
     if extended == (recorded or plan):
         raise CannotExtend(
             f"an extension must change something, but the plan of {plan.name} stays the same",

@@ -224,7 +224,7 @@ def reproduce(
     if weights not in (None, weights_now):
         differences.append(f"the weights' SHA-256 was {weights}, now {weights_now}")
     now = {
-        **environment(getattr(data, "fingerprint", None), plan.trainable),
+        **environment(getattr(data, "fingerprint", None), plan.trainable, plan.folder),
         "device": device,
         "threads": threads,
         "seed": values.get("seed"),

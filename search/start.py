@@ -51,7 +51,7 @@ class PlanDiffers(InputError):
 
 def plan_of(sweep: Sweep) -> Plan:
     """The plan in force of a run. Raises PlanError if its trainable cannot be imported any more."""
-    return Plan.parse(sweep.plan.table, f"the plan of {sweep.name}")
+    return Plan.parse(sweep.plan.table, f"the plan of {sweep.name}", folder=sweep.code)
 
 
 @contextmanager
@@ -141,6 +141,7 @@ def _search(
             data = plan.source.load(data_folder)
     if study.adopt():
         notes.append(_new_version(study, before))
+    study.note_code()
     if before is not None:
         notes += _manual_edits(run, before)
     write_atomic(run.plan, plan.to_toml())

@@ -19,6 +19,7 @@ ROOMS = {
         "errors",
         "epoch",
         "evaluation",
+        "user_modules",
         "contract",
         "record",
         "assignment",

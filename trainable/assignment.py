@@ -46,6 +46,8 @@ class Assignment:
     storage: str | None = None
     """URL of the folder for checkpoints; None if they are stored in `folder`. With a URL, the worker writes
     nothing to `folder`, which its machine may not have."""
+    code: str | None = None
+    """The folder from which the trainable's module is imported; None for one that is installed."""
     metric: tuple[str, Direction, str, Take] | None = None
     """Name, direction, unit and `take` of the metric, if the trainable does not say so; None if it does."""
 

@@ -66,17 +66,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, RootModel
 from pydantic.errors import PydanticUserError
 
 from trainable.epoch import Epoch
 from trainable.errors import InputError
 from trainable.evaluation.evaluation import Evaluation
+from trainable.user_modules import here, holds, imported_as, is_ours
 
-TrainingState = Mapping[str, NDArray[Any] | np.generic | str | int | float | bool | list[Any] | None]
-"""Everything a training needs to continue: arrays, and values that JSON can hold. Stored without pickle."""
+TrainingState = Mapping[str, Any]
+"""Everything a training needs to continue: arrays, tensors, numbers, text, booleans, None, and lists, tuples
+and dicts of these. Stored without pickle; tensors come back on the CPU."""
 
 State = TrainingState
 """The earlier name of `TrainingState`, for trainables that import it."""
@@ -265,8 +265,9 @@ def refuse_code_in(folder: Path) -> None:
 
 
 def is_built_in(name: str) -> bool:
-    """Returns whether the module `name` belongs to this package, and is no code of a user."""
-    return name.partition(".")[0] == __name__.partition(".")[0]
+    """Returns whether the trainable `name` is one of this package, and no code of a user."""
+    module = module_of(name)
+    return "." in module and is_ours(module)
 
 
 def module_of(name: str) -> str:
@@ -291,40 +292,52 @@ def has_test_split(name: str) -> bool:
     return attribute_of(name) is None
 
 
-def import_module(trainable: str) -> ModuleType:
+def import_module(trainable: str, folder: Path | None = None) -> ModuleType:
     """Imports the module in the name of a trainable.
 
-    The current folder is searched too, so that a user's own module need not be installed. A module that lies
-    in the folder of a run is not imported: a run that somebody else made must not bring its own code. Raises
-    NotATrainable, whatever the import raises.
+    It is looked for in `folder` (of the plan; None if that is unknown), then in the current folder, and then
+    among installed modules. A module that lies in the folder of a run is not imported: a run that somebody
+    else made must not bring its own code. Raises NotATrainable, whatever the import raises.
     """
     name = module_of(trainable)
-    if (current := str(Path.cwd())) not in sys.path:
-        sys.path.append(current)
     files: list[Path] = []
     try:
-        files = trainable_files(name)
+        files = trainable_files(name, folder)
         _check_outside_of_runs(name, files)
-        if name not in sys.modules and files and not is_built_in(name):
+        place = place_of(name, folder)
+        known = name if place is None else imported_as(place, name)
+        if known not in sys.modules and files and not is_built_in(name):
             _LOG.info("importing the trainable %s from %s", name, files[-1])
-        return importlib.import_module(name)
+        return importlib.import_module(known)
     except (KeyboardInterrupt, NotATrainable):
         raise
     except BaseException as error:  # a user's module may fail in any way, also with SystemExit
         found = [file for file in files if file.exists()]
+        places = " or ".join(dict.fromkeys(str(place.absolute()) for place in _places(folder)))
         raise NotATrainable(
             f"trainable must be an importable module, but importing {name!r} raised "
             f"{type(error).__name__}: {error}",
             f"correct {found[-1]}, or install what it imports"
             if found
-            else f"write a dotted name that can be imported from {current}",
+            else f"write a dotted name that can be imported from {places}",
         ) from error
 
 
-def load_trainable(name: str) -> Trainable:
+def _places(folder: Path | None) -> list[Path]:
+    """The folders in which a user's module may lie, in the order in which they are searched."""
+    return [*([] if folder is None else [here(folder.absolute())]), Path.cwd()]
+
+
+def place_of(name: str, folder: Path | None = None) -> Path | None:
+    """Returns the folder in which a trainable's module lies, `folder` or the current one; None if it is an
+    installed one, or there is none. Imports nothing."""
+    return next((place for place in _places(folder) if holds(place, module_of(name))), None)
+
+
+def load_trainable(name: str, folder: Path | None = None) -> Trainable:
     """Imports the module `name`, such as "trainable.mlp", as `import_module` does, and checks that it is a
     trainable. Raises NotATrainable."""
-    module = import_module(name)
+    module = import_module(name, folder)
     missing = [part for part in ("Recipe", "METRIC", "Source", "Training") if not hasattr(module, part)]
     if missing:
         raise NotATrainable(
@@ -349,11 +362,12 @@ def load_trainable(name: str) -> Trainable:
     return cast(Trainable, module)
 
 
-def trainable_files(name: str) -> list[Path]:
+def trainable_files(name: str, folder: Path | None = None) -> list[Path]:
     """Returns the files that importing the trainable `name` would run, the packages' first, without running
     one. Ends before the first part that is not found; modules without a file are left out."""
     files: list[Path] = []
-    folders: list[str] | None = None
+    place = place_of(name, folder)
+    folders = None if place is None else [str(place)]
     for part in module_of(name).split("."):
         spec = _find_spec(part, folders)
         if spec is None:
@@ -365,8 +379,8 @@ def trainable_files(name: str) -> list[Path]:
 
 
 def _find_spec(part: str, folders: list[str] | None) -> ModuleSpec | None:
-    """Returns where a module would be imported from. folders: of the package that it is in; None if it is in
-    none. `importlib.util.find_spec` would import the package."""
+    """Returns where a module would be imported from. folders: those to look in, as of the package that it is
+    in; None for what is installed. `importlib.util.find_spec` would import the package."""
     if folders is not None:
         return PathFinder.find_spec(part, folders)
     specs = (finder.find_spec(part, None) for finder in sys.meta_path if hasattr(finder, "find_spec"))
@@ -416,15 +430,14 @@ def _check_model(model: type[BaseModel], name: str) -> None:
             )
 
 
-def import_root(name: str) -> str:
-    """Returns the folder from which the trainable `name` was imported. A process that has it in its sys.path
-    can import the module and the other modules in its folder."""
-    name = module_of(name)
-    file = sys.modules[name].__file__
-    if file is None:
+def import_root(name: str, folder: Path | None = None) -> str:
+    """Returns the folder from which the trainable `name` was imported. A process that calls
+    `trainable.user_modules.look_in` with it can import the module and the other modules in its folder."""
+    module = import_module(name, folder)
+    if module.__file__ is None:
         raise NotATrainable(f"a trainable must be a module with a file, but {name} is a namespace package")
-    path = Path(file)
-    parents = name.count(".") + (path.name == "__init__.py")
+    path = Path(module.__file__)
+    parents = module_of(name).count(".") + (path.name == "__init__.py")
     return str(path.absolute().parents[parents])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from trainable.contract import Trainable, attribute_of, import_module, load_trainable
 from trainable.function import Declaration, function_trainable
 
@@ -9,13 +11,13 @@ NOTHING = Declaration({})
 """For a trainable that says everything itself."""
 
 
-def trainable_of(name: str, declared: Declaration = NOTHING) -> Trainable:
+def trainable_of(name: str, declared: Declaration = NOTHING, folder: Path | None = None) -> Trainable:
     """Returns what a plan names, as the four names of the contract.
 
-    declared: what the plan says of a trainable that does not say it itself; unused for a module. Raises
-    NotATrainable.
+    declared: what the plan says of a trainable that does not say it itself; unused for a module. folder: the
+    plan's; None if that is unknown. Raises NotATrainable.
     """
     attribute = attribute_of(name)
     if attribute is None:
-        return load_trainable(name)
-    return function_trainable(import_module(name), attribute, declared)
+        return load_trainable(name, folder)
+    return function_trainable(import_module(name, folder), attribute, declared)

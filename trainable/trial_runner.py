@@ -70,7 +70,8 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
     """Reports the epochs that the driver does not have on record, and the end of the trial once."""
     values = json.loads(assignment.recipe)
     declared = None if assignment.metric is None else Metric(*assignment.metric)
-    trainable = trainable_of(assignment.trainable, Declaration(values, declared))
+    code = None if assignment.code is None else Path(assignment.code)
+    trainable = trainable_of(assignment.trainable, Declaration(values, declared), code)
     metric = declared or trainable.METRIC
     recipe = from_record(trainable.Recipe, values)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)

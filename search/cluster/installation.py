@@ -53,10 +53,14 @@ def installed(trainable: str, root: str, shared_file: str | None) -> dict[str, A
         for path in sorted(folder.rglob("*.py")):
             digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
         code = digest.hexdigest()
-        spec = importlib.util.find_spec(trainable)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"No module named {trainable!r}")
-        module = hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+        name = trainable.partition(":")[0]
+        own = Path(root, *name.split("."))
+        files = [path for path in (own / "__init__.py", Path(f"{own}.py")) if path.is_file()]
+        if not files and (spec := importlib.util.find_spec(name)) is not None and spec.origin is not None:
+            files = [Path(spec.origin)]
+        if not files:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        module = hashlib.sha256(files[-1].read_bytes()).hexdigest()
     except Exception as error:  # a broken installation may raise anything
         fault = f"{type(error).__name__}: {error}"
     content = None

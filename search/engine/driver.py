@@ -199,6 +199,7 @@ class Driver:
             claim=(self.claim_token, self._workers_sent[number]),
             storage=self.run.trial(number).storage,
             announced=plan.resources.trial_timeout is not None,
+            code=plan.code,
             metric=plan.declared_metric,
         )
 

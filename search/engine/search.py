@@ -148,6 +148,6 @@ class Search:
     def _write_environment(self, cluster: Cluster) -> dict[str, Any]:
         """Returns what this start runs on, and writes it to the run's environment.json."""
         fingerprint = getattr(self.data, "fingerprint", None)
-        recorded = {**environment(fingerprint, self.plan.trainable), **asdict(cluster)}
+        recorded = {**environment(fingerprint, self.plan.trainable, self.plan.folder), **asdict(cluster)}
         write_json(self.run.environment, recorded)
         return recorded

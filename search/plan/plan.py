@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from search.plan import known, pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
@@ -35,6 +35,7 @@ from trainable.contract import (
     Trainable,
     attribute_of,
     load_trainable,
+    place_of,
 )
 from trainable.errors import InputError
 from trainable.forms import trainable_of
@@ -124,6 +125,17 @@ class Plan(Table):
     """How the best trials are confirmed after the search."""
     cluster: ClusterTable = ClusterTable()
     """Machines for which `benchsweep cluster` writes a file."""
+    _folder: Path | None = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, wherever their files lie."""
+        return isinstance(other, Plan) and self.__dict__ == other.__dict__
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder in which its trainable's module is looked for first: that of its file, or the one that
+        the run recorded; None if it is unknown."""
+        return self._folder
 
     @classmethod
     def read(cls, path: Path | str, overrides: Sequence[str | Override] = ()) -> Plan:
@@ -133,25 +145,32 @@ class Plan(Table):
         """
         table = _read_toml(Path(path))
         table.setdefault("name", Path(path).stem)
-        return cls.parse(table, str(path), overrides)
+        return cls.parse(table, str(path), overrides, Path(path).absolute().parent)
 
     @classmethod
-    def parse(cls, table: Mapping[str, Any], origin: str, overrides: Sequence[str | Override] = ()) -> Plan:
-        """The plan of a table. origin: the name of its file, for the faults. Raises PlanError."""
+    def parse(
+        cls,
+        table: Mapping[str, Any],
+        origin: str,
+        overrides: Sequence[str | Override] = (),
+        folder: Path | None = None,
+    ) -> Plan:
+        """The plan of a table. origin: the name of its file, for the faults. folder: where its trainable's
+        module is looked for first; None for the current folder. Raises PlanError."""
         if too_large := limit_faults(table):
             raise PlanError.of(too_large, origin)
         changed, changes, faults = overridden(table, overrides)
         if too_large := limit_faults(changed):
             raise PlanError.of(faults + with_origins(too_large, changes), origin)
-        plan, own = _parsed(changed)
+        plan, own = _parsed(changed, folder)
         texts = as_text(changes, own)
         if texts != changes:
-            refused = _parsed(overridden(table, texts)[0])[1]
+            refused = _parsed(overridden(table, texts)[0], folder)[1]
             changes = [
                 change if any(text.touches(fault) for fault in refused) else text
                 for text, change in zip(texts, changes, strict=True)
             ]
-            plan, own = _parsed(overridden(table, changes)[0])
+            plan, own = _parsed(overridden(table, changes)[0], folder)
         faults += with_origins(own, changes)
         if faults or plan is None:
             raise PlanError.of(faults, origin)
@@ -172,7 +191,13 @@ class Plan(Table):
     @property
     def trainable_module(self) -> Trainable:
         """The imported trainable. Raises NotATrainable if it cannot be imported any more."""
-        return trainable_of(self.trainable, declaration(self.recipe, self.space, self.metric))
+        return trainable_of(self.trainable, declaration(self.recipe, self.space, self.metric), self.folder)
+
+    @property
+    def code(self) -> str | None:
+        """The folder from which the trainable's module is imported; None for one that is installed."""
+        place = place_of(self.trainable, self.folder)
+        return None if place is None else str(place)
 
     @property
     def declared_metric(self) -> tuple[str, Direction, str, Take] | None:
@@ -291,16 +316,18 @@ TABLES = frozenset(name for name, field in Plan.model_fields.items() if _is_tabl
 """Keys of a plan that hold tables."""
 
 
-def _parsed(table: Mapping[str, Any]) -> tuple[Plan | None, list[Fault]]:
-    parser = PlanParser(table)
+def _parsed(table: Mapping[str, Any], folder: Path | None) -> tuple[Plan | None, list[Fault]]:
+    parser = PlanParser(table, folder)
     return parser.plan(), parser.faults
 
 
 class PlanParser:
     """Parses every table of a plan by itself, so that no fault hides another."""
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
+    def __init__(self, table: Mapping[str, Any], folder: Path | None = None) -> None:
         self.table = table
+        self.folder = folder
+        """Where the trainable's module is looked for first; None for the current folder."""
         self.faults = unknown(table, Plan, (), "key of a plan")
         """Faults so far."""
 
@@ -323,6 +350,7 @@ class PlanParser:
         plan = self._keep(validated(Plan, {**scalars, **valid}, ()))
         if plan is None or self.faults:
             return None
+        plan._folder = self.folder
         self.faults += sampler.check(plan.sampler, plan.space)
         if fitted:
             self.faults += pruner.check(plan.pruner, plan.max_epochs)
@@ -393,7 +421,7 @@ class PlanParser:
             return None
         space = Space.parse(self._part("space"))[0]
         try:
-            module = trainable_of(name, declaration(self._part("recipe"), space, metric))
+            module = trainable_of(name, declaration(self._part("recipe"), space, metric), self.folder)
             self.faults += [] if metric is None else metric.contradictions(module.METRIC, name)
             return module
         except UndeclaredMetric as error:

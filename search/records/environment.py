@@ -6,12 +6,11 @@ import hashlib
 import platform
 import socket
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from trainable.contract import module_of
+from trainable.contract import import_module
 
 CODE_FOLDER = Path(__file__).resolve().parents[2]
 """The folder that holds the packages of benchsweep and configs/: a git checkout, or site-packages."""
@@ -19,11 +18,11 @@ CODE_FOLDER = Path(__file__).resolve().parents[2]
 PACKAGES = ("benchsweep", "torch", "ray", "optuna", "numpy", "scikit-learn", "pydantic")
 
 
-def environment(data_fingerprint: str | None, trainable: str) -> dict[str, Any]:
+def environment(data_fingerprint: str | None, trainable: str, folder: Path | None = None) -> dict[str, Any]:
     """As plain values: versions, commit and whether the working tree differs from it (None outside a git
     checkout), host, operating system, processor, and the SHA-256 of the data and of the file of the
-    `trainable`, whose module must have been imported."""
-    source = sys.modules[module_of(trainable)].__file__
+    `trainable`, which is looked for in `folder` first."""
+    source = import_module(trainable, folder).__file__
     commit, dirty = _commit(CODE_FOLDER)
     return {
         "python": platform.python_version(),

@@ -19,6 +19,8 @@ WARM_START: Final = "warm_start"
 """Of a search: {"run", "taken", "sentence"} of `WarmStartSummary`; missing without a warm start."""
 STORAGE: Final = "storage"
 """Of a search: the address of the folder that holds its checkpoints; missing where they lie in the run."""
+CODE: Final = "code"
+"""Of a search: the folder from which its trainable was last imported; missing for an installed one."""
 SETTLED: Final = "settled"
 """Of a search: the number of the plan version whose budget was spent before any start under it trained."""
 

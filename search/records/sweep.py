@@ -96,6 +96,8 @@ class Sweep:
     """Of its best trials; None before it began."""
     storage: str | None = None
     """The address of the folder that holds its trials' checkpoints; None if they lie in the run's own."""
+    code: Path | None = None
+    """The folder from which its trainable's module was last imported; None if that is not on record."""
     damage: str | None = None
     """Why the confirmation cannot be read, as a sentence; None if it can, or there is none."""
 
@@ -130,6 +132,7 @@ class Sweep:
             trials = tuple(trial_of(run, trial, alive) for trial in study.trials)
             metric = study.metric
             warm_start = study.attributes.get(schema.WARM_START)
+            code = study.attributes.get(schema.CODE)
             summary = None if warm_start is None else typed(WarmStartSummary(**warm_start))
         with reading(run.journal if plans else run.plan):
             table = plans[-1].table if plans else tomllib.loads(read_record(run.plan))
@@ -150,6 +153,7 @@ class Sweep:
             storage=study.attributes.get(schema.STORAGE),
             warm_start=summary,
             damage=damage,
+            code=Path(code) if isinstance(code, str) else None,
         )
         with reading(run.journal):
             check_consistent(sweep.trials, len(sessions))

@@ -133,6 +133,12 @@ class SearchStudy(Study):
         self._record_plan(self._optuna_study, len(versions), self._started)
         return True
 
+    def note_code(self) -> None:
+        """Record where the trainable's module is, so that a resume from another folder finds it."""
+        code = self.plan.code
+        if code is not None and self._optuna_study.user_attrs.get(schema.CODE) != code:
+            self._optuna_study.set_user_attr(schema.CODE, code)
+
     def _first_since_change(self, *parts: str) -> int:
         """The first trial since any of these parts of the plan last changed."""
         first, table = self._started, self.plan.to_table()

@@ -63,6 +63,8 @@ class Connection:
         self._resources = resources
         self._trials = trials
         self._site = site
+        self.ships_code = site.ship_code and not site.alone
+        """Whether the trainable's files are sent to every machine."""
         self._hosts = hosts
         self._descendants = Descendants(os.getpid())
         self._requested_slots, self._requested_at = 0, 0.0
@@ -206,17 +208,18 @@ def connected(
     site: Site = THIS_MACHINE,
     preload: Sequence[str] = (),
     trainable: str = "trainable.mlp",
+    code_folder: Path | None = None,
     shared_file: Path | None = None,
     trials: int | None = None,
 ) -> Iterator[Connection]:
     """Ray, up while inside: the cluster of `site`, or this machine's own, which no other machine can reach.
 
     resources: of one trial. preload: modules that this machine's workers import while Ray still starts.
-    trainable: the module that is searched; must have been imported if `site` is a cluster. shared_file: a
-    file that all machines of a cluster must see; None for none. trials: maximum number of trainings; None if
+    trainable: the module that is searched. code_folder: where it is looked for first. shared_file: a file
+    that all machines of a cluster must see; None for none. trials: maximum number of trainings; None if
     unlimited."""
     alone = site.alone
-    root = "" if alone else import_root(trainable)
+    root = "" if alone else import_root(trainable, code_folder)
     with _private_folder(alone) as folder:
         own = {"include_dashboard": False, "num_cpus": _cpus_needed(resources), "_temp_dir": str(folder)}
         with (

@@ -34,6 +34,7 @@ def ray_engine(study: Study, run: RunFolder, site: Site) -> Iterator[RayEngine]:
         site,
         preload=("trainable.worker", *getattr(plan.trainable_module, "PRELOAD", ())),
         trainable=plan.trainable,
+        code_folder=plan.folder,
         # All machines must see the run's lock if their trials are stored in the run's folder.
         shared_file=None if run.storage else RunFolder(run.owned).lock,
         trials=study.max_trainings,

@@ -39,7 +39,9 @@ def tuner(driver: Driver, data: Any, connection: Connection, alone: bool) -> tun
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
     tune.tune.TuneController = Controller  # for which Ray has no setting
     study = driver.study
-    shared = SharedData(_put(data), import_root(study.plan.trainable))
+    shared = SharedData(
+        _put(data), import_root(study.plan.trainable, study.plan.folder), connection.ships_code
+    )
     return tune.Tuner(
         tune.with_parameters(train_trial, shared=shared),
         tune_config=tune.TuneConfig(
