@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,29 +21,11 @@ from trainable.epoch import Epoch
 from trainable.storage.durable import write_atomic
 from trainable.storage.record_file import NotARecord, open_record
 from trainable.storage.remote import RemoteFolder
+from trainable.storage.state_tree import decode, encode
 
 CheckpointLocation = Path | RemoteFolder
 """Where a training's checkpoints are stored: a file, with the previous one next to it, or a remote folder."""
 _SLOTS = ("checkpoint.0.safetensors", "checkpoint.1.safetensors")
-_RESERVED = "__metadata__"
-_DTYPES = tuple(
-    np.dtype(name)
-    for name in [
-        "bool",
-        "int8",
-        "uint8",
-        "int16",
-        "uint16",
-        "int32",
-        "uint32",
-        "int64",
-        "uint64",
-        "float16",
-        "float32",
-        "float64",
-    ]
-)
-_PLAIN = "store numpy arrays at the top level, and elsewhere numbers, text, booleans, None, lists and dicts"
 
 
 class DamagedCheckpoint(ValueError):
@@ -65,7 +46,7 @@ class Checkpoint:
     def to_bytes(self) -> bytes:
         """Returns the content of the file. Raises TypeError or ValueError for a state that could not be read
         back as it is, and names the key."""
-        arrays, plain = _split(self.state)
+        arrays, plain = encode(self.state)
         metadata = {
             "state": json.dumps(plain),
             "epochs": json.dumps([epoch.to_json() for epoch in self.epochs], allow_nan=False),
@@ -130,7 +111,7 @@ class Checkpoint:
         if _digest(arrays, metadata) != stored:
             raise DamagedCheckpoint(f"{name} is damaged: its content does not match the SHA-256 stored in it")
         epochs = tuple(Epoch.from_json(epoch) for epoch in json.loads(metadata["epochs"]))
-        return cls({**arrays, **json.loads(metadata["state"])}, epochs, metadata["recipe"])
+        return cls(decode(arrays, json.loads(metadata["state"])), epochs, metadata["recipe"])
 
 
 def previous(path: Path) -> Path:
@@ -197,69 +178,15 @@ def remove(location: CheckpointLocation) -> None:
             path.unlink(missing_ok=True)
 
 
-def _split(state: TrainingState) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Returns the arrays of a state, as safetensors holds them, and its plain values. Raises TypeError,
-    ValueError."""
-    arrays: dict[str, NDArray[Any]] = {}
-    plain: dict[str, Any] = {}
-    if not isinstance(state, Mapping):
-        raise TypeError(f"the state_dict of Training must return a dict, but returned {state!r}; {_PLAIN}")
-    for name, value in state.items():
-        key = f"the state_dict of Training must be storable, but its entry {name!r}"
-        if not isinstance(name, str):
-            raise TypeError(f"{key} has a key that is no text; name entries with text")
-        if isinstance(value, np.ndarray | np.generic):
-            arrays[name] = _storable(value, key)
-            if name == _RESERVED:
-                raise ValueError(f"{key} has the name that safetensors reserves; rename it")
-        else:
-            _check_plain(value, key)
-            plain[name] = value
-    return arrays, plain
-
-
 def unstorable(state: TrainingState) -> list[str]:
     """Returns why a state could not be read back from a checkpoint as it is, one sentence an entry."""
     faults = []
     for part in [{name: value} for name, value in state.items()] if isinstance(state, Mapping) else [state]:
         try:
-            _split(part)
+            encode(part)
         except (TypeError, ValueError) as error:
             faults.append(str(error))
     return faults
-
-
-def _storable(value: NDArray[Any] | np.generic, key: str) -> NDArray[Any]:
-    """The array in C order and native byte order: safetensors writes an array's memory as it lies."""
-    array = np.asarray(value)
-    dtype = array.dtype.newbyteorder("=")
-    if dtype not in _DTYPES:
-        raise TypeError(
-            f"{key} is an array of {array.dtype}, which safetensors cannot hold; convert it to one of "
-            f"{', '.join(map(str, _DTYPES))}"
-        )
-    return np.asarray(array, dtype, order="C")
-
-
-def _check_plain(value: Any, key: str) -> None:
-    """Raises TypeError or ValueError for a value that JSON would lose or change."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            if not isinstance(name, str):
-                raise TypeError(
-                    f"{key}[{name!r}] has a key of type {type(name).__name__}, which JSON would turn into "
-                    f"text; use text keys"
-                )
-            _check_plain(item, f"{key}[{name!r}]")
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check_plain(item, f"{key}[{index}]")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{key} is {value}, which JSON cannot hold; store it as a numpy array")
-    elif not (value is None or isinstance(value, str | int | float)):
-        kind = type(value)
-        advice = "store .detach().cpu().numpy()" if kind.__name__ in ("Tensor", "Parameter") else _PLAIN
-        raise TypeError(f"{key} is a {kind.__module__}.{kind.__qualname__}; {advice}")
 
 
 def _digest(arrays: dict[str, NDArray[Any]], metadata: dict[str, str]) -> str:

@@ -38,7 +38,7 @@ _DTYPES = npst.scalar_dtypes() | npst.complex_number_dtypes() | npst.unicode_str
     stored=npst.arrays(_DTYPES, npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)),
     layout=st.sampled_from(["C", "F", "transposed", "strided", "reversed"]),
 )
-def test_an_array_of_any_layout_and_type_is_read_as_it_was_or_refused_by_name(
+def test_an_array_of_any_layout_and_type_is_read_as_it_was(
     stored: NDArray[Any], layout: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     array = {
@@ -49,12 +49,7 @@ def test_an_array_of_any_layout_and_type_is_read_as_it_was_or_refused_by_name(
         "reversed": lambda: np.atleast_1d(stored)[::-1],
     }[layout]()
     path = tmp_path_factory.mktemp("layout") / "checkpoint.safetensors"
-    try:
-        Checkpoint({"weights": array}, EPOCHS).write(path)
-    except TypeError as error:
-        assert "'weights'" in str(error)
-        assert array.dtype.kind not in "biu"
-        return
+    Checkpoint({"weights": array}, EPOCHS).write(path)
     read = Checkpoint.read(path).state["weights"]
     assert read.shape == array.shape
     assert read.dtype == array.dtype.newbyteorder("=")
@@ -71,24 +66,82 @@ _PLAIN = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=5), _PLAIN, max_size=3))
-def test_plain_values_are_read_as_they_were_or_refused_by_name(state: dict[str, Any]) -> None:
-    try:
-        content = Checkpoint(state, EPOCHS).to_bytes()
-    except (TypeError, ValueError) as error:
-        assert any(repr(name) in str(error) for name in state)
-        return
-    assert Checkpoint.parse(content, "test").state == state
+def test_plain_values_are_read_as_they_were(state: dict[str, Any]) -> None:
+    content = Checkpoint(state, EPOCHS).to_bytes()
+    assert repr(Checkpoint.parse(content, "test").state) == repr(state)  # where nan is nan, and True is not 1
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(6.0).reshape(2, 3).T,
+        torch.tensor(3),
+        torch.ones(2, 2, dtype=torch.bfloat16),
+        torch.tensor([1 + 2j]),
+        torch.zeros(0, 3),
+        torch.nn.Parameter(torch.ones(2)),
+    ],
+    ids=lambda tensor: f"{tensor.dtype} {list(tensor.shape)}",
+)
+def test_a_tensor_is_a_tensor_again_at_any_depth(tensor: torch.Tensor) -> None:
+    state = {"top": tensor, "adam": {"state": {0: {"step": [tensor]}}}}
+    read: Any = Checkpoint.parse(Checkpoint(state, EPOCHS).to_bytes(), "test").state
+    for each in (read["top"], read["adam"]["state"][0]["step"][0]):
+        assert isinstance(each, torch.Tensor) and each.dtype == tensor.dtype
+        assert torch.equal(each, tensor.detach())
+        each.add_(1)  # its memory is its own
+
+
+def test_optimizers_and_schedulers_continue_from_what_was_stored() -> None:
+    def made() -> tuple[Any, ...]:
+        model = torch.nn.Linear(2, 1)
+        adam = torch.optim.AdamW(model.parameters(), lr=0.1, amsgrad=True)
+        steps = torch.optim.lr_scheduler.MultiStepLR(adam, [2, 4])
+        return model, adam, steps, torch.optim.lr_scheduler.ReduceLROnPlateau(adam)
+
+    def step(model: Any, adam: Any, steps: Any, plateau: Any) -> float:
+        adam.zero_grad()
+        loss = model(torch.ones(3, 2)).square().mean()
+        loss.backward()
+        adam.step()
+        steps.step()
+        plateau.step(1.0)
+        return loss.item()
+
+    parts = made()
+    for _ in range(3):
+        step(*parts)
+    state = {str(at): part.state_dict() for at, part in enumerate(parts)}
+    read: Any = Checkpoint.parse(Checkpoint(state, EPOCHS).to_bytes(), "test").state
+    others = made()
+    for at, part in enumerate(others):
+        part.load_state_dict(read[str(at)])
+    assert [step(*others) for _ in range(4)] == [step(*parts) for _ in range(4)]
+
+
+def test_arrays_with_the_same_path_are_kept_apart() -> None:
+    state = {"a": {"b": np.ones(1)}, "a/b": [np.zeros(2)], "c": {"d/e": np.ones(3), "d": {"e": np.ones(4)}}}
+    read: Any = Checkpoint.parse(Checkpoint(state, EPOCHS).to_bytes(), "test").state
+    assert [len(read["a"]["b"]), len(read["a/b"][0]), len(read["c"]["d/e"]), len(read["c"]["d"]["e"])] == [
+        *(1, 2, 3, 4)
+    ]
+
+
+def test_a_structured_array_is_read_as_it_was() -> None:
+    array = np.array([(1, [2.0, 3.0])], dtype=[("a", "<i4"), ("b", "<f8", (2,))])
+    read = Checkpoint.parse(Checkpoint({"rows": array}, EPOCHS).to_bytes(), "test").state["rows"]
+    assert read.dtype == array.dtype and read.tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"weight": torch.ones(2)}, ["'weight'", "torch.Tensor", ".numpy()"]),
-        ({"adam": {"step": [torch.ones(1)]}}, ["'adam'['step'][0]", "torch.Tensor"]),
-        ({"adam": {0: 1.0}}, ["'adam'[0]", "text keys"]),
-        ({"best": float("inf")}, ["'best'", "inf", "numpy"]),
         ({"__metadata__": np.ones(2)}, ["'__metadata__'", "rename"]),
-        ({"when": np.array(["now"], dtype="datetime64[s]")}, ["'when'", "datetime64[s]", "float32"]),
+        ({"model": {"layers": [torch.nn.ReLU()]}}, ["'model'['layers'][0]", "ReLU", "state_dict()"]),
+        ({"rows": np.array([{}], dtype=object)}, ["'rows'", "object", "pickle"]),
+        ({"best": {b"key": 1}}, ["'best'[b'key']", "bytes", "text"]),
+        ({3: 1}, ["3", "name entries with text"]),
+        (None, ["must return a dict", "None"]),
     ],
 )
 def test_a_state_that_could_not_be_read_back_is_refused_with_its_key(
