@@ -91,10 +91,13 @@ def sentence(numbers: Curves) -> str:
         half = round(float(np.median(pruned)))
         count = plural(len(pruned), "trial was", "trials were")
         parts.append(f"{count} pruned, half of them by epoch {half}")
-    others = len(numbers.curves) - len(full) - len(pruned)
+    others = [
+        f"{len(lengths[state])} {'is' if len(lengths[state]) == 1 else 'are'} {state.lower()}"
+        for state in State
+        if lengths[state] and state not in (State.COMPLETE, State.PRUNED)
+    ]
     if others:
-        belong = plural(others, "curve belongs", "curves belong")
-        parts.append(f"{belong} to trials that failed, diverged or are unfinished")
+        parts.append(listing(others))
     if rungs := numbers.rungs:
         epochs = f"epoch{'s' * (len(rungs) > 1)} {listing([str(rung) for rung in rungs])}"
         parts.append(f"the pruner decides after {epochs} (dotted)")

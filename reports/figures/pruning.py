@@ -29,6 +29,8 @@ def sentence(numbers: Pruning) -> str:
         )
     else:
         text = f"None of {plural(numbers.trials, 'trial')} was pruned"
+    if numbers.paused:
+        text += f", {numbers.paused} {'is' if numbers.paused == 1 else 'are'} paused"
     text += f". {_prediction(numbers)}"
     winner = _winner(numbers)
     return f"{text}; {winner}.{_audit(numbers)}" if winner else f"{text}.{_audit(numbers)}"

@@ -63,6 +63,8 @@ class Pruning(NamedTuple):
 
     pruned: int
     """Number of pruned trials."""
+    paused: int
+    """Number of paused trials, which may be continued."""
     complete: int
     """Number of complete trials."""
     trials: int
@@ -141,6 +143,7 @@ def pruning(sweep: Sweep) -> Pruning | str:
     stops = Counter(trial.epochs[-1].number for trial in stopped)
     return Pruning(
         pruned=len(stopped),
+        paused=sum(trial.state is State.PAUSED for trial in own),
         complete=len(complete),
         trials=len(own),
         planned=sum(planned_epochs(trial) for trial in stopped),

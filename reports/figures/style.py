@@ -27,7 +27,7 @@ COLOUR = {
     State.COMPLETE: BLUE,
     State.RUNNING: GREEN,
     State.INTERRUPTED: AMBER,
-    State.PAUSED: AMBER,
+    State.PAUSED: GREY,
     State.PRUNED: GREY,
     State.DIVERGED: PURPLE,
     State.FAILED: ORANGE,

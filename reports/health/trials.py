@@ -126,7 +126,8 @@ def pruned_too_early(sweep: Sweep) -> Finding:
     if isinstance(numbers, str):
         return unknown(name, numbers)
     if not numbers.pruned:
-        return passed(name, "No trial was pruned.")
+        paused = f", and {plural(numbers.paused, 'trial is', 'trials are')} paused" if numbers.paused else ""
+        return passed(name, f"No trial was pruned{paused}.")
     first = numbers.first_stop
     if first is None or first.correlation is None:
         return unknown(name, "Too few complete trials to say whether early scores predict final ones.")

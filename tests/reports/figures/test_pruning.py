@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sweeps import PLAN, boosting_sweep, make_repeat, make_sweep, make_trial, sweep_of
 
+from reports.figures import curves
 from reports.figures.pruning import draw, sentence, table
 from reports.figures.pruning_numbers import Pruning, pruning
 from reports.health.trials import pruned_too_early
@@ -50,6 +51,18 @@ def test_abandoned_repeated_and_failed_trials_are_not_counted_as_pruned() -> Non
     failed = curve(3, [0.4], state=State.FAILED)
     numbers = pruning_of(sweep_of([*kept, left, failed, make_repeat(4, kept[1])]))
     assert (numbers.pruned, numbers.saved) == (1, 9)
+
+
+def test_paused_trials_are_told_apart_from_pruned_ones() -> None:
+    paused = [curve(1, [0.5, 0.5], state=State.PAUSED), curve(2, [0.4], state=State.PAUSED)]
+    sweep = sweep_of([line(0, 0.9), *paused, curve(3, [0.6], state=State.RUNNING)])
+    numbers = pruning_of(sweep)
+    assert (numbers.pruned, numbers.paused) == (0, 2)
+    assert sentence(numbers).startswith("None of 4 trials was pruned, 2 are paused. ")
+    assert "2 trials are paused" in pruned_too_early(sweep).message
+    drawn = curves.curves(sweep)
+    assert isinstance(drawn, curves.Curves)
+    assert "complete (10 epochs); 1 is running and 2 are paused;" in curves.sentence(drawn)
 
 
 def test_the_correlation_is_of_complete_trials_alone() -> None:
