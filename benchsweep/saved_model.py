@@ -61,8 +61,9 @@ class ModelLocation:
         """The trainable's SavedModel. Raises NoSavedModel, NotATrainable."""
         if attribute_of(self.trainable) is not None:
             raise NoSavedModel(
-                f"{self.path} has no saved model, and no test split, since {self.trainable} is a function",
-                "save the model in the function, if you need it",
+                f"{self.path} holds no model that this command can read: {self.trainable} has no SavedModel, "
+                f"and a function has no test split",
+                "read the files that it saved with the library that it uses",
             )
         reader = getattr(load_trainable(self.trainable, self.code), "SavedModel", None)
         if reader is None and self.trainable in _READERS:

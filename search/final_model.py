@@ -10,7 +10,6 @@ from search.records.folder import RunFolder
 from search.records.sweep import Sweep
 from search.start import plan_of
 from search.test_set import finalists, kept_finalist, record_look
-from trainable.contract import has_test_split
 from trainable.epoch import Epoch
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
@@ -59,8 +58,8 @@ def train_final_model(
             f"a final model is trained on training and validation images together, which a Source loads with "
             f"its method load_all(folder), but {plan.trainable}'s has no such method",
             "add it (trainable/contract.py)"
-            if has_test_split(plan.trainable)
-            else "a function loads its own data; train the winner's recipe with it yourself",
+            if plan.has_test_split
+            else "train the winner's recipe yourself, on all your data",
         )
     recipe = from_record(module.Recipe, model.trained.recipe)
     with calling("Source.load_all"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.plan.plan import Plan
-from trainable.contract import TrainingRun, has_test_split
+from trainable.contract import TrainingRun
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 from trainable.storage.checkpoint import Checkpoint
@@ -52,7 +52,7 @@ def repeat(
     module, source = plan.trainable_module, plan.source
     with calling("Source.load"):
         data = source.load(data_folder)
-    tested, test = has_test_split(plan.trainable), None
+    tested, test = plan.has_test_split, None
     if tested:
         with calling("Source.load_test"):
             test = source.load_test(data_folder)

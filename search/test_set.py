@@ -14,12 +14,13 @@ from search.records.folder import RunFolder, TrialFolder
 from search.records.opening import TestLook, TestSetOpening
 from search.records.sweep import Sweep, Trial
 from search.start import plan_of
-from trainable.contract import DataSource, TrainingRun
+from trainable.contract import DataSource, TrainingRun, can_continue
 from trainable.errors import BenchsweepError
 from trainable.evaluation.evaluation import Evaluation
 from trainable.record import from_record
 from trainable.storage.checkpoint import best_of, latest
 from trainable.storage.durable import write_json
+from trainable.storage.record_file import parse_json, read_record
 from trainable.user_code import calling, checked_evaluation
 
 
@@ -72,13 +73,16 @@ def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     The opening is recorded before it happens, and each evaluation after it: where something fails, or the
     process is killed, the next call does only what is missing, in the same opening. If all is done, its
     record is returned, and nothing is opened. None while nothing is chosen, and for a trainable without a
-    test split. The run must be owned.
+    test split, whose winner's model is saved all the same. The run must be owned.
 
     Raises NoModel and TrainableError.
     """
     sweep = Sweep.read(run.path)
     models = finalists(sweep)
-    if not models or not sweep.plan.has_test_split:
+    if not models:
+        return None
+    if not sweep.plan.has_test_split:
+        _save_untested(run, sweep, kept_finalist(sweep, models), data_folder)
         return None
     wanted = {model.key for model in models}
     earlier, opening = _opening_of(wanted, sweep.openings, _reason(sweep, models))
@@ -102,6 +106,22 @@ def open_test_set(run: RunFolder, data_folder: Path) -> TestSetOpening | None:
     opening = replace(opening, saved=True)
     _write_openings(run, (*earlier, opening))
     return opening
+
+
+def _save_untested(run: RunFolder, sweep: Sweep, winner: Finalist, data_folder: Path) -> None:
+    """Save the winner's model in the run folder, once."""
+    wanted = {"trial": winner.trial, "seed": winner.seed}
+    if run.saved.exists() and parse_json(read_record(run.saved)) == wanted:
+        return
+    plan = plan_of(sweep)
+    if not can_continue(plan.trainable_module):
+        return
+    with calling("Source.load"):
+        data = plan.source.load(data_folder)
+    training = _restored(run, winner, plan, data)
+    with calling("Training.save"):
+        training.save(run.path)
+    write_json(run.saved, wanted)
 
 
 def _opening_of(

@@ -26,6 +26,8 @@ ROOMS = {
         "storage",
         "user_code",
         "function",
+        "live_state",
+        "torch_training",
         "forms",
         "trial_runner",
         "worker",

@@ -8,7 +8,9 @@ A trainable is an importable Python module that defines four names:
     METRIC     The `Metric` to optimize.
     Source     A frozen pydantic model of where the data comes from. Its fields are the plan's [data] table.
                load(folder) returns the training and validation data. load_test(folder) returns the test
-               data, which is loaded for confirmed winners only.
+               data, which is loaded for confirmed winners only. `load_test: ClassVar[None] = None` says
+               that there is no test split: the winner is chosen and reported on validation, and `evaluate`
+               is never called.
     Training   Training(recipe, data, device, threads) is one training run. Iterating over it trains, and
                yields an `Epoch` after each epoch. `TrainingRun` lists its methods.
 
@@ -281,15 +283,15 @@ def attribute_of(name: str) -> str | None:
     return name.partition(":")[2] or None
 
 
-def can_continue(name: str) -> bool:
+def can_continue(trainable: Trainable) -> bool:
     """Returns whether a training of this trainable goes on from a checkpoint. A function is called again from
-    its start. Imports nothing."""
-    return attribute_of(name) is None
+    its start."""
+    return bool(getattr(trainable, "CONTINUES", True))
 
 
-def has_test_split(name: str) -> bool:
-    """Returns whether the trainable of this name has a test split. A function has none. Imports nothing."""
-    return attribute_of(name) is None
+def has_test_split(trainable: Trainable) -> bool:
+    """Returns whether the trainable has a test split: its Source has a `load_test` that is not None."""
+    return getattr(trainable.Source, "load_test", None) is not None
 
 
 def import_module(trainable: str, folder: Path | None = None) -> ModuleType:
@@ -328,6 +330,11 @@ def _places(folder: Path | None) -> list[Path]:
     return [*([] if folder is None else [here(folder.absolute())]), Path.cwd()]
 
 
+def _says_none(model: type[BaseModel], name: str) -> bool:
+    """Whether a class says of a member that it has none."""
+    return hasattr(model, name) and getattr(model, name) is None
+
+
 def place_of(name: str, folder: Path | None = None) -> Path | None:
     """Returns the folder in which a trainable's module lies, `folder` or the current one; None if it is an
     installed one, or there is none. Imports nothing."""
@@ -353,9 +360,13 @@ def load_trainable(name: str, folder: Path | None = None) -> Trainable:
         _check_model(model, f"{name}.{part}")
     if not callable(module.Training):
         raise NotATrainable(f"{name}.Training must be a class, but is {module.Training!r}")
-    for part in ("load", "load_test"):
-        if not callable(getattr(module.Source, part, None)):
-            raise NotATrainable(f"{name}.Source must have a method {part}(folder), but has none", "add it")
+    if not callable(getattr(module.Source, "load", None)):
+        raise NotATrainable(f"{name}.Source must have a method load(folder), but has none", "add it")
+    if not callable(getattr(module.Source, "load_test", None)) and not _says_none(module.Source, "load_test"):
+        raise NotATrainable(
+            f"{name}.Source must have a method load_test(folder), but has none",
+            "add it; or write load_test: ClassVar[None] = None if there is no test split",
+        )
     for part in ("epochs", "seed"):
         if part not in module.Recipe.model_fields:
             raise NotATrainable(f"{name}.Recipe must have a field {part!r}, but has none", "add it")

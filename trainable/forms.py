@@ -1,4 +1,5 @@
-"""The forms that a trainable may have: a module, which a plan names "mine", or a function, "mine:train"."""
+"""The forms that a trainable may have: a module, which a plan names "mine", or a function or a class in it,
+"mine:train" and "mine:Mine"."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from pathlib import Path
 
 from trainable.contract import Trainable, attribute_of, import_module, load_trainable
 from trainable.function import Declaration, function_trainable
+from trainable.torch_training import class_trainable
 
 NOTHING = Declaration({})
 """For a trainable that says everything itself."""
@@ -20,4 +22,8 @@ def trainable_of(name: str, declared: Declaration = NOTHING, folder: Path | None
     attribute = attribute_of(name)
     if attribute is None:
         return load_trainable(name, folder)
-    return function_trainable(import_module(name, folder), attribute, declared)
+    module = import_module(name, folder)
+    named = getattr(module, attribute, None)
+    if isinstance(named, type):
+        return class_trainable(named, module, name, declared)
+    return function_trainable(module, attribute, declared)

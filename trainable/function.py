@@ -22,7 +22,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from trainable.contract import Metric, NotATrainable, TrainingState
@@ -73,6 +72,7 @@ class FunctionTrainable:
     Recipe: type[BaseModel]
     METRIC: Metric
     Source: type[BaseModel] = Source
+    CONTINUES: ClassVar[bool] = False
 
     def Training(self, recipe: BaseModel, data: None, device: str, threads: int) -> FunctionTraining:  # noqa: N802
         return FunctionTraining(self.function, recipe, self.METRIC)
@@ -110,7 +110,7 @@ def function_trainable(module: ModuleType, name: str, declared: Declaration) -> 
             f"{where} yields after each epoch, so the plan must say how many epochs that are, but does not",
             "write epochs = 10 in [recipe]: a trial ends after so many, or when the function does",
         )
-    return FunctionTrainable(function, _recipe_model(_as_json(declared.defaults)), metric)
+    return FunctionTrainable(function, recipe_model(declared.defaults), metric)
 
 
 def _as_json(defaults: Mapping[str, Any]) -> str:
@@ -127,10 +127,16 @@ def _as_json(defaults: Mapping[str, Any]) -> str:
         ) from error
 
 
+def recipe_model(defaults: Mapping[str, Any], epochs: int = 1) -> type[BaseModel]:
+    """Returns the model of a recipe with these hyperparameters. epochs: how many, if they do not say. Raises
+    NotATrainable for names and values that a recipe cannot have."""
+    return _recipe_model(_as_json(defaults), epochs)
+
+
 @lru_cache(maxsize=64)
-def _recipe_model(defaults: str) -> type[BaseModel]:
-    """The model of a recipe with these hyperparameters, as JSON. Made once, since that takes milliseconds."""
-    fields: dict[str, Any] = {"epochs": (int, Field(1, ge=1)), "seed": (int, 0)}
+def _recipe_model(defaults: str, epochs: int) -> type[BaseModel]:
+    """Made once for the same hyperparameters, as JSON, since that takes milliseconds."""
+    fields: dict[str, Any] = {"epochs": (int, Field(epochs, ge=1)), "seed": (int, 0)}
     for name, value in json.loads(defaults).items():
         if name in fields and isinstance(value, int):
             fields[name] = (int, Field(value, ge=1) if name == "epochs" else value)
@@ -174,26 +180,10 @@ class FunctionTraining:
         result = self._function(dict(to_record(self._recipe)))
         if not isinstance(result, Iterator):
             self._over = True
-            yield self._metrics(result, "return")
+            yield measured(result, self._metric, "function", "return")
             return
         for value in result:
-            yield self._metrics(value, "yield")
-
-    def _metrics(self, value: Any, verb: str) -> Mapping[str, float]:
-        """What was yielded or returned, as metrics by name."""
-        name = self._metric.name
-        if isinstance(value, int | float | np.generic):
-            return {name: value}  # type: ignore[dict-item]
-        if isinstance(value, Mapping) and name in value:
-            return value
-        got = (
-            f"has only {', '.join(map(repr, value))}" if isinstance(value, Mapping) else f"is {_shown(value)}"
-        )
-        raise TrainableError(
-            f"the trainable's function must {verb} its metrics by name, among them {name!r}, but what it "
-            f"{verb}s {got}",
-            f'{verb} {{"{name}": …}}',
-        )
+            yield measured(value, self._metric, "function", "yield")
 
     def state_dict(self) -> TrainingState:
         return {"epochs": self._done, "over": self._over}
@@ -214,6 +204,21 @@ class FunctionTraining:
 
     def save(self, folder: Path) -> list[Path]:
         return []
+
+
+def measured(value: Any, metric: Metric, member: str, verb: str) -> Mapping[str, float]:
+    """Returns what a member of the trainable yielded or returned (verb), as metrics by name. Raises
+    TrainableError if that is none, or lacks the metric."""
+    if hasattr(value, "__float__") and not getattr(value, "shape", ()):  # a number, in whichever library
+        return {metric.name: value}
+    if isinstance(value, Mapping) and metric.name in value:
+        return value
+    got = f"has only {', '.join(map(repr, value))}" if isinstance(value, Mapping) else f"is {_shown(value)}"
+    raise TrainableError(
+        f"the trainable's {member} must {verb} its metrics by name, among them {metric.name!r}, but what it "
+        f"{verb}s {got}",
+        f'{verb} {{"{metric.name}": …}}',
+    )
 
 
 def _shown(value: Any) -> str:

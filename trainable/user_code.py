@@ -6,6 +6,7 @@ import math
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def checked_evaluation(value: Any, member: str = "Training.evaluate") -> Evaluat
                 f"{member} of the trainable must return finite numbers, but {name} is {metric!r}",
                 "compute it from the split that evaluate is given",
             )
-    return value
+    return replace(value, metrics={name: float(metric) for name, metric in metrics.items()})
 
 
 def _is_finite(metric: Any) -> bool:

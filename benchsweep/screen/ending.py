@@ -143,7 +143,8 @@ def print_leaderboard(console: Console, sweep: Sweep) -> None:
             for name, value in winner.metrics.items()
         )
         over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
-        say(console, f"test: {figures} on {plural(winner.evaluation.count, 'example')}{over}")
+        on = f" on {plural(winner.evaluation.count, 'example')}" if winner.evaluation.count else ""
+        say(console, f"test: {figures}{on}{over}")
         return
     console.print()
     console.print(leaderboard_table(frame))
@@ -155,7 +156,7 @@ def print_leaderboard(console: Console, sweep: Sweep) -> None:
 
 def files(run: RunFolder) -> list[Path]:
     """The files that a user may want to open: all except the run's own records."""
-    records = {run.plan, run.environment, run.journal, run.lock, run.openings, run.log}
+    records = {run.plan, run.environment, run.journal, run.lock, run.openings, run.saved, run.log}
     visible = [
         path
         for path in run.path.iterdir()

@@ -31,7 +31,7 @@ from search.records.folder import RunFolder
 from search.records.sweep import Sweep
 from search.start import starting
 from search.test_set import open_test_set
-from trainable.contract import data_folder, has_test_split
+from trainable.contract import data_folder
 from trainable.user_code import TrainableError
 
 
@@ -228,7 +228,7 @@ def _show(stage: _Stage, display: Display, resume_command: str, data: Path) -> S
                 raise
             Descendants(os.getpid()).kill()
         if stage.is_last and stage.complete:
-            if has_test_split(stage.search.plan.trainable):
+            if stage.search.plan.has_test_split:
                 stage.progress.notice = "evaluating the finalists on the test set"
             open_test_set(RunFolder(stage.search.run.owned), data)
     return stop_signal

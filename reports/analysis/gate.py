@@ -34,10 +34,7 @@ class Measurement:
         """The winner of a run. Raises NotComparable if the test set was not opened yet."""
         winner = winner_of(sweep)
         if winner is None and not sweep.plan.has_test_split:
-            raise NotComparable(
-                f"a run is compared by its test accuracy, but {sweep.name} has no test split, since "
-                f"{sweep.plan.trainable} is a function"
-            )
+            raise NotComparable(f"a run is compared by its test accuracy, but {sweep.name} has no test split")
         if winner is None:
             raise NotComparable(
                 f"a run is compared by its test accuracy, but {sweep.name} was not evaluated on the test set "

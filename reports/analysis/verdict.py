@@ -111,7 +111,9 @@ def _figure(sweep: Sweep, top: Trial | None, winner: Winner | None) -> tuple[str
         name, value = next(iter(winner.metrics.items()))
         shown = test_figure(sweep, name, value)
         over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
-        return shown, f"{_words(name)} on {plural(winner.evaluation.count, 'test example')}{over}"
+        count = winner.evaluation.count
+        on = f"on {plural(count, 'test example')}" if count else "on the test split"
+        return shown, f"{_words(name)} {on}{over}"
     if top is not None:
         name = _words(sweep.metric.name)
         what = name if sweep.confirmation is None else f"top {name} in the search"

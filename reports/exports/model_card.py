@@ -42,8 +42,8 @@ def card_of(sweep: Sweep) -> ModelCard:
     winner = winner_of(sweep)
     if not sweep.plan.has_test_split:
         raise NoWinner(
-            f"a model card describes the saved model of a run, but {sweep.plan.trainable} is a function, "
-            f"which saves none and has no test split"
+            f"a model card describes the saved model of a run, and its figures on the test "
+            f"split, but {sweep.plan.trainable} has no test split"
         )
     if winner is None:
         raise NoWinner(

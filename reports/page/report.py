@@ -204,7 +204,7 @@ class Report:
         """How often the test set was opened."""
         count = len(self.sweep.openings)
         if not self.sweep.plan.has_test_split:
-            return "There is no test split: the trainable is a function. All figures are on validation data."
+            return "There is no test split: the winner is chosen and reported on validation data."
         if not count:
             return "The test set has not been opened: nothing here was selected or evaluated on it."
         models = sum(opening.models for opening in self.sweep.openings)

@@ -132,3 +132,5 @@ class ConfirmationSettings(Table):
     """Maximum number of fresh seeds per candidate; candidates that are clearly worse get fewer."""
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
     """Probability that the confirmation calls no candidate better than an equal one."""
+    test: bool | None = None
+    """Whether confirmed winners are evaluated on the test split. If left out: if the trainable has one."""

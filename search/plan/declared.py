@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import Field
 
+from search.plan.budget import ConfirmationSettings
 from search.plan.fault import Fault, shown
 from search.plan.setting import ChoiceSetting, Setting
 from search.plan.space import Space
 from search.plan.table import Table
-from trainable.contract import Direction, Metric, Take
+from trainable.contract import Direction, Metric, Take, Trainable, attribute_of, has_test_split
 from trainable.function import Declaration
 
 
@@ -57,6 +58,26 @@ class MetricTable(Table):
             for key in sorted(self.model_fields_set - {"take"})
             if getattr(self, key) != getattr(metric, key)
         ]
+
+
+def opens_test_split(confirmation: ConfirmationSettings, trainable: str) -> bool:
+    """Whether the winners of a recorded plan are evaluated on a test split. Imports nothing."""
+    if confirmation.test is not None:
+        return confirmation.test
+    return attribute_of(trainable) is None  # a function has none, and a plan says so of any other
+
+
+def confirmation_for(
+    settings: ConfirmationSettings, module: Trainable, trainable: str
+) -> tuple[ConfirmationSettings, list[Fault]]:
+    """The [confirmation] table, where `test` is spelled out unless the name of the trainable says it."""
+    has = has_test_split(module)
+    if settings.test and not has:
+        rule = f"must be left out or be false, since {trainable} has no test split, but got true"
+        return settings, [Fault(("confirmation", "test"), rule)]
+    if settings.test is None and has != opens_test_split(settings, trainable):
+        return settings.model_copy(update={"test": has}), []
+    return settings, []
 
 
 def declaration(recipe: object, space: Space, metric: MetricTable | None) -> Declaration:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 from search.plan import known, pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
-from search.plan.declared import MetricTable, declaration
+from search.plan.declared import MetricTable, confirmation_for, declaration, opens_test_split
 from search.plan.fault import Fault, KeyPath, shown, unknown, validated, validated_record
 from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
 from search.plan.naming import NAME
@@ -200,6 +200,11 @@ class Plan(Table):
         return None if place is None else str(place)
 
     @property
+    def has_test_split(self) -> bool:
+        """Whether its winners are evaluated on a test split."""
+        return opens_test_split(self.confirmation, self.trainable)
+
+    @property
     def declared_metric(self) -> tuple[str, Direction, str, Take] | None:
         """Name, direction, unit and `take` of the metric for workers, if the trainable does not say so."""
         if self.metric is None:
@@ -344,7 +349,7 @@ class PlanParser:
         tables["pruner"] = self._keep(parse_pruner(self._part("pruner")))
         if "metric" in self.table:
             tables["metric"] = self._keep(validated(MetricTable, self._part("metric"), ("metric",)))
-        tables |= self._fitted(tables.get("metric")) if fitted else self._unfitted()
+        tables |= self._fitted(tables.get("metric"), tables["confirmation"]) if fitted else self._unfitted()
         # Tables with faults are left out here, so that the faults of the scalars are found too.
         valid = {key: value for key, value in tables.items() if value is not None}
         plan = self._keep(validated(Plan, {**scalars, **valid}, ()))
@@ -370,8 +375,11 @@ class PlanParser:
         self.faults += result[1]
         return result[0]
 
-    def _fitted(self, metric: MetricTable | None) -> dict[str, Any]:
-        """data, recipe and space, checked against the trainable; empty if one of them has a fault."""
+    def _fitted(
+        self, metric: MetricTable | None, confirmation: ConfirmationSettings | None
+    ) -> dict[str, Any]:
+        """metric, data, recipe, space and confirmation, checked against the trainable; empty if one has a
+        fault."""
         module = self._module(metric)
         if module is None:
             self.faults += Space.parse(self._part("space"))[1]
@@ -391,7 +399,11 @@ class PlanParser:
             if (needed := unfit(name, fixed[name])) is not None
         ]
         kept = space.given({name: value for name, value in fixed.items() if name not in space.names})
+        if confirmation is not None:
+            confirmation, faults = confirmation_for(confirmation, module, self._name)
+            self.faults += faults
         return {
+            "confirmation": confirmation,
             "metric": self._metric(module, metric),
             "data": without_none(data),
             "recipe": without_none({key: fixed[key] for key in fixed if key not in kept.names}),

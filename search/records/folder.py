@@ -171,6 +171,11 @@ class RunFolder:
         return self.path / "test_openings.json"
 
     @property
+    def saved(self) -> Path:
+        """Which model was saved of a trainable without a test split."""
+        return self.path / "saved.json"
+
+    @property
     def log(self) -> Path:
         """What Ray and the workers printed."""
         return self.path / "ray.log"
@@ -195,7 +200,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what a start left that suggested no trial."""
-        for path in (self.journal, self.environment, self.warm_start):
+        for path in (self.journal, self.environment, self.warm_start, self.saved):
             path.unlink(missing_ok=True)
 
     def trial(self, number: int) -> TrialFolder:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.plan.budget import Budget, ConfirmationSettings
+from search.plan.declared import opens_test_split
 from search.plan.fault import Fault, KeyPath, validated
 from search.plan.plan import Plan
 from search.plan.pruner import Pruner, parse_pruner
 from search.plan.sampler import Sampler, max_trials, parse_sampler
 from search.plan.setting import Setting, parse_setting
 from search.plan.space import Space
-from trainable.contract import has_test_split
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class RecordedPlan:
     @property
     def has_test_split(self) -> bool:
         """Whether its trainable has a test split, on which the winner is evaluated."""
-        return has_test_split(self.trainable)
+        return opens_test_split(self.confirmation, self.trainable)
 
     @property
     def epochs(self) -> int | None:

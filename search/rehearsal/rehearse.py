@@ -31,7 +31,7 @@ from search.rehearsal.step import (
     parts,
     passed,
 )
-from trainable.contract import Trainable, TrainingRun, has_test_split
+from trainable.contract import Trainable, TrainingRun
 from trainable.epoch import Epoch
 from trainable.record import to_record
 from trainable.storage.checkpoint import Checkpoint, unstorable
@@ -49,7 +49,7 @@ def rehearse(
 ) -> Iterator[Step]:
     """Tries the plan's trainable with this recipe, and yields each step as it ends. A step that fails does
     not keep others from being tried that do not need it."""
-    tested = has_test_split(plan.trainable)
+    tested = plan.has_test_split
     began = time.perf_counter()
     loaded = attempt("Source.load", lambda: plan.source.load(data_folder))
     seconds = time.perf_counter() - began

@@ -83,7 +83,7 @@ class SearchStudy(Study):
             ),
         )
         # A trial that starts anew when it is continued is not worth it; nor may workers' pace decide when.
-        pausable = self._window is None and can_continue(plan.trainable)
+        pausable = self._window is None and can_continue(plan.trainable_module)
         self._pauses = pausable and isinstance(plan.pruner, Forecast)
         self._gains = Gains(plan, self._all_trials)
         self._requests = Requests(run, plan, trials)

@@ -21,7 +21,7 @@ class Evaluation:
     metrics: Mapping[str, float]
     """Values by name. The built-in trainable has "accuracy" (0..1) and "loss" (mean, in nats)."""
     count: int
-    """Number of examples in the split."""
+    """Number of examples in the split; 0 if that is unknown."""
     confusion: NDArray[np.int64] | None = None
     """int64 [classes, classes], with true classes as rows and predicted classes as columns; None if the task
     has no classes."""

@@ -52,7 +52,7 @@ def test_six_lines_are_searched_interrupted_resumed_confirmed_and_reported(
     page = (run / "report.html").read_text()
     report = (run / "report.md").read_text()
     for text in (page, report):
-        assert "There is no test split: the trainable is a function." in text
+        assert "There is no test split: the winner is chosen and reported on validation data." in text
         assert "not been opened" not in text and "sealed" not in text
     told = json.loads(here("show", "five", "--json").out)
     assert told["plan"]["trainable"] == "formula:f"
