@@ -11,7 +11,11 @@ RUNS = Path("runs")
 """The folder of all runs unless --runs names another one."""
 
 PlanArgument = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="The plan: a TOML file such as configs/laptop.toml.")
+    Path,
+    typer.Argument(
+        metavar="CONFIG",
+        help="The plan: a TOML file such as configs/laptop.toml, or an Optuna objective: cnn.py:objective.",
+    ),
 ]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The name of a run below --runs, or the path of its folder.")

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from trainable.contract import Direction, Take
 from trainable.epoch import Epoch
 
-Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "UNSTORED", "SUPERSEDED"]
+Outcome = Literal["COMPLETE", "DIVERGED", "FAILED", "PRUNED", "UNSTORED", "SUPERSEDED"]
 """How a trial ended on its worker.
 
+PRUNED: its own code ended it.
 UNSTORED: an epoch was trained but could not be stored, because the disk is full or the folder is gone. The
 recipe is not at fault, so the trial is not over and the search stops.
 SUPERSEDED: another worker has claimed the trial. A driver that receives this did not send that worker.
@@ -48,6 +49,9 @@ class Assignment:
     nothing to `folder`, which its machine may not have."""
     code: str | None = None
     """The folder from which the trainable's module is imported; None for one that is installed."""
+    draws: int | None = None
+    """Of an objective, the seed of the values that the recipe does not have; None for the middle of each
+    range."""
     metric: tuple[str, Direction, str, Take] | None = None
     """Name, direction, unit and `take` of the metric, if the trainable does not say so; None if it does."""
 
@@ -66,6 +70,8 @@ class TrialReport:
     """How the trial ended; None if it is still running."""
     error: str | None = None
     """Why the trial ended; None if it is still running or COMPLETE."""
+    suggested: str | None = None
+    """What an objective asked to be suggested, as JSON: Optuna's distribution and the value by name."""
     note: str | None = None
     """A sentence to record with the trial, such as that a damaged checkpoint was skipped."""
     recipe_sha256: str | None = None

@@ -46,6 +46,9 @@ class Declaration:
     the hyperparameter; None for any type."""
     metric: Metric | None = None
     """What the search optimizes; None if it is not said."""
+    draws: int | None = None
+    """Of an objective, the seed of the values that the recipe does not have; None for the middle of each
+    range."""
 
 
 class UndeclaredMetric(NotATrainable):
@@ -158,12 +161,12 @@ class FunctionTraining:
         self._recipe = recipe
         self._metric = metric
         self._done = 0
-        self._over = False
+        self.over = False
         self.notes = []
 
     def __iter__(self) -> Iterator[Epoch]:
         epochs = int(getattr(self._recipe, "epochs"))  # noqa: B009  a field that this module adds
-        if self._over or self._done >= epochs:
+        if self.over or self._done >= epochs:
             return
         began = time.perf_counter()
         for number, metrics in enumerate(self._measured(), 1):
@@ -179,19 +182,19 @@ class FunctionTraining:
         """The metrics after each epoch. Raises TrainableError if they are none."""
         result = self._function(dict(to_record(self._recipe)))
         if not isinstance(result, Iterator):
-            self._over = True
+            self.over = True
             yield measured(result, self._metric, "function", "return")
             return
         for value in result:
             yield measured(value, self._metric, "function", "yield")
 
     def state_dict(self) -> TrainingState:
-        return {"epochs": self._done, "over": self._over}
+        return {"epochs": self._done, "over": self.over}
 
     def load_state_dict(self, state: TrainingState) -> None:
         stored: dict[str, Any] = dict(state)
-        self._done, self._over = stored["epochs"], stored["over"]
-        if not self._over and self._done < int(getattr(self._recipe, "epochs")):  # noqa: B009  as above
+        self._done, self.over = stored["epochs"], stored["over"]
+        if not self.over and self._done < int(getattr(self._recipe, "epochs")):  # noqa: B009  as above
             epochs = "epoch 1 is" if self._done == 1 else f"epochs 1 to {self._done} are"
             self.notes.append(
                 f"a function cannot be continued: it was called again from its start, and {epochs} on record "

@@ -17,7 +17,6 @@ A plan names it "mine:Mine". torch is the user's to import: nothing here does.
 from __future__ import annotations
 
 import hashlib
-import random
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +35,7 @@ from trainable.evaluation.evaluation import Evaluation
 from trainable.function import Declaration, UndeclaredMetric, measured, recipe_model
 from trainable.live_state import LiveState, modules_of
 from trainable.record import to_record
+from trainable.seeds import seed_everything
 from trainable.storage.state_tree import encode
 
 EPOCHS = 10
@@ -227,13 +227,3 @@ def _weights(training: TorchTraining) -> dict[str, Any]:
     )
     arrays = encode({"weights": dict(named)})[0]
     return {name.removeprefix("weights/"): array for name, array in arrays.items()}
-
-
-def seed_everything(seed: int, epoch: int) -> None:
-    """Seeds Python's, NumPy's and torch's generators, the same for the same recipe and epoch, so that a
-    training that is continued draws what it would have drawn."""
-    mixed = int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:4], "big")
-    random.seed(mixed)
-    np.random.seed(mixed)
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.manual_seed(mixed)

@@ -25,7 +25,7 @@ from trainable.storage.durable import write_atomic
 from trainable.storage.epochs import EpochLog
 from trainable.storage.lock import lock_file
 from trainable.storage.remote import RemoteFolder
-from trainable.user_code import epoch_faults
+from trainable.user_code import StoppedItself, epoch_faults
 
 
 class NotStored(RuntimeError):
@@ -52,6 +52,8 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
         yield TrialReport(assignment.number, worker, outcome="SUPERSEDED", error=str(error))
     except Diverged as error:
         yield TrialReport(assignment.number, worker, outcome="DIVERGED", error=str(error))
+    except StoppedItself:
+        yield TrialReport(assignment.number, worker, outcome="PRUNED")
     except NotStored as error:
         yield TrialReport(assignment.number, worker, outcome="UNSTORED", error=str(error))
     except BdbQuit:  # the user left the debugger, which is no error of the trainable
@@ -71,7 +73,7 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
     values = json.loads(assignment.recipe)
     declared = None if assignment.metric is None else Metric(*assignment.metric)
     code = None if assignment.code is None else Path(assignment.code)
-    trainable = trainable_of(assignment.trainable, Declaration(values, declared), code)
+    trainable = trainable_of(assignment.trainable, Declaration(values, declared, assignment.draws), code)
     metric = declared or trainable.METRIC
     recipe = from_record(trainable.Recipe, values)
     training = trainable.Training(recipe, data, assignment.device, assignment.threads)
@@ -80,7 +82,6 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
     if checkpoint is not None:
         training.load_state_dict(checkpoint.state)
         stored = checkpoint.epochs
-        store.notes += getattr(training, "notes", ())
 
     def identity() -> dict[str, Any]:
         """The fields of a report that identify a completed training."""
@@ -89,27 +90,51 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
             taken = trainable.Training(recipe, data, assignment.device, assignment.threads)
             taken.load_state_dict(best.state)
         return {
-            "recipe_sha256": recipe_sha256(values),
+            "recipe_sha256": recipe_sha256(getattr(training, "recipe_trained", values)),
             "weights_sha256": getattr(taken, "weights_sha256", None),
             "parameters": getattr(taken, "parameters", None),
         }
 
     epochs: list[Epoch] = []
+    told = 0
     outcome: Outcome | None = None
-    for epoch in chain(stored, _train_and_store(training, stored, store, metric)):
+    for epoch in _told(chain(stored, _train_and_store(training, stored, store, metric)), training):
+        if not isinstance(epoch, Epoch):
+            yield TrialReport(assignment.number, worker, suggested=epoch)
+            continue
         epochs.append(epoch)
+        notes = list(getattr(training, "notes", ()))
+        store.notes += notes[told:]
+        told = len(notes)
         if store.notes:
             yield TrialReport(assignment.number, worker, note="; ".join(store.notes))
             store.notes.clear()
         if epoch.number > assignment.reported:
             # The last epoch's report includes the end, which saves one message per trial.
-            if epoch.number < assignment.epochs:
+            over = getattr(training, "over", False) and epoch.number >= len(stored)
+            if epoch.number < assignment.epochs and not over:
                 yield TrialReport(assignment.number, worker, epoch)
             else:
                 outcome = "COMPLETE"
                 yield TrialReport(assignment.number, worker, epoch, outcome, **identity())
     if outcome is None:
         yield TrialReport(assignment.number, worker, outcome="COMPLETE", **identity())
+
+
+def _told(epochs: Iterator[Epoch], training: TrainingRun) -> Iterator[Epoch | str]:
+    """The epochs; before each, and however they end, what was suggested since, as JSON."""
+    take = getattr(training, "suggestions", dict)
+    try:
+        for epoch in epochs:
+            if new := take():
+                yield json.dumps(new)
+            yield epoch
+    except Exception:
+        if new := take():
+            yield json.dumps(new)
+        raise
+    if new := take():
+        yield json.dumps(new)
 
 
 def _train_and_store(

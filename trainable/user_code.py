@@ -23,6 +23,10 @@ class TrainableError(BenchsweepError, RuntimeError):
     """The traceback of what it raised, for a log; empty if it raised nothing."""
 
 
+class StoppedItself(Exception):
+    """A training ends before its last epoch, since its own code decided so. The trial is PRUNED."""
+
+
 @contextmanager
 def calling(member: str) -> Iterator[None]:
     """Turns what a member of the trainable raises into TrainableError. member: as in "Training.save".

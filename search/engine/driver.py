@@ -200,6 +200,7 @@ class Driver:
             storage=self.run.trial(number).storage,
             announced=plan.resources.trial_timeout is not None,
             code=plan.code,
+            draws=self.study.draws(number),
             metric=plan.declared_metric,
         )
 
@@ -219,12 +220,18 @@ class Driver:
         if self.run.storage is not None:
             self._write_trial_files(report)
         with self.study.transaction():  # a trial's last epoch and its end are one
+            if report.suggested is not None:
+                self.study.note_suggestions(number, json.loads(report.suggested))
             if report.note is not None:
                 self.study.note(number, report.note)
             if report.outcome is not None and epoch is None:
                 self.study.note_worker(number, report.worker)
             known = epoch is None or self.study.has_epoch(number, epoch.number)
-            stopped = None if epoch is None or known else self.study.record(number, epoch, report.worker)
+            stopped = (
+                None
+                if epoch is None or known
+                else self.study.record(number, epoch, report.worker, over=report.outcome == "COMPLETE")
+            )
             state = stopped or (report.outcome and State(report.outcome))
             error = report.error
             if report.outcome == "COMPLETE":

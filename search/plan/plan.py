@@ -18,10 +18,11 @@ from search.plan.declared import MetricTable, confirmation_for, declaration, ope
 from search.plan.fault import Fault, KeyPath, shown, unknown, validated, validated_record
 from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
 from search.plan.naming import NAME
+from search.plan.optuna_script import script_of, script_table
 from search.plan.override import Override, as_text, overridden, with_origins
-from search.plan.pruner import Forecast, Pruner, parse_pruner
+from search.plan.pruner import Forecast, Median, Pruner, parse_pruner
 from search.plan.recorded import REQUIRED_NUMBERS, recorded, unfit, without_none
-from search.plan.sampler import Auto, Grid, Sampler, parse_sampler
+from search.plan.sampler import Auto, Grid, Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from search.plan.table import Table
@@ -139,11 +140,12 @@ class Plan(Table):
 
     @classmethod
     def read(cls, path: Path | str, overrides: Sequence[str | Override] = ()) -> Plan:
-        """The plan of a TOML file, after changes such as "space.dropout.high=0.4".
+        """The plan of a TOML file, or of an Optuna script, as in "cnn.py:objective", after changes such as
+        "space.dropout.high=0.4".
 
         The value of a change is TOML, otherwise a string; "space.gamma=" deletes the key. Raises PlanError.
         """
-        table = _read_toml(Path(path))
+        table = _read_script(*script) if (script := script_of(str(path))) else _read_toml(Path(path))
         table.setdefault("name", Path(path).stem)
         return cls.parse(table, str(path), overrides, Path(path).absolute().parent)
 
@@ -198,6 +200,11 @@ class Plan(Table):
         """The folder from which the trainable's module is imported; None for one that is installed."""
         place = place_of(self.trainable, self.folder)
         return None if place is None else str(place)
+
+    @property
+    def defined_by_run(self) -> bool:
+        """Whether the trainable is an objective of Optuna, whose space is what it asks for while it runs."""
+        return hasattr(self.trainable_module, "draws")
 
     @property
     def has_test_split(self) -> bool:
@@ -275,7 +282,7 @@ class Plan(Table):
     def check_searchable(self, origin: str | None = None) -> None:
         """Raise PlanError unless there are hyperparameters to search and a limit that ends the search."""
         faults = []
-        if not self.space.settings:
+        if not self.space.settings and not self.defined_by_run:
             rule = "must contain at least one hyperparameter, as in dropout = { low = 0.0, high = 0.4 }"
             faults.append(Fault(("space",), rule))
         if not self.budget.limited and sampler.grid_size(self.sampler, self.space) is None:
@@ -387,6 +394,7 @@ class PlanParser:
         source = self._keep(_model(module.Source, self._part("data"), "data", "key"))
         recipe = self._keep(_model(module.Recipe, self._part("recipe"), "recipe", "hyperparameter"))
         space = self._space(module)
+        self.faults += self._objective_faults(module)
         if source is None or recipe is None or space is None:
             return {}
         data = self._keep(recorded(source, self._part("data"), "data"))
@@ -402,7 +410,12 @@ class PlanParser:
         if confirmation is not None:
             confirmation, faults = confirmation_for(confirmation, module, self._name)
             self.faults += faults
+        defaults: dict[str, Any] = {}
+        if hasattr(module, "draws"):  # Optuna's own, for a script that is run as it is
+            defaults = {"sampler": Tpe(), "pruner": Median()}
+            defaults = {name: value for name, value in defaults.items() if name not in self.table}
         return {
+            **defaults,
             "confirmation": confirmation,
             "metric": self._metric(module, metric),
             "data": without_none(data),
@@ -415,6 +428,24 @@ class PlanParser:
         applied = module.METRIC if metric is None else metric.applied(module.METRIC)
         says_itself = attribute_of(self._name) is None and applied == module.METRIC
         return None if says_itself else MetricTable.of(applied, None if metric is None else metric.take)
+
+    def _objective_faults(self, module: Trainable) -> list[Fault]:
+        """Faults of a plan whose trainable is an objective."""
+        if not hasattr(module, "draws"):
+            return []
+        faults = []
+        if self._part("space"):
+            rule = (
+                "must be left out: the suggest_* calls of an objective make its space; fix values in [recipe]"
+            )
+            faults.append(Fault(("space",), rule))
+        name = self._part("sampler").get("name") if isinstance(self._part("sampler"), dict) else None
+        if name not in (None, "tpe", "random"):
+            rule = (
+                f"must be tpe or random, which need not know the space of an objective, but got {shown(name)}"
+            )
+            faults.append(Fault(("sampler", "name"), rule))
+        return faults
 
     def _unfitted(self) -> dict[str, Any]:
         """data, recipe and space as they are written, without those that are no tables."""
@@ -520,6 +551,17 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         fault = f"cannot be read: {error}; make sure that it is a TOML file that you may read"
     raise PlanError([f"{path}: {fault}"])
+
+
+def _read_script(file: Path, function: str) -> dict[str, Any]:
+    """The table of an Optuna script. Raises PlanError."""
+    try:
+        return script_table(file, function)
+    except OSError as error:
+        fault = f"cannot be read: {error.strerror or error}"
+    except (ValueError, SyntaxError) as error:
+        fault = f"must be a Python file: {error}"
+    raise PlanError([f"{file}: {fault}"])
 
 
 def _model(

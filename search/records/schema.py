@@ -59,6 +59,8 @@ ENTRIES: Final = Series("entry")
 """Of a confirmation, what was to be confirmed: {"candidates": [{"trial", "recipe", "selected_on"}], "seeds",
 "confidence", "since": ISO 8601 UTC}. The last one counts."""
 
+SENT: Final = "sent"
+"""Of a trial of an objective: the recipe as its worker got it, before the objective asked for more."""
 RECIPE: Final = "recipe"
 """Of a trial: its complete recipe as plain values; missing where the trainable refused it."""
 SESSION: Final = "session"

@@ -205,7 +205,8 @@ class Study(ABC):
             resumed_from = attributes.get(schema.RESUMED_FROM, [])
             trial.set_user_attr(schema.RESUMED_FROM, [*resumed_from, reported])
         self._live[frozen.number] = trial
-        return Suggestion(frozen.number, json.dumps(recipe), int(recipe["epochs"]), sampled, reported)
+        sent = attributes.get(schema.SENT, recipe)
+        return Suggestion(frozen.number, json.dumps(sent), int(recipe["epochs"]), sampled, reported)
 
     def pause(self, number: int) -> None:
         """Record that the pruner pauses a trial after its last epoch on record."""
@@ -247,15 +248,16 @@ class Study(ABC):
         """Whether this epoch of a trial is on record."""
         return epoch in self._frozen(number).intermediate_values
 
-    def record(self, number: int, epoch: Epoch, worker: str) -> State | None:
-        """Record an epoch that is not on record. Returns the state in which the trial is stopped, PRUNED or
-        PAUSED, which is then already recorded; None if it goes on."""
+    def record(self, number: int, epoch: Epoch, worker: str, over: bool = False) -> State | None:
+        """Record an epoch that is not on record. over: whether the training says that it was its last one.
+        Returns the state in which the trial is stopped, PRUNED or PAUSED, which is then already recorded;
+        None if it goes on."""
         trial, frozen = self._live[number], self._frozen(number)
         with self.transaction():  # the pruner is never asked again about a recorded epoch
             self.note_worker(number, worker, epoch.seconds)
             trial.report(self._score_with(frozen, epoch), epoch.number)
             self.epochs += 1
-            last = epoch.number >= frozen.user_attrs[schema.RECIPE]["epochs"]
+            last = over or epoch.number >= frozen.user_attrs[schema.RECIPE]["epochs"]
             if last or not self._should_prune(trial, frozen):
                 return None
             return self._stop_early(number)
@@ -326,6 +328,16 @@ class Study(ABC):
     def _fail(self, trial: optuna.trial.Trial, error: str) -> None:
         trial.set_user_attr(schema.ERROR, error)
         self._tell(trial, TrialState.FAIL)
+
+    def draws(self, number: int) -> int | None:
+        """The seed of values that an objective asks for and that a trial's recipe does not have; None for the
+        middle of each range."""
+        return None
+
+    def note_suggestions(self, number: int, suggested: Mapping[str, Any]) -> None:
+        """Record what an objective asked for: Optuna's distribution as JSON, and the value, by name. What a
+        confirmation trains is on record already."""
+        return
 
     def note(self, number: int, sentence: str) -> None:
         """Record something that a reader of the trial should know."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any, Literal, cast
 
 import optuna
+from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ValidationError
 
@@ -60,6 +61,8 @@ class SearchStudy(Study):
     def __init__(self, run: RunFolder, plan: Plan, journal: StudyStorage | None = None) -> None:
         self._reference = run.reference
         self._warm_start = WarmStart.read_from(run.warm_start)
+        self._by_run = plan.defined_by_run
+        """Whether its trainable is an objective, whose space is made by what it asks for."""
         super().__init__(run, plan, journal)
         trials = self._optuna_study.get_trials(deepcopy=False)
         self._repeats = _count_repeats(trials)
@@ -246,6 +249,12 @@ class SearchStudy(Study):
             frozen.user_attrs |= {schema.KNOWN: request.name, schema.NOTES: [request.note]}
         if recipe is not None:
             frozen.user_attrs = {schema.RECIPE: recipe, **frozen.user_attrs}
+        same_as = None if recipe is None else self._same_recipe(recipe, number)
+        if recipe is not None and self._by_run and same_as is None:
+            # What is proposed becomes a parameter of the trial once its objective asks for it.
+            frozen.user_attrs |= {schema.SENT: recipe}
+            frozen.params, frozen.distributions = {}, {}
+            frozen.user_attrs[schema.RECIPE] = self.plan.recorded_recipe({})
         trial_id = self.journal.create_new_trial(self._optuna_study._study_id, frozen)
         trial = optuna.trial.Trial(self._optuna_study, trial_id)
         self._started += 1
@@ -254,7 +263,7 @@ class SearchStudy(Study):
         if recipe is None:
             self._fail(trial, refusal)
             return SettledTrial(number, sampled, State.FAILED, error=refusal)
-        if (same_as := self._same_recipe(recipe, number)) is not None:
+        if same_as is not None:
             return self._repeat(trial, sampled, same_as)
         self._live[number] = trial
         return Suggestion(number, json.dumps(recipe), int(recipe["epochs"]), sampled, 0)
@@ -275,7 +284,7 @@ class SearchStudy(Study):
             refusal = ""
             recipe: dict[str, Any] | None = None
             try:
-                recipe = self.plan.recorded_recipe(sampled)
+                recipe = self._recorded(sampled)
             except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
                 refusal = f"the recipe was refused: {_reason(error)}"
             if not self._draws_again(recipe):
@@ -290,6 +299,35 @@ class SearchStudy(Study):
             return not isinstance(self.plan.sampler, Auto | Qmc | Grid)
         # It learns nothing from a pruned trial, so it would suggest the same one over and over.
         return isinstance(self.plan.sampler, Gp) and self._same_recipe(recipe, self._started) is not None
+
+    def _recorded(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
+        """The complete recipe. Raises ValueError, and whatever the trainable raises."""
+        if self._by_run:
+            return {**self.plan.recorded_recipe({}), **sampled}
+        return self.plan.recorded_recipe(sampled)
+
+    def _known_distributions(self) -> dict[str, BaseDistribution]:
+        """What objectives asked for so far, each as it was last asked for, without what the plan fixes."""
+        known: dict[str, BaseDistribution] = {}
+        for trial in self._all_trials():
+            known |= trial.distributions
+        return {name: known[name] for name in sorted(known) if name not in self.plan.recipe}
+
+    def draws(self, number: int) -> int | None:
+        return samplers.stable_seed(self.plan.seed, "objective", number) if self._by_run else None
+
+    def note_suggestions(self, number: int, suggested: Mapping[str, Any]) -> None:
+        frozen = self._frozen(number)
+        values = {}
+        for name, (text, value) in suggested.items():
+            if name not in frozen.params:
+                distribution = json_to_distribution(text)
+                internal = distribution.to_internal_repr(value)
+                self._optuna_study._storage.set_trial_param(number, name, internal, distribution)
+            values[name] = value
+        recipe = frozen.user_attrs[schema.RECIPE]
+        if recipe != (grown := {**recipe, **values}):
+            self._live[number].set_user_attr(schema.RECIPE, grown)
 
     def _accepts(self, sampled: Mapping[str, Any]) -> bool:
         """Whether the trainable accepts a recipe."""
@@ -325,7 +363,10 @@ class SearchStudy(Study):
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
         try:
-            sampled = plan.space.suggest(study.ask())
+            if self._by_run:
+                sampled = dict(study.ask(self._known_distributions()).params)
+            else:
+                sampled = plan.space.suggest(study.ask())
         except MemoryError as error:
             raise SamplerOutOfMemory(
                 f"the sampler {plan.sampler.name} lacks the memory to suggest trial {number} ({error})",

@@ -229,7 +229,7 @@ def test_a_metric_that_is_not_finite_diverges(tmp_path: Path, given: Given) -> N
         ("def train(recipe):\n    return 1\n", {"metric": None}, 'write [metric] with name = "loss"'),
         ("def train(recipe):\n    return 1\n", {"metric": {"name": "loss", "direction": "min"}}, "direction"),
         ("def trian(recipe):\n    return 1\n", {}, "did you mean trian?"),
-        ("class train:\n    pass\n", {}, "write def train(recipe): …"),
+        ("class train:\n    pass\n", {}, "from trainable import TorchTraining"),
         ("def train():\n    return 1\n", {}, "must take the recipe alone, but: too many positional"),
         (
             WITH_METRIC,

@@ -111,7 +111,7 @@ def test_all_entries_of_a_state_that_cannot_be_stored_are_told_with_what_can(tri
     (epoch, rng) = failures(steps)
     assert "its entry 'epoch' is a builtins.set" in epoch[1]
     assert "its entry 'rng' is a random.Random" in rng[1]
-    assert "store numpy arrays" in str(epoch[2])
+    assert "store arrays, tensors, numbers" in str(epoch[2])
     assert {"Training.evaluate", "Training.save"} <= {s.member for s in steps if s.outcome == "passed"}
 
 
