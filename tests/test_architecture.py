@@ -51,6 +51,7 @@ ROOMS = {
         ),
         *(
             "start",
+            "retry",
             "extend",
             "confirm",
             "test_set",

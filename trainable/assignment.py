@@ -80,6 +80,9 @@ class TrialReport:
     """SHA-256 of the trained weights; None unless COMPLETE, or if the training does not compute one."""
     parameters: int | None = None
     """Number of learned parameters; None unless COMPLETE, or if the training does not count them."""
+    raised: str | None = None
+    """Names of the type of what a FAILED trial raised, and of those that it is derived from, separated by
+    spaces."""
     traceback: str | None = None
     """Traceback of a FAILED trial whose worker could not write it to the trial's folder."""
 

@@ -64,6 +64,7 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
             worker,
             outcome="FAILED",
             error=f"{type(error).__name__}: {error}",
+            raised=" ".join(kind.__name__ for kind in type(error).__mro__),
             traceback=store.write_traceback(traceback.format_exc()),
         )
 
@@ -123,7 +124,7 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
 
 def _told(epochs: Iterator[Epoch], training: TrainingRun) -> Iterator[Epoch | str]:
     """The epochs; before each, and however they end, what was suggested since, as JSON."""
-    take = getattr(training, "suggestions", dict)
+    take: Callable[[], dict[str, Any]] = getattr(training, "suggestions", dict)
     try:
         for epoch in epochs:
             if new := take():

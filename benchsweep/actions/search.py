@@ -14,6 +14,7 @@ from search.plan.budget import parse_duration
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
+from search.retry import plan_with_failed
 from search.start import plan_of
 from trainable.contract import data_folder
 
@@ -37,11 +38,14 @@ def start_run(
     run_search(RunFolder.named(plan.name, runs), plan, options, warm_start=origin)
 
 
-def resume_run(run: str, runs: Path, trial_timeout: str | None, options: RunOptions) -> None:
-    """Continues a run with its own plan."""
+def resume_run(
+    run: str, runs: Path, trial_timeout: str | None, options: RunOptions, failed: bool = False
+) -> None:
+    """Continues a run with its own plan. failed: whether to train its failed trials again."""
 
     def plan(sweep: Sweep) -> Plan:
-        return changed_plan(plan_of(sweep), trial_timeout)
+        plan = changed_plan(plan_of(sweep), trial_timeout)
+        return plan_with_failed(plan, sweep) if failed else plan
 
     run_search(run_folder(run, runs), plan, options)
 

@@ -66,6 +66,10 @@ def run(
 
 def resume(
     run: RunArgument,
+    failed: Annotated[
+        bool,
+        typer.Option("--failed", help="Train the recipes of failed trials again, as trials of their own."),
+    ] = False,
     runs: RunsOption = RUNS,
     data_dir: DataDirOption = None,
     address: AddressOption = None,
@@ -79,13 +83,14 @@ def resume(
     """Continue a run until its budget is spent.
 
     The run's own plan is used. Interrupted trials continue from their last finished epoch, under their own
-    numbers. For a finished run, the command prints its results and writes its report again. --json is as
-    for `run`.
+    numbers. With --failed, for when the code was mended, each failed trial's recipe is trained again first;
+    the budget grows by as many trials. For a finished run, the command prints its results and writes its
+    report again. --json is as for `run`.
     """
     from benchsweep.actions.search import RunOptions, resume_run, site_of
 
     options = RunOptions.of(data_dir, site_of(address, ship_code, local), quiet, json, live_report)
-    resume_run(run, runs, trial_timeout, options)
+    resume_run(run, runs, trial_timeout, options, failed)
 
 
 def extend(

@@ -26,6 +26,7 @@ from search.records.lease import LeaseLost
 from search.records.sweep import State
 from search.study.base import SettledTrial, Study, Suggestion
 from trainable.assignment import Assignment, TrialReport
+from trainable.epoch import Epoch
 from trainable.storage.durable import write_atomic
 from trainable.storage.epochs import EpochLog
 
@@ -98,6 +99,7 @@ class Driver:
         self._losses = LossCounter(resources.max_failures)
         self._first_failures = FirstFailures(self.run.reference) if self.study.samples else None
         self._workers_sent: Counter[int] = Counter()
+        self._seconds: dict[int, float] = {}
         self._session_noted = 0.0
         self._stop_checked = 0.0
 
@@ -187,6 +189,8 @@ class Driver:
     def _assignment(self, suggestion: Suggestion, slot: Slot) -> Assignment:
         number, plan = suggestion.number, self.study.plan
         self._workers_sent[number] += 1
+        if plan.resources.trial_limit is not None and number not in self._seconds:
+            self._seconds[number] = self._trained_before(number) if suggestion.reported else 0.0
         return Assignment(
             number=number,
             trainable=plan.trainable,
@@ -226,12 +230,11 @@ class Driver:
                 self.study.note(number, report.note)
             if report.outcome is not None and epoch is None:
                 self.study.note_worker(number, report.worker)
+            if report.outcome == "FAILED" and self._retries(report):
+                self.slots.leave(number)
+                return True
             known = epoch is None or self.study.has_epoch(number, epoch.number)
-            stopped = (
-                None
-                if epoch is None or known
-                else self.study.record(number, epoch, report.worker, over=report.outcome == "COMPLETE")
-            )
+            stopped = None if epoch is None or known else self._recorded(report, epoch)
             state = stopped or (report.outcome and State(report.outcome))
             error = report.error
             if report.outcome == "COMPLETE":
@@ -244,6 +247,42 @@ class Driver:
         if state:
             self._leave(number, state, error)
         return bool(state)
+
+    def _retries(self, report: TrialReport) -> bool:
+        """Whether a trial that raised is trained again, which is then recorded."""
+        kinds = self.study.plan.resources.retry_on
+        if kinds and not set(kinds) & set((report.raised or "").split()):
+            return False
+        return self.study.retry(report.number, str(report.error))
+
+    def _recorded(self, report: TrialReport, epoch: Epoch) -> State | None:
+        """Record an epoch. Returns the state in which the trial is stopped after it; None if it goes on, or
+        was its last one."""
+        number, over = report.number, report.outcome == "COMPLETE"
+        stopped = self.study.record(number, epoch, report.worker, over)
+        if stopped is None and not over and self.study.samples and self._past_limit(number, epoch):
+            self.study.end(number, State.PRUNED)
+            return State.PRUNED
+        return stopped
+
+    def _past_limit(self, number: int, epoch: Epoch) -> bool:
+        """Whether a trial is stopped after this epoch because it has trained for longer than it may, which is
+        then noted."""
+        limit = self.study.plan.resources.trial_limit
+        if limit is None:
+            return False
+        self._seconds[number] = self._seconds.get(number, 0.0) + epoch.seconds
+        if self._seconds[number] < limit:
+            return False
+        text = format_duration(limit)
+        self.study.note(number, f"it was stopped after epoch {epoch.number}: trial_limit is {text}")
+        return True
+
+    def _trained_before(self, number: int) -> float:
+        """How long a trial was trained in earlier starts, in seconds."""
+        with suppress(OSError):
+            return sum(epoch.seconds for epoch in EpochLog(self.run.trial(number).path).read())
+        return 0.0
 
     def _write_trial_files(self, report: TrialReport) -> None:
         """Write what the worker would have written into the trial's folder, had it seen that: before it is

@@ -38,5 +38,5 @@ class FirstFailures:
             raise EveryTrialFailed(
                 f"at least one of the first {LIMIT} trials must train, but all failed for one cause: {cause}",
                 f"see where with `benchsweep show {self._run} {number}`, mend it, and go on with "
-                f"`benchsweep resume {self._run}`",
+                f"`benchsweep resume {self._run} --failed`, which trains them again",
             )

@@ -109,6 +109,14 @@ class Resources(Table):
     autoscaler is asked for this many."""
     max_failures: int = Field(default=3, ge=0)
     """How often a trial is continued after its worker died."""
+    retries: int | None = Field(default=None, ge=1)
+    """How often a trial that raised is trained again, from its last epoch; never if left out."""
+    retry_on: list[str] | None = Field(default=None, min_length=1)
+    """Names of the exceptions after which it is, with those derived from them, as in ["OSError"]; all if left
+    out."""
+    trial_limit: Duration | None = None
+    """Training time of a trial after which it is stopped at the end of its epoch, and PRUNED: "10m", "2h";
+    unlimited if left out."""
     trial_timeout: Duration | None = None
     """Time without a finished epoch after which a trial's worker is killed: "10m", "90s"; unlimited if
     left out."""

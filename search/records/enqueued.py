@@ -6,6 +6,7 @@ Only the process that owns a run writes to its journal, so `benchsweep enqueue` 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,14 +18,22 @@ from trainable.storage.durable import write_json
 from trainable.storage.record_file import read_record
 
 
-def enqueue(run: RunFolder, values: Mapping[str, Any]) -> Path:
+def enqueue(run: RunFolder, values: Mapping[str, Any], failed: int | None = None) -> Path:
     """Ask a run to train a recipe next, after those that were asked for before. Returns the file.
 
-    values: of its hyperparameters. Raises OSError."""
+    values: of its hyperparameters. failed: the trial that failed with it; None if there is none. Raises
+    OSError."""
     run.enqueued.mkdir(exist_ok=True)
-    path = run.enqueued / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    mark = "" if failed is None else f"-failed-{failed}"
+    path = run.enqueued / f"{time.time_ns():020d}-{secrets.token_hex(4)}{mark}.json"
     write_json(path, dict(values))
     return path
+
+
+def retried(name: str) -> int | None:
+    """The failed trial whose recipe a file of this name asks to train again; None for another request."""
+    match = re.search(r"-failed-(\d+)\.json$", name)
+    return None if match is None else int(match[1])
 
 
 def enqueued(run: RunFolder) -> list[tuple[str, dict[str, Any]]]:

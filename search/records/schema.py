@@ -59,6 +59,8 @@ ENTRIES: Final = Series("entry")
 """Of a confirmation, what was to be confirmed: {"candidates": [{"trial", "recipe", "selected_on"}], "seeds",
 "confidence", "since": ISO 8601 UTC}. The last one counts."""
 
+ATTEMPTS: Final = "attempts"
+"""Of a trial that raised and was trained again: a list of {"epoch": after which it raised, "error"}."""
 SENT: Final = "sent"
 """Of a trial of an objective: the recipe as its worker got it, before the objective asked for more."""
 RECIPE: Final = "recipe"

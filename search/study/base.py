@@ -244,6 +244,20 @@ class Study(ABC):
         del self._live[number]
         self._interrupted.append(self._frozen(number))
 
+    def retry(self, number: int, error: str) -> bool:
+        """Let `ask` suggest a trial again that raised, from its last epoch, unless it was trained again as
+        often as the plan allows. Returns whether it is."""
+        attempts = self._frozen(number).user_attrs.get(schema.ATTEMPTS, [])
+        if len(attempts) >= (self.plan.resources.retries or 0):
+            return False
+        epoch = self.epochs_of(number)
+        with self.transaction():
+            attempt = {"epoch": epoch, "error": error}
+            self._live[number].set_user_attr(schema.ATTEMPTS, [*attempts, attempt])
+            self.note(number, f"attempt {len(attempts) + 1} raised after epoch {epoch}: {error}")
+            self.requeue(number)
+        return True
+
     def has_epoch(self, number: int, epoch: int) -> bool:
         """Whether this epoch of a trial is on record."""
         return epoch in self._frozen(number).intermediate_values

@@ -13,8 +13,16 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.plan.plan import TABLES, Plan
 from search.records import schema
-from search.records.enqueued import enqueued
+from search.records.enqueued import enqueued, retried
 from search.records.folder import RunFolder
+
+
+def _who_asked(name: str) -> str:
+    """The note of a trial that a file of this name asks for."""
+    failed = retried(name)
+    if failed is None:
+        return "it was asked for with `benchsweep enqueue`"
+    return f"it trains the recipe of trial {failed}, which failed, again"
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,25 @@ class Requests:
                 return Request(name, values, "the plan asks for it, in [[first]]")
         for name, values in enqueued(self._run):
             if name not in self._answered:
-                return Request(name, values, "it was asked for with `benchsweep enqueue`")
+                return Request(name, values, _who_asked(name))
             with suppress(OSError):
                 (self._run.enqueued / name).unlink()
         return None
+
+    def _answer_by_run(
+        self, values: Mapping[str, Any]
+    ) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any], str]:
+        """The trial of a request to an objective, whose parameters are what it asks for."""
+        frozen = create_trial(state=TrialState.RUNNING)
+        frozen.datetime_start = datetime.now()
+        return frozen, dict(values), {**self._plan.recorded_recipe({}), **values}, ""
 
     def answer(self, request: Request) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
         """The trial of a request, what distinguishes it, its recipe (None if the plan refuses it), and why.
         It is not asked for again."""
         self._answered.add(request.name)
+        if self._plan.defined_by_run:
+            return self._answer_by_run(request.values)
         plan, faults = self._plan, self._plan.faults_of_known(request.values)
         sampled = dict(request.values) if faults else plan.sampled_for(request.values)
         distributions = {} if faults else plan.space.distributions()
