@@ -11,7 +11,7 @@ from trainable.contract import TrainingRun
 from trainable.epoch import Epoch
 from trainable.evaluation.evaluation import Evaluation
 from trainable.storage.checkpoint import Checkpoint
-from trainable.user_code import calling, checked_evaluation, epochs_of
+from trainable.user_code import calling, check_finite, checked_evaluation, epochs_of
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def repeat(
             training = module.Training(plan.recipe_for({"seed": seed}), data, device, threads)
         metric, epochs, best = plan.objective, [], b""
         for epoch in epochs_of(training):
+            check_finite(epoch, plan.objective)
             epochs.append(epoch)
             if metric.take == "best" and metric.taken(epochs) is epoch:
                 with calling("Training.state_dict"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trainable.errors import BenchsweepError
@@ -22,16 +22,19 @@ class Diverged(BenchsweepError):
 class Epoch:
     """The measurements of one pass over the training split.
 
-    Raises `Diverged` if a metric is not finite, so that no NaN enters a record, TypeError if one is not a
-    number, and ValueError if the time is no finite number.
+    A value that is not finite is left out, so that no NaN enters a record. Raises TypeError if a metric is
+    not a number, and ValueError if the time is no finite number.
     """
 
     number: int
     """1 for the first epoch."""
     metrics: Mapping[str, float]
-    """Finite values by name. The metric that the search optimizes is always among them."""
+    """Finite values by name. The metric that the search optimizes is always among them, unless the training
+    has diverged; others may be missing in some epochs."""
     seconds: float
     """Wall time of the epoch in seconds, including its validation."""
+    not_finite: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Values that were left out, as text: {"loss": "nan"}. Not recorded."""
 
     def __post_init__(self) -> None:
         # A trainable may measure in NumPy's scalar types, which JSON cannot hold.
@@ -39,14 +42,10 @@ class Epoch:
         if faults:
             raise TypeError(f"epoch {self.number}: {'; '.join(faults)}")
         metrics = {name: float(value) for name, value in self.metrics.items()}
-        object.__setattr__(self, "metrics", metrics)
-        faults = [
-            f"{name} must stay finite, but became {value}"
-            for name, value in metrics.items()
-            if not math.isfinite(value)
-        ]
-        if faults:
-            raise Diverged(f"epoch {self.number}: {'; '.join(faults)}")
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        object.__setattr__(self, "metrics", finite)
+        left_out = {name: str(value) for name, value in metrics.items() if name not in finite}
+        object.__setattr__(self, "not_finite", left_out)
         object.__setattr__(self, "seconds", float(self.seconds))
         if not 0 <= self.seconds < math.inf:
             raise ValueError(
@@ -55,7 +54,7 @@ class Epoch:
 
     def to_json(self) -> dict[str, object]:
         """Returns plain values, as stored in a trial's epochs.jsonl."""
-        return asdict(self)
+        return {"number": self.number, "metrics": dict(self.metrics), "seconds": self.seconds}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> Epoch:

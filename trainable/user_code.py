@@ -64,9 +64,16 @@ def epochs_of(training: TrainingRun) -> Iterator[Epoch]:
         yield from training
 
 
+def check_finite(epoch: Epoch, metric: Metric) -> None:
+    """Raises Diverged if the metric is not finite. Any other that is not is missing."""
+    if metric.name in epoch.not_finite:
+        value = epoch.not_finite[metric.name]
+        raise Diverged(f"epoch {epoch.number}: {metric.name} must stay finite, but became {value}")
+
+
 def epoch_faults(epoch: Any, before: int, metric: Metric) -> list[TrainableError]:
     """What is wrong with a value that iterating over a Training yielded. before: number of epochs before it,
-    also those before it was restored."""
+    also those before it was restored. Raises Diverged."""
     if not isinstance(epoch, Epoch):
         measured = dict(epoch) if isinstance(epoch, Mapping) else f'{{"{metric.name}": …}}'
         return [
@@ -85,6 +92,7 @@ def epoch_faults(epoch: Any, before: int, metric: Metric) -> list[TrainableError
                 f"yield Epoch({before + 1}, …) here, and begin after the epoch that load_state_dict restored",
             )
         )
+    check_finite(epoch, metric)
     if metric.name not in epoch.metrics:
         faults.append(
             TrainableError(

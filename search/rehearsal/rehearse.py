@@ -132,8 +132,7 @@ class _Rehearsal:
         for value in epochs_of(training, EPOCHS):
             trained = trained or not value.failures or in_epoch(value.error)
             if not faults:  # those of a later epoch are the same
-                wrong = epoch_faults(value.value, len(self.epochs), self.module.METRIC)
-                faults = value.failures or [failed(member, *parts(fault)) for fault in wrong]
+                faults = value.failures or self._wrong(value.value, len(self.epochs))
             self.epochs.append(value.value)
             if store and trained and not state_faults:
                 state_faults = self._store(training)
@@ -142,13 +141,23 @@ class _Rehearsal:
             faults = [failed(member, message, "yield Epoch(1, {…}, seconds)")]
         return faults, state_faults, trained
 
+    def _wrong(self, epoch: Any, before: int) -> list[Step]:
+        """What is wrong with what was yielded. before: number of epochs before it."""
+        member = "Training.__iter__"
+        checked = attempt(member, lambda: epoch_faults(epoch, before, self.module.METRIC))
+        return checked.failures or [failed(member, *parts(fault)) for fault in checked.value or ()]
+
     def _figures(self) -> str:
         metric = self.module.METRIC
         scores = ", ".join(metric.format(epoch.metrics[metric.name]) for epoch in self.epochs)
         seconds = max(epoch.seconds for epoch in self.epochs)
         count = len(self.epochs)
         plural = "s" if count > 1 else ""
-        return f"yields epochs: {count} epoch{plural} of up to {seconds:.2f} s, {metric.name} {scores}"
+        left_out = {name for epoch in self.epochs for name in epoch.not_finite}
+        missing = f"; missing where it is not finite: {', '.join(sorted(left_out))}" if left_out else ""
+        return (
+            f"yields epochs: {count} epoch{plural} of up to {seconds:.2f} s, {metric.name} {scores}{missing}"
+        )
 
     def _store(self, training: TrainingRun) -> list[Step]:
         """Keeps a checkpoint. Returns what is wrong with the state."""
@@ -197,7 +206,7 @@ class _Rehearsal:
         if first.failures:
             yield from first.failures
             return
-        faults = epoch_faults(first.value, 1, self.module.METRIC)
+        faults = self._wrong(first.value, 1)
         if faults:
             message = f"restored after epoch 1: {faults[0].message}"
             advice = "restore the number of epochs too, and begin __iter__ after them"

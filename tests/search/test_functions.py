@@ -13,6 +13,9 @@ import pytest
 from commands import command
 from searches import LOCAL, NOWHERE, journal_of, search
 
+from reports.analysis.benchmarks import read_benchmarks
+from reports.exports.frames import epochs_frame
+from reports.page.report import Report, as_markdown, html
 from search.cluster.access import THIS_MACHINE
 from search.confirm import confirming
 from search.engine.events import EpochReported
@@ -214,6 +217,29 @@ def test_what_is_no_metric_is_told_by_the_trial_and_by_try_with_what_to_write(
     (failure,) = [step for step in steps if step.outcome == "failed"]
     assert told in failure.message
     assert failure.advice == advice
+
+
+def test_a_side_metric_may_be_missing_in_some_epochs_or_not_be_finite(tmp_path: Path, given: Given) -> None:
+    code = """
+def train(recipe):
+    for epoch in range(4):
+        side = {"auc": 0.5 + epoch / 10} if epoch % 2 else {"auc": float("nan"), "rare": 1.0}
+        yield {"loss": recipe["x"] / (epoch + 1), **({} if epoch == 2 else side)}
+"""
+    run = RunFolder.named("any", tmp_path)
+    search(run, given(code, recipe={"epochs": 4}))
+    sweep = Sweep.read(run.path)
+    assert {trial.state for trial in sweep.trials} == {State.COMPLETE}
+    assert [sorted(epoch.metrics) for epoch in sweep.trials[0].epochs] == [
+        ["loss", "rare"],
+        ["auc", "loss"],
+        ["loss"],
+        ["auc", "loss"],
+    ]
+    report = Report.of(sweep, read_benchmarks())
+    assert "auc" in html(report) or as_markdown(report)
+    rows = epochs_frame(sweep)
+    assert rows["metric.auc"].isna().tolist()[:4] == [True, False, True, False]
 
 
 def test_a_metric_that_is_not_finite_diverges(tmp_path: Path, given: Given) -> None:

@@ -98,6 +98,12 @@ def test_a_side_metric_that_is_a_time_does_not_hide_weights_that_are_not_restore
     assert "has loss" in failures(steps)[0][1]
 
 
+def test_a_side_metric_that_is_not_finite_is_told_and_no_fault(tried: Tried) -> None:
+    steps = tried('metrics = {"loss": loss}', 'metrics = {"loss": loss, "side": float("nan")}')
+    assert not failures(steps)
+    assert any("missing where it is not finite: side" in step.message for step in steps)
+
+
 def test_a_training_that_begins_again_when_restored_is_found(tried: Tried) -> None:
     steps = tried(
         'self.epoch, self.weights = state["epoch"], state["weights"]', 'self.weights = state["weights"]'
@@ -172,8 +178,8 @@ def test_data_that_training_writes_to_is_told_as_workers_share_it(tried: Tried) 
             "float(loss)",
         ),
         (
-            'Epoch(self.epoch, {"loss": loss, "side": float("nan")}, 0.0)',
-            "side must stay finite, but became nan",
+            'Epoch(self.epoch, {"loss": float("nan")}, 0.0)',
+            "loss must stay finite, but became nan",
             "leave out a metric",
         ),
         (
