@@ -13,6 +13,7 @@ import pandas as pd
 from reports.analysis.confirmation import ConfirmationSummary, confirmation_summary
 from reports.analysis.ranking import benchmark_applies, published_comparison, trained
 from reports.analysis.trials_frame import sampled_settings, states_sentence
+from reports.analysis.verdict_lines import verdict_lines
 from reports.analysis.winner import Winner, chosen_trial, test_figure, unopened, winner_of
 from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import capitalized, duration, percent, plural, setting
@@ -26,9 +27,11 @@ class Verdict:
     figure: str
     """The most important number; "–" if there is none yet."""
     caption: str
-    """What that number is."""
+    """Whose number that is, and what it measures, with its 95 % interval."""
+    lines: tuple[str, ...]
+    """At most two: the gain over the default recipe, and what the best recipe is tied with."""
     sentences: tuple[str, ...]
-    """The result in words, in reading order."""
+    """The details, in reading order."""
     facts: tuple[tuple[str, str], ...]
     """(name, value) of scores, sizes and times."""
     settings: tuple[tuple[str, str], ...]
@@ -73,6 +76,7 @@ def verdict(sweep: Sweep, leaderboard: pd.DataFrame, command: str) -> Verdict:
     return Verdict(
         figure=figure,
         caption=caption,
+        lines=tuple(_lines(top, winner, confirmation)),
         sentences=tuple(_sentences(sweep, top, winner, confirmation, leaderboard)),
         facts=tuple(_facts(sweep, top, winner, confirmation)),
         settings=tuple((name, setting(value)) for name, value in sampled.items()),
@@ -102,23 +106,33 @@ def _recipe(
 
 def _figure(sweep: Sweep, top: Trial | None, winner: Winner | None) -> tuple[str, str]:
     ours = winner.test_accuracy if winner else None
-    if ours is not None:
-        over = "" if ours.seeds == 1 else f", mean of {ours.seeds} seeds"
-        return f"{100 * ours.share:.2f} %", (
-            f"test accuracy on {plural(ours.count, 'example')}{over}, 95 % interval {percent(ours.interval)}"
-        )
+    if winner is not None and ours is not None:
+        accuracy = f"test accuracy{_over(ours.seeds)} (95 % interval {percent(ours.interval)})"
+        return f"{100 * ours.share:.2f} %", f"{_whose(sweep, winner)}{accuracy}"
     if winner is not None and winner.metrics:
         name, value = next(iter(winner.metrics.items()))
-        shown = test_figure(sweep, name, value)
-        over = "" if len(winner.looks) == 1 else f", mean of {len(winner.looks)} seeds"
         count = winner.evaluation.count
-        on = f"on {plural(count, 'test example')}" if count else "on the test split"
-        return shown, f"{_words(name)} {on}{over}"
+        on = f"{_words(name)} on {plural(count, 'test example') if count else 'the test split'}"
+        return test_figure(sweep, name, value), f"{_whose(sweep, winner)}{on}{_over(len(winner.looks))}"
     if top is not None:
         name = _words(sweep.metric.name)
-        what = name if sweep.confirmation is None else f"top {name} in the search"
-        return sweep.metric.format(top.score), f"{what}; {unopened(sweep)}"
+        best = "Best recipe so far" if sweep.confirmation is None else "Top score in the search"
+        return sweep.metric.format(top.score), f"{best}: trial {top.number}, {name}; {unopened(sweep)}"
     return sweep.metric.format(None), "no trial is complete yet"
+
+
+def _whose(sweep: Sweep, winner: Winner) -> str:
+    """ "Best recipe: trial 2, ", unless another recipe is the best by now."""
+    best = "Best recipe: " if chosen_trial(sweep) in (None, (winner.trial,)) else ""
+    return f"{best or 'Evaluated: '}{recipe_name(winner.trial)}, "
+
+
+def _over(seeds: int) -> str:
+    return "" if seeds == 1 else f", mean of {seeds} seeds"
+
+
+def _lines(top: Trial | None, winner: Winner | None, confirmation: ConfirmationSummary | None) -> list[str]:
+    return [] if top is None and winner is None else verdict_lines(confirmation)
 
 
 def _sentences(

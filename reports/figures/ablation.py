@@ -192,4 +192,5 @@ FIGURE = Figure[Sweep, Ablation](
     sentence=sentence,
     draw=draw,
     table=table,
+    reliable=lambda numbers: numbers.r_squared >= WEAK,
 )

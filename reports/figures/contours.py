@@ -217,5 +217,6 @@ FIGURE = Figure[Sweep, Contours](
     sentence=sentence,
     draw=draw,
     table=table,
+    reliable=lambda numbers: numbers.r_squared >= WEAK,
     shape="small",
 )

@@ -38,6 +38,16 @@ class Section:
     hint: str = ""
     """How to use the drawing; may be empty."""
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is more to show than the sentence."""
+        return bool(self.drawings) or self.table is not None or self.numbers is not None
+
+
+def reliable(numbers: Any) -> bool:
+    """For figures whose numbers can always be relied on."""
+    return True
+
 
 def no_drawing(numbers: Any) -> Mapping[str, go.Figure]:
     """For figures that show no drawing."""
@@ -67,6 +77,8 @@ class Figure(Generic[Source, Numbers]):
     """Returns the width in pixels below which the drawing is scrolled."""
     hint: str = ""
     """How to use the drawing."""
+    reliable: Callable[[Numbers], bool] = reliable
+    """Returns whether the numbers can be relied on; those that cannot are not shown."""
     record: Callable[[Numbers | str], Mapping[str, Any]] | None = None
     """Returns the keys of results.json that hold the numbers; None if there are none."""
 
@@ -77,6 +89,8 @@ class Figure(Generic[Source, Numbers]):
             return None
         if isinstance(numbers, str):
             return Section(self.key, self.title, numbers, shape=self.shape)
+        if not self.reliable(numbers):
+            return Section(self.key, self.title, self.sentence(numbers), shape=self.shape)
         drawn = self.draw(numbers)
         return Section(
             key=self.key,

@@ -1,10 +1,22 @@
-"""The leaderboard as a Markdown table."""
+"""The leaderboard on the page, and as a Markdown table."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from reports.formatting import markdown
+
+NEIGHBOURS = 3
+"""Rows above and below ours that are shown before the reader asks for all."""
+
+
+def rows_near_ours(frame: pd.DataFrame) -> range:
+    """The positions of our row and its neighbours in a `reports.analysis.ranking.leaderboard`; all positions
+    if ours is not among the rows."""
+    ours = [position for position, own in enumerate(frame["ours"]) if own]
+    if not ours:
+        return range(len(frame))
+    return range(max(0, ours[0] - NEIGHBOURS), min(len(frame), ours[-1] + NEIGHBOURS + 1))
 
 
 def leaderboard_markdown(frame: pd.DataFrame) -> str:

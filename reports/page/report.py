@@ -18,6 +18,7 @@ from reports.analysis.provenance import (
     warm_start_sentence,
 )
 from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence, to_csv
+from reports.analysis.run_state import RunState, run_state
 from reports.analysis.trials import SortableTrials, trials
 from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.verdict import Verdict, reproduce_command, verdict
@@ -27,6 +28,7 @@ from reports.figures.figure import Section, sections
 from reports.figures.leaderboard_bars import LeaderboardBars, leaderboard_bars
 from reports.formatting.wording import capitalized, duration, flatten, moment, plural, setting, shorten
 from reports.health.health import health, health_sentence
+from reports.page.leaderboard import rows_near_ours
 from reports.page.template import environment, page
 from search.doctor.finding import Finding
 from search.records.sweep import Sweep
@@ -43,6 +45,8 @@ class Report:
     sweep: Sweep
     status: str
     """The sweep's: "empty", "running", "interrupted", "failed" or "finished"."""
+    state: RunState
+    """How far the search is, and what to do next."""
     verdict: Verdict
     health: Mapping[str, Finding]
     """The health checks by key; empty before any trial has trained an epoch."""
@@ -90,6 +94,7 @@ class Report:
         return cls(
             sweep=sweep,
             status=sweep.status,
+            state=run_state(sweep),
             verdict=verdict(sweep, board, command),
             health=health(sweep),
             sections_above=sections(ABOVE_LEADERBOARD, sweep),
@@ -116,18 +121,43 @@ class Report:
     @property
     def contents(self) -> list[tuple[str, str]]:
         """(key, title) of every part of the page, in order."""
-        return [
-            ("verdict", "Verdict"),
-            ("health", "Health"),
-            *((section.key, section.title) for section in self.sections_above),
-            ("leaderboard", "Leaderboard"),
-            *((section.key, section.title) for section in self.sections),
-            ("trials", "Trials"),
-            ("failures", "Failures"),
-            ("openings", "Test set"),
-            ("environment", "Environment"),
-            ("plan", "Plan"),
+        parts = [("verdict", "Verdict", True), ("health", "Health", True)]
+        parts += [(section.key, section.title, section.shown) for section in self.sections_above]
+        parts.append(("leaderboard", "Leaderboard", self.leaderboard_shown))
+        parts += [(section.key, section.title, section.shown) for section in self.sections]
+        parts += [
+            ("trials", "Trials", bool(self.trials_table.rows)),
+            ("failures", "Failures", bool(self.failures)),
+            ("openings", "Test set", bool(self.sweep.openings)),
+            ("not-shown", "Not shown yet", bool(self.not_shown)),
+            ("environment", "Environment", True),
+            ("plan", "Plan", True),
         ]
+        return [(key, title) for key, title, shown in parts if shown]
+
+    @property
+    def leaderboard_shown(self) -> bool:
+        """Whether the page has the leaderboard: without a result of ours it would only repeat a file."""
+        return bool(self.leaderboard["ours"].any())
+
+    @property
+    def not_shown(self) -> list[tuple[list[str], str]]:
+        """(titles, why) of the parts that have nothing to show yet, in the page's order; those with the same
+        reason together."""
+        parts = [(section.title, section.sentence) for section in self.sections_above if not section.shown]
+        if not self.leaderboard_shown:
+            parts.append(("Leaderboard", self.leaderboard_sentence))
+        parts += [(section.title, section.sentence) for section in self.sections if not section.shown]
+        if not self.trials_table.rows:
+            parts.append(("Trials", self.trials_sentence))
+        if not self.failures:
+            parts.append(("Failures", self.failures_sentence))
+        if not self.sweep.openings:
+            parts.append(("Test set", self.openings_sentence))
+        titles: dict[str, list[str]] = {}
+        for title, sentence in parts:
+            titles.setdefault(sentence, []).append(title)
+        return [(own, sentence) for sentence, own in titles.items()]
 
     @property
     def all_sections(self) -> tuple[Section, ...]:
@@ -135,10 +165,17 @@ class Report:
         return (*self.sections_above, *self.sections)
 
     @property
-    def boards(self) -> list[tuple[str, str, pd.DataFrame, LeaderboardBars]]:
-        """(key, name, rows, bars) of each view of the leaderboard."""
+    def boards(self) -> list[tuple[str, str, pd.DataFrame, LeaderboardBars, range]]:
+        """(key, name, rows, bars, positions of the rows next to ours) of each view of the leaderboard."""
         views = [("all", "All results", self.leaderboard), ("same", "Same rules", self.same_rules)]
-        return [(key, name, frame, leaderboard_bars(frame)) for key, name, frame in views]
+        return [
+            (key, name, frame, leaderboard_bars(frame), rows_near_ours(frame)) for key, name, frame in views
+        ]
+
+    @property
+    def folded_rows(self) -> int:
+        """How many rows of the leaderboard are far from ours."""
+        return len(self.leaderboard) - len(rows_near_ours(self.leaderboard))
 
     @property
     def health_sentence(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -40,6 +41,7 @@ def environment(autoescape: bool) -> jinja2.Environment:
         "called": recipe_name,
         "setting": setting,
         "shorten": shorten,
+        "unbroken": unbroken,
         "moment": moment,
         "duration": duration,
         "text": markdown.text,
@@ -49,6 +51,14 @@ def environment(autoescape: bool) -> jinja2.Environment:
     }
     made.tests["missing"] = missing
     return made
+
+
+_UNBROKEN = re.compile(r"(?<=\d) (?=%)|(?<=%) (?=interval)|(?<=\bp) (?=[<=])|(?<=p [<=]) (?=\d)")
+
+
+def unbroken(text: str) -> str:
+    """The text with no-break spaces inside "95 % interval" and "p < 0.001"."""
+    return _UNBROKEN.sub("\u00a0", text)
 
 
 def source(name: str) -> str:

@@ -541,3 +541,39 @@ def test_a_click_on_a_point_leads_to_its_trial_even_where_a_filter_hides_it(
     reader.until("location.hash.startsWith('#trial-')")
     assert reader.page.locator("tr:target").is_visible()
     assert reader.page.is_disabled("#reset")
+
+
+ROWS = "[...document.querySelectorAll('.view-all tbody tr')].filter(r => r.getClientRects().length).length"
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_the_leaderboard_shows_our_row_and_three_on_each_side_until_all_are_asked_for(
+    browser: Any, report: Path, scripted: bool
+) -> None:
+    reader = Reader(browser, report, java_script_enabled=scripted, drawn=False)
+    assert reader.ask(ROWS) == 7
+    reader.page.click("text=Show all 28")
+    assert reader.ask(ROWS) == 28
+
+
+def test_on_a_phone_the_accuracy_stands_beside_the_name(opened: Callable[..., Reader]) -> None:
+    right, middle = opened(360).ask(
+        "(row => [row.querySelectorAll('.number')[1].getBoundingClientRect().right,"
+        " row.querySelectorAll('.model, .number')[2].getBoundingClientRect().top"
+        " < row.querySelector('.model').getBoundingClientRect().bottom])"
+        "(document.querySelector('.board tr.ours'))"
+    )
+    assert right <= 360 and middle
+
+
+def test_the_verdict_fits_a_phone_without_scrolling_and_its_details_are_folded(
+    browser: Any, report: Path
+) -> None:
+    reader = Reader(browser, report, 360, drawn=False)
+    assert (
+        reader.ask("document.querySelector('.verdict .line:last-of-type').getBoundingClientRect().bottom")
+        < 800
+    )
+    assert not reader.page.is_visible(".verdict .sentences")
+    reader.page.click("text=How this was found")
+    assert reader.page.is_visible(".verdict .sentences")

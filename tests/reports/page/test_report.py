@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from examples import examples
 from hypothesis import HealthCheck, given, settings
@@ -43,6 +44,7 @@ from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.once import once_per_sweep
 from reports.analysis.verdict import run_argument
 from reports.analysis.winner import winner_of
+from reports.figures.figure import Figure
 from reports.page.report import Report, as_markdown, html, write
 from reports.statistics.intervals import wilson
 from search.records.sweep import Session, State, Sweep, WarmStartSummary
@@ -279,7 +281,7 @@ def test_a_command_names_the_run_so_that_it_is_found(tmp_path: Path, monkeypatch
 def test_failures_are_grouped_by_cause() -> None:
     told = " ".join(page_of(FAILED).text)
     assert "5 trials of 5 went wrong, for 2 causes" in told
-    assert "Every trial failed: 5 trials, all failed." in told
+    assert "Every trial failed (5 trials)." in told
     assert "0, 2, 4" in told
 
 
@@ -572,6 +574,47 @@ def test_results_json_holds_the_plans_the_warm_start_and_what_repeats_what() -> 
     }
     bare = report_of(make_sweep()).results
     assert (bare["plans"], bare["warm_start"]) == ([], None)
+
+
+@pytest.mark.slow
+def test_the_verdict_is_one_figure_and_three_lines_with_one_interval() -> None:
+    made = report_of(confirmed_sweep()).verdict
+    assert made.figure == "98.42 %"
+    assert (made.caption, *made.lines) == (
+        "Best recipe: trial 2, test accuracy, mean of 10 seeds (95 % interval 98.20 to 98.61 %)",
+        "0.70 points better than the default recipe, significant (p < 0.001)",
+        "Statistically tied with trials 4 and 16",
+    )
+    for sweep in STATES.values():
+        assert len(report_of(sweep).verdict.lines) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STATES)
+def test_what_has_nothing_to_show_is_one_line_and_no_part_of_the_page(name: str) -> None:
+    report = report_of(STATES[name])
+    page = page_of(STATES[name])
+    parts = {key for key, _ in report.contents}
+    for section in report.all_sections:
+        assert section.shown == (section.key in parts)
+        listed = [sentence for titles, sentence in report.not_shown if section.title in titles]
+        assert listed == ([] if section.shown else [section.sentence])
+    assert parts == {held["id"] for tag, held in page.tags if tag == "section"}
+
+
+def test_numbers_that_cannot_be_relied_on_are_a_sentence_without_a_drawing() -> None:
+    figure = Figure[float, float](
+        key="model",
+        title="Model",
+        numbers=lambda share: share,
+        sentence=lambda share: f"explains {share}",
+        table=lambda share: pd.DataFrame({"share": [share]}),
+        reliable=lambda share: share > 0.3,
+    )
+    weak, good = figure.section(0.1), figure.section(0.7)
+    assert weak is not None and good is not None
+    assert (weak.shown, weak.sentence, weak.table) == (False, "explains 0.1", None)
+    assert good.shown and good.table is not None
 
 
 @pytest.mark.slow
