@@ -72,23 +72,45 @@ function assign(target, path, value) {
 }
 
 /**
- * Plotly, loaded when it is first needed: parsing its 5 MB takes longer than everything else on the page, so
- * an inline copy is plain text until then. (The policy allows it by its hash, like the other scripts.)
+ * A promise of plotly, loaded when it is first needed: parsing its 5 MB takes longer than everything else on
+ * the page, so an inline copy is packed until then. (The policy allows its text by its hash, like the other
+ * scripts.)
  */
+let loading;
 function plotly() {
-  const source = document.getElementById("plotly");
-  if (source && !window.Plotly) {
-    const script = document.createElement("script");
-    script.textContent = source.textContent;
-    document.body.append(script);
-  }
-  return window.Plotly;
+  return (loading ??= unpacking.then(run));
 }
 
-/** Draws a plot, once. */
+let plotlyText = null;
+let unpacking = Promise.resolve();
+
+/** Runs plotly's text; once it is unpacked this takes no promise, for which a printer does not wait. */
+function run() {
+  if (plotlyText !== null && !window.Plotly) {
+    const script = document.createElement("script");
+    script.textContent = plotlyText;
+    document.body.append(script);
+  }
+  if (!window.Plotly) throw new Error("plotly.js did not run");
+}
+
+/** The text that was packed with gzip and base64. */
+async function unpack(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(unpacked).text();
+}
+
+/** Says on every plot that plotly could not be loaded. */
+function giveUp() {
+  for (const plot of waiting) plot.textContent = "plotly.js could not be loaded, so this is not drawn.";
+  waiting.clear();
+  root.classList.add("drawn");
+}
+
+/** Draws a plot, once; plotly must be loaded. */
 function draw(plot) {
   if (!waiting.delete(plot)) return;
-  const Plotly = plotly();
   const { data, layout } = figures[plot.id];
   for (const [path, value] of Object.entries(themed())) assign(layout, path, value);
   if (plot.closest(".square")) layout.height = plot.clientWidth;
@@ -97,6 +119,7 @@ function draw(plot) {
   const touch = matchMedia("(pointer: coarse)").matches;
   // On a touch screen a finger on a plot must scroll the page, not zoom the plot.
   if (touch) layout.dragmode = false;
+  plot.screenHeight = layout.height;
   Plotly.newPlot(plot, data, layout, { ...config, displayModeBar: touch ? false : "hover" });
   window.connect?.(plot);
   if (!waiting.size) root.classList.add("drawn");
@@ -108,7 +131,7 @@ const near = new IntersectionObserver(
     for (const { target, isIntersecting } of entries)
       if (isIntersecting) {
         near.unobserve(target);
-        draw(target);
+        plotly().then(() => draw(target), giveUp);
       }
   },
   { rootMargin: "600px" },
@@ -119,17 +142,17 @@ const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 30));
 function drawOthers() {
   const [next] = waiting;
   if (next === undefined) return;
-  if (window.Plotly) draw(next);
-  else plotly();
-  idle(drawOthers);
+  if (window.Plotly) {
+    draw(next);
+    idle(drawOthers);
+  } else plotly().then(() => idle(drawOthers), giveUp);
 }
 
 function begin() {
-  if (waiting.size && !window.Plotly && !document.getElementById("plotly")) {
-    for (const plot of plots) plot.textContent = "plotly.js could not be loaded, so this is not drawn.";
-    waiting.clear();
-  }
+  if (waiting.size && !window.Plotly && !document.getElementById("plotly")) giveUp();
   if (!waiting.size) root.classList.add("drawn");
+  const source = document.getElementById("plotly");
+  if (source) unpacking = unpack(source.textContent).then((text) => (plotlyText = text));
   for (const plot of waiting) near.observe(plot);
   // The first second belongs to readers who know where to click.
   addEventListener("load", () => setTimeout(() => idle(drawOthers), 1000));
@@ -145,21 +168,19 @@ addEventListener("DOMContentLoaded", begin);
 addEventListener("beforeprint", () => {
   root.dataset.themeBefore = root.dataset.theme ?? "";
   root.dataset.theme = "light";
-  for (const plot of [...waiting]) draw(plot);
-  for (const details of document.querySelectorAll("details:not([open])")) {
-    details.open = true;
-    details.dataset.wasClosed = "";
+  if (waiting.size && (window.Plotly || plotlyText !== null)) {
+    run();
+    for (const plot of [...waiting]) draw(plot);
   }
-  repaint((plot) => ({ width: plot.closest(".small") ? 220 : 680 }));
+  repaint((plot) => ({
+    width: plot.closest(".small") ? 170 : plot.closest(".half, .pair") ? 330 : 680,
+    height: Math.round((plot.closest(".small") ? 0.9 : 0.75) * plot.screenHeight),
+  }));
 });
 addEventListener("afterprint", () => {
   if (root.dataset.themeBefore) root.dataset.theme = root.dataset.themeBefore;
   else delete root.dataset.theme;
-  for (const details of document.querySelectorAll("details[data-was-closed]")) {
-    details.open = false;
-    delete details.dataset.wasClosed;
-  }
-  repaint(() => ({ width: null, autosize: true }));
+  repaint((plot) => ({ width: null, height: plot.screenHeight, autosize: true }));
 });
 
 // Copy -------------------------------------------------------------------------------------------

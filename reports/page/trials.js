@@ -57,6 +57,13 @@ for (const head of table.querySelectorAll("th[data-column]")) {
 
 const fields = [...table.querySelectorAll("[data-filter]")];
 
+/** The number in a text such as a cell shows: "98 %", "1 min 05 s", "2e-4"; NaN if there is none. */
+function numberIn(text) {
+  const time = /^(?:(\d+) ?h)? ?(?:(\d+) ?min)? ?(?:([\d.]+) ?s)?$/.exec(text);
+  if (time) return 3600 * Number(time[1] ?? 0) + 60 * Number(time[2] ?? 0) + Number(time[3] ?? 0);
+  return Number(text.replace(/ ?%$/, "") || NaN);
+}
+
 /** The filter that a column's fields are set to; null if they are empty. */
 function read(key) {
   const own = fields.filter((field) => field.dataset.filter === key);
@@ -64,7 +71,7 @@ function read(key) {
   const ends = { low: -Infinity, high: Infinity };
   for (const field of own) {
     const text = field.value.trim().replace(",", ".");
-    const value = text === "" ? ends[field.dataset.end] : Number(text);
+    const value = text === "" ? ends[field.dataset.end] : numberIn(text);
     field.ariaInvalid = Number.isNaN(value) ? "true" : null;
     if (!Number.isNaN(value)) ends[field.dataset.end] = value;
   }
@@ -177,6 +184,8 @@ function height(axis, value) {
 
 /** The inverse of `height`. */
 function valueAt(axis, height) {
+  if (height <= 0) return axis.foot;
+  if (height >= 1) return axis.head;
   if (!axis.log) return axis.foot + height * (axis.head - axis.foot);
   return Math.exp(Math.log(axis.foot) + height * (Math.log(axis.head) - Math.log(axis.foot)));
 }
@@ -221,7 +230,7 @@ function brushed(axes, { x, y }) {
         return at >= low && at <= high;
       }));
     } else {
-      const ends = [valueAt(axis, Math.max(-0.001, low)), valueAt(axis, Math.min(1.001, high))];
+      const ends = [valueAt(axis, low), valueAt(axis, high)];
       ends.sort((a, b) => a - b);
       filter = { low: ends[0], high: ends[1] };
     }

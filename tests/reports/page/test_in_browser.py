@@ -270,7 +270,7 @@ def test_the_copy_button_copies_the_command(browser: Any, report: Path) -> None:
 def test_without_javascript_the_verdict_and_the_tables_are_read(browser: Any, report: Path) -> None:
     reader = Reader(browser, report, java_script_enabled=False)
     told = reader.page.inner_text("main")
-    for words in ("98.42 %", "LeNet-5", COMMAND, "The drawing needs JavaScript"):
+    for words in ("98.42 %", "SVM, Gaussian kernel", COMMAND, "The drawing needs JavaScript"):
         assert words in told
     assert not reader.page.is_visible("#theme")
 
@@ -377,14 +377,18 @@ def test_every_control_is_reached_and_worked_by_the_keyboard(browser: Any, repor
     assert reader.complaints == []
 
 
-def test_the_page_prints_all_of_its_drawings_on_white(browser: Any, report: Path) -> None:
-    """Those too that nobody has scrolled to."""
+def test_the_page_prints_all_of_its_drawings_on_white_on_at_most_8_pages(browser: Any, report: Path) -> None:
+    """Those too that nobody has scrolled to; what is folded stays folded."""
     reader = Reader(browser, report, drawn=False, color_scheme="dark")
-    paper = reader.page.pdf(format="A4")
+    reader.until("plotlyText !== null")
+    folded = reader.ask("document.querySelectorAll('details:not([open])').length")
+    paper = reader.page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", paper)) <= 8
+    assert reader.ask("document.querySelectorAll('details:not([open])').length") == folded > 5
     every = "[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))"
     assert reader.ask(every)
     reader.ask("document.querySelectorAll('.plot').forEach(plot => plot.remove())")
-    assert len(paper) > 1.5 * len(reader.page.pdf(format="A4"))
+    assert len(paper) > 1.3 * len(reader.page.pdf(format="A4"))
     reader.page.emulate_media(media="print")
     assert reader.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert reader.complaints == []
@@ -541,6 +545,26 @@ def test_a_click_on_a_point_leads_to_its_trial_even_where_a_filter_hides_it(
     reader.until("location.hash.startsWith('#trial-')")
     assert reader.page.locator("tr:target").is_visible()
     assert reader.page.is_disabled("#reset")
+
+
+def test_a_filter_takes_what_a_cell_shows(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report, drawn=False)
+    trials = {str(trial.number): trial for trial in confirmed_sweep().trials}
+    score = "input[data-filter='score'][data-end='{}']".format
+    reader.page.fill(score("low"), "98 %")
+    reader.until(f"{SHOWN}.length < {len(trials)}")
+    assert set(reader.ask(SHOWN)) == {name for name, trial in trials.items() if (trial.score or 0) >= 0.98}
+    assert not reader.page.get_attribute(score("low"), "aria-invalid")
+    reader.page.fill(score("low"), "98 apples")
+    reader.until(f"document.querySelector(\"{score('low')}\").ariaInvalid === 'true'")
+
+
+def test_a_brush_beyond_the_end_of_an_axis_writes_the_end_itself(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report)
+    reader.page.locator("#parallel-plot").scroll_into_view_if_needed()
+    brush(reader, 2, -0.03, 0.4)
+    reader.until(f"{SHOWN}.length < {len(confirmed_sweep().trials)}")
+    assert reader.page.input_value("input[data-filter='sampled.dropout'][data-end='low']") == "0"
 
 
 ROWS = "[...document.querySelectorAll('.view-all tbody tr')].filter(r => r.getClientRects().length).length"
