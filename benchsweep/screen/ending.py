@@ -137,7 +137,7 @@ def print_leaderboard(console: Console, sweep: Sweep) -> None:
     winner = winner_of(sweep)
     if winner is None:
         return
-    if not frame["ours"].any():
+    if not frame["ours"].any() or not reason:
         figures = ", ".join(
             f"{name.replace('_', ' ')} {test_figure(sweep, name, value)}"
             for name, value in winner.metrics.items()

@@ -171,7 +171,7 @@ def _sentences(
     if winner is not None and winner.test_accuracy is not None:
         sentences += _against_published(leaderboard)
     applies, why = benchmark_applies(sweep)
-    if not applies:
+    if not applies and why:
         sentences.append(why)
     return sentences
 

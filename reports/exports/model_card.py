@@ -79,14 +79,17 @@ def _facts(sweep: Sweep, winner: Winner) -> Pairs:
     parameters = "unknown" if winner.parameters is None else f"{winner.parameters:,}"
     weights = winner.model.weights_sha256 or "unknown"
     return (
-        (
-            "files",
-            "model.safetensors (weights, recipe, normalisation, classes) and "
-            f"{sweep.plan.data.get('dataset', 'mnist')}_model.pth (weights)",
-        ),
+        ("files", _files(sweep)),
         ("parameters", parameters),
         ("SHA-256 of the weights", weights),
     )
+
+
+def _files(sweep: Sweep) -> str:
+    if sweep.plan.trainable != "trainable.mlp":
+        return f"those that {sweep.plan.trainable} saved in the folder of the run"
+    name = f"{sweep.plan.data.get('dataset', 'mnist')}_model.pth"
+    return f"model.safetensors (weights, recipe, normalisation, classes) and {name} (weights)"
 
 
 def _recipe(winner: Winner) -> Pairs:
@@ -206,9 +209,13 @@ def _limits(sweep: Sweep, winner: Winner) -> Iterator[str]:
     yield from _hardest(winner.evaluation)
     yield (
         "Its figures hold for examples from the distribution of the test set. On other data it may be far "
-        "worse. Its probabilities are not calibrated: it may be confident about any input, even one "
-        "unlike all it was trained on."
+        "worse."
     )
+    if winner.evaluation.calibration is not None:
+        yield (
+            "Its probabilities are not calibrated: it may be confident about any input, even one unlike all "
+            "it was trained on."
+        )
     if sweep.plan.trainable == "trainable.mlp":
         yield (
             "It takes grayscale images in the size and style of its data set, light on dark; the command "

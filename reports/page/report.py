@@ -57,6 +57,7 @@ class Report:
     same_rules: pd.DataFrame
     """The leaderboard of single networks without augmentation."""
     leaderboard_sentence: str
+    """"" where the published results are of another kind: then there is no leaderboard."""
     bars: LeaderboardBars
     """Of `leaderboard`."""
     sections: tuple[Section, ...]
@@ -138,14 +139,14 @@ class Report:
     @property
     def leaderboard_shown(self) -> bool:
         """Whether the page has the leaderboard: without a result of ours it would only repeat a file."""
-        return bool(self.leaderboard["ours"].any())
+        return bool(self.leaderboard_sentence) and bool(self.leaderboard["ours"].any())
 
     @property
     def not_shown(self) -> list[tuple[list[str], str]]:
         """(titles, why) of the parts that have nothing to show yet, in the page's order; those with the same
         reason together."""
         parts = [(section.title, section.sentence) for section in self.sections_above if not section.shown]
-        if not self.leaderboard_shown:
+        if self.leaderboard_sentence and not self.leaderboard_shown:
             parts.append(("Leaderboard", self.leaderboard_sentence))
         parts += [(section.title, section.sentence) for section in self.sections if not section.shown]
         if not self.trials_table.rows:

@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 from searches import NOWHERE, search
 
 from reports.analysis.benchmarks import read_benchmarks
-from reports.page.report import Report
+from reports.exports.model_card import model_card
+from reports.page.report import Report, as_markdown, html
 from search.cluster.access import Site
 from search.confirm import confirming
 from search.plan.plan import Plan, PlanError
@@ -108,6 +109,11 @@ def test_a_method_test_is_called_for_the_confirmed_winner(given: Given, tmp_path
     assert plan.confirmation.test is True
     sweep = confirmed(RunFolder.named("classed", tmp_path), plan)
     (opening,) = sweep.openings
+    report = Report.of(sweep, read_benchmarks())
+    text, page = as_markdown(report), html(report, "cdn")
+    assert "MNIST" not in text and "Leaderboard" not in text and "on the test split" in text
+    assert 'href="#leaderboard"' not in page and 'id="leaderboard"' not in page
+    assert "MNIST" not in model_card(sweep) and "mnist_model" not in model_card(sweep)
     assert all(0.3 < look.evaluation.metrics["accuracy"] <= 1 for look in opening.looks)
 
 

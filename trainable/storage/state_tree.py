@@ -29,9 +29,10 @@ _DTYPES = frozenset(
 )
 """Those that safetensors holds. Arrays of other types are stored as their bytes."""
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+_WHERE = "the state_dict of Training must be storable, but its entry"
 _STORABLE = (
-    "store arrays, tensors, numbers, text, booleans, None, and lists, tuples and dicts of these; of other "
-    "objects their own state_dict()"
+    "store arrays, tensors, numbers, text, booleans, None, and lists, tuples and dicts of these, and of "
+    "other objects what their own state_dict() returns"
 )
 
 
@@ -41,19 +42,19 @@ def encode(state: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if not isinstance(state, Mapping):
         raise TypeError(f"the state_dict of Training must return a dict, but returned {state!r}; {_STORABLE}")
     encoder = _Encoder()
-    plain: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for name, value in state.items():
-        where = f"the state_dict of Training must be storable, but its entry {name!r}"
+        where = f"{_WHERE} {name!r}"
         if not isinstance(name, str):
             raise TypeError(f"{where} has a key that is no text; name entries with text")
         if isinstance(value, np.ndarray | np.generic) and value.dtype.newbyteorder("=") in _DTYPES:
             if name == _RESERVED:
                 raise ValueError(f"{where} has the name that safetensors reserves; rename it")
-            if name in encoder.arrays:
-                raise ValueError(f"{where} has the name of an array inside of another entry; rename it")
             encoder.arrays[name] = np.asarray(value, value.dtype.newbyteorder("="), order="C")
         else:
-            plain[name] = encoder.plain(value, where, name)
+            others[name] = value
+    # Afterwards, so that the arrays inside of them take no name of an entry.
+    plain = {name: encoder.plain(value, f"{_WHERE} {name!r}", name) for name, value in others.items()}
     return encoder.arrays, plain
 
 

@@ -120,9 +120,9 @@ def test_optimizers_and_schedulers_continue_from_what_was_stored() -> None:
 
 
 def test_arrays_with_the_same_path_are_kept_apart() -> None:
-    state = {"a": {"b": np.ones(1)}, "a/b": [np.zeros(2)], "c": {"d/e": np.ones(3), "d": {"e": np.ones(4)}}}
+    state = {"a": {"b": np.ones(1)}, "a/b": np.zeros(2), "c": {"d/e": np.ones(3), "d": {"e": np.ones(4)}}}
     read: Any = Checkpoint.parse(Checkpoint(state, EPOCHS).to_bytes(), "test").state
-    assert [len(read["a"]["b"]), len(read["a/b"][0]), len(read["c"]["d/e"]), len(read["c"]["d"]["e"])] == [
+    assert [len(read["a"]["b"]), len(read["a/b"]), len(read["c"]["d/e"]), len(read["c"]["d"]["e"])] == [
         *(1, 2, 3, 4)
     ]
 
