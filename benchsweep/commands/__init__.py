@@ -44,6 +44,6 @@ COMMANDS = {
     "export": CommandEntry("export", "export", "Write a saved model or a run in another format."),
     "doctor": CommandEntry("doctor", "doctor", "Check this machine and, if named, a run's files."),
     "cluster": CommandEntry("cluster", "app", "Write the file that starts a cluster for a plan."),
-    "schema": CommandEntry("schema", "schema", "Print the JSON Schema of plan files."),
+    "schema": CommandEntry("schema", "schema", "Print the JSON Schema of plans, or of results."),
 }
 """By name, in the order of `benchsweep --help`."""

@@ -107,5 +107,6 @@ def test_every_command_that_is_offered_works(
         shown = capsys.readouterr()
         expected = {"all failed": {0, 1}, "all pruned": {0, 1}}.get(state, {0})
         assert code in expected, f"{command}: {shown.err}"
-        assert "Traceback" not in shown.out + shown.err, command
+        if words[0] != "show":  # which shows that of a failed trial
+            assert "Traceback" not in shown.out + shown.err, command
     assert Sweep.read(run.path).trials

@@ -263,6 +263,8 @@ def test_report_writes_several_runs_into_a_folder_each(
 def test_schema_is_json_schema_of_plans(here: Any, tmp_path: Path) -> None:
     result = json.loads(here("schema").out)
     assert result["$schema"].startswith("https://json-schema.org/")
+    for name in ("results", "leaderboard"):
+        assert json.loads(here("schema", name).out)["$schema"] == result["$schema"]
     here("schema", "--output", tmp_path / "plan.json")
     assert json.loads((tmp_path / "plan.json").read_text()) == result
 
