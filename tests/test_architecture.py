@@ -29,6 +29,7 @@ ROOMS = {
         "live_state",
         "seeds",
         "torch_training",
+        "adapters",
         "objective",
         "forms",
         "trial_runner",

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from trainable.contract import Metric
     from trainable.epoch import Diverged, Epoch
     from trainable.evaluation.evaluation import Evaluation, classification
-    from trainable.torch_training import TorchTraining
+    from trainable.torch_training import EndOfTraining, TorchTraining
 
-__all__ = ["Diverged", "Epoch", "Evaluation", "Metric", "TorchTraining", "classification"]
+__all__ = ["Diverged", "EndOfTraining", "Epoch", "Evaluation", "Metric", "TorchTraining", "classification"]
 
 _MODULES = {
     "Diverged": "trainable.epoch",
+    "EndOfTraining": "trainable.torch_training",
     "Epoch": "trainable.epoch",
     "Evaluation": "trainable.evaluation.evaluation",
     "Metric": "trainable.contract",

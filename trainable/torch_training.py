@@ -38,8 +38,9 @@ from trainable.record import to_record
 from trainable.seeds import seed_everything
 from trainable.storage.state_tree import encode
 
-EPOCHS = 10
-"""Epochs of a training whose plan does not say how many."""
+
+class EndOfTraining(Exception):
+    """What `epoch` raises if there is no further one: the training is COMPLETE."""
 
 
 class TorchTraining:
@@ -53,6 +54,10 @@ class TorchTraining:
     """None if there is no test split: the winner is chosen and reported on validation. Else a method
     test(self) that returns the metrics of the model on the test split, as `epoch` returns its own, or an
     Evaluation. It is called for confirmed winners only."""
+    epochs: ClassVar[int] = 10
+    """Number of epochs, if the plan does not say."""
+    continues: ClassVar[bool] = True
+    """Whether a training goes on from what was stored; False if it begins anew."""
     recipe: dict[str, Any]
     """The plan's [recipe] and [space] values, and epochs and seed."""
     data: Any
@@ -77,6 +82,9 @@ class TorchTraining:
         random is seeded from the recipe's seed and the epoch before."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Called when the training ends or is stopped."""
+
     def save(self, folder: Path) -> list[Path]:
         """Writes the model, and returns the paths of the files: the weights of all models found, in
         model.safetensors."""
@@ -97,6 +105,11 @@ class ClassTrainable:
     Recipe: type[BaseModel]
     METRIC: Metric
     Source: type[BaseModel]
+
+    @property
+    def CONTINUES(self) -> bool:  # noqa: N802
+        """As `trainable.contract.can_continue` reads it."""
+        return self.kind.continues
 
     def Training(self, recipe: BaseModel, data: Any, device: str, threads: int) -> ClassTraining:  # noqa: N802
         return ClassTraining(self.kind, dict(to_record(recipe)), self.METRIC, data, device, threads)
@@ -130,7 +143,7 @@ def class_trainable(kind: type, module: ModuleType, where: str, declared: Declar
             f"the metric of the class {where} must be named, but is not",
             'write [metric] with name = "loss" and direction = "minimize" in the plan',
         )
-    return ClassTrainable(kind, recipe_model(declared.defaults, EPOCHS), metric, _source(kind))
+    return ClassTrainable(kind, recipe_model(declared.defaults, kind.epochs), metric, _source(kind))
 
 
 def _source(kind: type[TorchTraining]) -> type[BaseModel]:
@@ -174,12 +187,18 @@ class ClassTraining:
         self._live = LiveState(self.own, leave_out=("recipe", "data", "device", "threads"))
 
     def __iter__(self) -> Iterator[Epoch]:
-        while self._done < self.recipe["epochs"]:
-            began = time.perf_counter()
-            seed_everything(self.recipe["seed"], self._done + 1)
-            metrics = measured(self.own.epoch(), self.metric, "epoch", "return")
-            self._done += 1
-            yield Epoch(self._done, metrics, time.perf_counter() - began)
+        try:
+            while self._done < self.recipe["epochs"]:
+                began = time.perf_counter()
+                seed_everything(self.recipe["seed"], self._done + 1)
+                try:
+                    metrics = measured(self.own.epoch(), self.metric, "epoch", "return")
+                except EndOfTraining:
+                    return
+                self._done += 1
+                yield Epoch(self._done, metrics, time.perf_counter() - began)
+        finally:
+            self.own.close()
 
     def state_dict(self) -> TrainingState:
         return {"epoch": self._done, "attributes": self._live.stored()}
