@@ -22,6 +22,9 @@ CONTROL_FLOW = {
     "NotInSpace",
     "NotRecordable",
     "MeasuredError",
+    "EndOfTraining",
+    "StoppedItself",
+    "_Unwound",
 }
 """Raised and caught inside the packages; none reaches a user."""
 
