@@ -5,6 +5,7 @@ It knows no terminal: `benchsweep.screen` draws it.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -76,10 +77,10 @@ class TrialProgress:
     """The earlier trial with the same recipe, whose result this one got; None if it was trained."""
 
     @property
-    def epochs_saved(self) -> int:
-        """Epochs that were not trained because the trial was pruned."""
-        pruned = self.state is State.PRUNED and self.same_as is None
-        return self.epochs_planned - self.epochs_trained if pruned else 0
+    def length(self) -> int:
+        """Epochs to its end: those of its recipe, unless the trainable ended it earlier."""
+        ended_itself = self.state is State.COMPLETE and self.same_as is None
+        return self.epochs_trained if ended_itself else self.epochs_planned
 
 
 @dataclass
@@ -243,8 +244,14 @@ class Progress:
 
     @property
     def epochs_saved(self) -> int:
-        """Epochs that pruning saved, over all trials."""
-        return sum(trial.epochs_saved for trial in self._finished.values())
+        """Epochs that pruning saved, over all trials. Where every trial ends before its recipe's last epoch,
+        as the trainable decides, a pruned one is taken to be as long as the longest of them."""
+        trained = [trial for trial in self._finished.values() if trial.same_as is None]
+        complete = [trial for trial in trained if trial.state is State.COMPLETE]
+        early = complete and all(trial.length < trial.epochs_planned for trial in complete)
+        longest = max(trial.length for trial in complete) if early else sys.maxsize
+        pruned = [trial for trial in trained if trial.state is State.PRUNED]
+        return sum(max(0, min(trial.epochs_planned, longest) - trial.epochs_trained) for trial in pruned)
 
     @property
     def elapsed(self) -> float:

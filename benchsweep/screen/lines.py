@@ -111,7 +111,7 @@ def concurrency(event: Started) -> str:
 
 def trial_line(progress: Progress, trial: TrialProgress) -> str:
     """A trial that has ended: its result, its hyperparameters, and how far the search is."""
-    epochs = "" if trial.same_as is not None else f"{trial.epochs_trained}/{trial.epochs_planned} epochs  "
+    epochs = "" if trial.same_as is not None else f"{trial.epochs_trained}/{trial.length} epochs  "
     score = progress.metric.format(trial.score)
     best = "  best so far" if trial is progress.best and trial.state is State.COMPLETE else ""
     reason = f"  {' '.join(trial.error.split())}" if trial.error else ""

@@ -172,9 +172,9 @@ def short_metric(name: str) -> str:
 
 def _cells(progress: Progress, trial: TrialProgress) -> list[RenderableType]:
     style = STYLES[trial.state]
-    full = round(_BAR * trial.epochs_trained / max(1, trial.epochs_planned))
+    full = round(_BAR * trial.epochs_trained / max(1, trial.length))
     bar = Text.assemble(("━" * full, style), ("━" * (_BAR - full), "bright_black"))
-    bar.append(f" {trial.epochs_trained}/{trial.epochs_planned}")
+    bar.append(f" {trial.epochs_trained}/{trial.length}")
     details = " ".join(trial.error.split()) if trial.error else hyperparameters(trial.sampled)
     return [
         Text(str(trial.number)),

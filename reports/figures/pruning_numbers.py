@@ -135,8 +135,12 @@ def pruning(sweep: Sweep) -> Pruning | str:
             else "No trial has finished an epoch yet, so none could be pruned."
         )
     stopped = [trial for trial in own if trial.state is State.PRUNED and not trial.abandoned]
-    saved = [max(0, planned_epochs(trial) - trial.epochs[-1].number) for trial in stopped]
     complete = [trial for trial in own if trial.state is State.COMPLETE and trial.score is not None]
+    # Where every trial ends before its recipe's last epoch, as the trainable decides, so would a pruned one.
+    early = complete and all(len(trial.epochs) < planned_epochs(trial) for trial in complete)
+    end = max(len(trial.epochs) for trial in complete) if early else longest
+    planned = [min(planned_epochs(trial), end) for trial in stopped]
+    saved = [max(0, epochs - trial.epochs[-1].number) for trial, epochs in zip(stopped, planned, strict=True)]
     best = sweep.best()
     rungs, factor = rungs_of(sweep), reduction_factor_of(sweep)
     scores = {trial.number: _scores_by_epoch(sweep, trial) for trial in own}
@@ -146,7 +150,7 @@ def pruning(sweep: Sweep) -> Pruning | str:
         paused=sum(trial.state is State.PAUSED for trial in own),
         complete=len(complete),
         trials=len(own),
-        planned=sum(planned_epochs(trial) for trial in stopped),
+        planned=sum(planned),
         saved=sum(saved),
         trained=sum(len(trial.epochs) for trial in own),
         saved_seconds=sum(

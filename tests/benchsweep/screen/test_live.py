@@ -124,6 +124,16 @@ def test_saved_epochs_are_those_that_pruned_trials_did_not_train() -> None:
     assert progress.epochs_saved == 3 + 1
 
 
+def test_a_pruned_trial_saves_no_epochs_that_no_trial_trains() -> None:
+    """As where the recipe's epochs are a limit, and the trainable itself ends each training after two."""
+    progress = search(Clock(), Limits(trials=2))
+    for number, (state, epochs) in enumerate([(State.COMPLETE, 2), (State.PRUNED, 1)]):
+        begin(progress, number)
+        end(progress, number, state, epochs, 0.5)
+    assert progress.epochs_saved == 1
+    assert (progress.trials[0].length, progress.trials[1].length) == (2, 4)
+
+
 @pytest.mark.parametrize(("metric", "best"), [(ACCURACY, 1), (LOSS, 2)])
 def test_best_follows_the_metrics_direction_and_the_earliest_wins_a_tie(metric: Metric, best: int) -> None:
     progress = search(Clock(), Limits(trials=9), metric)

@@ -53,6 +53,16 @@ def test_abandoned_repeated_and_failed_trials_are_not_counted_as_pruned() -> Non
     assert (numbers.pruned, numbers.saved) == (1, 9)
 
 
+def test_a_trial_that_was_pruned_would_have_ended_by_itself_where_all_others_did() -> None:
+    recipe = {"epochs": 1000, "seed": 0}
+    complete = [line(0, 0.9), line(1, 0.8)]
+    stopped = curve(2, [0.4] * 3, recipe=recipe)
+    early = sweep_of([*(replace(trial, recipe=recipe) for trial in complete), stopped])
+    assert (pruning_of(early).planned, pruning_of(early).saved) == (10, 7)
+    one_to_the_end = sweep_of([*complete, stopped])
+    assert pruning_of(one_to_the_end).saved == 997
+
+
 def test_paused_trials_are_told_apart_from_pruned_ones() -> None:
     paused = [curve(1, [0.5, 0.5], state=State.PAUSED), curve(2, [0.4], state=State.PAUSED)]
     sweep = sweep_of([line(0, 0.9), *paused, curve(3, [0.6], state=State.RUNNING)])
