@@ -13,6 +13,9 @@ from search.plan.sampler import Tpe
 from search.plan.space import NotInSpace
 from search.records import schema
 
+_SEEN = (TrialState.COMPLETE, TrialState.PRUNED)
+"""States of a trial that every sampler sees as it is."""
+
 
 def as_worst(trial: FrozenTrial) -> FrozenTrial:
     """The trial as one that was pruned before its first epoch, which TPE ranks behind all others."""
@@ -53,17 +56,27 @@ class SamplerHistory:
         self._before = before
         self._warm_start = list(warm_start)
         self._distributions = plan.space.distributions()
+        # TPE ignores failed trials, and would sample again where they failed.
+        self._learns_failures = isinstance(plan.sampler, Tpe)
         self._converted: dict[int, FrozenTrial | None] = {}
 
     def __call__(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The trials that the sampler sees. trials: all of the study, by number."""
-        earlier = (self._earlier(trial) for trial in trials[: self._before])
-        later = trials[self._before :]
-        if isinstance(self._plan.sampler, Tpe):
-            # TPE ignores failed trials, and would sample again where they failed.
-            later = [as_worst(trial) if trial.state is TrialState.FAIL else trial for trial in later]
-        own = [*(trial for trial in earlier if trial), *later]
-        return [*self._warm_start, *(_as_pruned(trial) if _is_paused(trial) else trial for trial in own)]
+        earlier = [kept for trial in trials[: self._before] if (kept := self._earlier(trial)) is not None]
+        return [
+            *self._warm_start,
+            *(trial if trial.state in _SEEN else self._shown(trial) for trial in earlier),
+            *(
+                trial if trial.state in _SEEN else self._shown(trial, learns_failures=self._learns_failures)
+                for trial in trials[self._before :]
+            ),
+        ]
+
+    def _shown(self, trial: FrozenTrial, learns_failures: bool = False) -> FrozenTrial:
+        """A trial that has not ended, or has failed, as the sampler sees it."""
+        if learns_failures and trial.state is TrialState.FAIL:
+            return as_worst(trial)
+        return _as_pruned(trial) if _is_paused(trial) else trial
 
     def fits(self, trial: FrozenTrial) -> bool:
         """Whether the current plan can suggest this trial."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
+    from search.sampling.parzen import TrialTable
+
 
 def stable_seed(*parts: object) -> int:
     """A seed in 0 .. 2**32 - 1 that depends on the parts alone."""
@@ -29,6 +31,7 @@ def build(
     started: int,
     warm_start: Sequence[FrozenTrial] = (),
     recipes: Recipes | None = None,
+    table: TrialTable | None = None,
 ) -> BaseSampler:
     """The sampler for one trial.
 
@@ -37,13 +40,15 @@ def build(
 
     seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
     search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
-    recipes: None if the trainable accepts all of them and has no default.
+    recipes: None if the trainable accepts all of them and has no default. table: what TPE's last draw knew of
+    the trials; None to begin anew, which gives the same suggestion.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
-    from optuna.samplers import RandomSampler, TPESampler
+    from optuna.samplers import RandomSampler
 
     from search.sampling.adapted import FullSpaceQMC, NonStoppingGrid, UnconditionalCmaEs, UnconditionalGP
+    from search.sampling.parzen import ManyTrialsTPE, TrialTable
 
     trial_seed = stable_seed(seed, started)
     independent = RandomSampler(seed=stable_seed(seed, started, "independent"))
@@ -55,7 +60,8 @@ def build(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match settings:
             case Tpe():
-                return TPESampler(seed=trial_seed, **arguments)
+                known = TrialTable() if table is None else table
+                return ManyTrialsTPE(space.distributions(), known, seed=trial_seed, **arguments)
             case Auto():
                 from search.sampling.auto import AutoSampler
 

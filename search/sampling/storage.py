@@ -14,18 +14,20 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.records.journal import StudyStorage
+
 History = Callable[[list[FrozenTrial]], list[FrozenTrial]]
 """Converts the trials of a study to those that a sampler sees, as `SamplerHistory` does."""
 
 
-class PrunerStorage(JournalStorage):
+class PrunerStorage(StudyStorage):
     """The journal without the values that pruners stored in the first `before` trials, and in a strict order
     without the trials on which the judged one must not depend.
 
     A halving compares the values of trials at its rungs, and another halving had other rungs.
     """
 
-    def __init__(self, journal: JournalStorage, before: int, window: int | None = None) -> None:
+    def __init__(self, journal: StudyStorage, before: int, window: int | None = None) -> None:
         """window: how many trials before the judged one the last one is that counts; None if all count."""
         self.__dict__.update(journal.__dict__)  # share the journal and its replay
         self._before = before
@@ -67,11 +69,13 @@ class SamplerStorage(JournalStorage):
         self.__dict__.update(journal.__dict__)  # share the journal and its replay
         self._journal = journal
         self._history = history
+        self._on_record: list[FrozenTrial] | None = None
+        self._trials: list[FrozenTrial] | None = None
         self.trial: FrozenTrial | None = None
         """The trial for which the sampler suggests values; None before it is created."""
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        number = len(self._journal.get_all_trials(study_id, deepcopy=False))
+        number = len(self._recorded(study_id))
         self.trial = FrozenTrial(
             number=number,
             trial_id=number,
@@ -107,11 +111,21 @@ class SamplerStorage(JournalStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        trials = self._history(self._journal.get_all_trials(study_id, deepcopy=False))
+        if states == (TrialState.WAITING,):
+            return []  # a study has none: what a user asks for is not in the journal
+        if self._trials is None:
+            self._trials = self._history(self._recorded(study_id))
+        trials = self._trials
         if self.trial is not None:
             trials = [*trials, self.trial]
-        selected = [trial for trial in trials if states is None or trial.state in states]
+        selected = trials if states is None else [trial for trial in trials if trial.state in states]
         return copy.deepcopy(selected) if deepcopy else selected
+
+    def _recorded(self, study_id: int) -> list[FrozenTrial]:
+        # Kept, because no trial changes while one is drawn, and listing all of them takes time.
+        if self._on_record is None:
+            self._on_record = self._journal.get_all_trials(study_id, deepcopy=False)
+        return self._on_record
 
     def _own(self, trial_id: int) -> FrozenTrial:
         if self.trial is None or self.trial._trial_id != trial_id:

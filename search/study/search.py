@@ -26,6 +26,7 @@ from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
 from search.sampling.forecast import ForecastPruner
 from search.sampling.history import SamplerHistory, as_pending, as_worst
+from search.sampling.parzen import TrialTable
 from search.sampling.recipes import Recipes
 from search.sampling.storage import PrunerStorage, SamplerStorage
 from search.study.base import SettledTrial, Study, Suggestion
@@ -69,6 +70,7 @@ class SearchStudy(Study):
         self._warm_start_trials = [] if self._warm_start is None else self._warm_start.frozen(plan)
         first_sampled = self._first_since_change("recipe", "space", "sampler", "seed")
         self._history = SamplerHistory(plan, first_sampled, self._warm_start_trials)
+        self._table = TrialTable()
         self._on_grid = self._started - first_sampled
         # Trials that another pruner stopped, or that had another length, say nothing about this pruner.
         self._first_judged = self._first_since_change("recipe", "pruner")
@@ -359,6 +361,7 @@ class SearchStudy(Study):
                 number,
                 self._warm_start_trials,
                 Recipes(plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts),
+                self._table,
             ),
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
