@@ -7,10 +7,11 @@ from pathlib import Path
 import typer
 
 from benchsweep import terminal
-from benchsweep.errors import FAILURE
+from benchsweep.errors import FAILURE, UsageError
 from benchsweep.find import run_folder
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.gate import Measurement, compare_measurements, compare_with_published
+from search.records.folder import NotARun
 from search.records.sweep import Sweep
 
 
@@ -21,7 +22,14 @@ def check_accuracy(run: str, against: str, level: float, runs: Path, json: bool)
     if against in set(benchmarks["key"]):
         gate = compare_with_published(ours, against, benchmarks)
     else:
-        gate = compare_measurements(ours, _measurement(against, runs), level)
+        try:
+            theirs = _measurement(against, runs)
+        except NotARun as error:
+            raise UsageError(
+                f"--against must name a published result or a run, but got {against}",
+                f"published: {', '.join(_nearest_first(against, list(benchmarks['key'])))}; runs: {error}",
+            ) from error
+        gate = compare_measurements(ours, theirs, level)
     if json:
         comparison = None if gate.comparison is None else gate.comparison._asdict()
         figures = {**vars(gate), "interval": gate.interval._asdict(), "comparison": comparison}
@@ -30,6 +38,11 @@ def check_accuracy(run: str, against: str, level: float, runs: Path, json: bool)
         terminal.say(terminal.out(), gate.sentence)
     if not gate.passed:
         raise typer.Exit(FAILURE)
+
+
+def _nearest_first(name: str, keys: list[str]) -> list[str]:
+    """The keys that contain the name, then the others."""
+    return sorted(keys, key=lambda key: name.lower() not in key.lower())
 
 
 def _measurement(name: str, runs: Path) -> Measurement:

@@ -147,7 +147,9 @@ def _figures(progress: Progress) -> RenderableType:
     epochs = f"{plural(progress.epochs_trained, 'epoch')} trained"
     if progress.limits.epochs:
         epochs = f"{progress.epochs_trained:,} of {plural(progress.limits.epochs, 'epoch')} trained"
-    parts += [epochs, f"{progress.epochs_saved:,} saved by pruning"]
+    parts.append(epochs)
+    if progress.epochs_saved:  # never in a confirmation, which prunes nothing
+        parts.append(f"{progress.epochs_saved:,} saved by pruning")
     return Text("       " + " · ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
 
 

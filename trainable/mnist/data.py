@@ -327,12 +327,14 @@ def _ensure_files(collection: _Collection, folder: Path, names: tuple[str, ...])
     return raw
 
 
-def _unusable(collection: _Collection, problem: str) -> DataError:
+def _unusable(collection: _Collection, problem: str, cause: str = "") -> DataError:
+    """The error of files that are missing or damaged. cause: why they could not be downloaded, which is long
+    and comes after the ways out."""
     return DataError(
         f"{collection.folder} cannot be used: {problem}",
         f"connect to the network (and remove a damaged file, so that it is downloaded again), or name a "
         f"folder that contains {collection.folder}/raw with --data-dir or BENCHSWEEP_DATA, or use the data "
-        f"set that needs no download with --dataset digits",
+        f"set that needs no download with --dataset digits{cause and f'. The cause: {cause}'}",
     )
 
 
@@ -354,8 +356,8 @@ def _download(collection: _Collection, folder: Path, raw: Path) -> None:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 getattr(torchvision.datasets, collection.torchvision)(temporary, download=True)
         except Exception as error:  # torchvision may raise anything, depending on mirrors and archives
-            message = f"{raw} is missing, and its download failed ({type(error).__name__}: {error})"
-            raise _unusable(collection, " ".join(message.split())) from error
+            cause = " ".join(f"its download failed ({type(error).__name__}: {error})".split())
+            raise _unusable(collection, f"{raw} is missing", cause) from error
         downloaded = Path(temporary) / collection.folder / "raw"
         if (problem := _problem(collection, downloaded, _FILES)) is not None:
             raise _unusable(collection, f"the download is incomplete: {problem.message}")

@@ -279,3 +279,16 @@ def test_a_trial_that_is_paused_until_the_end_is_pruned_and_counted_once() -> No
     progress.update(TrialPaused(0, 1, 0.9))
     end(progress, 0, State.PRUNED, 1, 0.9)
     assert progress.done == 1 and progress.epochs_saved == 3
+    assert "3 saved by pruning" in screen_of(progress)
+
+
+def test_nothing_is_said_of_pruning_where_it_saved_nothing() -> None:
+    progress = search(Clock(), Limits(trials=4))
+    begin(progress, 0)
+    assert "0 epochs trained" in screen_of(progress) and "pruning" not in screen_of(progress)
+
+
+def screen_of(progress: Progress) -> str:
+    screen = Console(file=io.StringIO(), width=80, height=24, markup=False)
+    lines = screen.render_lines(picture(progress, 24))
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
