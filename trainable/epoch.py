@@ -33,7 +33,7 @@ class Epoch:
     has diverged; others may be missing in some epochs."""
     seconds: float
     """Wall time of the epoch in seconds, including its validation."""
-    not_finite: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    not_finite: Mapping[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
     """Values that were left out, as text: {"loss": "nan"}. Not recorded."""
 
     def __post_init__(self) -> None:
@@ -62,7 +62,10 @@ class Epoch:
         number = stored.get("number")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise ValueError(f"an epoch's number must be a whole number of at least 1, but is {number!r}")
-        return cls(**stored)  # type: ignore[arg-type]
+        epoch = cls(**stored)  # type: ignore[arg-type]
+        if epoch.not_finite:
+            raise ValueError(f"the metrics of an epoch on record must be finite, but are {epoch.not_finite}")
+        return epoch
 
 
 def _no_number(name: str, value: Any) -> str | None:

@@ -165,7 +165,7 @@ def test_a_trial_that_finds_no_memory_is_failed_with_its_reason_and_the_search_g
 def test_a_trial_that_hangs_is_ended_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOSTING_HUNG", str(tmp_path / "hung"))
     run = RunFolder.named("once", tmp_path)
-    search(run, _faulty("once", "hang once", resources={"trial_timeout": "8s"}), THIS_MACHINE)
+    search(run, _faulty("once", "hang once", resources={"trial_timeout": "15s"}), THIS_MACHINE)
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.COMPLETE
     assert [epoch.number for epoch in trial.epochs] == [1, 2, 3]
@@ -175,10 +175,10 @@ def test_a_trial_that_hangs_is_ended_and_goes_on(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 def test_a_trial_that_hangs_again_at_the_same_epoch_is_failed_with_its_reason(tmp_path: Path) -> None:
     run = RunFolder.named("hangs", tmp_path)
-    search(run, _faulty("hangs", "hang", resources={"trial_timeout": "8s"}), THIS_MACHINE)
+    search(run, _faulty("hangs", "hang", resources={"trial_timeout": "15s"}), THIS_MACHINE)
     trial = Sweep.read(run.path).trials[0]
     assert trial.state is State.FAILED
-    assert trial.error == "it hung twice after epoch 1: no epoch within the 8s of trial_timeout"
+    assert trial.error == "it hung twice after epoch 1: no epoch within the 15s of trial_timeout"
     assert len(trial.epochs) == 1
 
 
