@@ -45,7 +45,7 @@ def build(
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
-    from optuna.samplers import RandomSampler
+    from optuna.samplers import RandomSampler, TPESampler
 
     from search.sampling.adapted import FullSpaceQMC, NonStoppingGrid, UnconditionalCmaEs, UnconditionalGP
     from search.sampling.parzen import ManyTrialsTPE, TrialTable
@@ -59,6 +59,8 @@ def build(
         # Being experimental was considered when an argument became a setting.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match settings:
+            case Tpe() if not space.names:  # an objective's, known from its trials alone
+                return TPESampler(seed=trial_seed, **arguments)
             case Tpe():
                 known = TrialTable() if table is None else table
                 return ManyTrialsTPE(space.distributions(), known, seed=trial_seed, **arguments)
