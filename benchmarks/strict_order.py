@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import random
 import statistics
 import sys
@@ -25,13 +24,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 from searches import TABLE
-from studies import folder, score
+from studies import folder, opened, train_epoch
 
 from search.plan.plan import Plan
-from search.records.sweep import State
 from search.study.base import Suggestion
-from search.study.search import SearchStudy
-from trainable.epoch import Epoch
 
 ORDERS: dict[str, dict[str, Any]] = {
     "fast": {},
@@ -46,9 +42,7 @@ STOPPING: dict[str, dict[str, Any]] = {
 def searched(plan: Plan, workers: int, seed: int, runs: Path) -> tuple[float, float]:
     """Carry a search out. Returns its duration, and the time in which workers trained, both in epochs of
     average pace."""
-    study = SearchStudy(folder(f"run-{seed}", runs), plan)
-    study.adopt()
-    study.begin_session({})
+    study = opened(folder(f"run-{seed}", runs), plan)
     training: dict[int, Suggestion] = {}
     queue: list[tuple[float, int]] = []
     now = busy = 0.0
@@ -61,7 +55,7 @@ def searched(plan: Plan, workers: int, seed: int, runs: Path) -> tuple[float, fl
             return now, busy
         now, number = heapq.heappop(queue)
         busy += pace(seed, number)
-        if ended(study, training[number]):
+        if train_epoch(study, training[number]):
             del training[number]
         else:
             heapq.heappush(queue, (now + pace(seed, number), number))
@@ -70,17 +64,6 @@ def searched(plan: Plan, workers: int, seed: int, runs: Path) -> tuple[float, fl
 def pace(seed: int, trial: int) -> float:
     """Duration of each epoch of a trial."""
     return random.Random(f"{seed} {trial}").lognormvariate(0, 0.3)
-
-
-def ended(study: SearchStudy, trial: Suggestion) -> bool:
-    """Report the trial's next epoch. Returns whether it was the last one."""
-    epoch = study.epochs_of(trial.number) + 1
-    metrics = {study.plan.objective.name: score(json.loads(trial.recipe), epoch)}
-    with study.transaction():
-        stopped = study.record(trial.number, Epoch(epoch, metrics, 0.0), "here:1")
-        if stopped is None and epoch == trial.epochs:
-            study.end(trial.number, State.COMPLETE)
-    return stopped is not None or epoch == trial.epochs
 
 
 def main() -> None:

@@ -3,6 +3,7 @@ thousand of them take seconds, and are the same whenever they are asked for."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,27 @@ def score(recipe: Recipe, epoch: int) -> float:
     return 1 - far / 5 - kind - 0.3 / epoch
 
 
+def opened(run: RunFolder, plan: Plan) -> SearchStudy:
+    """The study of a start that is about to train."""
+    study = SearchStudy(run, plan)
+    study.adopt()
+    study.begin_session({})
+    return study
+
+
+def train_epoch(study: SearchStudy, trial: Suggestion) -> bool:
+    """Report a trial's next epoch. Returns whether the trial has ended."""
+    epoch = study.epochs_of(trial.number) + 1
+    metrics = {study.plan.objective.name: score(json.loads(trial.recipe), epoch)}
+    with study.transaction():
+        stopped = study.record(trial.number, Epoch(epoch, metrics, 0.0), "here:1")
+        if stopped is None and epoch == trial.epochs:
+            study.end(trial.number, State.COMPLETE)
+    return stopped is not None or epoch == trial.epochs
+
+
 def train(study: SearchStudy, question: Suggestion, *, until: int | None = None) -> State | None:
     """Report the epochs that are not on record yet, and the end; None when cut off after `until`."""
-    import json
-
     recipe = json.loads(question.recipe)
     for epoch in range(question.reported + 1, question.epochs + 1):
         if until is not None and epoch > until:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from searches import TABLE
-from studies import folder, outcome, score
+from studies import folder, opened, outcome, train_epoch
 
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
-from search.records.sweep import State
 from search.study.base import Suggestion
-from search.study.search import SearchStudy
-from trainable.epoch import Epoch
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
 PLANS: dict[str, dict[str, Any]] = {
@@ -45,7 +41,7 @@ def _searched(run: RunFolder, plan: Plan, workers: int, seed: int, kills: int = 
     """Carry a search out with so many workers, whose epochs come in an order of chance, killed so often."""
     chance = random.Random(seed)
     run.plan.write_text(plan.to_toml())
-    study, training = _opened(run, plan), {}
+    study, training = opened(run, plan), {}
     while True:
         while len(training) < workers and isinstance(asked := study.ask(), Suggestion):
             training[asked.number] = asked
@@ -54,30 +50,12 @@ def _searched(run: RunFolder, plan: Plan, workers: int, seed: int, kills: int = 
                 break
             continue
         number = chance.choice(sorted(training))
-        if _train_epoch(study, training[number]):
+        if train_epoch(study, training[number]):
             del training[number]
         if kills and chance.random() < 0.1:
             kills -= 1
-            study, training = _opened(run, plan), {}
+            study, training = opened(run, plan), {}
     study.note_session(0.0, "budget")
-
-
-def _opened(run: RunFolder, plan: Plan) -> SearchStudy:
-    study = SearchStudy(run, plan)
-    study.adopt()
-    study.begin_session({})
-    return study
-
-
-def _train_epoch(study: SearchStudy, trial: Suggestion) -> bool:
-    """Report the next epoch of a trial. Returns whether it has ended."""
-    epoch = study.epochs_of(trial.number) + 1
-    metrics = {study.plan.objective.name: score(json.loads(trial.recipe), epoch)}
-    with study.transaction():
-        stopped = study.record(trial.number, Epoch(epoch, metrics, 0.0), "here:1")
-        if stopped is None and epoch == trial.epochs:
-            study.end(trial.number, State.COMPLETE)
-    return stopped is not None or epoch == trial.epochs
 
 
 @pytest.mark.slow
@@ -98,14 +76,14 @@ def test_its_trials_do_not_depend_on_workers_their_pace_or_kills(
 
 def test_at_most_as_many_trials_run_at_once_as_its_window_has(tmp_path: Path) -> None:
     run = folder("small", tmp_path)
-    study = _opened(run, _plan(window=3))
+    study = opened(run, _plan(window=3))
     asked = [study.ask() for _ in range(4)]
     assert all(isinstance(one, Suggestion) for one in asked[:3]) and asked[3] == "later"
     assert isinstance(asked[0], Suggestion) and isinstance(asked[2], Suggestion)
-    while not _train_epoch(study, asked[2]):
+    while not train_epoch(study, asked[2]):
         pass
     assert study.ask() == "later"
-    while not _train_epoch(study, asked[0]):
+    while not train_epoch(study, asked[0]):
         pass
     assert isinstance(study.ask(), Suggestion)
 
