@@ -17,8 +17,10 @@ A plan names it "mine:Mine". torch is the user's to import: nothing here does.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,14 +75,14 @@ class TorchTraining:
         `build` loads its own. folder: of data sets."""
         return None
 
+    @abstractmethod
     def build(self) -> None:
         """Makes model, optimizer and scheduler. Everything random is seeded from the recipe's seed before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def epoch(self) -> Any:
         """Trains one epoch, and returns its metrics by name, or the metric alone as a number. Everything
         random is seeded from the recipe's seed and the epoch before."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Called when the training ends or is stopped."""
@@ -122,11 +124,11 @@ def class_trainable(kind: type, module: ModuleType, where: str, declared: Declar
             f"a class that a plan names must be a TorchTraining, but {where} is none",
             f"write `from trainable import TorchTraining` and class {kind.__name__}(TorchTraining): …",
         )
-    for member in ("build", "epoch"):
-        if getattr(kind, member) is getattr(TorchTraining, member):
-            raise NotATrainable(
-                f"{where} must have a method {member}, but has none", f"write def {member}(self): …"
-            )
+    for member in dir(kind):
+        method = getattr(kind, member, None)
+        if callable(method) and getattr(method, "__isabstractmethod__", False):
+            written = f"def {member}({', '.join(inspect.signature(method).parameters)}): …"
+            raise NotATrainable(f"{where} must have a method {member}, but has none", f"write {written}")
     if kind.__init__ is not object.__init__:
         raise NotATrainable(
             f"{where} must have no __init__ of its own: recipe, data and device are there before build",

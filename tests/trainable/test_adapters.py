@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
 from search.engine.events import EpochReported
-from search.plan.plan import Plan
+from search.plan.plan import Plan, PlanError
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 from search.rehearsal.rehearse import rehearse
@@ -158,3 +158,22 @@ def test_a_stopped_command_ends_and_is_started_again_without_repeating_an_epoch(
     assert trial.state is State.COMPLETE
     assert [epoch.number for epoch in trial.epochs] == [1, 2, 3, 4]
     assert len((tmp_path / "pids").read_text().split()) == 2
+
+
+@pytest.mark.parametrize(
+    ("member", "advice"), [("estimator", r"def estimator\(self\)"), ("load", r"def load\(folder\)")]
+)
+def test_a_member_that_an_adapter_needs_is_named_before_a_search(
+    member: str, advice: str, tmp_path: Path
+) -> None:
+    name = f"lacks_{member}"
+    (tmp_path / f"{name}.py").write_text(SVM.replace(f"def {member}", "def other"))
+    with pytest.raises(PlanError, match=rf"must have a method {member}, but has none; write {advice}"):
+        plan_of(tmp_path, f"{name}:Digits", metric={"name": "score", "direction": "maximize"})
+
+
+def test_a_command_without_a_line_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "no_line.py").write_text(COMMAND.replace("line =", "other ="))
+    given = plan_of(tmp_path, "no_line:Train", metric={"name": "loss", "direction": "minimize"})
+    steps = [step for step in rehearse(given, given.default_recipe, NOWHERE) if step.outcome == "failed"]
+    assert "Train must say its command" in steps[0].message

@@ -49,6 +49,11 @@ class Command(TorchTraining):
         self._stderr: IO[bytes] | None = None
         values = {**self.recipe, "device": self.device, "threads": self.threads}
         words = shlex.split(self.line)
+        if not words:
+            name = type(self).__name__
+            raise TrainableError(
+                f"{name} must say its command, but its line is empty", f"write line = … in {name}"
+            )
         needed = {name for word in words for _, name, _, _ in string.Formatter().parse(word) if name}
         if missing := sorted(needed - values.keys()):
             raise TrainableError(

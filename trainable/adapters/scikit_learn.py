@@ -16,6 +16,8 @@ few.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from pathlib import Path
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -36,9 +38,13 @@ class CrossValidation(TorchTraining):
     """What scikit-learn calls `scoring`, such as "neg_log_loss"; None for the estimator's own score, accuracy
     or R². Higher is better."""
 
+    @staticmethod
+    @abstractmethod
+    def load(folder: Path) -> Any: ...
+
+    @abstractmethod
     def estimator(self) -> Any:
         """Returns the estimator or pipeline of `self.recipe`, unfitted."""
-        raise NotImplementedError
 
     def build(self) -> None:
         self.scores: list[float] = []
