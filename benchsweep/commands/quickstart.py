@@ -28,7 +28,7 @@ def quickstart(
 ) -> None:
     """Run a first small search and show its results.
 
-    It trains 30 trials of the 784-128-64-10 network on MNIST, which takes a minute or two on two cores. If
+    It trains 30 trials of the 784-128-64-10 network on MNIST, which takes a few minutes on two cores. If
     MNIST is neither in the data folder nor available for download, it says so and uses the small digits
     that come with scikit-learn.
 
