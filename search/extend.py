@@ -32,7 +32,11 @@ class BudgetIncrease:
 
 
 def extended_plan(
-    plan: Plan, sweep: Sweep, increase: BudgetIncrease, sets: Sequence[str] = (), recorded: Plan | None = None
+    plan: Plan,
+    sweep: Sweep,
+    increase: BudgetIncrease,
+    sets: Sequence[str | Override] = (),
+    recorded: Plan | None = None,
 ) -> Plan:
     """The plan of the run `sweep` with more budget, and with overrides such as "space.dropout.high=0.4".
 
@@ -43,7 +47,8 @@ def extended_plan(
 
     Raises PlanError, and CannotExtend if nothing changes.
     """
-    overrides = [override for override in map(Override.parse, sets) if isinstance(override, Override)]
+    parsed = [Override.parse(change) if isinstance(change, str) else change for change in sets]
+    overrides = [override for override in parsed if isinstance(override, Override)]
     table = _without_replaced(plan.to_table(), overrides)
     paths = {override.path for override in overrides}
     table["budget"] = _increased_budget(table.get("budget", {}), sweep, increase, paths)

@@ -65,7 +65,7 @@ ROOMS = {
     ),
     "reports": (
         *("statistics", "formatting", "analysis", "importance", "figures", "health", "exports", "page"),
-        *("ranking", "benchmarks"),
+        *("ranking", "benchmarks", "notebook"),
     ),
     "benchsweep": (
         *(
@@ -80,7 +80,7 @@ ROOMS = {
             "saved_model",
             "report_record",
         ),
-        *("progress", "screen", "formats", "session", "actions", "commands", "__main__"),
+        *("progress", "screen", "formats", "session", "actions", "python", "commands", "__main__"),
     ),
 }
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))

@@ -74,7 +74,7 @@ from pydantic.errors import PydanticUserError
 from trainable.epoch import Epoch
 from trainable.errors import InputError
 from trainable.evaluation.evaluation import Evaluation
-from trainable.user_modules import here, holds, imported_as, is_ours
+from trainable.user_modules import here, holds, imported_as, importing, is_ours
 
 TrainingState = Mapping[str, Any]
 """Everything a training needs to continue: arrays, tensors, numbers, text, booleans, None, and lists, tuples
@@ -310,7 +310,8 @@ def import_module(trainable: str, folder: Path | None = None) -> ModuleType:
         known = name if place is None else imported_as(place, name)
         if known not in sys.modules and files and not is_built_in(name):
             _LOG.info("importing the trainable %s from %s", name, files[-1])
-        return importlib.import_module(known)
+        with importing(known):
+            return importlib.import_module(known)
     except (KeyboardInterrupt, NotATrainable):
         raise
     except BaseException as error:  # a user's module may fail in any way, also with SystemExit

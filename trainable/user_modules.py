@@ -12,7 +12,9 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -29,6 +31,32 @@ _copies: dict[str, Path] = {}
 """Where the files of a folder of the driver lie on this machine, by the path that the driver has."""
 _originals: dict[str, str] = {}
 """The inverse."""
+_asked_for: ContextVar[str | None] = ContextVar("asked for", default=None)
+"""The name of the trainable's module that is being imported; None while none is."""
+
+
+class ScriptBegins(BaseException):
+    """A module that is imported for its trainable came to the line that begins a search."""
+
+
+@contextmanager
+def importing(name: str) -> Iterator[None]:
+    """Inside, the module of this name is imported up to the line that begins a search, as when a worker
+    imports the user's own script: what it trains stands above that line."""
+    token = _asked_for.set(name)
+    try:
+        yield
+    finally:
+        _asked_for.reset(token)
+
+
+def begin_search() -> None:
+    """To be called first by whatever begins a search. Raises ScriptBegins in a module that is imported for
+    its trainable."""
+    if _asked_for.get() is not None:
+        raise ScriptBegins(
+            'it begins a search where it is imported; write that below `if __name__ == "__main__":`'
+        )
 
 
 def is_ours(name: str) -> bool:
@@ -96,7 +124,8 @@ class _BesidePlan(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if path is not None:
-            inside = self.taken and any(Path(each).is_relative_to(self._folder) for each in path)
+            looked_at = self.taken or fullname == _asked_for.get()
+            inside = looked_at and any(Path(each).is_relative_to(self._folder) for each in path)
             return self._own(PathFinder.find_spec(fullname, path)) if inside else None
         top = fullname.removesuffix(self._suffix)
         if top == fullname:
@@ -117,7 +146,8 @@ class _BesidePlan(MetaPathFinder):
 
     def _own(self, spec: ModuleSpec | None) -> ModuleSpec | None:
         """The spec of a module of the folder, which imports its neighbours first."""
-        if spec is not None and type(spec.loader) is SourceFileLoader and self.taken:
+        asked_for = spec is not None and spec.name == _asked_for.get()
+        if spec is not None and type(spec.loader) is SourceFileLoader and (self.taken or asked_for):
             spec.loader = _Loader(spec.name, str(spec.origin), self)
         return spec
 
@@ -148,9 +178,14 @@ class _Loader(SourceFileLoader):
         self._finder = finder
 
     def exec_module(self, module: ModuleType) -> None:
-        own = partial(self._finder.import_for, self.path)
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": own}
-        super().exec_module(module)
+        if self._finder.taken:
+            own = partial(self._finder.import_for, self.path)
+            module.__dict__["__builtins__"] = {**vars(builtins), "__import__": own}
+        try:
+            super().exec_module(module)
+        except ScriptBegins:
+            if module.__name__ != _asked_for.get():
+                raise
 
 
 def _tops(folder: Path) -> set[str]:

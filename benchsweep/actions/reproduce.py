@@ -25,7 +25,7 @@ from search.reproduce import (
 from search.start import plan_of
 from trainable.contract import data_folder, is_built_in, trainable_files
 
-__all__ = ["Changes", "reproduce_trial"]
+__all__ = ["Changes", "originals", "reproduce_trial"]
 
 _SHOWN = 5
 """Differences printed for each training, at most."""
@@ -61,7 +61,7 @@ def reproduce_trial(
         sweep = Sweep.read(run_folder(run, runs).path)
     plan, out = plan_of(sweep), terminal.out()
     reproductions: list[Reproduction] = []
-    for training in _originals(sweep, trial, seeds):
+    for training in originals(sweep, trial, seeds):
         for update in reproduce(plan, training, data_folder(data_dir), changes):
             if isinstance(update, Reproduction):
                 reproductions.append(update)
@@ -103,7 +103,9 @@ def _check_code(sweep: Sweep, source: Path, any_code: bool) -> None:
         )
 
 
-def _originals(sweep: Sweep, trial: str, seeds: int) -> list[RecordedTraining]:
+def originals(sweep: Sweep, trial: str, seeds: int) -> list[RecordedTraining]:
+    """The recorded trainings that are repeated. trial: a number, "best" or "default"; seeds: how many of its
+    reruns too. Raises CannotReproduce and UsageError."""
     if trial == "default" or (trial == "best" and sweep.best() is None and sweep.top() is not None):
         return recorded_reruns(sweep, None, max(1, seeds))
     number = trial_of(sweep, trial).number

@@ -14,23 +14,19 @@ import typer
 
 from benchsweep import terminal
 from benchsweep.errors import FAILURE, Interrupted, UsageError
-from benchsweep.progress.confirmation import ConfirmationProgress
-from benchsweep.progress.search import Progress
 from benchsweep.screen.lines import Display
 from benchsweep.screen.live import OutputMode, display_for
 from benchsweep.session.live_report import live_report
 from benchsweep.session.signals import StopSignal, stopping
+from benchsweep.session.stages import Stage, confirmation_stages, search_stages
 from benchsweep.terminal import redirected, typed_command
 from search.cluster.access import THIS_MACHINE, Site
-from search.confirm import confirmation_search, confirming
 from search.engine.events import Event, Started
 from search.engine.processes import Descendants
 from search.engine.search import Search
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
-from search.start import starting
-from search.test_set import open_test_set
 from trainable.contract import data_folder
 from trainable.user_code import TrainableError
 
@@ -95,69 +91,38 @@ def run_search(
     plan, extend, warm_start: as in `search.start.starting`. new_run_command: suggested if the run was
     finished before. Exits with the signal's exit code if the search was interrupted."""
 
-    folder = data_folder(options.data_dir)
-
-    def stages() -> Generator[_Stage]:
-        beginning = starting(
-            run, plan, folder, options.site, extend=extend, warm_start=warm_start, say=_print_notice
-        )
-        with beginning as search:
-            if options.output == "live":
-                for note in search.plan.notes():
-                    _print_notice(f"note: {note}")
-            progress = Progress.of(search.plan)
-            if search.before is not None:
-                progress.add_earlier(search.before)
-            has_confirmation = search.plan.confirmation.candidates > 0
-            yield _Stage(search, progress, is_last=not has_confirmation)
-            if has_confirmation:
-                sweep = Sweep.read(run.path, search.study.journal)
-                race = confirmation_search(run, search.plan, sweep, folder, options.site, search.data)
-                if race is not None:
-                    yield _Stage(race, ConfirmationProgress.of_race(race), is_last=True)
-
-    _run_stages(run, stages(), options, new_run_command)
+    stages = search_stages(
+        run,
+        plan,
+        data_folder(options.data_dir),
+        options.site,
+        _print_notice,
+        extend=extend,
+        warm_start=warm_start,
+        notes=options.output == "live",
+    )
+    _run_stages(run, stages, options, new_run_command)
 
 
 def run_confirmation(run: RunFolder, options: RunOptions, candidates: int | None, seeds: int | None) -> None:
     """The same for the confirmation of a run alone. candidates, seeds: replace the plan's; None keeps
     them."""
 
-    def stages() -> Generator[_Stage]:
-        folder = data_folder(options.data_dir)
-        with confirming(run, folder, options.site, candidates, seeds, _print_notice) as race:
-            yield _Stage(race, ConfirmationProgress.of_race(race), is_last=True)
-
-    _run_stages(run, stages(), options, None)
+    folder = data_folder(options.data_dir)
+    stages = confirmation_stages(run, folder, options.site, _print_notice, candidates, seeds)
+    _run_stages(run, stages, options, None)
 
 
 def _print_notice(sentence: str) -> None:
     terminal.say(terminal.err(), sentence)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A search or a confirmation."""
-
-    search: Search
-    """Iterated for its events."""
-    progress: Progress
-    """Updated with each event."""
-    is_last: bool
-    """Whether the test set is opened after it."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether it ended because its budget is spent."""
-        return self.progress.ended is not None and self.progress.ended.reason == "budget"
-
-
 def _run_stages(
-    run: RunFolder, stages: Generator[_Stage], options: RunOptions, new_run_command: str | None
+    run: RunFolder, stages: Generator[Stage], options: RunOptions, new_run_command: str | None
 ) -> None:
     """Run one stage after the other, as long as each is complete."""
     resume_command, folder = options.resume_command(run), data_folder(options.data_dir)
-    begun: list[_Stage] = []
+    begun: list[Stage] = []
     stop_signal = StopSignal()
     try:
         with closing(stages), live_report(run) if options.live_report else nullcontext():
@@ -194,7 +159,7 @@ def _run_stages(
 
 
 def _next_commands(
-    run: RunFolder, begun: list[_Stage], resume_command: str, new_run_command: str | None
+    run: RunFolder, begun: list[Stage], resume_command: str, new_run_command: str | None
 ) -> list[str]:
     """What the user may type next."""
     if not begun[-1].complete:
@@ -204,7 +169,7 @@ def _next_commands(
     return [report_command, *([new_run_command] if new_run_command and nothing_trained else [])]
 
 
-def _show(stage: _Stage, display: Display, resume_command: str, data: Path) -> StopSignal:
+def _show(stage: Stage, display: Display, resume_command: str, data: Path) -> StopSignal:
     """Show the stage until its events end; then, if it is complete and the last one, open the test set."""
 
     def leave() -> None:
@@ -227,10 +192,7 @@ def _show(stage: _Stage, display: Display, resume_command: str, data: Path) -> S
             if error.code != signal.SIGTERM:
                 raise
             Descendants(os.getpid()).kill()
-        if stage.is_last and stage.complete:
-            if stage.search.plan.has_test_split:
-                stage.progress.notice = "evaluating the finalists on the test set"
-            open_test_set(RunFolder(stage.search.run.owned), data)
+        stage.finish(data)
     return stop_signal
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from optuna.storages import JournalStorage
 
@@ -107,7 +107,7 @@ class Sweep:
         return RunFolder(self.folder, self.storage)
 
     @classmethod
-    def read(cls, folder: Path, journal: JournalStorage | None = None, *, partly: bool = False) -> Sweep:
+    def read(cls, folder: Path, journal: JournalStorage | None = None, *, partly: bool = False) -> Self:
         """Read the run in `folder`.
 
         journal: its study's, if it is open already: what was replayed of it is not replayed again. partly:
