@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from benchsweep import plain
+from benchsweep.kept_summaries import ListedRun
 from reports.analysis.winner import winner_of
-from reports.exports.results import test_summary
+from reports.exports.test_summary import test_summary
+from reports.formatting.wording import plain_json
 from search.records.sweep import Sweep
 
 
@@ -23,7 +25,7 @@ def summary(sweep: Sweep) -> dict[str, Any]:
     """Plain values: name, folder, state (as in `Sweep.status`), metric, trials (total, planned or null, and
     the number in each state), best (trial, score, sampled) or null, top (the same, of the top score in the
     search) or null, winner ("trial 12" or "default") or null, test (as in
-    `reports.exports.results.test_summary`) or null, seconds of wall time, last_seen (UTC)."""
+    `reports.exports.test_summary.test_summary`) or null, seconds of wall time, last_seen (UTC)."""
     winner = winner_of(sweep)
     return {
         "name": sweep.name,
@@ -42,3 +44,9 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "seconds": sweep.seconds,
         "last_seen": last_seen(sweep),
     }
+
+
+def listed_run(sweep: Sweep) -> ListedRun:
+    """The run as `benchsweep list` shows it."""
+    best = sweep.best()
+    return ListedRun(plain_json(summary(sweep)), sweep.metric.format(None if best is None else best.score))

@@ -23,6 +23,14 @@ if os.environ.get("BENCHSWEEP_REQUIRE_ALL"):
     settings.load_profile("repeatable")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the commands that they start, keep nothing in the developer's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     """scikit-learn's 8x8 digits, split."""

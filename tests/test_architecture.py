@@ -75,6 +75,7 @@ ROOMS = {
             "errors",
             "options",
             "plain",
+            "kept_summaries",
             "summary",
             "find",
             "saved_model",

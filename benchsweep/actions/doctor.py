@@ -13,10 +13,8 @@ from rich.text import Text
 
 from benchsweep import terminal
 from benchsweep.errors import FAILURE
-from benchsweep.find import run_folder
-from search.doctor import machine, run_files
+from search.doctor import machine
 from search.doctor.finding import CheckStatus, Finding, checked
-from search.plan.plan import PlanError
 from search.records.folder import RunFolder
 from trainable.contract import DataSource, data_folder, is_built_in
 from trainable.mnist.data import Source
@@ -30,7 +28,7 @@ _STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red"}
 
 def examine(run: str | None, runs: Path, data_dir: Path | None, json: bool) -> None:
     """Prints each finding as soon as it is made. Exits with 1 if one is FAIL."""
-    folder = None if run is None else run_folder(run, runs)
+    folder = None if run is None else _run_folder(run, runs)
     console = terminal.out()
     findings: list[Finding] = []
     animated = console.is_terminal and not json
@@ -52,10 +50,19 @@ def examine(run: str | None, runs: Path, data_dir: Path | None, json: bool) -> N
         raise typer.Exit(FAILURE)
 
 
+def _run_folder(run: str, runs: Path) -> RunFolder:
+    from benchsweep.find import run_folder  # takes a second to import
+
+    return run_folder(run, runs)
+
+
 def _findings(run: RunFolder | None, runs: Path, data: Path) -> Iterator[Finding]:
     source: DataSource | None = Source.model_validate({})
     name = "mnist"
     if run is not None:
+        from search.doctor import run_files  # with what reads runs, it takes a second to import
+        from search.plan.plan import PlanError
+
         yield from run_files.inspect(run)
         with suppress(PlanError, NotARecord, OSError):  # already a finding
             plan = run_files.read_plan(run)

@@ -8,11 +8,9 @@ import typer
 
 from benchsweep import terminal
 from benchsweep.errors import UsageError
+from benchsweep.kept_summaries import KeptSummaries, ListedRun, cache_folder, fingerprint_of
 from benchsweep.options import RUNS
-from benchsweep.screen.tables import runs_table
-from benchsweep.summary import summary
-from search.records.folder import RunFolder
-from search.records.sweep import Sweep
+from benchsweep.screen.runs_table import runs_table
 from trainable.errors import BenchsweepError
 
 
@@ -24,19 +22,32 @@ def list_runs(runs: Path, json: bool) -> None:
         raise UsageError(
             f"--runs must name a folder that contains runs, but {runs.absolute()} {fault}", "name another one"
         )
-    summaries = [_summary(run.path) for run in RunFolder.all(runs)]
+    kept = KeptSummaries(cache_folder())
+    listed = [_listed(plan.parent.absolute(), kept) for plan in sorted(runs.glob("*/plan.toml"))]
+    kept.save()
     if json:
-        terminal.print_json(summaries)
-    elif not summaries:
+        terminal.print_json([run.summary for run in listed])
+    elif not listed:
         typer.echo(f"there is no run in {runs.absolute()}; start one with `benchsweep quickstart`")
     else:
-        terminal.out().print(runs_table(summaries))
+        terminal.out().print(runs_table(listed))
 
 
-def _summary(folder: Path) -> dict[str, object]:
+def _listed(folder: Path, kept: KeptSummaries) -> ListedRun:
+    """The run as it was listed last, or, if one of its files changed, as it is."""
+    fingerprint = fingerprint_of(folder)
+    if (listed := kept.find(folder, fingerprint)) is not None:
+        return listed
+    # What reads a run takes a second to import, and is not needed where no run has changed.
+    from benchsweep.summary import listed_run
+    from search.records.sweep import Sweep
+
     try:
-        return summary(Sweep.read(folder, partly=True))
+        listed = listed_run(Sweep.read(folder, partly=True))
     except Exception as error:  # one damaged run must not hide the others
         known = isinstance(error, BenchsweepError)
         reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
-        return {"name": folder.name, "folder": str(folder), "state": "unreadable", "error": reason}
+        unread = {"name": folder.name, "folder": str(folder), "state": "unreadable", "error": reason}
+        return ListedRun(unread, "")
+    kept.keep(folder, fingerprint, listed)
+    return listed

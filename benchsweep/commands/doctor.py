@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Check this machine and, if named, a run's files.
 
-    It changes nothing and takes about 15 seconds.
+    It changes nothing and takes about 10 seconds.
 
     Of the machine, it checks versions, devices, memory, disks, locks, ports, the data, and whether Ray
     starts. Of a run, whether it is searched at the moment or not, it checks that the plan, the journal,

@@ -10,12 +10,11 @@ from rich.text import Text
 from benchsweep.progress.run_status import RunStatus, repeated
 from benchsweep.screen.lines import hyperparameters
 from benchsweep.screen.live import STYLES, short_metric
+from benchsweep.screen.runs_table import RUN_STYLES
 from reports.formatting.wording import duration, listing, moment, plural
 from search.records.sweep import State, Sweep, Trial
 
 _PHASES = {"starting": "starting Ray", "searching": "running", "closing": "finishing"}
-RUN_STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "unreadable": "red"}
-"""By the state of a run."""
 _LABEL = 10
 """Columns of the labels on the left."""
 

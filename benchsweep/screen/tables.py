@@ -1,9 +1,8 @@
-"""Runs and trials as tables for a terminal of 80 columns."""
+"""A run and its trials as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +12,6 @@ from rich.text import Text
 from benchsweep.screen.ending import print_confirmation, print_leaderboard
 from benchsweep.screen.lines import hyperparameters
 from benchsweep.screen.live import STYLES
-from benchsweep.screen.status import RUN_STYLES
 from reports.analysis.provenance import (
     code_changes,
     version_of_trial,
@@ -33,44 +31,6 @@ _ERRORS = 3
 """Trials whose errors are shown, at most."""
 _TRACEBACK_LINES = 30
 """Lines of a traceback that are shown, at most: its last ones."""
-
-
-def runs_table(summaries: Sequence[Mapping[str, Any]]) -> Table:
-    """The runs, each as in `benchsweep.summary`, the most recently active one first."""
-    table = _table("run", "state", "trials>", "best score>", "test accuracy>", "age>")
-    for row in sorted(summaries, key=_last_seen, reverse=True):
-        style = RUN_STYLES.get(row["state"], "")
-        if "error" in row:
-            table.add_row(Text(row["name"]), Text(row["state"], style=style), "", "", "", "")
-            continue
-        trials, best, test = row["trials"], row["best"], row["test"]
-        planned = "" if trials["planned"] is None else f"/{trials['planned']:,}"
-        ended = trials["total"] - trials["running"] - trials["interrupted"] - trials["paused"]
-        accuracy = None if test is None else test["metrics"].get("accuracy")
-        table.add_row(
-            Text(row["name"], overflow="fold"),
-            Text(row["state"], style=style),
-            f"{ended:,}{planned}",
-            "–" if best is None else Metric(**row["metric"]).format(best["score"]),
-            "–" if accuracy is None else f"{100 * accuracy:.2f} %",
-            age(row["last_seen"], datetime.now(UTC)),
-        )
-    return table
-
-
-def _last_seen(row: Mapping[str, Any]) -> datetime:
-    return row.get("last_seen") or datetime.min.replace(tzinfo=UTC)
-
-
-def age(then: datetime | None, now: datetime) -> str:
-    """ "now", "5 min", "3 h", "12 d": the time since `then`, in its largest unit."""
-    if then is None:
-        return "–"
-    seconds = (now - then).total_seconds()
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds / size)} {unit}"
-    return "now"
 
 
 def print_run(console: Console, sweep: Sweep) -> None:

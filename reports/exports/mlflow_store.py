@@ -27,7 +27,7 @@ from reports.exports.mlflow_limits import (
     MlflowLimits,
     batches,
 )
-from reports.exports.results import test_summary
+from reports.exports.test_summary import test_summary
 from search.records.sweep import State, Sweep, Trial
 
 _STATUS = {

@@ -24,11 +24,11 @@ from reports.exports.results_schema import (
     PlanVersionJson,
     RunJson,
     SessionJson,
-    TestJson,
     TrialJson,
     WarmStartJson,
     WinnerJson,
 )
+from reports.exports.test_summary import test_summary
 from reports.figures.all import FIGURES
 from reports.formatting.wording import plain_json
 from reports.health.health import health
@@ -87,24 +87,6 @@ def reproduction_record(run: Mapping[str, Any]) -> dict[str, Any]:
     recorded = [*ranked[:RECORDED], *(trial for trial in ranked[RECORDED:] if trial["number"] == best)]
     kept = ("schema", "name", "metric", "best", "plan", "sessions")
     return {**{key: run[key] for key in kept}, "trials": recorded}
-
-
-def test_summary(sweep: Sweep) -> TestJson | None:
-    """The winner's results on the test set, or None before it was opened."""
-    winner = winner_of(sweep)
-    if winner is None:
-        return None
-    summary: TestJson = {
-        "trial": winner.trial,
-        "count": winner.evaluation.count,
-        "seeds": len(winner.looks),
-        "metrics": winner.metrics,
-    }
-    if (accuracy := winner.test_accuracy) is not None:
-        summary["mean"] = accuracy.share
-        summary["low"], summary["high"] = accuracy.interval
-        summary["deviation"] = accuracy.deviation
-    return summary
 
 
 def _metric(metric: Metric) -> MetricJson:

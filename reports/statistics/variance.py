@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from reports.statistics.arrays import Bools, Floats
 
@@ -91,6 +91,8 @@ class TermSum:
 
     def quantile(self, level: float) -> float:
         """The distance that is exceeded in either direction with probability `level`."""
+        from scipy import optimize  # takes 0.4 s, and a run without a test split needs it nowhere
+
         # The sum can only exceed the sum of such quantiles if one of its terms exceeds its own.
         tail = level / (2 * len(self._terms))
         most = sum(scale * float(special.stdtrit(df, 1 - tail)) for scale, df in self._terms)

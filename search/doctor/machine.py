@@ -37,28 +37,31 @@ def examine(runs: Path, data: Path) -> Iterator[Finding]:
     """Yield the findings as they are made, the slow ones last.
 
     runs: the folder of runs, which need not exist. data: the folder of data sets. Temporary files are
-    written below `runs` and removed.
+    written below `runs` and removed. torch and Ray are loaded in processes of their own while the quick
+    checks are made.
     """
     runs_disk = _existing(runs)
     yield checked("python", _python)
     yield checked("packages", _packages)
     yield checked("bytecode", _bytecode)
     yield checked("cores", _cores)
-    yield checked("memory", _memory)
+    yield checked("memory", _memory)  # before the probes take some
     yield checked("shared memory", _shared_memory)
-    yield checked("open files", _open_files)
-    folders = {"runs": runs_disk, "data": _existing(data)}
-    with suppress(NoTemporaryFolder):  # reported by the check of Ray's folder
-        folders["Ray's files"] = sessions_folder()
-    for names, folder in _disks(folders):
-        yield checked("disk", lambda names=names, folder=folder: _disk(names, folder))  # type: ignore[misc]
-    yield checked("writing", lambda: _writing(runs_disk))
-    yield checked("locks", lambda: _locks(runs_disk))
-    yield checked("loopback", _loopback)
-    yield checked("clock", _clock)
-    yield from probe.torch()
-    yield checked("leftovers", _leftovers)
-    yield checked("ray", lambda: probe.ray(sessions_folder()))
+    leftovers = checked("leftovers", _leftovers)  # a start of Ray removes them
+    with probe.started() as probes:
+        yield checked("open files", _open_files)
+        folders = {"runs": runs_disk, "data": _existing(data)}
+        with suppress(NoTemporaryFolder):  # reported by the check of Ray
+            folders["Ray's files"] = sessions_folder()
+        for names, folder in _disks(folders):
+            yield checked("disk", lambda names=names, folder=folder: _disk(names, folder))  # type: ignore[misc]
+        yield checked("writing", lambda: _writing(runs_disk))
+        yield checked("locks", lambda: _locks(runs_disk))
+        yield checked("loopback", _loopback)
+        yield checked("clock", _clock)
+        yield from probes.torch()
+        yield leftovers
+        yield checked("ray", lambda: probes.ray(sessions_folder()))
 
 
 def data_set(source: Any, name: str, folder: Path) -> Finding:

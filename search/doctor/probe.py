@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from search.doctor.finding import Finding, checked, failed, passed, warned
 from search.records.environment import CODE_FOLDER
@@ -26,44 +27,82 @@ class _Answer(NamedTuple):
 
     values: dict[str, Any] | None
     """The parsed last line; None if the script failed."""
-    error: str
+    error: str = ""
     """Why it failed; empty otherwise."""
-    seconds: float
-    """Run time of the script in seconds."""
 
-    @classmethod
-    def of(cls, script: str) -> _Answer:
-        """Run the script in a new session, and kill the session on a timeout or a failure."""
-        began = time.perf_counter()
+
+class _Script:
+    """A script that runs in a process and a session of its own. Leaving the block kills the session of one
+    that failed, or was not waited for."""
+
+    def __init__(self, script: str) -> None:
         path = os.pathsep.join(filter(None, [str(CODE_FOLDER), os.environ.get("PYTHONPATH")]))
         # Files, not pipes: a daemon that survives would keep a pipe open.
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", script],
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "PYTHONPATH": path},
-                start_new_session=True,
-            )
-            try:
-                process.wait(_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                return cls(None, f"it hung and was killed after {_TIMEOUT:.0f} s", _TIMEOUT)
-            finally:
-                if process.poll() != 0:  # Ray's daemons may outlive the process that started them
-                    with suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-            out.seek(0)
-            err.seek(0)
-            stdout, stderr = out.read().decode(errors="replace"), err.read().decode(errors="replace")
-        seconds = time.perf_counter() - began
-        if process.returncode == 0:
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self._deadline = time.monotonic() + _TIMEOUT
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", script],
+            stdout=self._out,
+            stderr=self._err,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process.poll() != 0:  # Ray's daemons may outlive the process that started them
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._out.close()
+        self._err.close()
+
+    def answer(self) -> _Answer:
+        """Wait for its end, at most `_TIMEOUT` seconds from its start."""
+        try:
+            code = self._process.wait(max(0.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return _Answer(None, f"it hung and was killed after {_TIMEOUT:.0f} s")
+        stdout, stderr = (self._text(file) for file in (self._out, self._err))
+        if code == 0:
             with suppress(ValueError, IndexError):
-                return cls(json.loads(stdout.strip().splitlines()[-1]), "", seconds)
-        if process.returncode < 0:
-            return cls(None, f"it was killed by {signal.Signals(-process.returncode).name}", seconds)
-        return cls(None, last_line(stderr) or f"it exited with code {process.returncode}", seconds)
+                return _Answer(json.loads(stdout.strip().splitlines()[-1]))
+        if code < 0:
+            return _Answer(None, f"it was killed by {signal.Signals(-code).name}")
+        return _Answer(None, last_line(stderr) or f"it exited with code {code}")
+
+    @staticmethod
+    def _text(file: IO[bytes]) -> str:
+        file.seek(0)
+        return file.read().decode(errors="replace")
+
+
+@contextmanager
+def started() -> Iterator[Probes]:
+    """Both checks, under way: they take seconds, for which other checks need not wait."""
+    with _Script(_RAY) as ray, _Script(_TORCH) as torch:
+        yield Probes(torch, ray)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The checks that run in processes of their own."""
+
+    _torch: _Script
+    _ray: _Script
+
+    def torch(self) -> Iterator[Finding]:
+        """Whether torch loads, with the compiled part of torchvision, and which devices they find."""
+        answer = self._torch.answer()
+        yield checked("torch", lambda: _torch(answer))
+        if answer.values is not None:
+            yield checked("device", lambda: _device(answer))
+
+    def ray(self, folder: Path) -> Finding:
+        """Whether Ray starts as for a search, and runs a task. folder: where Ray keeps its logs."""
+        return _ray(self._ray.answer(), folder)
 
 
 def last_line(text: str) -> str:
@@ -73,9 +112,16 @@ def last_line(text: str) -> str:
 
 
 _TORCH = """
-import json
-import torch, torchvision
-values = {"torch": torch.__version__, "torchvision": torchvision.__version__, "built": torch.version.cuda}
+import importlib.metadata, importlib.util, json, pathlib, time
+began = time.perf_counter()
+import torch
+# torchvision's compiled part is what fails next to another build of torch. Its Python takes seconds.
+(folder,) = importlib.util.find_spec("torchvision").submodule_search_locations
+for compiled in pathlib.Path(folder).glob("_C*"):
+    torch.ops.load_library(compiled)
+torch.ops.torchvision.nms
+values = {"seconds": time.perf_counter() - began, "torch": torch.__version__, "built": torch.version.cuda}
+values["torchvision"] = importlib.metadata.version("torchvision")
 values["mps"] = torch.backends.mps.is_available()
 values["gpus"], values["fault"] = [], None
 try:
@@ -89,24 +135,16 @@ print(json.dumps(values))
 """
 
 
-def torch() -> Iterator[Finding]:
-    """Whether torch and torchvision can be imported together, and which devices they find."""
-    answer = _Answer.of(_TORCH)
-    yield checked("torch", lambda: _torch(answer))
-    if answer.values is not None:
-        yield checked("device", lambda: _device(answer))
-
-
 def _torch(answer: _Answer) -> Finding:
     if answer.values is None:
         return failed(
             "torch",
-            f"torch and torchvision cannot be imported together: {answer.error}",
+            f"torch and torchvision do not load together: {answer.error}",
             "install both from the same build, CPU or CUDA: `uv sync --reinstall-package torch "
             "--reinstall-package torchvision`",
         )
     versions = f"torch {answer.values['torch']} and torchvision {answer.values['torchvision']}"
-    return passed("torch", f"{versions} were imported together in {answer.seconds:.1f} s")
+    return passed("torch", f"{versions} load together in {answer.values['seconds']:.1f} s")
 
 
 def _device(answer: _Answer) -> Finding:
@@ -148,9 +186,7 @@ print(json.dumps({"workers": connection.slots.cluster.workers, "address": addres
 """
 
 
-def ray(folder: Path) -> Finding:
-    """Start Ray as a search does, and run one task. folder: where Ray keeps its logs."""
-    answer = _Answer.of(_RAY)
+def _ray(answer: _Answer, folder: Path) -> Finding:
     if answer.values is None:
         return failed(
             "ray",

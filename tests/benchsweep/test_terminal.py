@@ -13,8 +13,9 @@ from rich.text import Text
 from sweeps import make_trial, sweep_of
 
 from benchsweep import terminal
-from benchsweep.screen.tables import print_run, print_trial, runs_table
-from benchsweep.summary import summary
+from benchsweep.screen.runs_table import runs_table
+from benchsweep.screen.tables import print_run, print_trial
+from benchsweep.summary import listed_run
 from search.records.sweep import State
 from trainable.contract import Metric
 
@@ -63,7 +64,7 @@ def test_a_run_with_escapes_in_every_recorded_text_is_shown_without_them() -> No
     console = terminal.console_on(stream)
     print_run(console, sweep)
     print_trial(console, sweep, trial)
-    console.print(runs_table([summary(sweep)]))
+    console.print(runs_table([listed_run(sweep)]))
     assert "evil" in stream.getvalue()
     assert not obeyed(stream.getvalue())
 

@@ -207,10 +207,24 @@ def test_a_script_that_hangs_is_killed_with_its_children(
 ) -> None:
     monkeypatch.setattr(probe, "_TIMEOUT", 2.0)
     began = time.monotonic()
-    answer = probe._Answer.of(HANGING.format(path=str(tmp_path / "pid")))
+    with probe._Script(HANGING.format(path=str(tmp_path / "pid"))) as script:
+        answer = script.answer()
     assert time.monotonic() - began < 10
     assert answer.values is None
     assert "it hung" in answer.error
+    child = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 5
+    while runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(child)
+
+
+def test_a_script_that_nobody_waits_for_is_killed_with_its_children(tmp_path: Path) -> None:
+    with probe._Script(HANGING.format(path=str(tmp_path / "pid"))):
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     child = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 5
     while runs(child) and time.monotonic() < deadline:
@@ -237,21 +251,25 @@ def test_a_torch_that_does_not_load_is_a_finding(
     monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
     monkeypatch.setattr(probe, "_TORCH", script)
-    (finding,) = probe.torch()
+    monkeypatch.setattr(probe, "_RAY", "raise NotImplementedError")
+    with probe.started() as probes:
+        (finding,) = probes.torch()
     assert finding.verdict is CheckStatus.FAIL
     assert reason in finding.message
 
 
 def test_a_ray_that_does_not_start_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(probe, "_RAY", "raise TimeoutError('the head node did not start')")
-    finding = probe.ray(tmp_path)
+    monkeypatch.setattr(probe, "_TORCH", "raise NotImplementedError")
+    with probe.started() as probes:
+        finding = probes.ray(tmp_path)
     assert finding.verdict is CheckStatus.FAIL
     assert "the head node did not start" in finding.message
 
 
 def test_a_gpu_that_torch_was_not_built_for_fails() -> None:
     values = {"torch": "2", "built": "13", "mps": False, "gpus": [["H200", 10**11]]}
-    finding = probe._device(probe._Answer({**values, "fault": "no kernel image"}, "", 1.0))
+    finding = probe._device(probe._Answer({**values, "fault": "no kernel image"}))
     assert finding.verdict is CheckStatus.FAIL
     assert "no kernel image" in finding.message
 
