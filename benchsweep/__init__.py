@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchsweep.python.door import confirm, extend, load, report, reproduce, resume, run, stream
+    from benchsweep.python.door import confirm, extend, load, open, report, reproduce, resume, run, stream
     from reports.notebook import Sweep
     from trainable.contract import Metric
     from trainable.errors import BenchsweepError
@@ -25,6 +25,7 @@ __all__ = [
     "confirm",
     "extend",
     "load",
+    "open",
     "report",
     "reproduce",
     "resume",

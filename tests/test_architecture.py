@@ -21,6 +21,7 @@ ROOMS = {
         "evaluation",
         "user_modules",
         "contract",
+        "asked",
         "record",
         "assignment",
         "storage",

@@ -249,6 +249,14 @@ class NotATrainable(InputError):
     """The named module cannot be imported, or does not follow the contract."""
 
 
+ASKED = "trainable.asked:train"
+"""The trainable of a run whose trials are trained by a program of its own."""
+
+
+class TrainedElsewhere(InputError):
+    """The trials of a run are trained by a program of its own, and by nothing else."""
+
+
 _LOG = logging.getLogger(__name__)
 """Says at level INFO which file is about to be imported, where it is not one of ours."""
 
@@ -281,6 +289,20 @@ def attribute_of(name: str) -> str | None:
     """Returns what the name of a trainable names in its module: "train" for "mine:train"; None if it names
     the module itself."""
     return name.partition(":")[2] or None
+
+
+def trained_elsewhere(name: str) -> bool:
+    """Returns whether trials of this trainable are trained by a program that asks and tells."""
+    return name == ASKED
+
+
+def refuse_trained_elsewhere(name: str) -> None:
+    """Raises TrainedElsewhere if trials of this trainable are trained by a program of the user's."""
+    if trained_elsewhere(name):
+        raise TrainedElsewhere(
+            "the trials of this run are trained by the program that asks for them, and by nothing else",
+            "continue that program; it opens the run with benchsweep.open",
+        )
 
 
 def can_continue(trainable: Trainable) -> bool:

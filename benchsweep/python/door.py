@@ -11,6 +11,7 @@ from trainable.user_modules import begin_search
 if TYPE_CHECKING:
     from benchsweep.python.calls import Run
     from benchsweep.python.given import Trained
+    from benchsweep.python.loop import Loop
     from benchsweep.python.streaming import Start, Stream
     from reports.notebook import Sweep
     from search.reproduce import Reproduction
@@ -184,6 +185,25 @@ def reproduce(
 
     changes = Changes(device, threads, seed, tolerance)
     return reproduced(run, trial, Where.of(runs, data_dir), seeds=seeds, changes=changes)
+
+
+def open(
+    name: str,
+    space: Any = None,
+    budget: Any = None,
+    *,
+    minimize: str | None = None,
+    maximize: str | None = None,
+    runs: str | Path = "runs",
+    **plan: Any,
+) -> Loop:
+    """Opens a run for ask and tell: its trials are trained by the caller. A new run needs space, metric and
+    budget, as for `run`; one that exists is continued, with its name alone."""
+    begin_search()
+    from benchsweep.python.loop import opened
+
+    given = {"space": space, "budget": budget, **plan}
+    return opened(name, Path(runs), minimize=minimize, maximize=maximize, given=given)
 
 
 def report(run: Run, output: str | Path | None = None, *, runs: str | Path = "runs") -> Path:

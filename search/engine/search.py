@@ -18,6 +18,7 @@ from search.records.environment import environment
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
 from search.study.base import SettledTrial, Study
+from trainable.contract import refuse_trained_elsewhere
 from trainable.storage.durable import write_json
 
 
@@ -80,6 +81,7 @@ class Search:
         spent = self.study.spent()
         yield from map(Note, self._notes)
         if spent is None:
+            refuse_trained_elsewhere(self.plan.trainable)
             with self._engine() as engine:
                 yield from map(Note, engine.gather(self._stop_requested))
                 if engine.slots is not None:
@@ -93,6 +95,19 @@ class Search:
             by = "" if self._stopped_by is None else f" by {self._stopped_by}, with `benchsweep stop`"
             yield Ended("interrupted", f"stopped{by} before its budget was spent", seconds)
 
+    def begin(self, cluster: Cluster, seconds: float) -> Started:
+        """Record that this start begins to train, and on what. seconds: how long it has been running."""
+        study = self.study
+        study.begin_session(self._write_environment(cluster), seconds)
+        return Started(
+            workers=cluster.workers,
+            hosts=cluster.hosts,
+            device=cluster.device,
+            session=study.session,
+            finished=study.finished,
+            epochs=study.epochs,
+        )
+
     def _engine(self) -> AbstractContextManager[Engine]:
         if self._site.local:
             from search.engine.local import LocalEngine
@@ -105,16 +120,8 @@ class Search:
     def _train(self, engine: Engine, slots: Slots, began: float) -> Generator[Event, None, str | None]:
         """Train until the budget is spent, or something stops the search. Returns why the budget is spent,
         or None if it is not."""
-        study, cluster = self.study, slots.cluster
-        study.begin_session(self._write_environment(cluster), time.monotonic() - began)
-        yield Started(
-            workers=cluster.workers,
-            hosts=cluster.hosts,
-            device=cluster.device,
-            session=study.session,
-            finished=study.finished,
-            epochs=study.epochs,
-        )
+        study = self.study
+        yield self.begin(slots.cluster, time.monotonic() - began)
         driver = Driver(study, self.run, self._stop, began, slots)
         try:
             yield from engine.train(driver, self.data)

@@ -258,6 +258,11 @@ class Study(ABC):
             self.requeue(number)
         return True
 
+    def recipe_of(self, number: int) -> Mapping[str, Any]:
+        """The complete recipe of a trial."""
+        recipe: Mapping[str, Any] = self._frozen(number).user_attrs[schema.RECIPE]
+        return recipe
+
     def has_epoch(self, number: int, epoch: int) -> bool:
         """Whether this epoch of a trial is on record."""
         return epoch in self._frozen(number).intermediate_values
