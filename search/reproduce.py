@@ -286,6 +286,6 @@ def _conditions(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str
         if then.get(name) != now.get(name):
             yield f"{name} was {then.get(name)}, now {now.get(name)}"
     versions = then.get("versions", {})
-    for name in ("torch", "numpy", "scikit-learn"):
+    for name in ("benchsweep", "torch", "numpy", "scikit-learn"):
         if versions.get(name) != now["versions"].get(name):
             yield f"{name} was {versions.get(name)}, now {now['versions'].get(name)}"

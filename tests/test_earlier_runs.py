@@ -116,6 +116,13 @@ def test_its_trials_are_reproduced(name: str, trial: str, run: Any) -> None:
     assert benchsweep("reproduce", run(name), trial) == 0
 
 
+def test_a_reproduction_says_that_another_version_of_the_training_made_the_record(
+    run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchsweep("reproduce", run("finished"), "3") == 0
+    assert "trainable_sha256 was" in " ".join(capsys.readouterr().out.split())
+
+
 def test_its_results_file_is_reproduced_without_the_run(run: Any) -> None:
     assert benchsweep("reproduce", "--from", run("finished") / "results.json") == 0
 
@@ -138,8 +145,8 @@ def test_it_is_resumed_to_the_end_that_the_version_that_wrote_it_came_to(run: An
     for trial, stated in zip(sweep.trials, before["by_trial"], strict=False):
         assert dict(trial.sampled) == stated["sampled"]
     assert sweep.trials[3].resumed_from == (3,)
-    if sweep.environment["processor"] == Sweep.read(EARLIER / "interrupted").environment["processor"]:
-        assert [trial.score for trial in sweep.trials] == before["resumed"]["scores"]
+    # Other random numbers decide on dropout since, so the rest of a curve is only alike.
+    assert [trial.score for trial in sweep.trials] == pytest.approx(before["resumed"]["scores"], abs=0.1)
 
 
 def test_a_users_own_module_is_resumed_with_the_names_it_imports(run: Any) -> None:

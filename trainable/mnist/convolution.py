@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from trainable.mnist.network import Network, mask
+from trainable.mnist.dropout import Dropout
+from trainable.mnist.network import Network
 
 _LEAST_SIDE = 20
 """Pixels. Below this side length, the last feature maps of these networks would be empty."""
@@ -32,10 +33,12 @@ class Convolutional(Network):
         super().__init__()
         self._shape = (height, width)
         self._repeats = -(-_LEAST_SIDE // min(height, width))
-        self._drop = tuple(zip(drop, (height * width, *units), strict=True))
+        self.dropout = Dropout(drop, (height * width, *units))
 
-    def _logits(self, x: Tensor, masks: Sequence[Tensor | None] | None) -> Tensor:
-        """Logits [B, classes] of images x, float [B, 1, height, width]."""
+    def _logits(self, x: Tensor, kept: Sequence[Tensor | None] | None) -> Tensor:
+        """Logits [B, classes] of images x, float [B, 1, height, width]. kept: what each layer with dropout
+        keeps of its inputs, uint8 [B, units]; None in inference, where batch norm uses its running
+        statistics. In training, it uses the batch's, and updates the running ones."""
         raise NotImplementedError
 
     def _lay_out(self, device: torch.device) -> None:
@@ -89,36 +92,40 @@ class Convolutional(Network):
         self.statistics.copy_(statistics)
         return self
 
-    def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
-        """As `Network.masks`: one for the input, then one for each layer with dropout."""
-        masks = [mask(share, count, units, generator) for share, units in self._drop]
-        return [None if kept is None else kept.to(self.flat.device) for kept in masks]
+    def inputs(self, count: int) -> Tensor:
+        """As `Network.inputs`."""
+        height, width = self._shape
+        return torch.empty(count, height * width, device=self.flat.device)
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Logits [B, classes] of x, float [B, pixels]. With masks, units are dropped, and batch norm uses the
-        batch's statistics and updates its running statistics. Without, it uses the running statistics."""
-        x = self._dropped(x, 0, masks)
+    def forward(self, x: Tensor) -> Tensor:
+        """As `Network.forward`."""
+        return self._logits(self._images(x), None)
+
+    def _images(self, x: Tensor) -> Tensor:
+        """float [B, 1, height, width], channels_last, of x, float [B, pixels], each pixel repeated."""
         (height, width), times = self._shape, self._repeats
         if times > 1:
             x = x.view(-1, height, 1, width, 1).expand(-1, height, times, width, times)
         images = x.reshape(-1, 1, height * times, width * times)
-        return self._logits(images.contiguous(memory_format=torch.channels_last), masks)
+        return images.contiguous(memory_format=torch.channels_last)
 
-    def _dropped(self, x: Tensor, index: int, masks: Sequence[Tensor | None] | None) -> Tensor:
-        """Inverted dropout by the mask at `index`."""
-        if masks is None or (kept := masks[index]) is None:
+    def _dropped(self, x: Tensor, index: int, kept: Sequence[Tensor | None] | None) -> Tensor:
+        """Inverted dropout by what is kept at `index`."""
+        if kept is None or (units := kept[index]) is None:
             return x
-        # A copy, because autograd cannot save tensors made in inference mode.
-        return x * kept.clone().div_(1 - self._drop[index][0])
+        # A new tensor, because autograd cannot save tensors made in inference mode.
+        return x * units.to(x.dtype).div_(1 - self.dropout.shares[index])
 
-    def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """As `Network.loss_and_gradient`."""
+    def logits_and_gradient(self, x: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
+        """As `Network.logits_and_gradient`."""
         self.flat_gradient.zero_()
         with torch.inference_mode(False), torch.enable_grad():
             # Copies, because autograd cannot save tensors made in inference mode.
-            loss = F.cross_entropy(self(x.clone(), masks), target.clone(), reduction="sum")
-            (loss / len(target)).backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+            parts = self.dropout.by_layer(None if kept is None else kept.clone())
+            logits = self._logits(self._images(self._dropped(x.clone(), 0, parts)), parts)
+            loss = F.cross_entropy(logits, target.t().clone(), reduction="sum")
+            (loss / target.shape[1]).backward()  # type: ignore[no-untyped-call]
+        return logits.detach().t()
 
 
 class LeNet5(Convolutional):
@@ -143,12 +150,12 @@ class LeNet5(Convolutional):
         self.fc3 = nn.Linear(84, classes, device="meta")
         self._lay_out(torch.device("cpu"))
 
-    def _logits(self, x: Tensor, masks: Sequence[Tensor | None] | None) -> Tensor:
+    def _logits(self, x: Tensor, kept: Sequence[Tensor | None] | None) -> Tensor:
         # Pooled before the ReLU: the two commute, and the ReLU then processes a quarter of the values.
         x = F.relu(F.max_pool2d(self.conv1(x), 2))
         x = F.relu(F.max_pool2d(self.conv2(x), 2))
-        x = self._dropped(F.relu(self.fc1(x.flatten(1))), 1, masks)
-        x = self._dropped(F.relu(self.fc2(x)), 2, masks)
+        x = self._dropped(F.relu(self.fc1(x.flatten(1))), 1, kept)
+        x = self._dropped(F.relu(self.fc2(x)), 2, kept)
         return self.fc3(x)  # type: ignore[no-any-return]
 
 
@@ -183,15 +190,15 @@ class CNN(Convolutional):
         self.fc = nn.Linear(features, classes, device="meta")
         self._lay_out(torch.device("cpu"))
 
-    def _logits(self, x: Tensor, masks: Sequence[Tensor | None] | None) -> Tensor:
+    def _logits(self, x: Tensor, kept: Sequence[Tensor | None] | None) -> Tensor:
         for number in range(1, 6):
             x = self.get_submodule(f"conv{number}")(x)
             if number in (1, 3):
                 x = F.max_pool2d(x, 2)
             norm = self.get_submodule(f"norm{number}")
-            norm.train(masks is not None)
+            norm.train(kept is not None)
             x = F.relu(norm(x), inplace=True)
-        return self.fc(self._dropped(x.flatten(1), 1, masks))  # type: ignore[no-any-return]
+        return self.fc(self._dropped(x.flatten(1), 1, kept))  # type: ignore[no-any-return]
 
 
 def _view(vector: Tensor, at: int, shape: torch.Size) -> Tensor:

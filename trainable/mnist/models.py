@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from trainable.mnist.convolution import CNN, LeNet5
-from trainable.mnist.network import Network, mask
+from trainable.mnist.dropout import Dropout
+from trainable.mnist.network import Network
 from trainable.mnist.recipe import Recipe
 
 
@@ -17,16 +19,21 @@ class MLP(Network):
 
     sizes: units of the input, each hidden layer and the output. (784, 128, 64, 10) has 109,386 parameters.
 
-    Each weight is stored as [in, out], the layout in which its products are fastest (1.2x on AVX-512), and
-    exposed as torch's [out, in]. `loss_and_gradient` is a backward pass written by hand: it needs a third
-    fewer operations than autograd, and smaller ones, which counts when a step takes half a millisecond.
+    `logits_and_gradient` is a backward pass written by hand: it needs half the operations of autograd, and
+    smaller ones, which counts when a step takes half a millisecond. Each layer's bias is the last row of its
+    weights, and belongs to an input that is constant, so that one product computes both, and one both
+    gradients. Hidden layers are stored as [in, out], the layout in which their products are fastest (1.2x on
+    AVX-512), the last one as [out, in], because matrices with few columns are slow (3x with 10). torch's
+    [out, in] is a view of either.
     """
 
     def __init__(self, sizes: Sequence[int], dropout: float, input_dropout: float) -> None:
         super().__init__()
         self.sizes = tuple(sizes)
-        self.drop = (input_dropout, *[dropout] * (len(sizes) - 2))
-        for number, (fan_in, fan_out) in enumerate(zip(self.sizes, self.sizes[1:], strict=False), 1):
+        self.dropout = Dropout((input_dropout, *[dropout] * (len(sizes) - 2)), self.sizes[:-1])
+        # The 1/(1-p) of inverted dropout costs nothing as the alpha of the products.
+        self._scales = [1 / (1 - share) for share in self.dropout.shares]
+        for number, (fan_in, fan_out) in enumerate(pairwise(self.sizes), 1):
             layer = nn.Linear(fan_in, fan_out, device="meta")
             self.add_module(f"fc{number}", layer)
         self._lay_out(torch.device("cpu"))
@@ -39,28 +46,27 @@ class MLP(Network):
     def _lay_out(self, device: torch.device) -> None:
         """Make the parameters of all layers views of the two vectors."""
         self.statistics = torch.zeros(0, device=device)
-        count = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        count = sum((a + 1) * b for a, b in pairwise(self.sizes))
         self.flat = torch.zeros(count, device=device)
         self.flat_gradient = torch.zeros(count, device=device)
-        self._views: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-        at = 0
-        for layer, fan_in, fan_out in zip(self.layers, self.sizes, self.sizes[1:], strict=False):
-            ends = (at, at + fan_in * fan_out, at + fan_in * fan_out + fan_out)
-            weight, gradient = (
-                v[ends[0] : ends[1]].view(fan_in, fan_out) for v in (self.flat, self.flat_gradient)
-            )
-            bias, bias_gradient = (v[ends[1] : ends[2]] for v in (self.flat, self.flat_gradient))
-            layer.weight = nn.Parameter(weight.t(), requires_grad=True)
-            layer.bias = nn.Parameter(bias, requires_grad=True)
-            self._views.append((weight, bias, gradient, bias_gradient))
-            at = ends[2]
+        self._steps: dict[int, _Step] = {}
+        self._matrices = _matrices(self.flat, self.sizes)
+        self._gradients = _matrices(self.flat_gradient, self.sizes)
+        for layer, matrix, gradient in zip(self.layers, self._matrices, self._gradients, strict=True):
+            for name, part, slope in (
+                ("weight", matrix[:-1].t(), gradient[:-1].t()),
+                ("bias", matrix[-1], gradient[-1]),
+            ):
+                parameter = nn.Parameter(part)
+                parameter.grad = slope
+                setattr(layer, name, parameter)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw weights and biases as torch's Linear does (uniform, ±1/sqrt(fan_in)), from `generator`, on the
         CPU."""
-        for weight, bias, _, _ in self._views:
-            bound = weight.shape[0] ** -0.5
-            for target in (weight, bias):
+        for matrix in self._matrices:
+            bound = (len(matrix) - 1) ** -0.5
+            for target in (matrix[:-1], matrix[-1]):
                 target.copy_(torch.empty(target.shape).uniform_(-bound, bound, generator=generator))
 
     def to_device(self, device: torch.device) -> MLP:
@@ -70,49 +76,115 @@ class MLP(Network):
         self.flat.copy_(values)
         return self
 
-    def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
-        """As `Network.masks`: one for the input and one for each hidden layer."""
-        layers = zip(self.drop, self.sizes, strict=False)
-        masks = [mask(share, count, units, generator) for share, units in layers]
-        return [None if kept is None else kept.to(self.flat.device) for kept in masks]
+    def stored_order(self, vector: Tensor) -> Tensor:
+        """As `Network.stored_order`: each layer's weights as [in, out], then its biases."""
+        return torch.cat([matrix.reshape(-1) for matrix in _matrices(vector, self.sizes)])
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Logits [B, classes] of x, float [B, pixels]; with dropout if masks are given."""
+    def load_stored_order(self, vector: Tensor, stored: Tensor) -> None:
+        """As `Network.load_stored_order`."""
+        matrices = _matrices(vector, self.sizes)
+        parts = stored.split([matrix.numel() for matrix in matrices])
+        for matrix, part in zip(matrices, parts, strict=True):
+            matrix.copy_(part.view(matrix.shape))
+
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        """As `Network.forward`; with dropout if `kept` is given."""
+        parts = self.dropout.by_layer(kept)
         for number, layer in enumerate(self.layers):
-            if masks is not None and (kept := masks[number]) is not None:
-                x = x * kept / (1 - self.drop[number])
+            if (units := parts[number]) is not None:
+                x = x * units * self._scales[number]
             x = layer(x)
             if number < len(self.layers) - 1:
                 x = torch.relu(x)
         return x
 
-    def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """As `Network.loss_and_gradient`; x is overwritten if it has a mask."""
-        inputs = []
-        last = len(self._views) - 1
-        # The 1/(1-p) of inverted dropout costs nothing as the alpha of the products.
-        scales = [1 / (1 - share) for share in self.drop]
-        for number, (weight, bias, _, _) in enumerate(self._views):
-            if (kept := masks[number]) is not None:
-                x = x.mul_(kept)
-            inputs.append(x)
-            x = torch.addmm(bias, x, weight, alpha=scales[number])
-            if number < last:
-                x.relu_()
-        log_p = x.log_softmax(1)
-        loss = torch.dot(target.view(-1), log_p.view(-1)).neg()
-        delta = log_p.exp_().sub_(target).div_(len(target))
-        for number in range(last, -1, -1):
-            weight, _, gradient, bias_gradient = self._views[number]
-            torch.sum(delta, 0, out=bias_gradient)
-            if self.drop[number] > 0.0:
-                delta.mul_(scales[number])
-            torch.mm(inputs[number].t(), delta, out=gradient)
-            if number > 0:
-                delta = torch.mm(delta, weight.t())
-                # A unit that was dropped or inactive is 0 in the stored input, so one test covers both.
-                delta = torch.ops.aten.threshold_backward(delta, inputs[number], 0.0)
-        return loss
+    def inputs(self, count: int) -> Tensor:
+        """As `Network.inputs`."""
+        return self._step(count).units[0]
+
+    def _step(self, count: int) -> _Step:
+        """What a training step on `count` images works with."""
+        if (step := self._steps.get(count)) is None:
+            step = self._steps[count] = _Step(self, count)
+        return step
+
+    def logits_and_gradient(self, x: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
+        """As `Network.logits_and_gradient`."""
+        step = self._step(len(x))
+        inputs, units, scales, matrices = step.inputs, step.units, self._scales, self._matrices
+        if x is not units[0]:
+            units[0].copy_(x)
+        if kept is not None:
+            step.kept.copy_(kept)
+        last = len(matrices) - 1
+        for number in range(last):
+            if (mask := step.masks[number]) is not None:
+                units[number].mul_(mask)
+            after = units[number + 1]
+            # With beta 0, nothing is read of the first argument.
+            _addmm(after, inputs[number], matrices[number], beta=0, alpha=scales[number], out=after)
+            after.relu_()
+        if (mask := step.masks[last]) is not None:
+            units[last].mul_(mask)
+        logits = torch.addmm(step.logits, step.rows, step.columns, beta=0, alpha=scales[last])
+        delta = logits.softmax(0).sub_(target)
+        mean = 1 / len(x)
+        _addmm(step.slope, delta, inputs[last], beta=0, alpha=mean * scales[last], out=step.slope)
+        delta = delta.t()
+        for number in range(last - 1, -1, -1):
+            before, active = step.deltas[number + 1], units[number + 1]
+            _addmm(before, delta, step.weights[number + 1], beta=0, alpha=scales[number + 1], out=before)
+            # A unit that was dropped or inactive is 0 in the stored input, so one test covers both.
+            delta = _threshold_backward(before, active, 0.0, grad_input=before)
+            slope = self._gradients[number]
+            _addmm(slope, step.transposed[number], delta, beta=0, alpha=mean * scales[number], out=slope)
+        return logits
+
+
+_addmm = torch.addmm
+_threshold_backward = torch.ops.aten.threshold_backward.grad_input
+
+
+class _Step:
+    """The memory of a training step of `network` on `count` images, and all views of it, made once: anew in
+    every step, they took a quarter of its time."""
+
+    def __init__(self, network: MLP, count: int) -> None:
+        device, scales, dropout = network.flat.device, network._scales, network.dropout
+        with torch.inference_mode(False):
+            self.inputs = [
+                torch.zeros(count, -(-(size + 1) // _LINE) * _LINE, device=device)[:, : size + 1]
+                for size in network.sizes[:-1]
+            ]
+            """The inputs of each layer, float [count, units + 1]. The last column times the layer's scale is
+            1."""
+            for values, scale in zip(self.inputs, scales, strict=True):
+                values[:, -1] = 1 / scale
+            self.units = [values[:, :-1] for values in self.inputs]
+            """The inputs without their last column."""
+            self.transposed = [values.t() for values in self.inputs]
+            self.deltas = [torch.zeros(count, size, device=device) for size in network.sizes[:-1]]
+            """The gradients of the loss by the inputs, float [count, units]."""
+            self.kept = torch.zeros(count, dropout.width, device=device)
+            self.masks = dropout.by_layer(self.kept)
+            matrices = network._matrices
+            self.weights = [matrix[:-1].t() for matrix in matrices]
+            self.rows, self.columns = matrices[-1].t(), self.transposed[-1]
+            self.logits = torch.zeros(network.sizes[-1], count, device=device)
+            self.slope = network._gradients[-1].t()
+
+
+_LINE = 16
+"""Floats in a cache line, with which each row of the inputs begins."""
+
+
+def _matrices(vector: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+    """Each layer's weights and, as their last row, biases: views [in + 1, out] of `vector`."""
+    parts = vector.split([(a + 1) * b for a, b in pairwise(sizes)])
+    return [
+        part.view(b, a + 1).t() if number == len(parts) else part.view(a + 1, b)
+        for number, (part, (a, b)) in enumerate(zip(parts, pairwise(sizes), strict=True), 1)
+    ]
 
 
 def build(recipe: Recipe, shape: tuple[int, int], classes: int) -> Network:

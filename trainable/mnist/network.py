@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-_WORDS = 1 << 16
+from trainable.mnist.dropout import Dropout, RandomBytes
 
 
 class Network(nn.Module):
@@ -23,6 +23,8 @@ class Network(nn.Module):
     """float [parameters]: the gradient of each."""
     statistics: Tensor
     """float [n]: the running statistics of batch norm, which have no gradient."""
+    dropout: Dropout
+    """The layers whose inputs may be dropped."""
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights from `generator`, on the CPU, and from nothing else."""
@@ -32,24 +34,38 @@ class Network(nn.Module):
         """Move it to a device, keeping the parameters in one vector."""
         raise NotImplementedError
 
-    def masks(self, count: int, generator: torch.Generator) -> list[Tensor | None]:
-        """Dropout masks of a training step on `count` images, one for each layer whose inputs may be dropped:
-        float [count, units], 0 dropped and 1 kept; None for a layer without dropout."""
+    def draw_kept(self, count: int, random: RandomBytes) -> Tensor | None:
+        """Which units training steps on `count` images keep: uint8 [count, units that may be dropped], 0
+        dropped and 1 kept, on the network's device; None without dropout."""
+        kept = self.dropout.draw(count, random)
+        return None if kept is None else kept.to(self.flat.device)
+
+    def inputs(self, count: int) -> Tensor:
+        """Where a batch is best put together: float [count, pixels], with any values. Given to
+        `logits_and_gradient`, it is not copied. Valid until the next call."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
-        """Logits [B, classes] of x, float [B, pixels]. With masks, as in training; without, as in
-        inference."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [B, classes] of x, float [B, pixels], as in inference."""
         raise NotImplementedError
 
-    def loss_and_gradient(self, x: Tensor, target: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """Returns the cross-entropy summed over the batch, and writes the gradient of its mean to
-        `flat_gradient`.
+    def logits_and_gradient(self, x: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
+        """Returns the logits [classes, B] of a training step, and writes the gradient of the mean
+        cross-entropy to `flat_gradient`.
 
-        x: float [B, pixels]; may be overwritten. target: float [B, classes], each row a distribution. Must be
-        called under torch.no_grad or torch.inference_mode.
+        x: float [B, pixels]; may be overwritten. target: float [classes, B], each column a distribution.
+        kept: the batch's rows of `draw_kept`. Must be called under torch.no_grad or torch.inference_mode.
         """
         raise NotImplementedError
+
+    def stored_order(self, vector: Tensor) -> Tensor:
+        """A copy of `vector`, float [parameters] in the order of `flat`, in the order of checkpoints, which
+        is the same in all versions."""
+        return vector.clone()
+
+    def load_stored_order(self, vector: Tensor, stored: Tensor) -> None:
+        """Set `vector` to what `stored_order` returned."""
+        vector.copy_(stored)
 
     @property
     def parameter_count(self) -> int:
@@ -87,20 +103,3 @@ class Network(nn.Module):
         with torch.no_grad():
             for name, tensor in self.state_dict().items():
                 tensor.copy_(torch.from_numpy(np.array(weights[name])))
-
-
-def mask(share: float, count: int, units: int, generator: torch.Generator) -> Tensor | None:
-    """A dropout mask, float [count, units], on the CPU: 0 dropped and 1 kept; None at share 0.
-
-    A unit is dropped if its 16-bit random word is below the share, which takes an eighth of the time of
-    torch's Bernoulli and rounds the share to a multiple of 1/65536.
-    """
-    if share == 0.0:
-        return None
-    words = torch.empty(-(-count * units // 4), dtype=torch.int64)
-    # From the full range of int64, so that each of its four 16-bit words is uniform.
-    words.random_(-(2**63), None, generator=generator)
-    kept = torch.empty(count * units)
-    # Compared directly into floats, because an intermediate bool tensor would triple the time.
-    torch.ge(words.view(torch.int16)[: count * units], round(share * _WORDS) - _WORDS // 2, out=kept)
-    return kept.view(count, units)

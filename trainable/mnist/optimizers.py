@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -61,11 +59,12 @@ class Optimizer:
             maximize=False,
         )
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The moments, float [parameters], and the number of steps, a scalar."""
-        return {**self._moments, "steps": self._steps}
+    @property
+    def moments(self) -> dict[str, Tensor]:
+        """The moments by name, float [parameters] in the order of the vector; themselves, not copies."""
+        return self._moments
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a state that `state_dict` returned."""
-        for name, value in self.state_dict().items():
-            value.copy_(state[name])
+    @property
+    def steps(self) -> Tensor:
+        """The number of steps so far, a scalar; itself, not a copy."""
+        return self._steps

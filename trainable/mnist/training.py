@@ -8,7 +8,6 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ from torch import Tensor
 from trainable.contract import TrainingState
 from trainable.epoch import Diverged, Epoch
 from trainable.evaluation.evaluation import Evaluation, classification
+from trainable.mnist.arithmetic import compute
 from trainable.mnist.augmentation import Augmentation
 from trainable.mnist.data import Dataset, LabelledImages
+from trainable.mnist.dropout import RandomBytes
 from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.optimizers import Optimizer
@@ -88,17 +89,12 @@ class Training:
         started = time.perf_counter()
         number = self.epoch + 1
         rate = [value * self._plateau.factor for value in rates(self.recipe, number, self._steps)]
-        with _arithmetic(self.threads):
-            train_loss = self._train_epoch(number, rate)
-            if not np.isfinite(train_loss):
-                raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
-            logits, loss = self._measure(self._validation)
-            correct = (logits.argmax(1) == self._validation.labels).cpu().numpy()
+        train_loss, loss, accuracy = compute(self.threads, lambda: self._figures(number, rate))
         metrics = {
             "learning_rate": rate[-1],
             "train_loss": train_loss,
             "validation_loss": loss,
-            "validation_accuracy": float(correct.mean()),
+            "validation_accuracy": accuracy,
         }
         epoch = Epoch(number, metrics, time.perf_counter() - started)
         if self.recipe.schedule == "reduce_on_plateau":
@@ -106,36 +102,48 @@ class Training:
         self.epoch = number
         return epoch
 
+    def _figures(self, number: int, rate: list[float]) -> tuple[float, float, float]:
+        """Train an epoch. Returns the mean losses on both splits and the validation accuracy."""
+        train_loss = self._train_epoch(number, rate)
+        if not np.isfinite(train_loss):
+            raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
+        logits, loss = self._measure(self._validation)
+        correct = (logits.argmax(1) == self._validation.labels).cpu().numpy()
+        return train_loss, loss, float(correct.mean())
+
     def _train_epoch(self, number: int, rate: list[float]) -> float:
         """Train on every batch once, in an order of this epoch's own. Returns the mean loss per image."""
         recipe, network, optimizer = self.recipe, self.network, self._optimizer
         generator = _generator(recipe.seed, number)
         distortions = _generator(recipe.seed, number, "augmentation")
-        count = len(self._train.images)
+        random = RandomBytes(_stream(recipe.seed, number, "dropout"))
+        count, batch_size = len(self._train.images), recipe.batch_size
         order = torch.randperm(count, generator=generator).to(self.device)
         total = torch.zeros((), device=self.device)
-        block = max(1, _BLOCK // recipe.batch_size) * recipe.batch_size
+        block = max(1, _BLOCK // batch_size) * batch_size
         upcoming = iter(rate)
         step = (number - 1) * self._steps
         for chosen in order.split(block):
             gathered = self._train.images.index_select(0, chosen)
             if self._augmentation.active:
                 gathered = self._augmentation(gathered, distortions)
-            images = gathered.split(recipe.batch_size)
-            targets = self._targets(chosen).split(recipe.batch_size)
-            masks = [
-                [None] * len(images) if mask is None else mask.split(recipe.batch_size)
-                for mask in network.masks(len(chosen), generator)
-            ]
-            for index, (batch, target) in enumerate(zip(images, targets, strict=True)):
-                x = torch.add(self._shift, batch, alpha=self._scale)
-                total += network.loss_and_gradient(x, target, [mask[index] for mask in masks])
+            images = gathered.split(batch_size)
+            target = self._targets(chosen)
+            targets = target.split(batch_size, 1)
+            drawn = network.draw_kept(len(chosen), random)
+            kept = [None] * len(images) if drawn is None else drawn.split(batch_size)
+            logits = []
+            for batch, wanted, units in zip(images, targets, kept, strict=True):
+                x = network.inputs(len(batch)).copy_(batch)
+                torch.add(self._shift, x, alpha=self._scale, out=x)
+                logits.append(network.logits_and_gradient(x, wanted, units))
                 if recipe.gradient_clip is not None:
                     _clip(network.flat_gradient, recipe.gradient_clip)
                 optimizer.step(next(upcoming))
                 step += 1
                 if self._average is not None:
                     self._average_in(self._average, step)
+            total -= (torch.cat(logits, 1).log_softmax(0) * target).sum()
         return float(total) / count
 
     def _average_in(self, average: Network, step: int) -> None:
@@ -146,11 +154,11 @@ class Training:
         average.statistics.lerp_(self.network.statistics, share)
 
     def _targets(self, chosen: Tensor) -> Tensor:
-        """One-hot rows with label smoothing, float [B, classes], of the images at the indices `chosen`."""
+        """One-hot columns with label smoothing, float [classes, B], of the images at the indices `chosen`."""
         labels = self._train.labels.index_select(0, chosen)
-        targets = self._smooth.expand(len(labels), self._train.classes).clone()
+        targets = self._smooth.expand(self._train.classes, len(labels)).clone()
         return targets.scatter_add_(
-            1, labels[:, None], targets.new_full((len(labels), 1), 1 - self.recipe.label_smoothing)
+            0, labels[None], targets.new_full((1, len(labels)), 1 - self.recipe.label_smoothing)
         )
 
     def _measure(self, split: _DeviceSplit) -> tuple[Tensor, float]:
@@ -164,10 +172,9 @@ class Training:
 
     def evaluate(self, test: LabelledImages) -> Evaluation:
         """The evaluation of the model on a split that it was not trained on."""
-        with _arithmetic(self.threads):
-            logits, loss = self._measure(_DeviceSplit(test, self.device))
-            # On the CPU, because Apple's GPUs have no float64, which still separates confidences close to 1.
-            probabilities = logits.cpu().double().softmax(1).numpy()
+        logits, loss = compute(self.threads, lambda: self._measure(_DeviceSplit(test, self.device)))
+        # On the CPU, because Apple's GPUs have no float64, which still separates confidences close to 1.
+        probabilities = logits.cpu().double().softmax(1).numpy()
         return classification(probabilities, test.labels, test.class_names, test.images, loss=loss)
 
     def state_dict(self) -> TrainingState:
@@ -179,7 +186,11 @@ class Training:
             "plateau.best": self._plateau.best,
             "plateau.waited": self._plateau.waited,
             **self._stored_networks(),
-            **{f"optimizer.{name}": _array(value) for name, value in self._optimizer.state_dict().items()},
+            **{
+                f"optimizer.{name}": _array(self.network.stored_order(moment))
+                for name, moment in self._optimizer.moments.items()
+            },
+            "optimizer.steps": _array(self._optimizer.steps),
         }
 
     def load_state_dict(self, state: TrainingState) -> None:
@@ -193,11 +204,9 @@ class Training:
             raise ValueError(f"the state must hold {expected}, but holds {given}: it is of another recipe")
         for kind, network in self._networks().items():
             network.load_weights({name: values[f"{kind}.{name}"] for name in network.state_dict()})
-        prefix = "optimizer."
-        moments = {name: value for name, value in values.items() if name.startswith(prefix)}
-        self._optimizer.load_state_dict(
-            {name.removeprefix(prefix): torch.from_numpy(np.array(value)) for name, value in moments.items()}
-        )
+        for name, moment in self._optimizer.moments.items():
+            self.network.load_stored_order(moment, _tensor(values[f"optimizer.{name}"]))
+        self._optimizer.steps.copy_(_tensor(values["optimizer.steps"]))
         self._plateau = PlateauState(
             values["plateau.factor"], values["plateau.best"], values["plateau.waited"]
         )
@@ -283,8 +292,13 @@ class _DeviceSplit:
 def _generator(seed: int, epoch: int, *purpose: str) -> torch.Generator:
     """Random numbers of one epoch (0 for the initial weights), on the CPU, so that order and masks are the
     same on every device. purpose: selects another stream, which does not change that of order and masks."""
+    return torch.Generator().manual_seed(_stream(seed, epoch, *purpose))
+
+
+def _stream(seed: int, epoch: int, *purpose: str) -> int:
+    """The seed, 0..2^63-1, of one epoch's random numbers for one purpose."""
     digest = hashlib.sha256("/".join((str(seed), str(epoch), *purpose)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def _clip(gradient: Tensor, largest: float) -> None:
@@ -292,23 +306,9 @@ def _clip(gradient: Tensor, largest: float) -> None:
     gradient.mul_((largest / (torch.linalg.vector_norm(gradient) + 1e-6)).clamp_(max=1.0))
 
 
-@contextmanager
-def _arithmetic(threads: int) -> Iterator[None]:
-    """Without gradients, with the trial's number of threads, and with denormals flushed to zero: weights
-    decay into them, which would double the time of late epochs. The process's settings are restored
-    afterwards."""
-    before = torch.get_num_threads()
-    flushed = float(np.float32(1e-39) * np.float32(1)) == 0.0
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    try:
-        # The order of additions in cuDNN's fastest gradients of convolutions varies.
-        with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True):
-            yield
-    finally:
-        torch.set_flush_denormal(flushed)
-        torch.set_num_threads(before)
-
-
 def _array(tensor: Tensor) -> NDArray[Any]:
     return tensor.detach().cpu().numpy().copy()
+
+
+def _tensor(array: Any) -> Tensor:
+    return torch.from_numpy(np.array(array))

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from trainable.mnist.convolution import CNN, Convolutional, LeNet5
+from trainable.mnist.dropout import RandomBytes
 from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.recipe import Recipe
@@ -25,7 +26,7 @@ def network(model: str, shape: tuple[int, int] = (28, 28), **settings: Any) -> N
 def batch(count: int = 12, pixels: int = 784) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(7)
     images = torch.randn(count, pixels, generator=generator)
-    return images, torch.rand(count, 10, generator=generator).softmax(1)
+    return images, torch.rand(count, 10, generator=generator).softmax(1).t()
 
 
 class PlainLeNet5(nn.Module):
@@ -55,12 +56,13 @@ def test_lenet5_answers_and_learns_as_the_plain_one_with_its_weights() -> None:
     ours, plain = network("lenet5"), PlainLeNet5()
     plain.load_state_dict({name: torch.from_numpy(array) for name, array in ours.weights().items()})
     x, target = batch()
-    expected = F.cross_entropy(plain(x), target)
+    expected = F.cross_entropy(plain(x), target.t())
     expected.backward()  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         torch.testing.assert_close(ours(x), plain(x), rtol=1e-4, atol=1e-5)
-        loss = ours.loss_and_gradient(x.clone(), target, [None, None, None])
-    assert loss.item() / len(x) == pytest.approx(expected.item(), rel=1e-5)
+        logits = ours.logits_and_gradient(x.clone(), target, None)
+        loss = F.cross_entropy(logits.t(), target.t())
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     for (name, parameter), peer in zip(ours.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, peer.grad, rtol=1e-3, atol=1e-6, msg=name)
 
@@ -70,7 +72,7 @@ def test_parameters_and_gradients_are_views_of_one_vector_each(model: str) -> No
     ours = network(model)
     x, target = batch()
     with torch.inference_mode():
-        ours.loss_and_gradient(x, target, [None] * 3)
+        ours.logits_and_gradient(x, target, None)
         for name, parameter in ours.named_parameters():
             assert parameter.untyped_storage().data_ptr() == ours.flat.untyped_storage().data_ptr(), name
             assert parameter.grad is not None
@@ -86,9 +88,9 @@ def test_the_gradient_is_of_the_last_batch_alone() -> None:
     ours = network("lenet5")
     x, target = batch()
     with torch.inference_mode():
-        ours.loss_and_gradient(x.clone(), target, [None] * 3)
+        ours.logits_and_gradient(x.clone(), target, None)
         once = ours.flat_gradient.clone()
-        ours.loss_and_gradient(x.clone(), target, [None] * 3)
+        ours.logits_and_gradient(x.clone(), target, None)
     torch.testing.assert_close(ours.flat_gradient, once, rtol=0, atol=0)
 
 
@@ -98,7 +100,7 @@ def test_batch_norm_gathers_in_training_and_answers_each_image_alone_afterwards(
     before = ours.statistics.clone()
     with torch.inference_mode():
         for _ in range(5):
-            ours.loss_and_gradient(x.clone(), target, [None, None])
+            ours.logits_and_gradient(x.clone(), target, None)
         gathered = ours.statistics.clone()
         together = ours(x)
         alone = torch.cat([ours(one) for one in x.split(1)])
@@ -111,7 +113,7 @@ def test_the_weights_of_batch_norm_hold_its_statistics_and_build_the_same_networ
     ours = network("cnn")
     x, target = batch()
     with torch.inference_mode():
-        ours.loss_and_gradient(x.clone(), target, [None, None])
+        ours.logits_and_gradient(x.clone(), target, None)
     weights = ours.weights()
     assert {"norm1.weight", "norm1.running_mean", "norm5.running_var"} <= set(weights)
     again = build(Recipe(model="cnn", width=4), (28, 28), 10)
@@ -125,15 +127,16 @@ def test_weights_of_another_shape_are_refused() -> None:
 
 
 @pytest.mark.parametrize("model", ["lenet5", "cnn"])
-def test_dropout_takes_its_numbers_from_the_masks_given(model: str) -> None:
+def test_dropout_takes_its_numbers_from_what_is_given_as_kept(model: str) -> None:
     ours = network(model, dropout=0.5, input_dropout=0.2)
     x, target = batch()
     before = torch.get_rng_state()
 
     def loss(seed: int) -> float:
-        masks = ours.masks(len(x), torch.Generator().manual_seed(seed))
+        kept = ours.draw_kept(len(x), RandomBytes(seed))
         with torch.inference_mode():
-            return float(ours.loss_and_gradient(x.clone(), target, list(masks)))
+            logits = ours.logits_and_gradient(x.clone(), target, kept)
+            return float(F.cross_entropy(logits.t(), target.t()))
 
     assert loss(1) == loss(1)
     assert loss(1) != loss(2)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from trainable.mnist.dropout import RandomBytes
 from trainable.mnist.models import MLP, build
 from trainable.mnist.recipe import Recipe
 
@@ -49,28 +50,48 @@ def test_the_gradient_by_hand_is_that_of_autograd(
     generator = torch.Generator().manual_seed(7)
     x = torch.randn(batch, 12, generator=generator)
     target = torch.rand(batch, 5, generator=generator).softmax(1)
-    masks = model.masks(batch, generator)
+    kept = model.draw_kept(batch, RandomBytes(7))
 
-    expected = nn.functional.cross_entropy(model(x, masks), target, reduction="mean")
-    expected.backward()  # type: ignore[no-untyped-call]
-    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}  # type: ignore[union-attr]
+    expected = nn.functional.cross_entropy(model(x, kept), target, reduction="mean")
+    parameters = dict(model.named_parameters())
+    gradients = torch.autograd.grad(expected, list(parameters.values()))
     with torch.no_grad():
-        loss = model.loss_and_gradient(x.clone(), target, masks)
-    assert float(loss) / batch == pytest.approx(expected.item(), rel=1e-5)
-    for (name, _), (_, _, weight, bias) in zip(
-        [(f"fc{i + 1}", None) for i in range(len(model.layers))], model._views, strict=True
-    ):
-        torch.testing.assert_close(weight.t(), gradients[f"{name}.weight"], rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(bias, gradients[f"{name}.bias"], rtol=1e-4, atol=1e-6)
+        logits = model.logits_and_gradient(x.clone(), target.t().contiguous(), kept)
+    assert nn.functional.cross_entropy(logits.t(), target).item() == pytest.approx(expected.item(), rel=1e-5)
+    for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_masks_drop_the_share_asked_for_in_every_quarter_of_the_random_words(share: float) -> None:
-    mask = network((784, 10), input_dropout=share).masks(4000, torch.Generator().manual_seed(3))[0]
-    assert mask is not None
-    assert set(mask.unique().tolist()) == {0.0, 1.0}
-    for quarter in range(4):
-        assert float(mask.view(-1)[quarter::4].mean()) == pytest.approx(1 - share, abs=0.003)
+def test_a_step_leaves_nothing_behind_for_the_next_one_of_any_batch_size() -> None:
+    model = network((12, 7, 5), dropout=0.5, input_dropout=0.3)
+    generator = torch.Generator().manual_seed(7)
+    batches = [
+        (torch.randn(count, 12, generator=generator), torch.rand(5, count, generator=generator).softmax(0))
+        for count in (6, 3)
+    ]
+    kept = [model.draw_kept(len(x), RandomBytes(3)) for x, _ in batches]
+
+    def gradient(number: int) -> torch.Tensor:
+        (x, target), units = batches[number], kept[number]
+        with torch.inference_mode():
+            model.logits_and_gradient(model.inputs(len(x)).copy_(x), target, units)
+        return model.flat_gradient.clone()
+
+    first = [gradient(0), gradient(1)]
+    assert torch.equal(gradient(0), first[0])
+    assert torch.equal(gradient(1), first[1])
+
+
+def test_vectors_are_stored_in_the_order_of_the_first_version_and_come_back() -> None:
+    """Each layer's weights as [in, out], then its biases."""
+    model = network((12, 7, 5))
+    stored = model.stored_order(model.flat)
+    expected = [part.t().reshape(-1) for parameter in model.parameters() for part in [parameter.detach()]]
+    assert torch.equal(stored, torch.cat(expected))
+    again = torch.zeros_like(model.flat)
+    model.load_stored_order(again, stored)
+    assert torch.equal(again, model.flat)
 
 
 def test_weights_are_drawn_as_torchs_linear_draws_them() -> None:
