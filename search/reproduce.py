@@ -255,7 +255,7 @@ def _faults(
             f"the recipe on record (seed {recorded.recipe.get('seed')}) is not the one that was trained: its "
             f"SHA-256 was {sealed}, and is {actual}"
         )
-    elif differences and metrics_same:
+    elif differences and metrics_same and not conditions:
         yield (
             "every metric is the same to the bit, so the recorded SHA-256 of the weights does not belong to "
             "this training: either it was changed, or the weights were"

@@ -19,8 +19,8 @@ __all__ = ["METRIC", "PRELOAD", "Recipe", "Source", "Training"]
 METRIC = Metric(name="validation_accuracy", direction="maximize", unit="share")
 PRELOAD = ("trainable.mnist.training",)
 BITS = 2
-"""Which rounding and random numbers a recipe is trained with: one more whenever equal recipes get other weights
-than before. A record has the SHA-256 of this file, so `reproduce` says when it has changed.
+"""Which rounding and random numbers a recipe is trained with: one more whenever equal recipes get other
+weights than before. A record has the SHA-256 of this file, so `reproduce` says when it has changed.
 
 1: until dropout had random bytes of its own, and each layer's bias was a row of its weights.
 """

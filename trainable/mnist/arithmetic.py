@@ -27,7 +27,8 @@ def compute(threads: int, function: Callable[[], T]) -> T:
     try:
         if threads == 1:
             return _settled(threads, function)
-        return _thread(threads, os.getpid()).compute(function)
+        result: T = _thread(threads, os.getpid()).compute(function)
+        return result
     finally:
         torch.set_num_threads(before)
 

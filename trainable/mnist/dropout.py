@@ -63,5 +63,5 @@ class Dropout:
         """The columns of each layer; None for a layer without dropout. kept: [B, width]."""
         if kept is None:
             return [None] * len(self.units)
-        parts = kept.split(self.units, 1)
+        parts = torch.split(kept, list(self.units), 1)
         return [part if size else None for part, size in zip(parts, self.units, strict=True)]

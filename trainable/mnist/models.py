@@ -83,7 +83,7 @@ class MLP(Network):
     def load_stored_order(self, vector: Tensor, stored: Tensor) -> None:
         """As `Network.load_stored_order`."""
         matrices = _matrices(vector, self.sizes)
-        parts = stored.split([matrix.numel() for matrix in matrices])
+        parts = torch.split(stored, [matrix.numel() for matrix in matrices])
         for matrix, part in zip(matrices, parts, strict=True):
             matrix.copy_(part.view(matrix.shape))
 
@@ -180,7 +180,7 @@ _LINE = 16
 
 def _matrices(vector: Tensor, sizes: Sequence[int]) -> list[Tensor]:
     """Each layer's weights and, as their last row, biases: views [in + 1, out] of `vector`."""
-    parts = vector.split([(a + 1) * b for a, b in pairwise(sizes)])
+    parts = torch.split(vector, [(a + 1) * b for a, b in pairwise(sizes)])
     return [
         part.view(b, a + 1).t() if number == len(parts) else part.view(a + 1, b)
         for number, (part, (a, b)) in enumerate(zip(parts, pairwise(sizes), strict=True), 1)
