@@ -60,6 +60,7 @@ ROOMS = {
             "final_model",
             "reproduce",
             "repeat",
+            "cost",
             "replay",
             "rehearsal",
         ),

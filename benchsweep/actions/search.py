@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchsweep import terminal
 from benchsweep.errors import UsageError
 from benchsweep.find import changed_plan, read_plan, run_folder
+from benchsweep.session.expected_time import expected_time
 from benchsweep.session.final_model import retrain_winner
 from benchsweep.session.search import RunOptions, run_confirmation, run_search, site_of
 from search.extend import BudgetIncrease, extended_plan
@@ -35,7 +37,10 @@ def start_run(
     plan = read_plan(config, sets, dataset, name, trial_timeout)
     plan.check_searchable(str(config))
     origin = None if warm_start is None else run_folder(warm_start, runs).path
-    run_search(RunFolder.named(plan.name, runs), plan, options, warm_start=origin)
+    run = RunFolder.named(plan.name, runs)
+    if options.output == "live" and not run.begun and (sentence := expected_time(plan, runs, options.site)):
+        terminal.say(terminal.err(), sentence)
+    run_search(run, plan, options, warm_start=origin)
 
 
 def resume_run(

@@ -22,6 +22,7 @@ class CommandEntry(NamedTuple):
 COMMANDS = {
     "quickstart": CommandEntry("quickstart", "quickstart", "Run a first small search and show its results."),
     "try": CommandEntry("try_plan", "try_plan", "Try a plan's trainable on two epochs, without a search."),
+    "plan": CommandEntry("plan", "plan", "Say what a search will cost on this machine, without starting it."),
     "run": CommandEntry("run", "run", "Search as a plan describes, confirm the winner, write the report."),
     "resume": CommandEntry("run", "resume", "Continue a run until its budget is spent."),
     "extend": CommandEntry("run", "extend", "Give a run more budget or another space, and continue it."),

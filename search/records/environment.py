@@ -31,7 +31,7 @@ def environment(data_fingerprint: str | None, trainable: str, folder: Path | Non
         "dirty": dirty,
         "host": socket.gethostname(),
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "data_sha256": data_fingerprint,
         "trainable_sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None,
     }
@@ -61,7 +61,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return finished.stdout.strip()
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's model: others round differently."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
