@@ -316,8 +316,8 @@ def has_test_split(trainable: Trainable) -> bool:
     return getattr(trainable.Source, "load_test", None) is not None
 
 
-def import_module(trainable: str, folder: Path | None = None) -> ModuleType:
-    """Imports the module in the name of a trainable.
+def import_module(trainable: str, folder: Path | None = None, kind: str = "trainable") -> ModuleType:
+    """Imports the module in the name of a trainable. kind: what it is called if it is something else.
 
     It is looked for in `folder` (of the plan; None if that is unknown), then in the current folder, and then
     among installed modules. A module that lies in the folder of a run is not imported: a run that somebody
@@ -327,11 +327,11 @@ def import_module(trainable: str, folder: Path | None = None) -> ModuleType:
     files: list[Path] = []
     try:
         files = trainable_files(name, folder)
-        _check_outside_of_runs(name, files)
+        _check_outside_of_runs(name, files, kind)
         place = place_of(name, folder)
         known = name if place is None else imported_as(place, name)
         if known not in sys.modules and files and not is_built_in(name):
-            _LOG.info("importing the trainable %s from %s", name, files[-1])
+            _LOG.info("importing the %s %s from %s", kind, name, files[-1])
         with importing(known):
             return importlib.import_module(known)
     except (KeyboardInterrupt, NotATrainable):
@@ -340,7 +340,7 @@ def import_module(trainable: str, folder: Path | None = None) -> ModuleType:
         found = [file for file in files if file.exists()]
         places = " or ".join(dict.fromkeys(str(place.absolute()) for place in _places(folder)))
         raise NotATrainable(
-            f"trainable must be an importable module, but importing {name!r} raised "
+            f"{kind} must be an importable module, but importing {name!r} raised "
             f"{type(error).__name__}: {error}",
             f"correct {found[-1]}, or install what it imports"
             if found
@@ -421,13 +421,13 @@ def _find_spec(part: str, folders: list[str] | None) -> ModuleSpec | None:
     return next((spec for spec in specs if spec is not None), None)
 
 
-def _check_outside_of_runs(name: str, files: Iterable[Path]) -> None:
+def _check_outside_of_runs(name: str, files: Iterable[Path], kind: str) -> None:
     """Raises NotATrainable if one of the files lies in the folder of a run."""
     for file in files:
         for folder in {*file.parents, *file.resolve().parents}:
             if _is_run(folder):
                 raise NotATrainable(
-                    f"trainable must be a module outside of the folders of runs, but {name} is {file}, "
+                    f"{kind} must be a module outside of the folders of runs, but {name} is {file}, "
                     f"in the folder of the run {folder}",
                     "if you trust its code, copy the file to another folder and name it there",
                 )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
-from search.plan import known, pruner, sampler
+from search.plan import known, own, pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
 from search.plan.declared import MetricTable, confirmation_for, declaration, opens_test_split
@@ -20,9 +20,9 @@ from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, li
 from search.plan.naming import NAME
 from search.plan.optuna_script import script_of, script_table
 from search.plan.override import Override, as_text, overridden, with_origins
-from search.plan.pruner import Forecast, Median, Pruner, parse_pruner
+from search.plan.pruner import Forecast, Median, OwnPruner, Pruner, parse_pruner
 from search.plan.recorded import REQUIRED_NUMBERS, recorded, unfit, without_none
-from search.plan.sampler import Auto, Grid, Sampler, Tpe, parse_sampler
+from search.plan.sampler import Auto, Grid, OwnSampler, Sampler, Tpe, parse_sampler
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space
 from search.plan.table import Table
@@ -202,6 +202,13 @@ class Plan(Table):
         return None if place is None else str(place)
 
     @property
+    def home(self) -> str | None:
+        """The folder from which a module of the user's is imported: the trainable's, or else that of the
+        sampler or the pruner; None if all are installed."""
+        places = (own.own_place(named, self.folder) for named in (self.sampler.name, self.pruner.name))
+        return self.code or next((str(place) for place in places if place is not None), None)
+
+    @property
     def defined_by_run(self) -> bool:
         """Whether the trainable is an objective of Optuna, whose space is what it asks for while it runs."""
         return hasattr(self.trainable_module, "draws")
@@ -316,12 +323,19 @@ class Plan(Table):
 
 
 def _is_table(annotation: Any) -> bool:
-    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    members = _members(annotation)
     return all(
         get_origin(member) is dict or (isinstance(member, type) and issubclass(member, Table | Space))
         for member in members
         if member is not NoneType
     )
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The members of a union, and of those in it."""
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for argument in get_args(annotation) for member in _members(argument)]
+    return _members(get_args(annotation)[0]) if get_origin(annotation) is Annotated else [annotation]
 
 
 TABLES = frozenset(name for name, field in Plan.model_fields.items() if _is_table(field.annotation))
@@ -366,6 +380,10 @@ class PlanParser:
         self.faults += sampler.check(plan.sampler, plan.space)
         if fitted:
             self.faults += pruner.check(plan.pruner, plan.max_epochs)
+            if isinstance(plan.sampler, OwnSampler):
+                self.faults += own.faults(plan.sampler, plan.sampler.name, "sampler", self.folder)
+            if isinstance(plan.pruner, OwnPruner):
+                self.faults += own.faults(plan.pruner, plan.pruner.name, "pruner", self.folder)
             for index, values in enumerate(plan.first):
                 self.faults += plan.faults_of_known(values, ("first", str(index)))
         return plan
@@ -440,9 +458,10 @@ class PlanParser:
             )
             faults.append(Fault(("space",), rule))
         name = self._part("sampler").get("name") if isinstance(self._part("sampler"), dict) else None
-        if name not in (None, "tpe", "random"):
+        if name not in (None, "tpe", "random") and ":" not in str(name):
             rule = (
-                f"must be tpe or random, which need not know the space of an objective, but got {shown(name)}"
+                f"must be tpe, random or a class of your own, which need not know the space of an objective, "
+                f"but got {shown(name)}"
             )
             faults.append(Fault(("sampler", "name"), rule))
         return faults

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
-from search.plan.fault import Fault, KeyPath, models_in, shown, validated_by_name
+from search.plan.fault import Fault, KeyPath, models_in, shown, validated, validated_by_name
+from search.plan.own import PATTERN, is_own
 from search.plan.table import Table
 
 
@@ -141,16 +142,28 @@ class Patient(Stopping):
     """The pruner that decides; if left out, every trial without an improvement is pruned."""
 
 
-Pruner = Annotated[
+class OwnPruner(Stopping):
+    """A class of your own, derived from Optuna's BasePruner. It is made anew with each start."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(pattern=PATTERN)
+    """Its module and its name, as in "mine:MyPruner". All other keys are its arguments."""
+
+
+Known = Annotated[
     Forecast | NoPruner | SuccessiveHalving | Hyperband | Median | Threshold | Patient,
     Field(discriminator="name"),
 ]
-PRUNERS = models_in(Pruner)
-_ADAPTER: TypeAdapter[Pruner] = TypeAdapter(Pruner)
+Pruner = Known | OwnPruner
+PRUNERS = models_in(Known)
+_ADAPTER: TypeAdapter[Known] = TypeAdapter(Known)
 
 
 def parse_pruner(table: object, path: KeyPath = ("pruner",)) -> tuple[Pruner | None, list[Fault]]:
     """The pruner of a table, or None and all its faults; an empty table means forecast with its defaults."""
+    if is_own(table):
+        return validated(OwnPruner, table, path)
     return (Forecast(), []) if table == {} else validated_by_name(_ADAPTER, PRUNERS, table, path)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from search.plan.budget import Budget
-from search.plan.fault import Fault, KeyPath, models_in, validated_by_name
+from search.plan.fault import Fault, KeyPath, models_in, validated, validated_by_name
+from search.plan.own import PATTERN, is_own
 from search.plan.setting import ChoiceSetting
 from search.plan.space import Space, grid_points
 from search.plan.table import Table
@@ -122,13 +123,25 @@ class Grid(Table):
     """Maximum number of values per range."""
 
 
-Sampler = Annotated[Auto | Tpe | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
-SAMPLERS = models_in(Sampler)
-_ADAPTER: TypeAdapter[Sampler] = TypeAdapter(Sampler)
+class OwnSampler(Table):
+    """A class of your own, derived from Optuna's BaseSampler. It is made anew for each trial."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(pattern=PATTERN)
+    """Its module and its name, as in "mine:MySampler". All other keys are its arguments."""
+
+
+Known = Annotated[Auto | Tpe | Gp | Cmaes | Random | Qmc | Grid, Field(discriminator="name")]
+Sampler = Known | OwnSampler
+SAMPLERS = models_in(Known)
+_ADAPTER: TypeAdapter[Known] = TypeAdapter(Known)
 
 
 def parse_sampler(table: object, path: KeyPath = ("sampler",)) -> tuple[Sampler | None, list[Fault]]:
     """The sampler of a table, or None and all its faults; an empty table means auto with its defaults."""
+    if is_own(table):
+        return validated(OwnSampler, table, path)
     return (Auto(), []) if table == {} else validated_by_name(_ADAPTER, SAMPLERS, table, path)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.plan.own import class_of, settings_of
 from search.plan.pruner import (
     Forecast,
     Hyperband,
     Median,
     NoPruner,
+    OwnPruner,
     Patient,
     Pruner,
     SuccessiveHalving,
@@ -20,17 +23,23 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
 
-def build(settings: Pruner, epochs: int, space: Space | None = None, first: int = 0) -> BasePruner:
+def build(
+    settings: Pruner, epochs: int, space: Space | None = None, first: int = 0, folder: Path | None = None
+) -> BasePruner:
     """The pruner of a search whose trials have at most `epochs` epochs.
 
     Its state is completely in the study, so it survives a resume. space: the
     hyperparameters of trials, for a pruner that looks at them. first: the first trial with this space.
+    folder: where a class of the user's is looked for first.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     from optuna import pruners
 
     from search.sampling.adapted import ExactHyperband, Plateau
 
+    if isinstance(settings, OwnPruner):
+        own: BasePruner = class_of(settings.name, "pruner", folder)(**settings_of(settings))
+        return own
     arguments = settings.model_dump(exclude={"name", "wrapped", "audit"})
     match settings:
         case NoPruner():

@@ -6,9 +6,11 @@ import copy
 import hashlib
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.plan.sampler import Auto, Cmaes, Gp, Grid, Qmc, Random, Sampler, Tpe, numbers
+from search.plan.own import accepts_seed, class_of, settings_of
+from search.plan.sampler import Auto, Cmaes, Gp, Grid, OwnSampler, Qmc, Random, Sampler, Tpe, numbers
 from search.plan.space import Space
 from search.sampling.recipes import Recipes
 
@@ -32,6 +34,7 @@ def build(
     warm_start: Sequence[FrozenTrial] = (),
     recipes: Recipes | None = None,
     table: TrialTable | None = None,
+    folder: Path | None = None,
 ) -> BaseSampler:
     """The sampler for one trial.
 
@@ -41,7 +44,8 @@ def build(
     seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
     search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
     recipes: None if the trainable accepts all of them and has no default. table: what TPE's last draw knew of
-    the trials; None to begin anew, which gives the same suggestion.
+    the trials; None to begin anew, which gives the same suggestion. folder: where a class of the user's is
+    looked for first.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
@@ -52,6 +56,11 @@ def build(
 
     trial_seed = stable_seed(seed, started)
     independent = RandomSampler(seed=stable_seed(seed, started, "independent"))
+    if isinstance(settings, OwnSampler):
+        known = class_of(settings.name, "sampler", folder)
+        seeded = {"seed": trial_seed} if accepts_seed(known) else {}
+        own: BaseSampler = known(**{**seeded, **settings_of(settings)})
+        return own
     arguments = settings.model_dump(exclude={"name"})
     # It would warn in every trial; `search.plan.sampler.notes` warns once.
     quiet = {"independent_sampler": independent, "warn_independent_sampling": False}
@@ -62,8 +71,8 @@ def build(
             case Tpe() if not space.names:  # an objective's, known from its trials alone
                 return TPESampler(seed=trial_seed, **arguments)
             case Tpe():
-                known = TrialTable() if table is None else table
-                return ManyTrialsTPE(space.distributions(), known, seed=trial_seed, **arguments)
+                of_trials = TrialTable() if table is None else table
+                return ManyTrialsTPE(space.distributions(), of_trials, seed=trial_seed, **arguments)
             case Auto():
                 from search.sampling.auto import AutoSampler
 

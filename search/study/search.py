@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ValidationError
 
 from search.plan.fault import rule
+from search.plan.own import OwnClassFailed
 from search.plan.plan import Plan
-from search.plan.pruner import Forecast
-from search.plan.sampler import Auto, Gp, Grid, Qmc, Random, Tpe, grid_size
+from search.plan.pruner import Forecast, OwnPruner
+from search.plan.sampler import Auto, Gp, Grid, OwnSampler, Qmc, Random, Tpe, grid_size
 from search.records import schema
 from search.records.folder import RunFolder, subfolder
 from search.records.history import PlanVersion, plan_versions
@@ -85,6 +86,7 @@ class SearchStudy(Study):
                 plan.max_epochs,
                 plan.space,
                 self._first_since_change("recipe", "space", "pruner"),
+                plan.folder,
             ),
         )
         # A trial that starts anew when it is continued is not worth it; nor may workers' pace decide when.
@@ -139,8 +141,8 @@ class SearchStudy(Study):
         return True
 
     def note_code(self) -> None:
-        """Record where the trainable's module is, so that a resume from another folder finds it."""
-        code = self.plan.code
+        """Record where the modules of the user's are, so that a resume from another folder finds it."""
+        code = self.plan.home
         if code is not None and self._optuna_study.user_attrs.get(schema.CODE) != code:
             self._optuna_study.set_user_attr(schema.CODE, code)
 
@@ -362,6 +364,7 @@ class SearchStudy(Study):
                 self._warm_start_trials,
                 Recipes(plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts),
                 self._table,
+                plan.folder,
             ),
             pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
         )
@@ -370,11 +373,17 @@ class SearchStudy(Study):
                 sampled = dict(study.ask(self._known_distributions()).params)
             else:
                 sampled = plan.space.suggest(study.ask())
+        except BenchsweepError:
+            raise
         except MemoryError as error:
             raise SamplerOutOfMemory(
                 f"the sampler {plan.sampler.name} lacks the memory to suggest trial {number} ({error})",
                 f"continue with another sampler: benchsweep extend {self._reference} --set sampler.name=tpe",
             ) from error
+        except Exception as error:
+            if isinstance(plan.sampler, OwnSampler):
+                raise OwnClassFailed.of(plan.sampler.name, f"for trial {number}", error) from error
+            raise
         assert storage.trial is not None
         return storage.trial, sampled
 
@@ -407,7 +416,15 @@ class SearchStudy(Study):
         if frozen.number < self._first_judged or schema.AUDITED in frozen.user_attrs:
             return False
         self._judges.judged = frozen.number
-        if not trial.should_prune():
+        try:
+            stop = trial.should_prune()
+        except Exception as error:
+            if isinstance(self.plan.pruner, OwnPruner):
+                raise OwnClassFailed.of(
+                    self.plan.pruner.name, f"about trial {frozen.number}", error
+                ) from error
+            raise
+        if not stop:
             return False
         if self._audits(frozen.number):
             trial.set_user_attr(schema.AUDITED, self.epochs_of(frozen.number))

@@ -43,8 +43,10 @@ def _scalars(whole: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kinds(whole: Mapping[str, Any], table: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, reference in whole["properties"][table]["discriminator"]["mapping"].items():
+    known, own = whole["properties"][table]["anyOf"]
+    for name, reference in known["discriminator"]["mapping"].items():
         yield name, whole["$defs"][reference.rpartition("/")[2]]
+    yield "mine:Mine", whole["$defs"][own["$ref"].rpartition("/")[2]]
 
 
 def _target(declared: Mapping[str, Any]) -> str:
