@@ -201,7 +201,7 @@ def test_the_winner_of_an_objective_is_confirmed_with_its_own_suggestions(
     ("changes", "words"),
     [
         ({"space": {"x": {"low": 0.0, "high": 1.0}}}, "must be left out: the suggest_"),
-        ({"sampler": {"name": "gp"}}, "must be tpe or random"),
+        ({"sampler": {"name": "gp"}}, "must be tpe, random or a class of your own"),
     ],
 )
 def test_a_plan_that_does_not_fit_an_objective_says_so(
