@@ -94,11 +94,13 @@ class Probes:
     _ray: _Script
 
     def torch(self) -> Iterator[Finding]:
-        """Whether torch loads, with the compiled part of torchvision, and which devices they find."""
+        """Whether torch loads, with the compiled part of torchvision, and which devices and precisions they
+        find."""
         answer = self._torch.answer()
         yield checked("torch", lambda: _torch(answer))
         if answer.values is not None:
             yield checked("device", lambda: _device(answer))
+            yield checked("precision", lambda: _precision(answer))
 
     def ray(self, folder: Path) -> Finding:
         """Whether Ray starts as for a search, and runs a task. folder: where Ray keeps its logs."""
@@ -123,6 +125,10 @@ torch.ops.torchvision.nms
 values = {"seconds": time.perf_counter() - began, "torch": torch.__version__, "built": torch.version.cuda}
 values["torchvision"] = importlib.metadata.version("torchvision")
 values["mps"] = torch.backends.mps.is_available()
+flags = getattr(torch.cpu, "get_capabilities", dict)()
+known = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
+values["bf16"] = [name for flag, name in known.items() if flags.get(flag)]
+values["vectors"] = torch.backends.cpu.get_cpu_capability()
 values["gpus"], values["fault"] = [], None
 try:
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -169,6 +175,16 @@ def _device(answer: _Answer) -> Finding:
             "install the CUDA build of torch that matches the driver version shown by `nvidia-smi`",
         )
     return passed("device", "CPU only")
+
+
+def _precision(answer: _Answer) -> Finding:
+    values = answer.values
+    assert values is not None
+    if values["bf16"]:
+        return passed("precision", f"the processor multiplies in bf16 ({', '.join(values['bf16'])})")
+    return passed(
+        "precision", f"the processor multiplies in float32 ({values['vectors']}), and has no bf16 of its own"
+    )
 
 
 _RAY = """

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from trainable.mnist.dropout import Dropout
 from trainable.mnist.network import Network
+from trainable.mnist.precision import Precision
 
 _LEAST_SIDE = 20
 """Pixels. Below this side length, the last feature maps of these networks would be empty."""
@@ -23,14 +24,22 @@ class Convolutional(Network):
     height, width: of the images in pixels. If a side is below 20, every pixel is repeated by the smallest
     integer factor that reaches 20 (8x8 digits become 24x24).
     drop: shares dropped of the input pixels, and of the inputs of each layer with dropout, in order.
-    units: number of inputs of each layer with dropout.
+    units: number of inputs of each layer with dropout. precision: of the products in training.
 
     Weights of convolutions are stored as [out, height, width, in], torch's channels_last, which made a step
     a quarter to a third faster on AVX2.
     """
 
-    def __init__(self, height: int, width: int, drop: Sequence[float], units: Sequence[int]) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        drop: Sequence[float],
+        units: Sequence[int],
+        precision: Precision = "float32",
+    ) -> None:
         super().__init__()
+        self.precision = precision
         self._shape = (height, width)
         self._repeats = -(-_LEAST_SIDE // min(height, width))
         self.dropout = Dropout(drop, (height * width, *units))
@@ -122,7 +131,9 @@ class Convolutional(Network):
         with torch.inference_mode(False), torch.enable_grad():
             # Copies, because autograd cannot save tensors made in inference mode.
             parts = self.dropout.by_layer(None if kept is None else kept.clone())
-            logits = self._logits(self._images(self._dropped(x.clone(), 0, parts)), parts)
+            images = self._images(self._dropped(x.clone(), 0, parts))
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                logits = self._logits(images, parts).float()
             loss = F.cross_entropy(logits, target.t().clone(), reduction="sum")
             (loss / target.shape[1]).backward()  # type: ignore[no-untyped-call]
         return logits.detach().t()
@@ -140,8 +151,16 @@ class LeNet5(Convolutional):
     dropout, input_dropout: shares dropped of the inputs of fc2 and fc3, and of the pixels.
     """
 
-    def __init__(self, height: int, width: int, classes: int, dropout: float, input_dropout: float) -> None:
-        super().__init__(height, width, (input_dropout, dropout, dropout), (120, 84))
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        classes: int,
+        dropout: float,
+        input_dropout: float,
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__(height, width, (input_dropout, dropout, dropout), (120, 84), precision)
         left, high = ((side * self._repeats // 2 - 4) // 2 for side in (width, height))
         self.conv1 = nn.Conv2d(1, 6, 5, padding=2, device="meta")
         self.conv2 = nn.Conv2d(6, 16, 5, device="meta")
@@ -171,13 +190,20 @@ class CNN(Convolutional):
     """
 
     def __init__(
-        self, height: int, width: int, classes: int, channels: int, dropout: float, input_dropout: float
+        self,
+        height: int,
+        width: int,
+        classes: int,
+        channels: int,
+        dropout: float,
+        input_dropout: float,
+        precision: Precision = "float32",
     ) -> None:
         left, high = (
             ((side * -(-_LEAST_SIDE // min(height, width)) - 4) // 2 - 4) // 2 for side in (width, height)
         )
         features = 4 * channels * left * high
-        super().__init__(height, width, (input_dropout, dropout), (features,))
+        super().__init__(height, width, (input_dropout, dropout), (features,), precision)
         maps = (1, channels, 2 * channels, 2 * channels, 4 * channels, 4 * channels)
         for number, (before, after) in enumerate(pairwise(maps), 1):
             size, padding = (5 if number == 1 else 3), (1 if number > 3 else 0)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainable.mnist.convolution import CNN, LeNet5
 from trainable.mnist.dropout import Dropout
 from trainable.mnist.network import Network
+from trainable.mnist.precision import Precision, product
 from trainable.mnist.recipe import Recipe
 
 
@@ -27,8 +28,11 @@ class MLP(Network):
     [out, in] is a view of either.
     """
 
-    def __init__(self, sizes: Sequence[int], dropout: float, input_dropout: float) -> None:
+    def __init__(
+        self, sizes: Sequence[int], dropout: float, input_dropout: float, precision: Precision = "float32"
+    ) -> None:
         super().__init__()
+        self.precision = precision
         self.sizes = tuple(sizes)
         self.dropout = Dropout((input_dropout, *[dropout] * (len(sizes) - 2)), self.sizes[:-1])
         # The 1/(1-p) of inverted dropout costs nothing as the alpha of the products.
@@ -50,6 +54,7 @@ class MLP(Network):
         self.flat = torch.zeros(count, device=device)
         self.flat_gradient = torch.zeros(count, device=device)
         self._steps: dict[int, _Step] = {}
+        self._product = product(self.precision, device)
         self._matrices = _matrices(self.flat, self.sizes)
         self._gradients = _matrices(self.flat_gradient, self.sizes)
         for layer, matrix, gradient in zip(self.layers, self._matrices, self._gradients, strict=True):
@@ -111,6 +116,7 @@ class MLP(Network):
     def logits_and_gradient(self, x: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
         """As `Network.logits_and_gradient`."""
         step = self._step(len(x))
+        multiply = self._product
         inputs, units, scales, matrices = step.inputs, step.units, self._scales, self._matrices
         if x is not units[0]:
             units[0].copy_(x)
@@ -121,27 +127,24 @@ class MLP(Network):
             if (mask := step.masks[number]) is not None:
                 units[number].mul_(mask)
             after = units[number + 1]
-            # With beta 0, nothing is read of the first argument.
-            _addmm(after, inputs[number], matrices[number], beta=0, alpha=scales[number], out=after)
+            multiply(after, inputs[number], matrices[number], scales[number])
             after.relu_()
         if (mask := step.masks[last]) is not None:
             units[last].mul_(mask)
-        logits = torch.addmm(step.logits, step.rows, step.columns, beta=0, alpha=scales[last])
+        logits = multiply(step.logits, step.rows, step.columns, scales[last]).clone()
         delta = logits.softmax(0).sub_(target)
         mean = 1 / len(x)
-        _addmm(step.slope, delta, inputs[last], beta=0, alpha=mean * scales[last], out=step.slope)
+        multiply(step.slope, delta, inputs[last], mean * scales[last])
         delta = delta.t()
         for number in range(last - 1, -1, -1):
             before, active = step.deltas[number + 1], units[number + 1]
-            _addmm(before, delta, step.weights[number + 1], beta=0, alpha=scales[number + 1], out=before)
+            multiply(before, delta, step.weights[number + 1], scales[number + 1])
             # A unit that was dropped or inactive is 0 in the stored input, so one test covers both.
             delta = _threshold_backward(before, active, 0.0, grad_input=before)
-            slope = self._gradients[number]
-            _addmm(slope, step.transposed[number], delta, beta=0, alpha=mean * scales[number], out=slope)
+            multiply(self._gradients[number], step.transposed[number], delta, mean * scales[number])
         return logits
 
 
-_addmm = torch.addmm
 _threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 
@@ -193,10 +196,11 @@ def build(recipe: Recipe, shape: tuple[int, int], classes: int) -> Network:
     dropout, input_dropout = recipe.dropout, recipe.input_dropout
     match recipe.model:
         case "lenet5":
-            return LeNet5(height, width, classes, dropout, input_dropout)
+            return LeNet5(height, width, classes, dropout, input_dropout, recipe.precision)
         case "cnn":
-            return CNN(height, width, classes, recipe.width, dropout, input_dropout)
+            return CNN(height, width, classes, recipe.width, dropout, input_dropout, recipe.precision)
         case "linear":
-            return MLP((height * width, classes), dropout, input_dropout)
+            return MLP((height * width, classes), dropout, input_dropout, recipe.precision)
         case "mlp":
-            return MLP((height * width, *recipe.hidden_sizes, classes), dropout, input_dropout)
+            sizes = (height * width, *recipe.hidden_sizes, classes)
+            return MLP(sizes, dropout, input_dropout, recipe.precision)

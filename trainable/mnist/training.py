@@ -26,6 +26,7 @@ from trainable.mnist.dropout import RandomBytes
 from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.optimizers import Optimizer
+from trainable.mnist.precision import check, settings
 from trainable.mnist.recipe import Recipe
 from trainable.mnist.schedules import PlateauState, rates
 from trainable.storage.durable import write_atomic
@@ -37,7 +38,8 @@ _BLOCK = 2048
 class Training:
     """Trains a recipe: `for epoch in Training(recipe, data, "cpu", 1)`.
 
-    device: "cpu", "cuda", "cuda:1" or "mps". threads: number of CPU threads. The same recipe, data, kind of
+    device: "cpu", "cuda", "cuda:1" or "mps". Raises UnsupportedPrecision if it is slower with the recipe's
+    precision than in float32. threads: number of CPU threads. The same recipe, data, kind of
     device and number of threads give the same bits; another number of threads rounds differently.
 
     All data is on the device as bytes, and an epoch is a loop over a permutation of it. Random numbers depend
@@ -47,6 +49,7 @@ class Training:
     def __init__(self, recipe: Recipe, data: Dataset, device: str, threads: int) -> None:
         self.recipe = recipe
         self.device = torch.device(device)
+        check(recipe.precision, self.device)
         self.threads = threads
         self.epoch = 0
         self._train = _DeviceSplit(data.train, self.device)
@@ -104,7 +107,8 @@ class Training:
 
     def _figures(self, number: int, rate: list[float]) -> tuple[float, float, float]:
         """Train an epoch. Returns the mean losses on both splits and the validation accuracy."""
-        train_loss = self._train_epoch(number, rate)
+        with settings(self.recipe.precision, self.device):
+            train_loss = self._train_epoch(number, rate)
         if not np.isfinite(train_loss):
             raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
         logits, loss = self._measure(self._validation)

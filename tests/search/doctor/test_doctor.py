@@ -67,7 +67,18 @@ def test_a_sound_machine_and_an_intact_run_pass(
     assert output["fail"] == 0
     assert output["pass"] + output["warn"] == len(output["findings"])
     assert all(finding.keys() == {"name", "verdict", "message", "advice"} for finding in output["findings"])
-    for name in ("python", "packages", "torch", "device", "ray", "locks", "writing", "loopback", "data"):
+    for name in (
+        "python",
+        "packages",
+        "torch",
+        "device",
+        "precision",
+        "ray",
+        "locks",
+        "writing",
+        "loopback",
+        "data",
+    ):
         assert verdicts[name] == "PASS", name
     for name in ("owner", "plan", "journal", "trials", "epochs", "checkpoints", "openings", "folder"):
         assert verdicts[name] == "PASS", name
