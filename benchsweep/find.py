@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from benchsweep import terminal
 from benchsweep.errors import UsageError
 from search.plan.fault import hint
 from search.plan.override import Override
@@ -29,6 +31,26 @@ def run_folder(run: str, runs: Path) -> RunFolder:
             "with --runs",
         )
     raise NotARun(f"there is no run {run!r} in {runs.absolute()}", hint(run, names))
+
+
+def run_or_newest(run: str | None, runs: Path) -> RunFolder:
+    """The run of that name; without one, the one in `runs` that wrote to its journal last, whose name is
+    printed to standard error. Raises NotARun."""
+    if run is not None:
+        return run_folder(run, runs)
+    begun = [folder for folder in RunFolder.all(runs) if folder.journal.is_file()] or RunFolder.all(runs)
+    if not begun:
+        return run_folder("", runs)
+    newest = max(begun, key=_last_written)
+    terminal.say(terminal.err(), f"{newest.name}, the newest run in {runs}")
+    return newest
+
+
+def _last_written(folder: RunFolder) -> float:
+    path = folder.journal if folder.journal.is_file() else folder.plan
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def trial_of(sweep: Sweep, name: str) -> Trial:

@@ -20,6 +20,14 @@ PlanArgument = Annotated[
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The name of a run below --runs, or the path of its folder.")
 ]
+OptionalRunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="The name of a run below --runs, or the path of its folder. Default: the newest run.",
+        show_default=False,
+    ),
+]
 ModelArgument = Annotated[
     str,
     typer.Argument(

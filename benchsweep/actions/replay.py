@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchsweep import terminal
-from benchsweep.find import run_folder
+from benchsweep.find import run_or_newest
 from reports.formatting.wording import listing, plural
 from search.plan.fault import Fault
 from search.plan.override import Override
@@ -18,9 +18,9 @@ from search.replay import Replay, replay
 from trainable.errors import InputError
 
 
-def replay_run(run: str, pruner: str | None, sampler: str | None, runs: Path, json: bool) -> None:
+def replay_run(run: str | None, pruner: str | None, sampler: str | None, runs: Path, json: bool) -> None:
     """Prints what would have been trained, stopped and found. Raises PlanError for a wrong option."""
-    sweep = Sweep.read(run_folder(run, runs).path)
+    sweep = Sweep.read(run_or_newest(run, runs).path)
     faults: list[Fault] = []
     judge, chooser = sweep.plan.pruner or NoPruner(), None
     if pruner is not None:

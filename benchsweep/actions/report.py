@@ -10,16 +10,20 @@ from typing import Literal
 import typer
 
 from benchsweep.errors import UsageError
-from benchsweep.find import run_folder
+from benchsweep.find import run_folder, run_or_newest
 from benchsweep.screen.ending import write_report
 from search.records.sweep import Sweep
 
 
 def write_reports(
-    names: Sequence[str], open_it: bool, output: Path | None, plotlyjs: Literal["inline", "cdn"], runs: Path
+    names: Sequence[str] | None,
+    open_it: bool,
+    output: Path | None,
+    plotlyjs: Literal["inline", "cdn"],
+    runs: Path,
 ) -> None:
     """Writes each report to the run's folder, or to `output`."""
-    folders = [run_folder(name, runs) for name in names]
+    folders = [run_folder(name, runs) for name in names or ()] or [run_or_newest(None, runs)]
     folder_names = [folder.name for folder in folders]
     if output is not None and len(set(folder_names)) < len(folders):
         twice = next(name for name in folder_names if folder_names.count(name) > 1)

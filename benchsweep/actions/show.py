@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchsweep import terminal
-from benchsweep.find import run_folder, trial_of
+from benchsweep.find import run_or_newest, trial_of
 from benchsweep.screen.tables import print_run, print_trial
 from reports.analysis.benchmarks import read_benchmarks
 from reports.analysis.verdict import reproduce_command
@@ -13,9 +13,9 @@ from reports.exports.results import results
 from search.records.sweep import Sweep
 
 
-def show_run(run: str, name: str | None, runs: Path, json: bool) -> None:
+def show_run(run: str | None, name: str | None, runs: Path, json: bool) -> None:
     """name: of a trial; None shows the run."""
-    sweep = Sweep.read(run_folder(run, runs).path, partly=True)
+    sweep = Sweep.read(run_or_newest(run, runs).path, partly=True)
     if sweep.damage is not None:
         terminal.say(terminal.err(), f"damaged: {sweep.damage}")
     trial = None if name is None else trial_of(sweep, name)

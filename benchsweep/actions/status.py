@@ -16,7 +16,7 @@ from rich.live import Live
 
 from benchsweep import terminal
 from benchsweep.errors import INTERRUPTED
-from benchsweep.find import run_folder
+from benchsweep.find import run_or_newest
 from benchsweep.progress.run_status import RunStatus, next_command
 from benchsweep.screen.status import line, picture
 
@@ -27,9 +27,9 @@ _INTERVAL_FACTOR = 5
 """Seconds between two readings for each second that a reading takes: watching must not slow the search."""
 
 
-def show_status(run: str, watch: bool, runs: Path, json: bool) -> None:
+def show_status(run: str | None, watch: bool, runs: Path, json: bool) -> None:
     """Prints the status once, or with `watch` until no process runs it any more."""
-    folder = run_folder(run, runs)
+    folder = run_or_newest(run, runs)
 
     def read() -> RunStatus:
         return RunStatus.read(folder, datetime.now(UTC))
@@ -42,7 +42,7 @@ def show_status(run: str, watch: bool, runs: Path, json: bool) -> None:
             terminal.print_json(_as_json(status))
             return
         console = terminal.out()
-        for part in picture(status, next_command(status)):
+        for part in picture(status, next_command(status), console.width):
             console.print(part, soft_wrap=not console.is_terminal)
     elif json:
         watch_run(read, _print_changes(lambda status: terminal.json_line(_as_json(status))))
@@ -61,7 +61,8 @@ def _watch_live(read: Callable[[], RunStatus]) -> None:
     with Live(console=terminal.out(), auto_refresh=False) as live:
 
         def draw(status: RunStatus) -> None:
-            live.update(Group(*picture(status, next_command(status))), refresh=True)
+            width = live.console.width
+            live.update(Group(*picture(status, next_command(status), width)), refresh=True)
 
         watch_run(read, draw)
 

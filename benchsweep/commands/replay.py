@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
+from benchsweep.options import RUNS, JsonOption, OptionalRunArgument, RunsOption
 
 
 def replay(
-    run: RunArgument,
+    run: OptionalRunArgument = None,
     pruner: Annotated[
         str | None,
         typer.Option(

@@ -19,7 +19,12 @@ class PlotlyJs(StrEnum):
 
 
 def report(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders of runs.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN...]", help="Names or folders of runs. Default: the newest run.", show_default=False
+        ),
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     output: Annotated[
         Path | None,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
+from benchsweep.options import RUNS, JsonOption, OptionalRunArgument, RunsOption
 
 
 def show(
-    run: RunArgument,
+    run: OptionalRunArgument = None,
     trial: Annotated[
         str | None, typer.Argument(metavar="[TRIAL]", help="A trial's number, or best.", show_default=False)
     ] = None,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchsweep.options import RUNS, JsonOption, RunArgument, RunsOption
+from benchsweep.options import RUNS, JsonOption, OptionalRunArgument, RunsOption
 
 
 def status(
-    run: RunArgument,
+    run: OptionalRunArgument = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Continue until the run ends.")] = False,
     runs: RunsOption = RUNS,
     json: JsonOption = False,

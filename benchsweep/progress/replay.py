@@ -35,7 +35,9 @@ def replay(
     usual = sweep.plan.epochs or max(map(planned_epochs, sweep.trials), default=1)
     began = 0.0 if session is None else session.started.timestamp()
     clock = _ReplayClock(began)
-    progress = Progress(sweep.name, sweep.metric, Limits.of(sweep.plan), usual, clock)
+    progress = Progress(
+        sweep.name, sweep.metric, Limits.of(sweep.plan), usual, clock, order=list(sweep.plan.space)
+    )
     if session is None:
         progress.add_earlier(sweep)
         return progress

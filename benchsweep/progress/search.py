@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -135,6 +135,8 @@ class Progress:
     """The event of its end; None before it."""
     notice: str = ""
     """A sentence about something other than training; empty if there is none."""
+    order: Sequence[str] = ()
+    """The hyperparameters of the plan's space, in its order; empty if the trials alone tell them."""
 
     stage: ClassVar[Literal["search", "confirmation"]] = "search"
     """Its name in events."""
@@ -154,7 +156,8 @@ class Progress:
     def of(cls, plan: Plan, clock: Callable[[], float] = time.monotonic) -> Self:
         """The progress of a search that has not started."""
         epochs = plan.default_recipe.epochs
-        return cls(plan.name, plan.objective, Limits.of(plan), epochs, clock)
+        order = plan.space.names
+        return cls(plan.name, plan.objective, Limits.of(plan), epochs, clock, order=order)
 
     def add_earlier(self, sweep: Sweep) -> None:
         """Add the trials and the time of earlier starts of this run."""

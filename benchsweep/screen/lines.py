@@ -119,7 +119,7 @@ def trial_line(progress: Progress, trial: TrialProgress) -> str:
         reason += f"  the same recipe as trial {trial.same_as}, not trained again"
     return (
         f"[{position(progress)}] {progress.noun} {trial.number} {trial.state.lower()}  {epochs}{score}{best}"
-        f"{reason}  ({hyperparameters(trial.sampled)})"
+        f"{reason}  ({hyperparameters(trial.sampled, progress.order)})"
     )
 
 

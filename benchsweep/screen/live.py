@@ -21,6 +21,7 @@ from benchsweep.screen.lines import (
     hyperparameters,
     position,
 )
+from benchsweep.screen.setting_columns import GAP, SettingColumns, ordered
 from benchsweep.terminal import Streams, console_on, fit
 from reports.formatting.wording import duration, plural
 from search.engine.events import Event
@@ -40,6 +41,12 @@ STYLES = {
 }
 _BAR = 10
 """Columns of a trial's progress bar."""
+_LONG = "59 min 59 s"
+"""The longest duration below ten hours."""
+_SCORE = 8
+"""Columns of a score, at least."""
+_ERRORS = 2
+"""Errors that are shown, at most."""
 
 
 def display_for(output: OutputMode, progress: Progress, streams: Streams, *, live: bool = True) -> Display:
@@ -92,10 +99,10 @@ class LiveDisplay(Display):
     def _draw(self) -> RenderableType:
         with self._lock:
             fit(self._console)
-            return picture(self.progress, self._console.height)
+            return picture(self.progress, self._console.height, self._console.width)
 
 
-def picture(progress: Progress, height: int) -> RenderableType:
+def picture(progress: Progress, height: int, width: int = 80) -> RenderableType:
     """The progress in at most `height` lines, for a width of 60 columns or more."""
     parts: list[RenderableType] = [_header(progress), _bar(progress), _best(progress), _figures(progress)]
     if progress.notice:
@@ -103,7 +110,7 @@ def picture(progress: Progress, height: int) -> RenderableType:
     # Two lines are the table's header and the empty last line.
     room = height - len(parts) - 2
     if progress.trials and room > 0:
-        parts.append(_trials(progress, room))
+        parts.append(_trials(progress, width, room + 1))
     # The empty last line receives the ^C that a terminal echoes; on a full line it would wrap.
     return Group(*parts, Text())
 
@@ -120,9 +127,14 @@ def _header(progress: Progress) -> RenderableType:
 def _bar(progress: Progress) -> RenderableType:
     line = Table.grid(padding=(0, 2, 0, 0), expand=True)
     line.add_column(ratio=1)
-    line.add_column(no_wrap=True)
     limit = progress.limits.wall_time
     time = duration(progress.spent) + (f" of {duration(limit)}" if limit else "")
+    # The bar must not change its width with the length of the figures.
+    total = progress.limits.trials or 1000
+    longest = f"{total:,}/{total:,} {progress.noun}s, {_LONG} left · {_LONG}" + (
+        f" of {duration(limit)}" if limit else ""
+    )
+    line.add_column(no_wrap=True, width=len(longest), justify="right")
     line.add_row(ProgressBar(total=1.0, completed=progress.share_spent), f"{position(progress)} · {time}")
     return line
 
@@ -131,7 +143,7 @@ def _best(progress: Progress) -> RenderableType:
     leader = progress.leader
     if leader is None:
         return Text(f"best   no {progress.noun} is complete yet", style="dim", no_wrap=True)
-    sampled = f": {hyperparameters(leader.sampled)}" if leader.sampled else ""
+    sampled = f": {hyperparameters(leader.sampled, progress.order)}" if leader.sampled else ""
     return Text.assemble(
         "best   ",
         (progress.metric.format(leader.score), "bold green"),
@@ -153,18 +165,46 @@ def _figures(progress: Progress) -> RenderableType:
     return Text("       " + " · ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
 
 
-def _trials(progress: Progress, room: int) -> RenderableType:
-    """As many trials as fit in `room` lines: the running ones, then those that ended last."""
-    table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
-    table.add_column(progress.noun, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("epochs", no_wrap=True)
-    table.add_column(short_metric(progress.metric.name), justify="right", no_wrap=True)
-    table.add_column("hyperparameters", ratio=1, no_wrap=True, overflow="ellipsis")
-    best = progress.best
-    for trial in [*progress.running, *reversed(progress.finished)][:room]:
-        table.add_row(*_cells(progress, trial), style="bold" if trial is best else "")
-    return table
+def _trials(progress: Progress, width: int, room: int) -> RenderableType:
+    """As many trials as fit in `room` lines: the running ones, then those that ended last, with the errors of
+    the last ones that failed."""
+    shown = [*progress.running, *reversed(progress.finished)][:room]
+    rows = [trial.sampled for trial in shown]
+    length = max(len(str(trial.length)) for trial in shown)
+    fixed: list[tuple[str, int, Literal["left", "right"]]] = [
+        (progress.noun, max(len(progress.noun), len(str(max(progress.trials)))), "right"),
+        ("state", max(len(state) for state in State), "left"),
+        ("epochs", _BAR + 2 + 2 * length, "left"),
+        (short := short_metric(progress.metric.name), max(len(short), _SCORE), "right"),
+    ]
+    taken = sum(size for _, size, _ in fixed) + GAP * (len(fixed) - 1)
+    columns = SettingColumns.fitted(ordered(progress.order, rows), rows, width - taken)
+    if 3 * columns.header_lines > room:  # trials before settings
+        columns = SettingColumns.fitted((), (), 0)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for title, size, side in fixed:
+        table.add_column(
+            Text("\n" * (columns.header_lines - 1) + title), justify=side, width=size, no_wrap=True
+        )
+    for title, size in zip(columns.headers, columns.widths, strict=True):
+        above = columns.header_lines - 1 - title.count("\n")
+        table.add_column(Text("\n" * above + title), width=size, no_wrap=True, overflow="ellipsis")
+    failed = [trial for trial in shown if trial.error][
+        : min(_ERRORS, max(0, room - columns.header_lines - 1))
+    ]
+    for trial in shown[: room - columns.header_lines - len(failed)]:
+        settings = [Text(text, style="dim") for text in columns.cells(trial.sampled)]
+        table.add_row(*_cells(progress, trial), *settings, style="bold" if trial is progress.best else "")
+    errors = [
+        Text(
+            f"{progress.noun} {trial.number}: {' '.join((trial.error or '').split())}",
+            style="red",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        for trial in failed
+    ]
+    return Group(table, *errors)
 
 
 def short_metric(name: str) -> str:
@@ -177,11 +217,9 @@ def _cells(progress: Progress, trial: TrialProgress) -> list[RenderableType]:
     full = round(_BAR * trial.epochs_trained / max(1, trial.length))
     bar = Text.assemble(("━" * full, style), ("━" * (_BAR - full), "bright_black"))
     bar.append(f" {trial.epochs_trained}/{trial.length}")
-    details = " ".join(trial.error.split()) if trial.error else hyperparameters(trial.sampled)
     return [
         Text(str(trial.number)),
         Text(trial.state.lower(), style=style),
         bar,
         Text(progress.metric.format(trial.score)),
-        Text(details, style="red" if trial.error else "dim"),
     ]

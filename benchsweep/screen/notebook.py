@@ -73,7 +73,7 @@ def progress_html(progress: Progress) -> str:
     ]
     leader = progress.leader
     if leader is not None:
-        sampled = f": {hyperparameters(leader.sampled)}" if leader.sampled else ""
+        sampled = f": {hyperparameters(leader.sampled, progress.order)}" if leader.sampled else ""
         best = f"{progress.metric.format(leader.score)}, {leader.name}{sampled}"
         lines.append(f"best {html.escape(best)}")
     if progress.notice:

@@ -11,6 +11,8 @@ from benchsweep.progress.run_status import RunStatus, repeated
 from benchsweep.screen.lines import hyperparameters
 from benchsweep.screen.live import STYLES, short_metric
 from benchsweep.screen.runs_table import RUN_STYLES
+from benchsweep.screen.setting_columns import GAP, SettingColumns, ordered
+from reports.analysis.trials_frame import sampled_settings
 from reports.formatting.wording import duration, listing, moment, plural
 from search.records.sweep import State, Sweep, Trial
 
@@ -39,11 +41,11 @@ def line(status: RunStatus) -> str:
     return "; ".join(parts)
 
 
-def picture(status: RunStatus, command: str | None) -> list[RenderableType]:
+def picture(status: RunStatus, command: str | None, width: int = 80) -> list[RenderableType]:
     """The complete status, for a width of 60 columns or more. command: from `next_command`."""
     parts: list[RenderableType] = [_header(status), _budget(status), *_facts(status)]
     if status.active_trials:
-        parts += [Text(), _active_trials(status)]
+        parts += [Text(), _active_trials(status, width)]
     if command is not None:
         parts.append(next_step(status, command))
     return parts
@@ -124,7 +126,13 @@ def _facts(status: RunStatus) -> list[Text]:
     for name, trial in _best(sweep):
         score = (sweep.metric.format(trial.score), "bold green")
         facts.append(
-            (name, Text.assemble(score, f"  trial {trial.number}: {hyperparameters(trial.sampled)}"))
+            (
+                name,
+                Text.assemble(
+                    score,
+                    f"  trial {trial.number}: {hyperparameters(trial.sampled, sampled_settings(sweep))}",
+                ),
+            )
         )
     facts.append(("started", Text(plural(len(sweep.sessions), "time"))))
     if len(sweep.plans) > 1:
@@ -136,24 +144,31 @@ def _facts(status: RunStatus) -> list[Text]:
     return [Text.assemble((f"{name:{_LABEL}}  ", "dim"), value) for name, value in facts]
 
 
-def _active_trials(status: RunStatus) -> Table:
-    metric = status.sweep.metric
-    table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
-    table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("epoch", justify="right", no_wrap=True)
-    table.add_column(short_metric(metric.name), justify="right", no_wrap=True)
-    table.add_column("last epoch", justify="right", no_wrap=True)
-    table.add_column("hyperparameters", ratio=1, no_wrap=True, overflow="ellipsis")
+def _active_trials(status: RunStatus, width: int) -> Table:
+    sweep, metric = status.sweep, status.sweep.metric
+    rows = []
     for active in status.active_trials:
         trial, seconds = active.trial, active.seconds_since_epoch
         state = "waiting" if active.waiting else trial.state.lower()
-        table.add_row(
-            Text(str(trial.number)),
-            Text(state, style="dim" if active.waiting else STYLES[trial.state]),
-            Text(f"{len(trial.epochs)} of {active.epochs_planned}"),
-            Text(metric.format(trial.score)),
-            Text("–" if seconds is None else f"{duration(seconds)} ago"),
-            Text(hyperparameters(trial.sampled), style="dim"),
+        rows.append(
+            (
+                Text(str(trial.number)),
+                Text(state, style="dim" if active.waiting else STYLES[trial.state]),
+                Text(f"{len(trial.epochs)} of {active.epochs_planned}"),
+                Text(metric.format(trial.score)),
+                Text("–" if seconds is None else f"{duration(seconds)} ago"),
+            )
         )
+    titles = ("trial", "state", "epoch", short_metric(metric.name), "last epoch")
+    sizes = [max(len(title), *(len(row[at]) for row in rows)) for at, title in enumerate(titles)]
+    sampled = [active.trial.sampled for active in status.active_trials]
+    taken = sum(sizes) + GAP * (len(sizes) - 1)
+    columns = SettingColumns.fitted(ordered(list(sweep.plan.space), sampled), sampled, width - taken)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for title, size in zip(titles, sizes, strict=True):
+        table.add_column(title, justify="left" if title == "state" else "right", width=size, no_wrap=True)
+    for title, size in zip(columns.headers, columns.widths, strict=True):
+        table.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
+    for row, values in zip(rows, sampled, strict=True):
+        table.add_row(*row, *(Text(text, style="dim") for text in columns.cells(values)))
     return table

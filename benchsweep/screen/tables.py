@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from benchsweep.screen.ending import print_confirmation, print_leaderboard
-from benchsweep.screen.lines import hyperparameters
-from benchsweep.screen.live import STYLES
+from benchsweep.screen.live import STYLES, short_metric
+from benchsweep.screen.setting_columns import GAP, SettingColumns
 from reports.analysis.provenance import (
     code_changes,
     version_of_trial,
@@ -39,7 +39,8 @@ def print_run(console: Console, sweep: Sweep) -> None:
     ranked = sweep.ranked()
     if ranked:
         console.print()
-        console.print(_top_trials(sweep, ranked[:_TOP]))
+        for part in _top_trials(sweep, ranked[:_TOP], console.width):
+            console.print(part)
         if len(ranked) > _TOP:
             console.print(f"and {plural(len(ranked) - _TOP, 'more ranked trial')}: --json lists them all")
     for trial in [trial for trial in trained(sweep) if trial.error][:_ERRORS]:
@@ -83,20 +84,31 @@ def _in_words(table: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in flatten(table))
 
 
-def _top_trials(sweep: Sweep, trials: Sequence[Trial]) -> Table:
-    metric, order = sweep.metric, sampled_settings(sweep)
-    table = _table("#>", "trial>", "state", "epochs>", f"{metric.name.replace('_', ' ')}>", "hyperparameters")
-    table.columns[-1].overflow = "ellipsis"
-    for rank, trial in enumerate(trials, 1):
-        table.add_row(
+def _top_trials(sweep: Sweep, trials: Sequence[Trial], width: int) -> list[RenderableType]:
+    metric = sweep.metric
+    titles = ("#>", "trial>", "state", "epochs>", f"{short_metric(metric.name)}>")
+    rows = [
+        (
             str(rank),
             str(trial.number),
-            _state(trial.state),
+            trial.state.lower(),
             str(len(trial.epochs)),
             metric.format(trial.score),
-            Text(hyperparameters(trial.sampled, order), style="dim", no_wrap=True, overflow="ellipsis"),
         )
-    return table
+        for rank, trial in enumerate(trials, 1)
+    ]
+    taken = sum(
+        GAP + max(len(title.rstrip(">")), *(len(row[at]) for row in rows)) for at, title in enumerate(titles)
+    )
+    sampled = [trial.sampled for trial in trials]
+    columns = SettingColumns.fitted(sampled_settings(sweep), sampled, width - taken + GAP)
+    table = _table(*titles, *columns.headers)
+    for column, size in zip(table.columns[len(titles) :], columns.widths, strict=True):
+        column.width, column.no_wrap, column.overflow = size, True, "ellipsis"
+    for row, trial in zip(rows, trials, strict=True):
+        cells = [Text(text, style="dim") for text in columns.cells(trial.sampled)]
+        table.add_row(row[0], row[1], _state(trial.state), *row[3:], *cells)
+    return [table, *([Text(f"{columns.note}: --json has all of them", style="dim")] if columns.note else [])]
 
 
 def print_trial(console: Console, sweep: Sweep, trial: Trial) -> None:

@@ -234,7 +234,7 @@ def line_of(status: RunStatus) -> str:
 
 def drawn(status: RunStatus, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    for part in picture(status, next_command(status)):
+    for part in picture(status, next_command(status), width):
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

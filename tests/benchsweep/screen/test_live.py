@@ -292,3 +292,47 @@ def screen_of(progress: Progress) -> str:
     screen = Console(file=io.StringIO(), width=80, height=24, markup=False)
     lines = screen.render_lines(picture(progress, 24))
     return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+def test_the_bar_keeps_its_width_while_the_figures_grow() -> None:
+    clock = Clock()
+    progress = search(clock, Limits(trials=100, wall_time=36000))
+    widths = {bar_width(progress)}
+    for number in range(12):
+        begin(progress, number)
+        train(progress, clock, number, range(1, 5))
+        clock.now += 40 * number
+        end(progress, number, State.COMPLETE, 4, 0.9)
+        widths.add(bar_width(progress))
+    assert len(widths) == 1
+
+
+def bar_width(progress: Progress) -> int:
+    """Columns of the search's own bar on a terminal with colours, where its rest is drawn too."""
+    screen = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    line = screen.render_lines(picture(progress, 24))[1]
+    return sum(
+        segment.text.count("━") + segment.text.count("╸") + segment.text.count("╺") for segment in line
+    )
+
+
+def test_settings_are_columns_in_the_plans_order() -> None:
+    progress = Progress("try", ACCURACY, Limits(trials=4), epochs=4, order=["zeta", "alpha"])
+    progress.update(Started(2, 1, "cpu", session=0, finished=0, epochs=0))
+    begin(progress, 0, alpha=0.25, zeta=0.5)
+    begin(progress, 1, alpha=0.125)
+    lines = screen_of(progress).splitlines()
+    (header,) = [line for line in lines if "alpha" in line]
+    assert header.index("zeta") < header.index("alpha")
+    (first,) = [line for line in lines if "0.25" in line]
+    (second,) = [line for line in lines if "0.125" in line]
+    assert first.index("0.5") == header.index("zeta")
+    assert first.index("0.25") == second.index("0.125") == header.index("alpha")
+    assert "best   no trial" in lines[2]
+
+
+def test_the_error_of_a_trial_has_a_line_of_its_own() -> None:
+    progress = search(Clock(), Limits(trials=4))
+    begin(progress, 0)
+    progress.update(TrialEnded(0, State.FAILED, 0, None, "ValueError: two\nlines"))
+    assert "trial 0: ValueError: two lines" in screen_of(progress)
