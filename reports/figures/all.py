@@ -24,6 +24,7 @@ from reports.figures import (
     pruning,
     ranks,
     schedules,
+    scores,
     slices,
     timeline,
 )
@@ -36,6 +37,7 @@ BELOW_LEADERBOARD: Sequence[Figure[Sweep, Any]] = (
     history.FIGURE,
     efficiency.FIGURE,
     curves.FIGURE,
+    scores.FIGURE,
     importances.FIGURE,
     parallel.FIGURE,
     slices.FIGURE,

@@ -9,8 +9,14 @@ import pandas as pd
 
 from reports.formatting.wording import setting
 
-SPECIAL = re.compile(r"([\\`*\[\]|~])")
+SPECIAL = re.compile(r"([\\`*|~])")
 """Characters that are markup inside a line. An underscore within a word is not."""
+LINK = re.compile(r"\]\s*[(\[:]|\[\^")
+"""What makes brackets a link or a footnote; elsewhere they show as they are."""
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
+"""What begins HTML; "p < 0.001" does not."""
+ENTITY = re.compile(r"&(?=#?\w+;)")
+"""What begins a character's name in HTML."""
 
 
 def text(value: Any) -> str:
@@ -20,8 +26,11 @@ def text(value: Any) -> str:
     """
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
-    line = setting(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return SPECIAL.sub(r"\\\1", line)
+    line = TAG.sub("&lt;", ENTITY.sub("&amp;", setting(value)))
+    if LINK.search(line):
+        line = re.sub(r"([\[\]])", r"\\\1", line)
+    line = SPECIAL.sub(r"\\\1", line)
+    return f"&gt;{line[1:]}" if line.startswith(">") else line
 
 
 def code(value: str) -> str:

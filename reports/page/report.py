@@ -19,6 +19,7 @@ from reports.analysis.provenance import (
 )
 from reports.analysis.ranking import benchmark_applies, leaderboard, leaderboard_sentence, to_csv
 from reports.analysis.run_state import RunState, run_state
+from reports.analysis.trial_details import trial_details
 from reports.analysis.trials import SortableTrials, trials
 from reports.analysis.trials_frame import states_sentence, trials_table
 from reports.analysis.verdict import Verdict, reproduce_command, verdict
@@ -300,8 +301,12 @@ def html(report: Report, plotlyjs: Literal["inline", "cdn"] = "inline") -> str:
         "page.html",
         report.contents,
         report.all_sections,
-        ["page.js", "trials.js"] if table.rows else ["page.js"],
-        {"record": reproduction_record(report.results), "trials-data": table.data},
+        ["page.js", "trials.js", "panel.js"] if table.rows else ["page.js"],
+        {
+            "record": reproduction_record(report.results),
+            "trials-data": table.data,
+            "details": trial_details(report.sweep),
+        },
         plotlyjs,
         report=report,
     )

@@ -257,7 +257,7 @@ function connect(plot) {
   if (!axes && !plot.data.some((trace) => trace.meta?.trials)) return;
   plot.on("plotly_click", ({ points }) => {
     const trial = points.map(({ data, pointNumber }) => trialAt(data, pointNumber)).find(Boolean);
-    if (trial) show(trial);
+    if (trial) openPanel(trial);
   });
   if (axes) {
     plot.on("plotly_selected", (selection) => {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -542,9 +545,85 @@ def test_a_click_on_a_point_leads_to_its_trial_even_where_a_filter_hides_it(
         "document.querySelector('#history-plot').emit('plotly_click', {points: [{data: document"
         ".querySelector('#history-plot').data.find(t => t.name === 'complete'), pointNumber: 0}]})"
     )
+    reader.page.click("#panel-row")
     reader.until("location.hash.startsWith('#trial-')")
     assert reader.page.locator("tr:target").is_visible()
     assert reader.page.is_disabled("#reset")
+
+
+def test_a_click_on_a_point_opens_the_trial_with_its_recipe_and_every_metric(
+    browser: Any, report: Path
+) -> None:
+    reader, sweep = Reader(browser, report), confirmed_sweep()
+    reader.until_drawn("#curves-plot")
+    reader.ask(
+        "document.querySelector('#curves-plot').emit('plotly_click', {points: [{data: document"
+        ".querySelector('#curves-plot').data.find(t => t.name === 'complete'), pointNumber: 0}]})"
+    )
+    number = int(reader.ask("opened"))
+    trial = sweep.trials[number]
+    words = reader.page.inner_text("#panel")
+    assert f"Trial {number}" in words
+    for name in trial.recipe:
+        assert name in words
+    for name in trial.epochs[0].metrics:
+        assert reader.page.locator("#panel figcaption b", has_text=name).count() >= 1
+    names = "document.querySelector('#curves-plot').data.map(trace => trace.name)"
+    assert f"trial {number}" in reader.ask(names)
+    copied = tomllib.loads(reader.ask(f"tomlOf({number})"))["recipe"]
+    assert copied == {name: value for name, value in trial.recipe.items() if value is not None}
+    reader.page.keyboard.press("Escape")
+    assert not reader.page.is_visible("#panel")
+    reader.until(f"!{names}.includes('trial {number}')")
+    assert reader.complaints == []
+
+
+def test_a_failed_trial_shows_its_error_and_its_notes(browser: Any, tmp_path: Path) -> None:
+    failed = make_trial(1, state=State.FAILED, error="ValueError: <b>two</b> lines")
+    failed = replace(failed, notes=("it was lucky",))
+    reader = Reader(browser, written(sweep_of([make_trial(0), failed]), tmp_path))
+    reader.page.click("#trial-1 .number a")
+    words = reader.page.inner_text("#panel")
+    assert "ValueError: <b>two</b> lines" in words
+    assert "it was lucky" in words
+
+
+def test_the_curves_show_the_metric_the_smoothing_and_the_scale_that_are_chosen(
+    browser: Any, report: Path
+) -> None:
+    reader, sweep = Reader(browser, report), confirmed_sweep()
+    reader.until_drawn("#curves-plot")
+    plot = "document.querySelector('#curves-plot')"
+    first = reader.ask(f"JSON.stringify({plot}.data.map(trace => trace.y))")
+    other = next(name for name in sweep.trials[0].epochs[0].metrics if name != sweep.metric.name)
+    reader.page.select_option("#curve-metric", other)
+    reader.until(f"{plot}.layout.yaxis.title.text === {other!r}")
+    lasting = {float(f"{epoch.metrics[other]:.5g}") for trial in sweep.trials for epoch in trial.epochs}
+    assert set(reader.ask(f"{plot}.data.flatMap(trace => trace.y).filter(y => y !== null)")) <= lasting
+    reader.page.check("#curve-log")
+    reader.until(f"{plot}.layout.yaxis.type === 'log'")
+    reader.page.uncheck("#curve-pruned")
+    reader.until(f"!{plot}.data.some(trace => trace.name === 'pruned')")
+    rough = reader.ask(f"{plot}.data[0].y.slice(0, 4)")
+    reader.page.fill("#curve-smoothing", "0.5")
+    reader.until(f"JSON.stringify({plot}.data[0].y.slice(0, 4)) !== {json.dumps(json.dumps(rough))}")
+    smoothed = reader.ask(f"{plot}.data[0].y.slice(0, 2)")
+    assert smoothed[0] == pytest.approx(rough[0])
+    assert smoothed[1] == pytest.approx((rough[0] + 2 * rough[1]) / 3)
+    for control, value in (("#curve-smoothing", "0"),):
+        reader.page.fill(control, value)
+    reader.page.check("#curve-pruned")
+    reader.page.uncheck("#curve-log")
+    reader.page.select_option("#curve-metric", sweep.metric.name)
+    reader.until(f"JSON.stringify({plot}.data.map(trace => trace.y)) === {json.dumps(first)}")
+    assert reader.complaints == []
+
+
+def test_axe_finds_no_fault_with_an_open_panel(browser: Any, report: Path) -> None:
+    for width in (360, 1280):
+        reader = Reader(browser, report, width)
+        reader.ask("openPanel('3')")
+        assert faults(reader) == []
 
 
 def test_a_filter_takes_what_a_cell_shows(browser: Any, report: Path) -> None:

@@ -166,7 +166,7 @@ def test_every_script_that_runs_is_known_to_the_policy_and_nothing_else_may_load
         for script, kind in zip(page.scripts, kinds, strict=True)
         if kind in (None, "text/plain")
     ]
-    assert len(running) == 4
+    assert len(running) == 5
     for script in running:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -498,8 +498,8 @@ def test_each_version_of_a_plan_is_listed_with_its_time_its_trials_and_its_chang
     lines = as_markdown(report_of(sweep)).splitlines()
     first = lines.index("2. Version 2, since 2026-11-20 10:30 UTC, no trial")
     assert lines[first + 1 : first + 3] == [
-        "    - budget.trials: 40 -&gt; 60",
-        "    - space.dropout.high: 0.4 -&gt; 0.5",
+        "    - budget.trials: 40 -> 60",
+        "    - space.dropout.high: 0.4 -> 0.5",
     ]
 
 
@@ -510,7 +510,7 @@ def test_marks_in_a_change_of_the_plan_stay_text() -> None:
     assert "x" not in page.attribute("img", "src")
     assert "<img src=x onerror=alert(1)> *[l](u)*: 1 -> 2" in page.text
     markdown = as_markdown(report_of(sweep))
-    assert "&lt;img src=x onerror=alert(1)&gt; \\*\\[l\\](u)\\*: 1 -&gt; 2" in markdown
+    assert "&lt;img src=x onerror=alert(1)> \\*\\[l\\](u)\\*: 1 -> 2" in markdown
 
 
 @pytest.mark.slow
