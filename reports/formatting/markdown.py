@@ -13,6 +13,7 @@ SPECIAL = re.compile(r"([\\`*|~])")
 """Characters that are markup inside a line. An underscore within a word is not."""
 LINK = re.compile(r"\]\s*[(\[:]|\[\^")
 """What makes brackets a link or a footnote; elsewhere they show as they are."""
+BRACKET = re.compile(r"([\[\]])")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
 """What begins HTML; "p < 0.001" does not."""
 ENTITY = re.compile(r"&(?=#?\w+;)")
@@ -26,10 +27,10 @@ def text(value: Any) -> str:
     """
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
-    line = TAG.sub("&lt;", ENTITY.sub("&amp;", setting(value)))
-    if LINK.search(line):
-        line = re.sub(r"([\[\]])", r"\\\1", line)
-    line = SPECIAL.sub(r"\\\1", line)
+    plain = setting(value)
+    line = SPECIAL.sub(r"\\\1", TAG.sub("&lt;", ENTITY.sub("&amp;", plain)))
+    if LINK.search(plain):
+        line = BRACKET.sub(r"\\\1", line)
     return f"&gt;{line[1:]}" if line.startswith(">") else line
 
 
