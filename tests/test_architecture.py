@@ -83,7 +83,7 @@ ROOMS = {
             "saved_model",
             "report_record",
         ),
-        *("progress", "screen", "formats", "session", "actions", "python", "commands", "__main__"),
+        *("progress", "screen", "live", "formats", "session", "actions", "python", "commands", "__main__"),
     ),
 }
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))

@@ -30,6 +30,7 @@ COMMANDS = {
     "list": CommandEntry("list_runs", "runs", "List all runs: their progress and their best score."),
     "show": CommandEntry("show", "show", "Show a run, or one of its trials."),
     "status": CommandEntry("status", "status", "Show the progress of a run."),
+    "watch": CommandEntry("watch", "watch", "Show runs live in a browser, while they are searched."),
     "stop": CommandEntry("stop", "stop", "Stop a run that another terminal or another host searches."),
     "enqueue": CommandEntry("enqueue", "enqueue", "Ask a run to train a known recipe next."),
     "report": CommandEntry("report", "report", "Write the report of one or several runs again."),
