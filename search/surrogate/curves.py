@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import block_array, diags_array
 
 from search.surrogate.gaussian_process import matern_52, squared_distances
 
@@ -233,15 +232,11 @@ class _Change:
         # from other trials; the next value before is the value.
         there = self.coefficients[2]
         here = 1 + self.coefficients[1] + there
-        moves = np.zeros(len(state.mean))
-        moves[ahead] = 1.0
-        transition = block_array(
-            [
-                [diags_array(1 + moves * (here - 1)), diags_array(-moves * there)],
-                [diags_array(moves), diags_array(1 - moves)],
-            ]
-        )
-        state.covariance = transition @ (transition @ state.covariance).T
+        earlier, covariance = len(state.mean) + ahead, state.covariance
+        rows = here * covariance[ahead] - there * covariance[earlier]
+        covariance[earlier], covariance[ahead] = covariance[ahead], rows
+        columns = here * covariance[:, ahead] - there * covariance[:, earlier]
+        covariance[:, earlier], covariance[:, ahead] = covariance[:, ahead], columns
         state.covariance[among] += noise
         state.before[ahead] = mean
         state.mean[ahead] = mean + features @ self.coefficients + cross @ self.weights
