@@ -121,6 +121,7 @@ class Driver:
     def close(self) -> None:
         """Record nothing more, even if the engine's thread is still running and calls."""
         self.failure = self.failure or RuntimeError("the search is over")
+        self.study.stop_drawing()
 
     def pending_events(self) -> Iterator[Event]:
         """Yields the events that were not yielded yet."""
@@ -152,6 +153,8 @@ class Driver:
         """The next assignment for a worker; None if no more trials may start. "later": call again, because
         the trials suggested so far needed no training, and the engine must not wait longer for this
         thread."""
+        if self.slots.cluster.workers > 1:
+            self.study.draw_ahead()
         until = time.monotonic() + _PATIENCE
         while not self.stopping():
             # Ray Tune never asks again after None; a trial whose worker dies would be left.

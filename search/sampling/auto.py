@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.plan.space import NotInSpace, Space
+from search.sampling.model_cache import ModelCache
 from search.sampling.recipes import Recipes
 from search.sampling.trial_points import history
 from search.surrogate.acquisition import Allowed, random_points
@@ -23,7 +24,7 @@ from search.surrogate.model import History, Model, bounded
 
 _DESIGN = 256
 """Points of the evenly spread start, from which those are taken that are allowed."""
-_SAME = 3
+_SAME = 2
 """Decimals of the coordinates in which recipes must differ to be different ones."""
 _LIKELY = 0.7
 """Probability above which a point of the start is likely to be trained."""
@@ -43,11 +44,14 @@ class AutoSampler(BaseSampler):
         start_seed: int,
         startup: int,
         recipes: Recipes,
+        models: ModelCache | None = None,
     ) -> None:
         """seed: of this trial. start_seed: of the start, the same for all trials. startup: number of trials
-        of the start."""
+        of the start. models: of earlier draws; None to fit one for each, so that what it suggests depends on
+        the study and the seed alone."""
         self._space, self._encoding, self._recipes = space, Encoding(space), recipes
         self._seed, self._start_seed, self._startup = seed, start_seed, startup
+        self._models = models
 
     def reseed_rng(self) -> None:
         """Nothing to do: what it suggests depends on its seed and the study alone."""
@@ -85,12 +89,18 @@ class AutoSampler(BaseSampler):
         if len(known) < self._startup or not known.curves:
             point = self._of_start(known, allowed)
         if point is None and known.curves:
-            point = Model(bounded(known, self._seed), self._encoding, self._seed).suggest(allowed)
+            point = self._model(known).suggest(allowed)
         if point is None:
             candidates = random_points(self._encoding, _DESIGN, self._seed)
             # Where nothing new is left, a recipe is repeated, and the search ends by its own rule.
             point = next(filter(allowed, candidates), candidates[0])
         return point
+
+    def _model(self, known: History) -> Model:
+        def build() -> Model:
+            return Model(bounded(known, self._seed), self._encoding, self._seed).fit()
+
+        return build() if self._models is None else self._models.get(known, self._seed, build)
 
     def _of_start(self, known: History, allowed: Allowed) -> np.ndarray | None:
         """The next point of the start: of those that are left, the first that is likely to be trained."""

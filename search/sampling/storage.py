@@ -6,18 +6,17 @@ Imports optuna, so it is imported only with the study.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Container
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.records.journal import StudyStorage
-
-History = Callable[[list[FrozenTrial]], list[FrozenTrial]]
-"""Converts the trials of a study to those that a sampler sees, as `SamplerHistory` does."""
+from search.records.schema import STUDY_NAME
 
 
 class PrunerStorage(StudyStorage):
@@ -57,28 +56,22 @@ class PrunerStorage(StudyStorage):
         return reduced
 
 
-class SamplerStorage(JournalStorage):
-    """The journal with two differences.
+class _Sampling(BaseStorage):
+    """What the storages of a sampler have in common: its trials are given, since the distributions of a
+    recorded trial cannot be changed and Optuna does not accept different distributions of one parameter. And
+    the trial for which the sampler suggests values exists only here until the study records it."""
 
-    Its trials are those of `history`: the distributions of a recorded trial cannot be changed, and Optuna
-    does not accept different distributions of one parameter. And the trial for which the sampler suggests
-    values exists only here until the study records it.
-    """
-
-    def __init__(self, journal: JournalStorage, history: History) -> None:
-        self.__dict__.update(journal.__dict__)  # share the journal and its replay
-        self._journal = journal
-        self._history = history
-        self._on_record: list[FrozenTrial] | None = None
-        self._trials: list[FrozenTrial] | None = None
-        self.trial: FrozenTrial | None = None
-        """The trial for which the sampler suggests values; None before it is created."""
+    _trials: Sequence[FrozenTrial]
+    """Those that the sampler sees."""
+    _number: int
+    """Of the new trial."""
+    trial: FrozenTrial | None = None
+    """The trial for which the sampler suggests values; None before it is created."""
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        number = len(self._recorded(study_id))
         self.trial = FrozenTrial(
-            number=number,
-            trial_id=number,
+            number=self._number,
+            trial_id=self._number,
             state=TrialState.RUNNING,
             value=None,
             datetime_start=datetime.now(UTC),
@@ -89,7 +82,7 @@ class SamplerStorage(JournalStorage):
             system_attrs={},
             intermediate_values={},
         )
-        return number
+        return self._number
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
@@ -113,21 +106,30 @@ class SamplerStorage(JournalStorage):
     ) -> list[FrozenTrial]:
         if states == (TrialState.WAITING,):
             return []  # a study has none: what a user asks for is not in the journal
-        if self._trials is None:
-            self._trials = self._history(self._recorded(study_id))
-        trials = self._trials
-        if self.trial is not None:
-            trials = [*trials, self.trial]
+        trials = [*self._trials] if self.trial is None else [*self._trials, self.trial]
         selected = trials if states is None else [trial for trial in trials if trial.state in states]
         return copy.deepcopy(selected) if deepcopy else selected
-
-    def _recorded(self, study_id: int) -> list[FrozenTrial]:
-        # Kept, because no trial changes while one is drawn, and listing all of them takes time.
-        if self._on_record is None:
-            self._on_record = self._journal.get_all_trials(study_id, deepcopy=False)
-        return self._on_record
 
     def _own(self, trial_id: int) -> FrozenTrial:
         if self.trial is None or self.trial._trial_id != trial_id:
             raise KeyError(f"only the new trial can be accessed, but got trial {trial_id}")
         return self.trial
+
+
+class SamplerStorage(_Sampling, JournalStorage):
+    """The journal as a sampler sees it."""
+
+    def __init__(self, journal: JournalStorage, trials: Sequence[FrozenTrial], number: int) -> None:
+        """trials: those that the sampler sees. number: of the new trial."""
+        self.__dict__.update(journal.__dict__)  # share the journal and its replay
+        self._trials, self._number = trials, number
+
+
+class SnapshotStorage(_Sampling, InMemoryStorage):
+    """The same without the journal, for a thread that must not read it while another one writes."""
+
+    def __init__(self, direction: str, trials: Sequence[FrozenTrial], number: int) -> None:
+        """direction: "minimize" or "maximize"."""
+        super().__init__()
+        self.create_new_study([StudyDirection[direction.upper()]], STUDY_NAME)
+        self._trials, self._number = trials, number

@@ -115,6 +115,15 @@ class Study(ABC):
         """The next trial to train, or one that needs no training; "later" if that depends on trials that
         are being trained; None if there are no more."""
 
+    def draw_ahead(self) -> None:
+        """Draw new trials while others train, if drawing takes time. Each then depends on what was on record
+        when it was drawn, so call it only where several trials are trained at once."""
+        return
+
+    def stop_drawing(self) -> None:
+        """Draw none any more."""
+        return
+
     @property
     @abstractmethod
     def max_trainings(self) -> int | None:

@@ -15,6 +15,7 @@ from search.plan.plan import TABLES, Plan
 from search.records import schema
 from search.records.enqueued import enqueued, retried
 from search.records.folder import RunFolder
+from search.study.draw import Drawn
 
 
 def _who_asked(name: str) -> str:
@@ -60,17 +61,14 @@ class Requests:
                 (self._run.enqueued / name).unlink()
         return None
 
-    def _answer_by_run(
-        self, values: Mapping[str, Any]
-    ) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any], str]:
+    def _answer_by_run(self, values: Mapping[str, Any]) -> Drawn:
         """The trial of a request to an objective, whose parameters are what it asks for."""
         frozen = create_trial(state=TrialState.RUNNING)
         frozen.datetime_start = datetime.now()
-        return frozen, dict(values), {**self._plan.recorded_recipe({}), **values}, ""
+        return Drawn(frozen, dict(values), {**self._plan.recorded_recipe({}), **values})
 
-    def answer(self, request: Request) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
-        """The trial of a request, what distinguishes it, its recipe (None if the plan refuses it), and why.
-        It is not asked for again."""
+    def answer(self, request: Request) -> Drawn:
+        """The trial of a request, which is not asked for again."""
         self._answered.add(request.name)
         if self._plan.defined_by_run:
             return self._answer_by_run(request.values)
@@ -85,5 +83,5 @@ class Requests:
         frozen.datetime_start = datetime.now()
         if faults:
             reasons = "; ".join(fault.sentence("the plan", TABLES) for fault in faults)
-            return frozen, sampled, None, f"the plan does not allow it: {reasons}"
-        return frozen, sampled, plan.recorded_recipe(sampled), ""
+            return Drawn(frozen, sampled, None, f"the plan does not allow it: {reasons}")
+        return Drawn(frozen, sampled, plan.recorded_recipe(sampled))

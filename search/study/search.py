@@ -6,18 +6,17 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal, cast
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import BaseModel, ValidationError
 
-from search.plan.fault import rule
 from search.plan.own import OwnClassFailed
 from search.plan.plan import Plan
 from search.plan.pruner import Forecast, OwnPruner
-from search.plan.sampler import Auto, Gp, Grid, OwnSampler, Qmc, Random, Tpe, grid_size
+from search.plan.sampler import Auto, Gp, Tpe, grid_size
 from search.records import schema
 from search.records.folder import RunFolder, subfolder
 from search.records.history import PlanVersion, plan_versions
@@ -26,29 +25,20 @@ from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
 from search.sampling.forecast import ForecastPruner
-from search.sampling.history import SamplerHistory, as_pending, as_worst
-from search.sampling.parzen import TrialTable
-from search.sampling.recipes import Recipes
-from search.sampling.storage import PrunerStorage, SamplerStorage
+from search.sampling.history import SamplerHistory, as_pending
+from search.sampling.model_cache import ModelCache
+from search.sampling.storage import PrunerStorage
+from search.study.ahead import Continued, DrawAhead, Next, Snapshot
 from search.study.base import SettledTrial, Study, Suggestion
+from search.study.draw import Drawn, TrialDraw
 from search.study.gains import Gains
 from search.study.requests import Requests
 from trainable.contract import can_continue
-from trainable.errors import BenchsweepError
-from trainable.record import to_record
+from trainable.epoch import Epoch
 
 REPEATS = 100
 """A search without a limit on its trials ends after this many suggestions in a row that repeat a trained
 recipe, because it would never end otherwise."""
-DRAWS = 100
-"""Maximum number of recipes that are sampled for a trial, as long as the trainable refuses them. The last one
-is then recorded as FAILED."""
-TPE_DRAWS = 20
-"""How many of them TPE samples; the others are random."""
-
-
-class SamplerOutOfMemory(BenchsweepError, MemoryError):
-    """The sampler could not allocate what it needs for the next trial."""
 
 
 class SearchStudy(Study):
@@ -71,7 +61,11 @@ class SearchStudy(Study):
         self._warm_start_trials = [] if self._warm_start is None else self._warm_start.frozen(plan)
         first_sampled = self._first_since_change("recipe", "space", "sampler", "seed")
         self._history = SamplerHistory(plan, first_sampled, self._warm_start_trials)
-        self._table = TrialTable()
+        self._drawing = TrialDraw(
+            plan, run.reference, self._history, self._warm_start_trials, self._repeats_an_earlier_one
+        )
+        self._models = ModelCache()
+        self._ahead: DrawAhead | None = None
         self._on_grid = self._started - first_sampled
         # Trials that another pruner stopped, or that had another length, say nothing about this pruner.
         self._first_judged = self._first_since_change("recipe", "pruner")
@@ -211,15 +205,65 @@ class SearchStudy(Study):
         """The next trial to train, or one that needs no training; "later" if that depends on a trial that has
         not ended; None if the budget is spent."""
         with self.transaction():
-            if self._interrupted:
-                return self._resume(self._interrupted.pop(0))
-            if self._paused and (continued := self._continue_paused()) is not None:
-                return continued
-            if self._out_of_trials() is not None:
-                return None
-            if self._window is not None and min(self._live, default=self._started) <= self._last_visible:
-                return "later"
-            return self._suggest() if self._out_of_gains() is None else None
+            found = self._ask()
+        self._look_ahead(asked=True)
+        return found
+
+    def _ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
+        if self._interrupted:
+            return self._resume(self._interrupted.pop(0))
+        considered = self._ahead is not None and self.exhausted() is None  # with the next one, ahead
+        if self._paused and not considered and (continued := self._continue_paused()) is not None:
+            return continued
+        if self._out_of_trials() is not None:
+            return None
+        if self._depends_on_a_live_one:
+            return "later"
+        return self._suggest() if self._out_of_gains() is None else None
+
+    @property
+    def _depends_on_a_live_one(self) -> bool:
+        """Whether the next trial depends on one that has not ended."""
+        return self._window is not None and min(self._live, default=self._started) <= self._last_visible
+
+    def draw_ahead(self) -> None:
+        samplers_worth_it = (Auto, Gp, Tpe)  # the others take no time
+        if self._ahead is None and isinstance(self.plan.sampler, samplers_worth_it) and not self._by_run:
+            self._ahead = DrawAhead(self._next_of)
+
+    def stop_drawing(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+
+    def _look_ahead(self, asked: bool = False) -> None:
+        """Let the next trial be drawn. asked: whether one was taken just now."""
+        if self._ahead is None or not (asked or self._ahead.due):
+            return
+        if self._depends_on_a_live_one or self.exhausted() is not None:
+            self._ahead.update(None)
+            return
+        limit = self.plan.budget.trials
+        left = None if limit is None else limit - self._started
+        if self._window is not None:
+            left = 1
+        trials = self._seen(self._all_trials())
+        self._ahead.update(Snapshot(trials, self._started, frozenset(self._paused), left))
+
+    def _next_of(self, known: Snapshot, waiting: Sequence[Next]) -> Next:
+        """What is next after those that wait; called in another thread."""
+        pruner, drawn = self._optuna_study.pruner, [each for each in waiting if isinstance(each, Drawn)]
+        direction = self.plan.objective.direction
+        if known.paused and not waiting and isinstance(pruner, ForecastPruner):
+            number = pruner.most_promising(known.trials, self._optuna_study.direction, known.paused, new=True)
+            if number is not None:
+                return Continued(number)
+        trials = [*known.trials, *(each.trial for each in drawn)]
+        return self._drawing.beside(trials, direction, known.number + len(drawn), pruner, self._models)
+
+    def record(self, number: int, epoch: Epoch, worker: str, over: bool = False) -> State | None:
+        stopped = super().record(number, epoch, worker, over)
+        self._look_ahead()
+        return stopped
 
     @property
     def _last_visible(self) -> int:
@@ -246,8 +290,10 @@ class SearchStudy(Study):
         """Sample a trial and record it, in one line of the journal."""
         number = self._started
         request = self._requests.next()
-        drawn = self._draw(number) if request is None else self._requests.answer(request)
-        frozen, sampled, recipe, refusal = drawn
+        drawn = self._next_drawn() if request is None else self._requests.answer(request)
+        if isinstance(drawn, Continued):
+            return self._resume(self._frozen(drawn.number))
+        frozen, sampled, recipe = drawn.trial, drawn.sampled, drawn.recipe
         frozen.user_attrs = {schema.SESSION: self._session}
         if request is not None:
             frozen.user_attrs |= {schema.KNOWN: request.name, schema.NOTES: [request.note]}
@@ -265,8 +311,8 @@ class SearchStudy(Study):
         self._on_grid += 1
         self._repeats = 0
         if recipe is None:
-            self._fail(trial, refusal)
-            return SettledTrial(number, sampled, State.FAILED, error=refusal)
+            self._fail(trial, drawn.refusal)
+            return SettledTrial(number, sampled, State.FAILED, error=drawn.refusal)
         if same_as is not None:
             return self._repeat(trial, sampled, same_as)
         self._live[number] = trial
@@ -279,43 +325,20 @@ class SearchStudy(Study):
             return None
         return earlier
 
-    def _draw(self, number: int) -> tuple[FrozenTrial, dict[str, Any], dict[str, Any] | None, str]:
-        """Sample a trial, again if the trainable refuses its recipe, up to `DRAWS` times. Returns the trial,
-        what was sampled, its recipe, and why that was refused; the recipe is None if all were."""
-        refused: list[FrozenTrial] = []
-        for draw in range(DRAWS):
-            frozen, sampled = self._sample(number, draw, refused)
-            refusal = ""
-            recipe: dict[str, Any] | None = None
-            try:
-                recipe = self._recorded(sampled)
-            except Exception as error:  # a rule between fields, perhaps a user's own, may raise anything
-                refusal = f"the recipe was refused: {_reason(error)}"
-            if not self._draws_again(recipe):
-                break
-            refused.append(as_worst(frozen))
-        return frozen, sampled, recipe, refusal
+    def _repeats_an_earlier_one(self, recipe: Mapping[str, Any], number: int) -> bool:
+        return self._same_recipe(recipe, number) is not None
 
-    def _draws_again(self, recipe: dict[str, Any] | None) -> bool:
-        """Whether to sample another recipe in place of this one (None if it was refused)."""
-        if recipe is None:
-            # `auto` has looked for one that is accepted; the others' points are those of a sequence.
-            return not isinstance(self.plan.sampler, Auto | Qmc | Grid)
-        # It learns nothing from a pruned trial, so it would suggest the same one over and over.
-        return isinstance(self.plan.sampler, Gp) and self._same_recipe(recipe, self._started) is not None
-
-    def _recorded(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
-        """The complete recipe. Raises ValueError, and whatever the trainable raises."""
-        if self._by_run:
-            return {**self.plan.recorded_recipe({}), **sampled}
-        return self.plan.recorded_recipe(sampled)
-
-    def _known_distributions(self) -> dict[str, BaseDistribution]:
-        """What objectives asked for so far, each as it was last asked for, without what the plan fixes."""
-        known: dict[str, BaseDistribution] = {}
-        for trial in self._all_trials():
-            known |= trial.distributions
-        return {name: known[name] for name in sorted(known) if name not in self.plan.recipe}
+    def _next_drawn(self) -> Next:
+        """What is next: drawn ahead, or now."""
+        while self._ahead is not None and (found := self._ahead.take()) is not None:
+            if isinstance(found, Drawn):
+                if self._window is None or found.trial.number == self._started:
+                    found.trial.datetime_start = datetime.now(UTC)
+                    return found
+            elif found.number in self._paused:
+                return found
+        trials = self._seen(self._all_trials())
+        return self._drawing.next(self.journal, trials, self._started, self._optuna_study.pruner)
 
     def draws(self, number: int) -> int | None:
         return samplers.stable_seed(self.plan.seed, "objective", number) if self._by_run else None
@@ -332,60 +355,6 @@ class SearchStudy(Study):
         recipe = frozen.user_attrs[schema.RECIPE]
         if recipe != (grown := {**recipe, **values}):
             self._live[number].set_user_attr(schema.RECIPE, grown)
-
-    def _accepts(self, sampled: Mapping[str, Any]) -> bool:
-        """Whether the trainable accepts a recipe."""
-        try:
-            self.plan.recorded_recipe(sampled)
-        except Exception:  # as in `_draw`
-            return False
-        return True
-
-    def _sample(
-        self, number: int, draw: int, refused: Sequence[FrozenTrial]
-    ) -> tuple[FrozenTrial, dict[str, Any]]:
-        """What the sampler suggests for a trial. It has no memory of its own: its suggestion depends on the
-        study and the trial's number alone, so a resumed search samples what it would have without a break.
-
-        draw: 0 for the first, 1 for the one after a refused recipe. refused: earlier draws for this trial."""
-        storage = SamplerStorage(self.journal, lambda trials: [*self._history(self._seen(trials)), *refused])
-        plan = self.plan
-        # Those that learn nothing from a refused recipe would suggest it again; TPE may stay among them.
-        own_draws = TPE_DRAWS if isinstance(plan.sampler, Tpe) else 1
-        settings = plan.sampler if draw < own_draws else Random()
-        study = optuna.load_study(
-            storage=storage,
-            study_name=schema.STUDY_NAME,
-            sampler=samplers.build(
-                settings,
-                plan.space,
-                samplers.stable_seed(plan.seed, "draw", draw) if draw else plan.seed,
-                number,
-                self._warm_start_trials,
-                Recipes(plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts),
-                self._table,
-                plan.folder,
-            ),
-            pruner=self._optuna_study.pruner,  # hyperband decides by a trial's number what its sampler sees
-        )
-        try:
-            if self._by_run:
-                sampled = dict(study.ask(self._known_distributions()).params)
-            else:
-                sampled = plan.space.suggest(study.ask())
-        except BenchsweepError:
-            raise
-        except MemoryError as error:
-            raise SamplerOutOfMemory(
-                f"the sampler {plan.sampler.name} lacks the memory to suggest trial {number} ({error})",
-                f"continue with another sampler: benchsweep extend {self._reference} --set sampler.name=tpe",
-            ) from error
-        except Exception as error:
-            if isinstance(plan.sampler, OwnSampler):
-                raise OwnClassFailed.of(plan.sampler.name, f"for trial {number}", error) from error
-            raise
-        assert storage.trial is not None
-        return storage.trial, sampled
 
     def _seen(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """What the next trial may depend on."""
@@ -477,10 +446,3 @@ def _count_repeats(trials: Sequence[FrozenTrial]) -> int:
     """How many trials at the end of the list were not trained, because they repeat an earlier one."""
     trained = (at for at, trial in enumerate(reversed(trials)) if schema.SAME_AS not in trial.user_attrs)
     return next(trained, len(trials))
-
-
-def _reason(error: Exception) -> str:
-    """Why a recipe was rejected, in one line."""
-    if isinstance(error, ValidationError):
-        return "; ".join(map(rule, error.errors()))
-    return f"{type(error).__name__}: {error}"

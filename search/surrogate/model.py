@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -73,6 +74,18 @@ class Model:
     def __init__(self, history: History, encoding: Encoding, seed: int) -> None:
         """history: with at least one curve. seed: of the choice among many trials, and of suggestions."""
         self._history, self._encoding, self._seed = history, encoding, seed
+
+    def fit(self) -> Model:
+        """Estimate now what is otherwise estimated when it is first needed. Returns itself."""
+        _ = self._process, self._best, self.feasibility
+        return self
+
+    def with_pending(self, pending: Sequence[np.ndarray], seed: int) -> Model:
+        """The model with these pending recipes and another seed, without estimating anything again."""
+        model = copy.copy(self)
+        model._history, model._seed = replace(self._history, pending=pending), seed
+        model.__dict__.pop("_process_with_pending", None)
+        return model
 
     @cached_property
     def forecast(self) -> Forecast:

@@ -19,7 +19,8 @@ from search.records.folder import RunFolder
 from search.records.journal import repair
 from search.records.sweep import State, Sweep
 from search.study.base import SettledTrial, Suggestion
-from search.study.search import REPEATS, SamplerOutOfMemory, SearchStudy
+from search.study.draw import SamplerOutOfMemory
+from search.study.search import REPEATS, SearchStudy
 from trainable.epoch import Epoch
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
