@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 from search.plan.space import NotInSpace, Space
 from search.sampling.model_cache import ModelCache
 from search.sampling.recipes import Recipes
-from search.sampling.trial_points import history
+from search.sampling.trial_points import TrialPoints
 from search.surrogate.acquisition import Allowed, random_points
 from search.surrogate.encoding import Encoding
 from search.surrogate.model import History, Model, bounded
@@ -44,13 +44,15 @@ class AutoSampler(BaseSampler):
         start_seed: int,
         startup: int,
         recipes: Recipes,
+        points: TrialPoints | None = None,
         models: ModelCache | None = None,
     ) -> None:
         """seed: of this trial. start_seed: of the start, the same for all trials. startup: number of trials
-        of the start. models: of earlier draws; None to fit one for each, so that what it suggests depends on
-        the study and the seed alone."""
+        of the start. points: of the trials that earlier draws saw. models: of earlier draws; None to fit one
+        for each, so that what it suggests depends on the study and the seed alone."""
         self._space, self._encoding, self._recipes = space, Encoding(space), recipes
         self._seed, self._start_seed, self._startup = seed, start_seed, startup
+        self._points = points or TrialPoints(self._encoding, recipes.epochs)
         self._models = models
 
     def reseed_rng(self) -> None:
@@ -66,8 +68,8 @@ class AutoSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Values of all hyperparameters; those whose condition fails are not used."""
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
-        known = history(others, self._encoding, study.direction, self._recipes.epochs)
-        seen = {_cell(self._encoding.point(other.params)) for other in others}
+        known = self._points.history(others, study.direction)
+        seen = {_cell(point) for point in map(self._points.point, others)}
 
         def allowed(point: np.ndarray) -> bool:
             sampled = self._space.decode(self._encoding.params(point))

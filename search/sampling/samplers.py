@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from search.sampling.model_cache import ModelCache
     from search.sampling.parzen import TrialTable
+    from search.sampling.trial_points import TrialPoints
 
 
 def stable_seed(*parts: object) -> int:
@@ -36,6 +37,7 @@ def build(
     recipes: Recipes | None = None,
     table: TrialTable | None = None,
     folder: Path | None = None,
+    points: TrialPoints | None = None,
     models: ModelCache | None = None,
 ) -> BaseSampler:
     """The sampler for one trial.
@@ -47,8 +49,8 @@ def build(
     search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
     recipes: None if the trainable accepts all of them and has no default. table: what TPE's last draw knew of
     the trials; None to begin anew, which gives the same suggestion. folder: where a class of the user's is
-    looked for first. models: those of earlier draws by `auto`, which may then know less of the latest trials;
-    None to fit a new one.
+    looked for first. points, models: what earlier draws by `auto` made of the trials; with models it may know
+    less of the latest ones. None to begin anew.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
@@ -80,7 +82,9 @@ def build(
                 from search.sampling.auto import AutoSampler
 
                 start = settings.n_startup_trials
-                return AutoSampler(space, trial_seed, stable_seed(seed), start, recipes or Recipes(), models)
+                return AutoSampler(
+                    space, trial_seed, stable_seed(seed), start, recipes or Recipes(), points, models
+                )
             case Random():
                 return RandomSampler(seed=trial_seed)
             case Gp():

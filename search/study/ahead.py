@@ -56,6 +56,7 @@ class DrawAhead:
         self._draw = draw
         self._ready: deque[Next] = deque()
         self._depth = 1
+        self._taken = 0
         self._snapshot: Snapshot | None = None
         """What is known by now; None if nothing is to be drawn."""
         self._drawn_from: Snapshot | None = None
@@ -77,13 +78,17 @@ class DrawAhead:
         return time.monotonic() - self._done >= self._seconds / _SHARE
 
     def take(self) -> Next | None:
-        """The next trial, once it is drawn; None if none will be. Raises what drawing raised."""
+        """The next trial, once it is drawn; None if none will be. `update` must follow. Raises what drawing
+        raised."""
         with self._changed:
             if not self._ready and self._snapshot is not None:
                 self._depth = min(2 * self._depth, _MAX_DEPTH)
             self._changed.wait_for(lambda: self._ready or self._error or self._snapshot is None)
             if self._error is not None:
                 raise self._error
+            # What is known no longer holds: without this, the trial that is taken would be drawn once more.
+            self._snapshot = None
+            self._taken += 1
             return self._ready.popleft() if self._ready else None
 
     def close(self) -> None:
@@ -100,7 +105,7 @@ class DrawAhead:
                     return
                 snapshot = self._snapshot
                 assert snapshot is not None
-                again = len(self._ready) >= self._depth
+                again, taken = len(self._ready) >= self._depth, self._taken
                 before = [] if again else list(self._ready)
             began = time.monotonic()
             try:
@@ -114,6 +119,8 @@ class DrawAhead:
                 self._done = time.monotonic()
                 self._seconds = self._done - began
                 self._drawn_from = snapshot
+                if again and taken != self._taken:
+                    continue  # one of those that it would replace has started
                 if again:
                     self._ready.clear()
                     self._depth = max(1, self._depth // 2)

@@ -30,6 +30,8 @@ from search.sampling.model_cache import ModelCache
 from search.sampling.parzen import TrialTable
 from search.sampling.recipes import Recipes
 from search.sampling.storage import SamplerStorage, SnapshotStorage
+from search.sampling.trial_points import TrialPoints
+from search.surrogate.encoding import Encoding
 from trainable.errors import BenchsweepError
 from trainable.record import to_record
 
@@ -74,7 +76,7 @@ class TrialDraw:
         and number would repeat one on record."""
         self._plan, self._reference = plan, reference
         self._history, self._warm_start, self._repeats = history, warm_start, repeats
-        self._table = TrialTable()
+        self._table, self._points = TrialTable(), TrialPoints(Encoding(plan.space), plan.max_epochs)
         self._lock = threading.Lock()
 
     def next(
@@ -95,10 +97,10 @@ class TrialDraw:
         direction: str,
         number: int,
         pruner: BasePruner,
-        models: ModelCache,
+        models: ModelCache | None,
     ) -> Drawn:
         """The same in another thread than the one that writes the journal. direction: of the study. models:
-        the sampler's, from earlier calls."""
+        the sampler's, from earlier calls; None to fit one for this call."""
 
         def storage(known: Sequence[FrozenTrial]) -> SnapshotStorage:
             return SnapshotStorage(direction, known, number)
@@ -177,6 +179,7 @@ class TrialDraw:
             Recipes(plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts),
             self._table,
             plan.folder,
+            self._points,
             models,
         )
 

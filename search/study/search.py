@@ -258,7 +258,8 @@ class SearchStudy(Study):
             if number is not None:
                 return Continued(number)
         trials = [*known.trials, *(each.trial for each in drawn)]
-        return self._drawing.beside(trials, direction, known.number + len(drawn), pruner, self._models)
+        models = self._models if self._window is None else None
+        return self._drawing.beside(trials, direction, known.number + len(drawn), pruner, models)
 
     def record(self, number: int, epoch: Epoch, worker: str, over: bool = False) -> State | None:
         stopped = super().record(number, epoch, worker, over)
@@ -331,14 +332,20 @@ class SearchStudy(Study):
     def _next_drawn(self) -> Next:
         """What is next: drawn ahead, or now."""
         while self._ahead is not None and (found := self._ahead.take()) is not None:
-            if isinstance(found, Drawn):
-                if self._window is None or found.trial.number == self._started:
-                    found.trial.datetime_start = datetime.now(UTC)
+            if isinstance(found, Continued):
+                if found.number in self._paused:
                     return found
-            elif found.number in self._paused:
+            elif self._still_fits(found):
+                found.trial.datetime_start = datetime.now(UTC)
                 return found
         trials = self._seen(self._all_trials())
         return self._drawing.next(self.journal, trials, self._started, self._optuna_study.pruner)
+
+    def _still_fits(self, drawn: Drawn) -> bool:
+        """Whether a trial that was drawn ahead is one that would be drawn now."""
+        if self._window is not None:
+            return drawn.trial.number == self._started
+        return drawn.recipe is None or self._same_recipe(drawn.recipe, self._started) is None
 
     def draws(self, number: int) -> int | None:
         return samplers.stable_seed(self.plan.seed, "objective", number) if self._by_run else None

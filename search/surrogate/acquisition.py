@@ -50,18 +50,26 @@ def random_points(encoding: Encoding, count: int, seed: int) -> np.ndarray:
 
 
 def maximized(
-    log_density: LogDensity, encoding: Encoding, starts: np.ndarray, allowed: Allowed, seed: int
+    log_density: LogDensity,
+    encoding: Encoding,
+    starts: np.ndarray,
+    allowed: Allowed,
+    seed: int,
+    effort: float = 1.0,
 ) -> np.ndarray | None:
     """The allowed point where `log_density` is largest, of shape [d]; None if none of those considered is
     allowed.
 
-    starts: points worth small changes, of shape [k, d]."""
+    starts: points worth small changes, of shape [k, d]. effort: share of the usual number of candidates and
+    rounds, in (0, 1]."""
     rng = np.random.default_rng(seed)
-    random = random_points(encoding, _CANDIDATES, seed)
+    random = random_points(encoding, round(effort * _CANDIDATES), seed)
     best, density = _best(
-        np.concatenate([random, _changed(starts, encoding, 32, 0.1, rng)]), log_density, allowed
+        np.concatenate([random, _changed(starts, encoding, round(effort * 32), 0.1, rng)]),
+        log_density,
+        allowed,
     )
-    for round_number in range(_ROUNDS):
+    for round_number in range(math.ceil(effort * _ROUNDS)):
         if not len(best):
             return None
         children = _changed(best, encoding, _CHILDREN, 0.1 * 0.5**round_number, rng)

@@ -23,6 +23,8 @@ _LIKELY = 0.5
 _SAFE = 0.9
 """The same once more than `_FEW_FAILURES` of the trials have failed."""
 _FEW_FAILURES = 0.1
+_LITTLE = 0.25
+"""Share of the usual effort for a suggestion, where trials are shorter than a draw."""
 _UNLIKELY = 100.0
 """Loss of the log of the gain per log of a probability below these."""
 
@@ -74,6 +76,7 @@ class Model:
     def __init__(self, history: History, encoding: Encoding, seed: int) -> None:
         """history: with at least one curve. seed: of the choice among many trials, and of suggestions."""
         self._history, self._encoding, self._seed = history, encoding, seed
+        self._effort = 1.0
 
     def fit(self) -> Model:
         """Estimate now what is otherwise estimated when it is first needed. Returns itself."""
@@ -81,8 +84,10 @@ class Model:
         return self
 
     def with_pending(self, pending: Sequence[np.ndarray], seed: int) -> Model:
-        """The model with these pending recipes and another seed, without estimating anything again."""
+        """The model with these pending recipes and another seed, without estimating anything again, and with
+        less effort for a suggestion."""
         model = copy.copy(self)
+        model._effort = _LITTLE
         model._history, model._seed = replace(self._history, pending=pending), seed
         model.__dict__.pop("_process_with_pending", None)
         return model
@@ -127,7 +132,7 @@ class Model:
         allowed and likely to be trained. None if no allowed one was found."""
         fitted, _ = self._process.predict(self._points)
         starts = self._points[np.argsort(-fitted, kind="stable")[:8]]
-        return maximized(self._log_gain, self._encoding, starts, allowed, self._seed)
+        return maximized(self._log_gain, self._encoding, starts, allowed, self._seed, self._effort)
 
     def _log_gain(self, points: np.ndarray, best: float | None = None) -> np.ndarray:
         """best: the value to improve on; None for that of the most promising trial."""

@@ -15,6 +15,7 @@ from studies import folder, opened, outcome, train_epoch
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.study.base import Suggestion
+from search.study.search import SearchStudy
 
 CHOICES = {"schedule": {"choices": ["constant", "step"]}, "batch_size": {"choices": [50, 100]}}
 PLANS: dict[str, dict[str, Any]] = {
@@ -38,10 +39,11 @@ def _plan(**changes: Any) -> Plan:
 
 
 def _searched(run: RunFolder, plan: Plan, workers: int, seed: int, kills: int = 0) -> None:
-    """Carry a search out with so many workers, whose epochs come in an order of chance, killed so often."""
+    """Carry a search out with so many workers, whose epochs come in an order of chance, killed so often. With
+    several workers the trials are drawn ahead."""
     chance = random.Random(seed)
     run.plan.write_text(plan.to_toml())
-    study, training = opened(run, plan), {}
+    study, training = _opened(run, plan, workers), {}
     while True:
         while len(training) < workers and isinstance(asked := study.ask(), Suggestion):
             training[asked.number] = asked
@@ -54,8 +56,17 @@ def _searched(run: RunFolder, plan: Plan, workers: int, seed: int, kills: int = 
             del training[number]
         if kills and chance.random() < 0.1:
             kills -= 1
-            study, training = opened(run, plan), {}
+            study.stop_drawing()
+            study, training = _opened(run, plan, workers), {}
+    study.stop_drawing()
     study.note_session(0.0, "budget")
+
+
+def _opened(run: RunFolder, plan: Plan, workers: int) -> SearchStudy:
+    study = opened(run, plan)
+    if workers > 1:
+        study.draw_ahead()
+    return study
 
 
 @pytest.mark.slow
