@@ -5,7 +5,7 @@
 
 The record is that of long_records.py. The workers are virtual: their trials take epochs that pass in so many
 seconds, and this process reports them as an engine does. Waiting is the time that `Study.ask` takes. Two
-cases: trials without work, of one epoch, as many a second as Ray can start (--rate); and trials of ten epochs.
+cases: trials without work, of one epoch, as many a second as Ray starts (--rate); and trials of ten epochs.
 The arms of each case take turns; the figures are medians over the rounds, with the range.
 """
 

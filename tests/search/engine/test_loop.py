@@ -259,7 +259,7 @@ def test_a_wall_time_ends_a_search_and_leaves_its_trials_to_be_continued(tmp_pat
     )
     began = time.monotonic()
     events = search(run, given, THIS_MACHINE)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90  # a loaded machine takes half a minute
     assert isinstance(events[-1], Ended)
     assert events[-1].detail == "the wall time of 12 s is spent"
     assert Sweep.read(run.path).count(State.INTERRUPTED) >= 1
