@@ -40,6 +40,12 @@ The following names are optional:
                        class_names. `export` calls to_safetensors() and to_state_dict(), which return a
                        file's content. These attributes are shown if the model has them: path, title,
                        parameters, weights_sha256, data_sha256, notes (sentences).
+    Population         Trains several trainings in one process at once, for `resources.together`.
+                       Population.group(recipe) returns a value that is equal for recipes that can be trained
+                       together, or None for one that is only trained alone. Population.advance(trainings)
+                       trains one epoch of each, all of one group, and returns a list: of each training its
+                       Epoch, or the exception that ended it. A training must get the same bits with any
+                       others as alone.
 
 For a classifier, `trainable.evaluation.classification` computes a complete Evaluation from probabilities,
 labels and, if the inputs are images, the images.
@@ -60,7 +66,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from itertools import accumulate
@@ -240,6 +246,16 @@ class Trainable(Protocol):
     def Training(self, recipe: Any, data: Any, device: str, threads: int) -> TrainingRun: ...  # noqa: N802
 
 
+class Population(Protocol):
+    """How several trainings are trained at once."""
+
+    def group(self, recipe: Any) -> Hashable | None:
+        """Equal for recipes that can be trained together; None if it is only trained alone."""
+
+    def advance(self, trainings: Sequence[Any]) -> Sequence[Epoch | Exception]:
+        """Trains one epoch of each. Returns the epochs, or the exception that ended a training."""
+
+
 def recipe_sha256(recipe: Mapping[str, Any]) -> str:
     """Returns the SHA-256 of a recipe given as JSON values. The order of its fields does not matter."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
@@ -302,6 +318,25 @@ def refuse_trained_elsewhere(name: str) -> None:
         raise TrainedElsewhere(
             "the trials of this run are trained by the program that asks for them, and by nothing else",
             "continue that program; it opens the run with benchsweep.open",
+        )
+
+
+class NotTogether(InputError):
+    """A plan trains several trials at once in one process, which its trainable cannot."""
+
+
+def refuse_together(name: str, trainable: Trainable, local: bool) -> None:
+    """Raises NotTogether if the trainable has no Population, or is trained by other processes. local: whether
+    this process trains."""
+    if not local:
+        raise NotTogether(
+            "resources.together must be 1 unless the search trains in its own process",
+            "add --local, or set resources.together = 1",
+        )
+    if getattr(trainable, "Population", None) is None:
+        raise NotTogether(
+            f"resources.together must be 1 for a trainable without a Population, and {name} has none",
+            "set resources.together = 1, or define Population (trainable/contract.py)",
         )
 
 

@@ -5,16 +5,18 @@ Defines the names that `trainable/contract.py` requires.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from trainable.contract import Metric
+from trainable.epoch import Epoch
 from trainable.mnist.data import Dataset, Source
 from trainable.mnist.recipe import Recipe
 
 if TYPE_CHECKING:
     from trainable.mnist.training import Training as TorchTraining
 
-__all__ = ["METRIC", "PRELOAD", "Recipe", "Source", "Training"]
+__all__ = ["METRIC", "PRELOAD", "Population", "Recipe", "Source", "Training"]
 
 METRIC = Metric(name="validation_accuracy", direction="maximize", unit="share")
 PRELOAD = ("trainable.mnist.training",)
@@ -32,3 +34,21 @@ def Training(recipe: Recipe, data: Dataset, device: str, threads: int) -> TorchT
     from trainable.mnist.training import Training as TorchTraining
 
     return TorchTraining(recipe, data, device, threads)
+
+
+class Population:
+    """Networks trained at once; see `trainable.mnist.population`."""
+
+    @staticmethod
+    def group(recipe: Recipe) -> Hashable | None:
+        """Equal for recipes that can be trained together."""
+        from trainable.mnist.population import group
+
+        return group(recipe)
+
+    @staticmethod
+    def advance(trainings: Sequence[TorchTraining]) -> list[Epoch | Exception]:
+        """Trains one epoch of each."""
+        from trainable.mnist.population import advance
+
+        return advance(trainings)

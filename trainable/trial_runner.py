@@ -27,19 +27,30 @@ from trainable.storage.lock import lock_file
 from trainable.storage.remote import RemoteFolder
 from trainable.user_code import StoppedItself, epoch_faults
 
+EpochSource = Callable[[Any, Any, TrainingRun, int], Iterator[Epoch]]
+"""Given a trainable, a recipe, its training and the number of epochs trained so far, returns the others."""
+
+
+def alone(trainable: Any, recipe: Any, training: TrainingRun, done: int) -> Iterator[Epoch]:
+    """The epochs of a training, trained by itself."""
+    return iter(training)
+
 
 class NotStored(RuntimeError):
     """An epoch could not be written to the trial's folder."""
 
 
-def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator[TrialReport]:
+def run_trial(
+    assignment: Assignment, load_data: Callable[[], Any], epochs: EpochSource = alone
+) -> Generator[TrialReport]:
     """Trains an assignment to its end, starting from its latest checkpoint if it has one.
 
     Each epoch is stored before it is reported, so that the search can be resumed from any recorded epoch. An
     error of the trainable is reported, not raised, so that the process can train further trials; only
     bdb.BdbQuit is raised. The trial's folder is locked until the iterator is exhausted or closed.
 
-    load_data: returns what the trainable's `Source.load` returned.
+    load_data: returns what the trainable's `Source.load` returned. epochs: trains them; unless it is `alone`,
+    a report without content says that it was called.
     """
     store = _TrialStore(assignment)
     worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -47,7 +58,7 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
         with store.claimed():
             if assignment.announced:
                 yield TrialReport(assignment.number, worker)
-            yield from _train(assignment, store, worker, load_data())
+            yield from _train(assignment, store, worker, load_data(), epochs)
     except Superseded as error:
         yield TrialReport(assignment.number, worker, outcome="SUPERSEDED", error=str(error))
     except Diverged as error:
@@ -69,7 +80,9 @@ def run_trial(assignment: Assignment, load_data: Callable[[], Any]) -> Generator
         )
 
 
-def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -> Iterator[TrialReport]:
+def _train(
+    assignment: Assignment, store: _TrialStore, worker: str, data: Any, source: EpochSource
+) -> Iterator[TrialReport]:
     """Reports the epochs that the driver does not have on record, and the end of the trial once."""
     values = json.loads(assignment.recipe)
     declared = None if assignment.metric is None else Metric(*assignment.metric)
@@ -83,6 +96,9 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
     if checkpoint is not None:
         training.load_state_dict(checkpoint.state)
         stored = checkpoint.epochs
+    remaining = source(trainable, recipe, training, len(stored))
+    if source is not alone:
+        yield TrialReport(assignment.number, worker)
 
     def identity() -> dict[str, Any]:
         """The fields of a report that identify a completed training."""
@@ -99,7 +115,7 @@ def _train(assignment: Assignment, store: _TrialStore, worker: str, data: Any) -
     epochs: list[Epoch] = []
     told = 0
     outcome: Outcome | None = None
-    for epoch in _told(chain(stored, _train_and_store(training, stored, store, metric)), training):
+    for epoch in _told(chain(stored, _train_and_store(training, remaining, stored, store, metric)), training):
         if not isinstance(epoch, Epoch):
             yield TrialReport(assignment.number, worker, suggested=epoch)
             continue
@@ -139,14 +155,18 @@ def _told(epochs: Iterator[Epoch], training: TrainingRun) -> Iterator[Epoch | st
 
 
 def _train_and_store(
-    training: TrainingRun, stored: tuple[Epoch, ...], store: _TrialStore, metric: Metric
+    training: TrainingRun,
+    remaining: Iterator[Epoch],
+    stored: tuple[Epoch, ...],
+    store: _TrialStore,
+    metric: Metric,
 ) -> Iterator[Epoch]:
     """Trains the remaining epochs and stores each before it is yielded.
 
     Raises NotStored, Superseded, and TrainableError if the trainable does not follow its contract.
     """
     epochs = list(stored)
-    for epoch in training:
+    for epoch in remaining:
         if faults := epoch_faults(epoch, len(epochs), metric):
             raise faults[0]
         epochs.append(epoch)

@@ -81,7 +81,8 @@ def trials_by_device(host: Host, resources: Resources) -> Counter[str]:
     for option in trial_resources(resources):
         if option.device == "cuda" and not host.resources.get("GPU"):
             continue
-        trials[option.device] = count = option.count_in(available)
+        count = option.count_in(available)
+        trials[option.device] = count * resources.together
         for name, amount in option.bundle.items():
             available[name] = available.get(name, 0.0) - count * amount
     return +trials

@@ -1,7 +1,8 @@
-"""Trains in this process, one trial at a time, without Ray: for debugging, and for tests.
+"""Trains in this process, without Ray: for debugging, and for tests.
 
 The training runs in the thread that iterates the search, so a breakpoint in a trainable stops there. Journal,
-checkpoints, events and weights are those of a search with one worker.
+checkpoints, events and weights are those of a search with one worker. Trials are trained one at a time, or as
+many at once as `resources.together` says.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import socket
 from bdb import BdbQuit
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -20,16 +20,16 @@ from search.engine.driver import Driver
 from search.engine.events import Event
 from search.plan.budget import Resources
 from trainable.assignment import Assignment
-from trainable.trial_runner import run_trial
+from trainable.together import Together
 
 
 class LocalEngine:
     """The engine that is this process. Raises InsufficientResources if it lacks the GPU of a trial."""
 
     def __init__(self, resources: Resources) -> None:
-        one_at_a_time = resources.model_copy(update={"concurrency": 1})
+        one_worker = resources.model_copy(update={"concurrency": resources.together})
         self._timeout = resources.trial_timeout
-        self.slots = Slots([_this_machine(resources)], one_at_a_time)
+        self.slots = Slots([_this_machine(resources)], one_worker)
 
     def gather(self, stopped: Callable[[], bool]) -> Iterator[str]:
         if self._timeout is not None:
@@ -38,30 +38,36 @@ class LocalEngine:
             )
 
     def train(self, driver: Driver, data: Any) -> Iterator[Event]:
+        trials = Together(lambda: data)
         try:
-            while (assignment := driver.guarded(driver.next, None)) is not None:
+            more = True
+            while more or len(trials):
+                while more and not driver.slots.full:
+                    assignment = driver.guarded(driver.next, None)
+                    yield from driver.pending_events()
+                    if not isinstance(assignment, Assignment):
+                        more = assignment == "later"
+                        break
+                    trials.start(assignment)
+                report = trials.next_report()
+                if report is None:
+                    continue
+                if driver.guarded(partial(driver.take, report), True):
+                    trials.end(report.number)
+                    more = True  # it may be asked for again
                 yield from driver.pending_events()
-                if isinstance(assignment, Assignment):
-                    yield from _trained(driver, assignment, data)
+                if driver.guarded(driver.stopping, True):
+                    break
+            yield from driver.pending_events()
+        except BdbQuit:  # the user left the debugger: the trial is no failure, and can be resumed
+            driver.stop.set()
             yield from driver.pending_events()
         finally:
+            trials.close()
             failure = driver.failure
             driver.close()
         if failure is not None:
             raise failure
-
-
-def _trained(driver: Driver, assignment: Assignment, data: Any) -> Iterator[Event]:
-    """Train one trial until it ends or the search is to stop."""
-    with closing(run_trial(assignment, lambda: data)) as reports:
-        try:
-            for report in reports:
-                ended = driver.guarded(partial(driver.take, report), True)
-                yield from driver.pending_events()
-                if ended or driver.guarded(driver.stopping, True):
-                    break
-        except BdbQuit:  # the user left the debugger: the trial is no failure, and can be resumed
-            driver.stop.set()
 
 
 def _this_machine(resources: Resources) -> Host:

@@ -18,7 +18,7 @@ from search.records.environment import environment
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
 from search.study.base import SettledTrial, Study
-from trainable.contract import refuse_trained_elsewhere
+from trainable.contract import refuse_together, refuse_trained_elsewhere
 from trainable.storage.durable import write_json
 
 
@@ -82,6 +82,8 @@ class Search:
         yield from map(Note, self._notes)
         if spent is None:
             refuse_trained_elsewhere(self.plan.trainable)
+            if self.plan.resources.together > 1:
+                refuse_together(self.plan.trainable, self.plan.trainable_module, self._site.local)
             with self._engine() as engine:
                 yield from map(Note, engine.gather(self._stop_requested))
                 if engine.slots is not None:

@@ -104,6 +104,9 @@ class Resources(Table):
     mps: an Apple GPU."""
     placement: Literal["spread", "pack"] = "spread"
     """On a cluster: start trials on the least loaded machine, or fill one machine after the other."""
+    together: int = Field(default=1, ge=1, le=1024)
+    """Number of trials that one worker trains at once, on the resources of one trial, as networks of equal
+    shape can be. Needs a trainable that offers it, and --local."""
     concurrency: int | None = Field(default=None, ge=1)
     """Maximum number of concurrent trials; as many as the machines hold if left out. A cluster with an
     autoscaler is asked for this many."""

@@ -36,7 +36,7 @@ class MLP(Network):
         self.sizes = tuple(sizes)
         self.dropout = Dropout((input_dropout, *[dropout] * (len(sizes) - 2)), self.sizes[:-1])
         # The 1/(1-p) of inverted dropout costs nothing as the alpha of the products.
-        self._scales = [1 / (1 - share) for share in self.dropout.shares]
+        self.scales = [1 / (1 - share) for share in self.dropout.shares]
         for number, (fan_in, fan_out) in enumerate(pairwise(self.sizes), 1):
             layer = nn.Linear(fan_in, fan_out, device="meta")
             self.add_module(f"fc{number}", layer)
@@ -54,10 +54,10 @@ class MLP(Network):
         self.flat = torch.zeros(count, device=device)
         self.flat_gradient = torch.zeros(count, device=device)
         self._steps: dict[int, _Step] = {}
-        self._product = product(self.precision, device)
-        self._matrices = _matrices(self.flat, self.sizes)
-        self._gradients = _matrices(self.flat_gradient, self.sizes)
-        for layer, matrix, gradient in zip(self.layers, self._matrices, self._gradients, strict=True):
+        self.multiply = product(self.precision, device)
+        self.matrices = _matrices(self.flat, self.sizes)
+        self.gradients = _matrices(self.flat_gradient, self.sizes)
+        for layer, matrix, gradient in zip(self.layers, self.matrices, self.gradients, strict=True):
             for name, part, slope in (
                 ("weight", matrix[:-1].t(), gradient[:-1].t()),
                 ("bias", matrix[-1], gradient[-1]),
@@ -69,7 +69,7 @@ class MLP(Network):
     def initialise(self, generator: torch.Generator) -> None:
         """Draw weights and biases as torch's Linear does (uniform, ±1/sqrt(fan_in)), from `generator`, on the
         CPU."""
-        for matrix in self._matrices:
+        for matrix in self.matrices:
             bound = (len(matrix) - 1) ** -0.5
             for target in (matrix[:-1], matrix[-1]):
                 target.copy_(torch.empty(target.shape).uniform_(-bound, bound, generator=generator))
@@ -97,7 +97,7 @@ class MLP(Network):
         parts = self.dropout.by_layer(kept)
         for number, layer in enumerate(self.layers):
             if (units := parts[number]) is not None:
-                x = x * units * self._scales[number]
+                x = x * units * self.scales[number]
             x = layer(x)
             if number < len(self.layers) - 1:
                 x = torch.relu(x)
@@ -116,8 +116,8 @@ class MLP(Network):
     def logits_and_gradient(self, x: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
         """As `Network.logits_and_gradient`."""
         step = self._step(len(x))
-        multiply = self._product
-        inputs, units, scales, matrices = step.inputs, step.units, self._scales, self._matrices
+        multiply = self.multiply
+        inputs, units, scales, matrices = step.inputs, step.units, self.scales, self.matrices
         if x is not units[0]:
             units[0].copy_(x)
         if kept is not None:
@@ -140,12 +140,12 @@ class MLP(Network):
             before, active = step.deltas[number + 1], units[number + 1]
             multiply(before, delta, step.weights[number + 1], scales[number + 1])
             # A unit that was dropped or inactive is 0 in the stored input, so one test covers both.
-            delta = _threshold_backward(before, active, 0.0, grad_input=before)
-            multiply(self._gradients[number], step.transposed[number], delta, mean * scales[number])
+            delta = threshold_backward(before, active, 0.0, grad_input=before)
+            multiply(self.gradients[number], step.transposed[number], delta, mean * scales[number])
         return logits
 
 
-_threshold_backward = torch.ops.aten.threshold_backward.grad_input
+threshold_backward = torch.ops.aten.threshold_backward.grad_input
 
 
 class _Step:
@@ -153,7 +153,7 @@ class _Step:
     every step, they took a quarter of its time."""
 
     def __init__(self, network: MLP, count: int) -> None:
-        device, scales, dropout = network.flat.device, network._scales, network.dropout
+        device, scales, dropout = network.flat.device, network.scales, network.dropout
         with torch.inference_mode(False):
             self.inputs = [
                 torch.zeros(count, -(-(size + 1) // _LINE) * _LINE, device=device)[:, : size + 1]
@@ -170,11 +170,11 @@ class _Step:
             """The gradients of the loss by the inputs, float [count, units]."""
             self.kept = torch.zeros(count, dropout.width, device=device)
             self.masks = dropout.by_layer(self.kept)
-            matrices = network._matrices
+            matrices = network.matrices
             self.weights = [matrix[:-1].t() for matrix in matrices]
             self.rows, self.columns = matrices[-1].t(), self.transposed[-1]
             self.logits = torch.zeros(network.sizes[-1], count, device=device)
-            self.slope = network._gradients[-1].t()
+            self.slope = network.gradients[-1].t()
 
 
 _LINE = 16

@@ -7,7 +7,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Training:
         self._augmentation = Augmentation(recipe, height, width, self.device)
         self._shape = (height, width)
         self.network = self._new_network()
-        self.network.initialise(_generator(recipe.seed, 0))
+        self.network.initialise(generator_of(recipe.seed, 0))
         self.network.to_device(self.device)
         self._average: Network | None = None
         if recipe.ema > 0:
@@ -91,15 +91,27 @@ class Training:
         """Train one epoch and evaluate it on the validation split."""
         started = time.perf_counter()
         number = self.epoch + 1
-        rate = [value * self._plateau.factor for value in rates(self.recipe, number, self._steps)]
-        train_loss, loss, accuracy = compute(self.threads, lambda: self._figures(number, rate))
+        rate = self.rates(number)
+        values = compute(self.threads, lambda: self._figures(number, rate))
+        return self.ended(number, rate, values, time.perf_counter() - started)
+
+    def rates(self, number: int) -> list[float]:
+        """The learning rate at each step of an epoch (1 for the first)."""
+        return [value * self._plateau.factor for value in rates(self.recipe, number, self._steps)]
+
+    def ended(
+        self, number: int, rate: list[float], values: tuple[float, float, float], seconds: float
+    ) -> Epoch:
+        """Take in that an epoch was trained. values: mean loss on train, mean loss and accuracy on
+        validation."""
+        train_loss, loss, accuracy = values
         metrics = {
             "learning_rate": rate[-1],
             "train_loss": train_loss,
             "validation_loss": loss,
             "validation_accuracy": accuracy,
         }
-        epoch = Epoch(number, metrics, time.perf_counter() - started)
+        epoch = Epoch(number, metrics, seconds)
         if self.recipe.schedule == "reduce_on_plateau":
             self._plateau.observe(loss, self.recipe)
         self.epoch = number
@@ -109,46 +121,65 @@ class Training:
         """Train an epoch. Returns the mean losses on both splits and the validation accuracy."""
         with settings(self.recipe.precision, self.device):
             train_loss = self._train_epoch(number, rate)
-        if not np.isfinite(train_loss):
-            raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
+        check_finite(number, train_loss)
+        return train_loss, *self.validate()
+
+    def validate(self) -> tuple[float, float]:
+        """Mean loss and accuracy of the model on the validation split."""
         logits, loss = self._measure(self._validation)
         correct = (logits.argmax(1) == self._validation.labels).cpu().numpy()
-        return train_loss, loss, float(correct.mean())
+        return loss, float(correct.mean())
 
     def _train_epoch(self, number: int, rate: list[float]) -> float:
         """Train on every batch once, in an order of this epoch's own. Returns the mean loss per image."""
-        recipe, network, optimizer = self.recipe, self.network, self._optimizer
-        generator = _generator(recipe.seed, number)
-        distortions = _generator(recipe.seed, number, "augmentation")
-        random = RandomBytes(_stream(recipe.seed, number, "dropout"))
-        count, batch_size = len(self._train.images), recipe.batch_size
-        order = torch.randperm(count, generator=generator).to(self.device)
+        recipe, network = self.recipe, self.network
+        distortions = generator_of(recipe.seed, number, "augmentation")
+        random = RandomBytes(stream_of(recipe.seed, number, "dropout"))
+        batch_size = recipe.batch_size
         total = torch.zeros((), device=self.device)
-        block = max(1, _BLOCK // batch_size) * batch_size
         upcoming = iter(rate)
         step = (number - 1) * self._steps
-        for chosen in order.split(block):
-            gathered = self._train.images.index_select(0, chosen)
-            if self._augmentation.active:
-                gathered = self._augmentation(gathered, distortions)
-            images = gathered.split(batch_size)
-            target = self._targets(chosen)
+        for chosen in self.order(number).split(block_of(batch_size)):
+            images = self.gather(chosen, distortions).split(batch_size)
+            target = self.targets(chosen)
             targets = target.split(batch_size, 1)
             drawn = network.draw_kept(len(chosen), random)
             kept = [None] * len(images) if drawn is None else drawn.split(batch_size)
             logits = []
             for batch, wanted, units in zip(images, targets, kept, strict=True):
-                x = network.inputs(len(batch)).copy_(batch)
-                torch.add(self._shift, x, alpha=self._scale, out=x)
+                x = self.normalise(batch, network.inputs(len(batch)))
                 logits.append(network.logits_and_gradient(x, wanted, units))
-                if recipe.gradient_clip is not None:
-                    _clip(network.flat_gradient, recipe.gradient_clip)
-                optimizer.step(next(upcoming))
                 step += 1
-                if self._average is not None:
-                    self._average_in(self._average, step)
-            total -= (torch.cat(logits, 1).log_softmax(0) * target).sum()
-        return float(total) / count
+                self.update(next(upcoming), step)
+            total -= summed_log_likelihood(logits, target)
+        return float(total) / len(self._train.images)
+
+    def order(self, number: int) -> Tensor:
+        """The indices of the training images in an epoch's order, int64 [N]."""
+        generator = generator_of(self.recipe.seed, number)
+        return torch.randperm(len(self._train.images), generator=generator).to(self.device)
+
+    @property
+    def distorts(self) -> bool:
+        """Whether the images are distorted."""
+        return self._augmentation.active
+
+    def gather(self, chosen: Tensor, distortions: torch.Generator) -> Tensor:
+        """The images at the indices `chosen`, [B, pixels] in 0..255, distorted if the recipe says so."""
+        gathered = self._train.images.index_select(0, chosen)
+        return self._augmentation(gathered, distortions) if self.distorts else gathered
+
+    def normalise(self, images: Tensor, out: Tensor) -> Tensor:
+        """Writes images in 0..255 to `out`, float [B, pixels], normalized. Returns it."""
+        return torch.add(self._shift, out.copy_(images), alpha=self._scale, out=out)
+
+    def update(self, rate: float, step: int) -> None:
+        """Change the weights by the network's gradient, at a learning rate. step: 1 for the first."""
+        if self.recipe.gradient_clip is not None:
+            _clip(self.network.flat_gradient, self.recipe.gradient_clip)
+        self._optimizer.step(rate)
+        if self._average is not None:
+            self._average_in(self._average, step)
 
     def _average_in(self, average: Network, step: int) -> None:
         """Add the weights after this step (1 for the first) to their average. The horizon grows with the
@@ -157,7 +188,7 @@ class Training:
         average.flat.lerp_(self.network.flat, share)
         average.statistics.lerp_(self.network.statistics, share)
 
-    def _targets(self, chosen: Tensor) -> Tensor:
+    def targets(self, chosen: Tensor) -> Tensor:
         """One-hot columns with label smoothing, float [classes, B], of the images at the indices `chosen`."""
         labels = self._train.labels.index_select(0, chosen)
         targets = self._smooth.expand(self._train.classes, len(labels)).clone()
@@ -279,6 +310,22 @@ class Training:
         return [folder / name for name in files]
 
 
+def block_of(batch_size: int) -> int:
+    """Number of images whose batches are gathered, and whose dropout is drawn, at a time."""
+    return max(1, _BLOCK // batch_size) * batch_size
+
+
+def summed_log_likelihood(logits: Sequence[Tensor], target: Tensor) -> Tensor:
+    """The sum over the images of some batches. logits: of each batch, [classes, B]. target: of all."""
+    return (torch.cat(list(logits), 1).log_softmax(0) * target).sum()
+
+
+def check_finite(number: int, train_loss: float) -> None:
+    """Raises Diverged unless an epoch's loss is finite."""
+    if not np.isfinite(train_loss):
+        raise Diverged(f"epoch {number}: train_loss must stay finite, but became {train_loss}")
+
+
 class _DeviceSplit:
     """A split on the device: images uint8 [N, pixels], labels int64 [N]."""
 
@@ -293,13 +340,13 @@ class _DeviceSplit:
         self.class_names = digits.class_names
 
 
-def _generator(seed: int, epoch: int, *purpose: str) -> torch.Generator:
+def generator_of(seed: int, epoch: int, *purpose: str) -> torch.Generator:
     """Random numbers of one epoch (0 for the initial weights), on the CPU, so that order and masks are the
     same on every device. purpose: selects another stream, which does not change that of order and masks."""
-    return torch.Generator().manual_seed(_stream(seed, epoch, *purpose))
+    return torch.Generator().manual_seed(stream_of(seed, epoch, *purpose))
 
 
-def _stream(seed: int, epoch: int, *purpose: str) -> int:
+def stream_of(seed: int, epoch: int, *purpose: str) -> int:
     """The seed, 0..2^63-1, of one epoch's random numbers for one purpose."""
     digest = hashlib.sha256("/".join((str(seed), str(epoch), *purpose)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

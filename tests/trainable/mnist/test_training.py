@@ -16,7 +16,7 @@ from trainable.epoch import Diverged
 from trainable.mnist.data import Dataset, LabelledImages, Source
 from trainable.mnist.models import build
 from trainable.mnist.recipe import Recipe, ScheduleName
-from trainable.mnist.training import Training, _generator
+from trainable.mnist.training import Training, generator_of
 from trainable.storage.checkpoint import Checkpoint
 
 OLD_ORDER = [576, 201, 531, 445, 173]
@@ -107,8 +107,8 @@ def test_two_epochs_and_two_equal_four_with_distortions_averages_and_every_netwo
 
 def test_old_recipes_keep_the_bits_they_had_before_distortions_came() -> None:
     """The streams of order and masks: the first numbers of seed 0's first epoch."""
-    assert torch.randperm(1000, generator=_generator(0, 1))[:5].tolist() == OLD_ORDER
-    own = torch.randperm(1000, generator=_generator(0, 1, "augmentation"))[:5].tolist()
+    assert torch.randperm(1000, generator=generator_of(0, 1))[:5].tolist() == OLD_ORDER
+    own = torch.randperm(1000, generator=generator_of(0, 1, "augmentation"))[:5].tolist()
     assert own != OLD_ORDER
 
 
@@ -232,7 +232,7 @@ def test_every_optimizer_takes_the_step_that_torch_takes_with_autograd(
         "sgd": lambda p: torch.optim.SGD(p, 1e-2, momentum=0.9, nesterov=True, weight_decay=1e-3),
     }[optimizer](peer.parameters())
 
-    order = torch.randperm(len(digits.train), generator=_generator(0, 1))
+    order = torch.randperm(len(digits.train), generator=generator_of(0, 1))
     images = torch.from_numpy(digits.train.images.reshape(-1, 64).astype(np.float32)) / 127.5 - 1
     labels = torch.from_numpy(digits.train.labels.astype(np.int64))
     for chosen in order.split(100):
