@@ -124,6 +124,7 @@ def _told(run: RunFolder) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
         "share": progress.share_spent,
         "metric": sweep.metric.name,
         "sign": sweep.metric.sign,
+        "unit": sweep.metric.unit,
         "best": None if best is None else best.number,
         "score": "–" if best is None else sweep.metric.format(best.score),
         "top": None if top is None else top.number,

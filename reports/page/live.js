@@ -107,8 +107,10 @@ class Run {
       });
       own.line.setAttribute("points", points.join(" "));
     }
-    write(this.part.high, String(Number(high.toPrecision(4))));
-    write(this.part.low, String(Number(low.toPrecision(4))));
+    const share = this.header?.unit === "share";
+    const text = (value) => (share ? `${(100 * value).toFixed(2)} %` : String(Number(value.toPrecision(4))));
+    write(this.part.high, text(high));
+    write(this.part.low, text(low));
   }
 
   mark() {

@@ -216,7 +216,11 @@ const visible = new IntersectionObserver(
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
       for (const link of links.values()) link.removeAttribute("aria-current");
-      links.get(entry.target.id)?.setAttribute("aria-current", "true");
+      const link = links.get(entry.target.id);
+      link?.setAttribute("aria-current", "true");
+      // On a narrow page the contents are one line, which follows.
+      const bar = link?.parentElement;
+      if (bar && bar.scrollWidth > bar.clientWidth) bar.scrollTo({ left: link.offsetLeft - bar.offsetLeft - 40 });
     }
   },
   { rootMargin: "-15% 0px -75% 0px" },

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 import jinja2
+import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 from plotly.utils import PlotlyJSONEncoder
@@ -24,6 +25,10 @@ from reports.formatting import markdown
 from reports.formatting.estimates import recipe_name
 from reports.formatting.wording import duration, moment, setting, shorten
 from reports.page.leaderboard import leaderboard_markdown
+from reports.page.static_drawing import static_drawing
+
+STATIC = ("history", "efficiency", "curves", "scores", "slices")
+"""The sections whose drawings are shown without JavaScript too."""
 
 
 @cache
@@ -38,6 +43,7 @@ def environment(autoescape: bool) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     made.globals["ties"] = TIES
+    made.globals["static"] = STATIC
     made.filters |= {
         "called": recipe_name,
         "setting": setting,
@@ -49,9 +55,15 @@ def environment(autoescape: bool) -> jinja2.Environment:
         "code": markdown.code,
         "table": markdown.table,
         "leaderboard": leaderboard_markdown,
+        "static": _static,
     }
     made.tests["missing"] = missing
     return made
+
+
+def _static(drawing: go.Figure, label: str) -> Markup:
+    """The drawing as SVG; empty for one that is not of points and lines."""
+    return static_drawing(drawing, label) or Markup()
 
 
 _UNBROKEN = re.compile(r"(?<=\d) (?=%)|(?<=%) (?=interval)|(?<=\bp) (?=[<=])|(?<=p [<=]) (?=\d)")

@@ -275,6 +275,8 @@ def test_without_javascript_the_verdict_and_the_tables_are_read(browser: Any, re
     told = reader.page.inner_text("main")
     for words in ("98.42 %", "SVM, Gaussian kernel", COMMAND, "The drawing needs JavaScript"):
         assert words in told
+    for key in ("history", "curves", "slices"):
+        assert reader.page.locator(f"#{key} svg.static path").first.is_visible()
     assert not reader.page.is_visible("#theme")
 
 
@@ -617,6 +619,33 @@ def test_the_curves_show_the_metric_the_smoothing_and_the_scale_that_are_chosen(
     reader.page.select_option("#curve-metric", sweep.metric.name)
     reader.until(f"JSON.stringify({plot}.data.map(trace => trace.y)) === {json.dumps(first)}")
     assert reader.complaints == []
+
+
+def test_on_a_phone_the_contents_are_a_line_that_follows_the_reader(browser: Any, report: Path) -> None:
+    reader = Reader(browser, report, 360)
+    reader.page.click("nav a[href='#trials']")
+    reader.until("document.querySelector('nav a[aria-current]')?.hash === '#trials'")
+    box = reader.page.locator("nav a[aria-current]").bounding_box()
+    reader.until(
+        "(box => box.left >= 0 && box.right <= innerWidth)"
+        "(document.querySelector('nav a[aria-current]').getBoundingClientRect())"
+    )
+    assert box is not None
+    top = reader.ask("document.querySelector('#trials-title').getBoundingClientRect().top")
+    bar = reader.ask("document.querySelector('nav').getBoundingClientRect().bottom")
+    assert top >= bar - 1
+
+
+def test_no_half_section_of_a_wide_page_stands_alone_but_before_a_whole_one(
+    browser: Any, report: Path
+) -> None:
+    """Where an even number of half sections follow one another, no row is half empty."""
+    reader = Reader(browser, report, 1920)
+    rows = reader.ask(
+        "Object.values(Object.groupBy([...document.querySelectorAll('main > section.half')],"
+        " section => Math.round(section.getBoundingClientRect().top))).map(row => row.length)"
+    )
+    assert rows.count(1) <= 1
 
 
 def test_axe_finds_no_fault_with_an_open_panel(browser: Any, report: Path) -> None:
