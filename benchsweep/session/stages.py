@@ -10,6 +10,7 @@ from benchsweep.progress.confirmation import ConfirmationProgress
 from benchsweep.progress.search import Progress
 from search.cluster.access import Site
 from search.confirm import confirmation_search, confirming
+from search.engine.kept import KeptEngine
 from search.engine.search import Search
 from search.plan.plan import Plan
 from search.records.folder import RunFolder
@@ -59,18 +60,23 @@ def search_stages(
     plan, extend, warm_start, say: as in `search.start.starting`. notes: whether to say what limits the plan's
     sampler and pruner.
     """
-    with starting(run, plan, data, site, extend=extend, warm_start=warm_start, say=say) as search:
+    with (
+        starting(run, plan, data, site, extend=extend, warm_start=warm_start, say=say) as search,
+        KeptEngine() as kept,
+    ):
         for note in search.plan.notes() if notes else ():
             say(f"note: {note}")
         progress = Progress.of(search.plan)
         if search.before is not None:
             progress.add_earlier(search.before)
         has_confirmation = search.plan.confirmation.candidates > 0
+        search.use_engine(kept, another_follows=has_confirmation)
         yield Stage(search, progress, is_last=not has_confirmation)
         if has_confirmation:
             sweep = Sweep.read(run.path, search.study.journal)
             race = confirmation_search(run, search.plan, sweep, data, site, search.data)
             if race is not None:
+                race.use_engine(kept, another_follows=False)
                 yield Stage(race, ConfirmationProgress.of_race(race), is_last=True)
 
 

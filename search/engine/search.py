@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 from search.cluster.access import THIS_MACHINE, Site
@@ -14,6 +15,7 @@ from search.cluster.capacity import Cluster
 from search.cluster.placement import Slots
 from search.engine.driver import Driver, drop_checkpoint, pop_stop_request
 from search.engine.events import Ended, Event, Note, Started, TrialEnded
+from search.engine.kept import KeptEngine
 from search.records.environment import environment
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
@@ -71,6 +73,14 @@ class Search:
         self._notes = notes
         self._stop = threading.Event()
         self._stopped_by: str | None = None
+        self._kept: KeptEngine | None = None
+        self._follows = False
+
+    def use_engine(self, kept: KeptEngine, another_follows: bool) -> None:
+        """Train with the engine that an earlier search of this plan left up. another_follows: whether to
+        leave it up once the budget is spent."""
+        if self._site.alone:  # a cluster is up anyway
+            self._kept, self._follows = kept, another_follows
 
     def stop(self) -> None:
         """Ask the search to end early; it can be resumed."""
@@ -117,7 +127,10 @@ class Search:
             return nullcontext(LocalEngine(self.plan.resources))
         from search.engine.ray_tune.loop import ray_engine
 
-        return ray_engine(self.study, self.run, self._site)
+        start = partial(ray_engine, self.study, self.run, self._site)
+        if self._kept is None:
+            return start()
+        return self._kept.use(start, lambda: self._follows and self.study.spent() is not None)
 
     def _train(self, engine: Engine, slots: Slots, began: float) -> Generator[Event, None, str | None]:
         """Train until the budget is spent, or something stops the search. Returns why the budget is spent,
