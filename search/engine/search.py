@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from search.cluster.access import THIS_MACHINE, Site
 from search.cluster.capacity import Cluster
 from search.cluster.placement import Slots
 from search.engine.driver import Driver, drop_checkpoint, pop_stop_request
+from search.engine.engine import Engine
 from search.engine.events import Ended, Event, Note, Started, TrialEnded
 from search.engine.kept import KeptEngine
 from search.records.environment import environment
@@ -22,23 +23,6 @@ from search.records.sweep import Sweep
 from search.study.base import SettledTrial, Study
 from trainable.contract import refuse_together, refuse_trained_elsewhere
 from trainable.storage.durable import write_json
-
-
-class Engine(Protocol):
-    """What trains the trials of a search."""
-
-    @property
-    def slots(self) -> Slots | None:
-        """Where trials are trained; None until `gather` has found a machine that can hold one."""
-
-    def gather(self, stopped: Callable[[], bool]) -> Iterator[str]:
-        """Wait until a trial can be trained, or until `stopped`. Yields messages for the user.
-
-        Raises InsufficientResources."""
-
-    def train(self, driver: Driver, data: Any) -> Iterator[Event]:
-        """Train what the driver hands out until it has nothing more, or asks to stop. data: what the
-        trainable's Source loaded. Raises what ended the search early."""
 
 
 class Search:
