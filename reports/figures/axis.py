@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from reports.analysis.scale import Scale
@@ -21,7 +22,25 @@ def setting_axis(scale: Scale) -> dict[str, Any]:
             "tickangle": tilt(labels),
         }
     if scale.log:
-        # Powers of ten alone would be too few labels on two decades; "D2" adds 2 and 5.
-        short = scale.high / scale.low < 150
-        return {"title": title, "type": "log", "exponentformat": "power", "dtick": "D2" if short else 1}
+        values = log_ticks(scale.low, scale.high)
+        labels = [f"{value:g}" for value in values]
+        return {
+            "title": title,
+            "type": "log",
+            "tickvals": values,
+            "ticktext": labels,
+            "tickangle": tilt(labels),
+        }
     return {"title": title}
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values from low to high (above 0): 1, 2 and 5 times the powers of ten within two decades, else
+    powers of ten, at most about six of them."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1, 2, 5) if high / low < 150 else (1,)
+    step = 1 if len(factors) > 1 else max(1, math.ceil((last - first) / 6))
+    if high / low < 3:  # 1, 2 and 5 may all miss it
+        return [float(f"{low * (high / low) ** share:.2g}") for share in (0.0, 0.5, 1.0)]
+    values = [float(f"{factor}e{power}") for power in range(first, last + 1, step) for factor in factors]
+    return [value for value in values if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
@@ -129,9 +130,31 @@ def draw(numbers: Reliability) -> go.Figure:
         "%{customdata[3]} of %{customdata[4]}<extra></extra>",
         showlegend=False,
     )
+    counts = go.Bar(
+        x=[(low + high) / 2 for low, high in zip(numbers.lows, numbers.highs, strict=True)],
+        y=list(numbers.examples),
+        width=[0.9 * (high - low) for low, high in zip(numbers.lows, numbers.highs, strict=True)],
+        marker={"color": "rgba(134,141,151,0.2)"},
+        yaxis="y2",
+        hovertemplate="%{y:,} examples<extra></extra>",
+        showlegend=False,
+    )
     return drawing(
-        [equal, bins],
+        [equal, bins, counts],
         height=460,
+        # Most examples are in the last bins, so that only a logarithmic axis shows the others.
+        margin={"r": 66},
+        yaxis2={
+            "type": "log",
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+            "zeroline": False,
+            "rangemode": "tozero",
+            "range": [-0.3, 3 * math.log10(max(numbers.examples) + 1)],
+            "tickvals": [10**power for power in range(len(str(max(numbers.examples))))],
+            "title": {"text": "examples (bars)", "standoff": 10, "font": {"size": 13}},
+        },
         xaxis={"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "confidence"}},
         yaxis={"tickformat": ".0%", "range": [0, 1.05], "title": {"text": "accuracy"}},
     )

@@ -98,7 +98,11 @@ def draw(numbers: Classes) -> go.Figure:
         height=460,
         bargap=0.4,
         xaxis={"type": "category", "title": {"text": "true class"}, "showgrid": False},
-        yaxis={"tickformat": ".1%", "rangemode": "tozero", "title": {"text": "predicted as another class"}},
+        yaxis={
+            "tickformat": ".1%",
+            "rangemode": "tozero",
+            "title": {"text": "error rate: predicted as another class"},
+        },
     )
 
 
@@ -117,7 +121,7 @@ def table(numbers: Classes) -> pd.DataFrame:
 
 FIGURE = Figure[Sweep, Classes](
     key="classes",
-    title="Accuracy by class",
+    title="Error rate by class",
     numbers=of_winner(classes),
     sentence=sentence,
     draw=draw,

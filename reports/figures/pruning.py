@@ -104,7 +104,18 @@ def draw(numbers: Pruning) -> go.Figure:
         height=360,
         legend_entrywidth=150,
         xaxis=count_axis("epoch", last) | {"showgrid": False, "range": [1 - margin, last + margin]},
-        yaxis={"range": list(_ends(numbers)), "title": {"text": "correlation, percentile"}, "dtick": 0.25},
+        yaxis={"range": list(_ends(numbers)), "title": {"text": "rank correlation"}, "dtick": 0.25},
+        margin={"r": 66},
+        yaxis2={
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+            "zeroline": False,
+            "range": [-0.04, 1.06],
+            "tickvals": [0, 0.25, 0.5, 0.75, 1],
+            "tickformat": ".0%",
+            "title": {"text": "percentile", "standoff": 10, "font": {"size": 13}},
+        },
     )
 
 
@@ -156,6 +167,7 @@ def _percentiles(numbers: Pruning) -> list[go.Scatter]:
         line={"color": AMBER, "width": 1.2, "dash": "dot"},
         marker={"symbol": "star", "size": 12},
         name="best trial's percentile",
+        yaxis="y2",
         hovertemplate="epoch %{x}: best trial is number %{customdata[0]}<br>"
         "%{customdata[1]} pruned here<extra></extra>",
     )
@@ -183,6 +195,7 @@ def _thresholds(numbers: Pruning) -> list[go.Scatter]:
             "line": {"width": 2.5, "color": ORANGE},
         },
         name="needed for promotion",
+        yaxis="y2",
         hovertemplate="epoch %{x}: %{customdata} would be promoted<extra></extra>",
     )
     return [marks]
