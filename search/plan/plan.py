@@ -303,12 +303,15 @@ class Plan(Table):
 
     def to_table(self) -> dict[str, Any]:
         """The table with all defaults, without None, which TOML does not have, and without an empty
-        [cluster] or [[first]], and without order and window where the order is fast."""
-        excluded = {"cluster"} if self.cluster == ClusterTable() else set()
+        [cluster] or [[first]], and without order and window where the order is fast, and together where it is
+        1, as plans were recorded before there were these keys."""
+        excluded: dict[str, Any] = {"cluster": True} if self.cluster == ClusterTable() else {}
         if not self.first:
-            excluded.add("first")
+            excluded["first"] = True
         if self.order == "fast":
-            excluded |= {"order", "window"}
+            excluded |= {"order": True, "window": True}
+        if self.resources.together == 1:
+            excluded["resources"] = {"together"}
         return dict(without_none(self.model_dump(mode="json", exclude=excluded)))
 
     @property

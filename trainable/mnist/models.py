@@ -194,13 +194,14 @@ def build(recipe: Recipe, shape: tuple[int, int], classes: int) -> Network:
     """The recipe's network, not yet initialised. shape: height and width of the images in pixels."""
     height, width = shape
     dropout, input_dropout = recipe.dropout, recipe.input_dropout
+    precision = recipe.precision or "float32"
     match recipe.model:
         case "lenet5":
-            return LeNet5(height, width, classes, dropout, input_dropout, recipe.precision)
+            return LeNet5(height, width, classes, dropout, input_dropout, precision)
         case "cnn":
-            return CNN(height, width, classes, recipe.width, dropout, input_dropout, recipe.precision)
+            return CNN(height, width, classes, recipe.width, dropout, input_dropout, precision)
         case "linear":
-            return MLP((height * width, classes), dropout, input_dropout, recipe.precision)
+            return MLP((height * width, classes), dropout, input_dropout, precision)
         case "mlp":
             sizes = (height * width, *recipe.hidden_sizes, classes)
-            return MLP(sizes, dropout, input_dropout, recipe.precision)
+            return MLP(sizes, dropout, input_dropout, precision)

@@ -34,7 +34,7 @@ def group(recipe: Recipe) -> Hashable | None:
     if recipe.model not in ("mlp", "linear"):
         return None
     layers = recipe.hidden_sizes if recipe.model == "mlp" else ()
-    return (layers, recipe.batch_size, recipe.precision, recipe.normalisation)
+    return (layers, recipe.batch_size, recipe.precision or "float32", recipe.normalisation)
 
 
 def advance(trainings: Sequence[Training]) -> list[Epoch | Exception]:
@@ -60,7 +60,7 @@ def _figures(
     trainings: Sequence[Training], numbers: Sequence[int], rates: Sequence[Sequence[float]]
 ) -> list[tuple[float, float, float] | Diverged]:
     """Trains an epoch of each. Returns their mean losses on both splits and their validation accuracies."""
-    with settings(trainings[0].recipe.precision, trainings[0].device):
+    with settings(trainings[0].precision, trainings[0].device):
         losses = _train(trainings, numbers, rates)
     figures: list[tuple[float, float, float] | Diverged] = []
     for training, number, loss in zip(trainings, numbers, losses, strict=True):

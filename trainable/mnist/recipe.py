@@ -39,9 +39,10 @@ class Recipe(BaseModel):
     """Peak rate of the schedule."""
     weight_decay: float = Field(0.0, ge=0, lt=1)
     """L2 penalty for adam and sgd, decoupled decay for adamw. Applies to biases too."""
-    precision: Literal["float32", "bf16", "tf32"] = "float32"
-    """Of the factors of matrix products in training. bf16 is for processors with AMX or AVX512-BF16 and for
-    GPUs, tf32 for NVIDIA GPUs. Sums, weights and the optimizer are in float32, and so is validation."""
+    precision: Literal["float32", "bf16", "tf32"] | None = None
+    """Of the factors of matrix products in training; float32 if omitted. bf16 is for processors with AMX or
+    AVX512-BF16 and for GPUs, tf32 for NVIDIA GPUs. Sums, weights and the optimizer are in float32, and so is
+    validation."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     """sgd uses Nesterov momentum. adam and adamw use betas 0.9 and 0.999, and eps 1e-8."""
     momentum: Fraction = 0.9

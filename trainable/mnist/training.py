@@ -26,7 +26,7 @@ from trainable.mnist.dropout import RandomBytes
 from trainable.mnist.models import build
 from trainable.mnist.network import Network
 from trainable.mnist.optimizers import Optimizer
-from trainable.mnist.precision import check, settings
+from trainable.mnist.precision import Precision, check, settings
 from trainable.mnist.recipe import Recipe
 from trainable.mnist.schedules import PlateauState, rates
 from trainable.storage.durable import write_atomic
@@ -49,7 +49,8 @@ class Training:
     def __init__(self, recipe: Recipe, data: Dataset, device: str, threads: int) -> None:
         self.recipe = recipe
         self.device = torch.device(device)
-        check(recipe.precision, self.device)
+        self.precision: Precision = recipe.precision or "float32"
+        check(self.precision, self.device)
         self.threads = threads
         self.epoch = 0
         self._train = _DeviceSplit(data.train, self.device)
@@ -119,7 +120,7 @@ class Training:
 
     def _figures(self, number: int, rate: list[float]) -> tuple[float, float, float]:
         """Train an epoch. Returns the mean losses on both splits and the validation accuracy."""
-        with settings(self.recipe.precision, self.device):
+        with settings(self.precision, self.device):
             train_loss = self._train_epoch(number, rate)
         check_finite(number, train_loss)
         return train_loss, *self.validate()
