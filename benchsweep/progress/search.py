@@ -22,10 +22,12 @@ from search.engine.events import (
     TrialPaused,
     TrialStarted,
 )
+from search.plan.constraints import Constraints
 from search.plan.plan import Plan
 from search.records.recorded_plan import RecordedPlan
 from search.records.sweep import State, Sweep, Trial
 from trainable.contract import Metric
+from trainable.epoch import Epoch
 
 
 class Limits(NamedTuple):
@@ -75,6 +77,10 @@ class TrialProgress:
     """Why it failed or diverged; None otherwise."""
     same_as: int | None = None
     """The earlier trial with the same recipe, whose result this one got; None if it was trained."""
+    epochs: list[Epoch] = field(default_factory=list)
+    """Those of this start, if the plan has bounds of metrics."""
+    breaks: bool = False
+    """Whether it has ended and breaks one of them."""
 
     @property
     def length(self) -> int:
@@ -127,6 +133,8 @@ class Progress:
     """Epochs of a trial that is not stopped early, by the plan."""
     clock: Callable[[], float] = time.monotonic
     """Seconds since any fixed moment."""
+    constraints: Constraints = field(default_factory=Constraints)
+    """What trials must keep to be the best."""
     trials: dict[int, TrialProgress] = field(default_factory=dict)
     """By number. Interrupted trials of earlier starts are missing until they are started again."""
     started: Started | None = None
@@ -157,7 +165,7 @@ class Progress:
         """The progress of a search that has not started."""
         epochs = plan.default_recipe.epochs
         order = plan.space.names
-        return cls(plan.name, plan.objective, Limits.of(plan), epochs, clock, order=order)
+        return cls(plan.name, plan.objective, Limits.of(plan), epochs, clock, plan.constraints, order=order)
 
     def add_earlier(self, sweep: Sweep) -> None:
         """Add the trials and the time of earlier starts of this run."""
@@ -198,6 +206,8 @@ class Progress:
                 self._rate.add(event.epoch.seconds, self.clock())
                 trial = self.trials[event.number]
                 trial.epochs_trained, trial.score = event.epoch.number, event.score
+                if self.constraints.bounds:
+                    trial.epochs.append(event.epoch)
             case TrialPaused():
                 self.trials[event.number].state = State.PAUSED
                 self._stopped.add(event.number)
@@ -206,6 +216,9 @@ class Progress:
                 self._stopped.add(event.number)
                 trial.state, trial.epochs_trained = event.state, event.epochs
                 trial.score, trial.error, trial.same_as = event.score, event.error, event.same_as
+                if trial.epochs:
+                    values = self.constraints.values(trial.epochs, self.metric)
+                    trial.breaks, trial.epochs = self.constraints.excess(values) > 0, []
                 self._finished[event.number] = trial
             case Ended():
                 self.ended = event
@@ -227,11 +240,13 @@ class Progress:
 
     @property
     def best(self) -> TrialProgress | None:
-        """The best COMPLETE trial, in a tie the earliest, like `search.records.sweep.Sweep.best`; None before
-        there is one."""
+        """The best COMPLETE trial that keeps the plan's constraints, in a tie the earliest, like
+        `search.records.sweep.Sweep.best`; None before there is one."""
         best: TrialProgress | None = None
         for trial in sorted(self._finished.values(), key=lambda finished: finished.number):
             if trial.state is not State.COMPLETE or trial.score is None or trial.same_as is not None:
+                continue
+            if trial.breaks:
                 continue
             if best is None or best.score is None or self.metric.better(trial.score, best.score):
                 best = trial
@@ -333,4 +348,5 @@ def _progress_of(trial: Trial, planned: int) -> TrialProgress:
         trial.score,
         trial.error,
         trial.same_as,
+        breaks=trial.excess > 0,
     )

@@ -116,6 +116,8 @@ def _print_end(console: Console, sweep: Sweep, progress: Progress) -> None:
         sampled = hyperparameters(top.sampled, sampled_settings(sweep))
         label = "top score in search" if confirmation_summary(sweep) else "best"
         say(console, Text.assemble(f"{label}: trial {top.number} ({sampled}), {metric} ", score))
+        if top.excess:
+            say(console, "no complete trial keeps the constraints of the plan; this one breaks them least")
 
 
 def print_confirmation(console: Console, sweep: Sweep) -> None:

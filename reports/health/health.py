@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from reports.analysis.once import once_per_sweep
 from reports.formatting.wording import plural
 from reports.health.budget import not_past_best, still_improving, still_learning
+from reports.health.constraints import kept
 from reports.health.luck import better_than_random, beyond_noise, sealed_test_set, stable_importances
 from reports.health.space import edges, repeats
 from reports.health.trials import broken, busy_workers, pruned_too_early
@@ -27,7 +28,7 @@ CHECKS: Mapping[str, Callable[[Sweep], Finding]] = {
     "importances": stable_importances,
     "test": sealed_test_set,
 }
-"""Every check, by its key in results.json."""
+"""The checks of every run, by their keys in results.json. A plan that bounds a metric has one more."""
 
 
 @once_per_sweep
@@ -36,6 +37,8 @@ def health(sweep: Sweep) -> Mapping[str, Finding]:
     if not any(trial.epochs or trial.state in (State.FAILED, State.DIVERGED) for trial in sweep.trials):
         return {}
     findings = {key: check(sweep) for key, check in CHECKS.items()}
+    if sweep.plan.constraints.bounds:
+        findings["constraints"] = kept(sweep)
     order = (CheckStatus.WARN, CheckStatus.UNKNOWN, CheckStatus.PASS)
     return dict(sorted(findings.items(), key=lambda item: order.index(item[1].verdict)))
 

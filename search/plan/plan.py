@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 from search.plan import known, own, pruner, sampler
 from search.plan.budget import Budget, ConfirmationSettings, Resources
 from search.plan.cluster_table import ClusterTable
+from search.plan.constraints import Constraints
 from search.plan.declared import MetricTable, confirmation_for, declaration, opens_test_split
 from search.plan.fault import Fault, KeyPath, shown, unknown, validated, validated_record
 from search.plan.limits import DEEP, LONG, MAX_BYTES, MAX_NAME, has_deep_key, limit_faults
@@ -113,6 +114,8 @@ class Plan(Table):
     only `take` may be changed here."""
     space: Space = Field(default_factory=lambda: Space({}))
     """Hyperparameters to search, by name."""
+    constraints: Constraints = Constraints()
+    """What a trial must keep to be chosen: bounds of metrics, and rules between hyperparameters."""
     first: list[dict[str, Any]] = Field(default=[])
     """Recipes to train before any that the sampler chooses, as [[first]] tables: values of hyperparameters of
     the space. Those that are left out have their value in the default recipe."""
@@ -254,7 +257,10 @@ class Plan(Table):
         return to_record(self._recipe(sampled))
 
     def _recipe(self, sampled: Mapping[str, Any]) -> BaseModel:
-        return from_record(self.trainable_module.Recipe, {**self.recipe, **sampled})
+        recipe = from_record(self.trainable_module.Recipe, {**self.recipe, **sampled})
+        if sampled and self.constraints.rules:  # the default recipe is no suggestion
+            self.constraints.check_rules(to_record(recipe))
+        return recipe
 
     def pinned_otherwise(self, recipe: Mapping[str, Any]) -> list[str]:
         """Names of fixed hyperparameters that have another value in this recipe (its fields as plain
@@ -303,11 +309,13 @@ class Plan(Table):
 
     def to_table(self) -> dict[str, Any]:
         """The table with all defaults, without None, which TOML does not have, and without an empty
-        [cluster] or [[first]], and without order and window where the order is fast, and together where it is
+        [cluster], [constraints] or [[first]], and without order and window where the order is fast, and together where it is
         1, as plans were recorded before there were these keys."""
         excluded: dict[str, Any] = {"cluster": True} if self.cluster == ClusterTable() else {}
         if not self.first:
             excluded["first"] = True
+        if not self.constraints:
+            excluded["constraints"] = True
         if self.order == "fast":
             excluded |= {"order": True, "window": True}
         if self.resources.together == 1:
@@ -383,6 +391,10 @@ class PlanParser:
         self.faults += sampler.check(plan.sampler, plan.space)
         if fitted:
             self.faults += pruner.check(plan.pruner, plan.max_epochs)
+            self.faults += plan.constraints.faults(plan.recorded_recipe({}))
+            if isinstance(plan.sampler, Grid) and plan.constraints.rules:
+                rule = "must be left out, since a grid tries every recipe; use another sampler"
+                self.faults.append(Fault(("constraints", "rules"), rule))
             if isinstance(plan.sampler, OwnSampler):
                 self.faults += own.faults(plan.sampler, plan.sampler.name, "sampler", self.folder)
             if isinstance(plan.pruner, OwnPruner):
@@ -460,6 +472,10 @@ class PlanParser:
                 "must be left out: the suggest_* calls of an objective make its space; fix values in [recipe]"
             )
             faults.append(Fault(("space",), rule))
+        constraints = self._part("constraints")
+        if isinstance(constraints, dict) and constraints.get("rules"):
+            rule = "must be left out: an objective's hyperparameters are known only while it runs"
+            faults.append(Fault(("constraints", "rules"), rule))
         name = self._part("sampler").get("name") if isinstance(self._part("sampler"), dict) else None
         if name not in (None, "tpe", "random") and ":" not in str(name):
             rule = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search.plan.budget import Budget, ConfirmationSettings
+from search.plan.constraints import Constraints
 from search.plan.declared import opens_test_split
 from search.plan.fault import Fault, KeyPath, validated
 from search.plan.plan import Plan
@@ -42,6 +43,8 @@ class RecordedPlan:
     """What stops trials early; None if it is missing or unknown to this version."""
     confirmation: ConfirmationSettings
     """How the best trials are confirmed."""
+    constraints: Constraints = field(default_factory=Constraints)
+    """What trials must keep to be chosen."""
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> RecordedPlan:
@@ -59,6 +62,7 @@ class RecordedPlan:
             sampler=_tolerant(parse_sampler, parts.get("sampler")),
             pruner=_tolerant(parse_pruner, parts.get("pruner")),
             confirmation=_tolerant(_confirmation, parts.get("confirmation")) or ConfirmationSettings(),
+            constraints=_tolerant(_constraints, parts.get("constraints")) or Constraints(),
         )
 
     @property
@@ -94,6 +98,10 @@ class RecordedPlan:
 
 def _budget(table: object, path: KeyPath) -> tuple[Budget | None, list[Fault]]:
     return validated(Budget, table, path)
+
+
+def _constraints(table: object, path: KeyPath) -> tuple[Constraints | None, list[Fault]]:
+    return validated(Constraints, table, path)
 
 
 def _confirmation(table: object, path: KeyPath) -> tuple[ConfirmationSettings | None, list[Fault]]:

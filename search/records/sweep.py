@@ -137,6 +137,8 @@ class Sweep:
         with reading(run.journal if plans else run.plan):
             table = plans[-1].table if plans else tomllib.loads(read_record(run.plan))
             plan = RecordedPlan.of(table)
+        if plan.constraints.bounds:
+            trials = tuple(_bounded(trial, plan, metric) for trial in trials)
         sweep = cls(
             folder=run.path,
             name=run.name,
@@ -169,14 +171,15 @@ class Sweep:
 
     def top(self) -> Trial | None:
         """The COMPLETE trial with the top score in the search, the earliest in a tie; None if there is none.
+        Of trials that keep the plan's constraints, if any does; else the one that breaks them least.
         As the maximum of many scores, it is partly luck."""
         ranked = self.ranked()
         return ranked[0] if ranked and ranked[0].state is State.COMPLETE else None
 
     def ranked(self) -> list[Trial]:
         """The trials that have a score: COMPLETE ones by score, then those that were stopped, by how long
-        they trained. DIVERGED and FAILED trials are left out, and so are those that repeat another one's
-        recipe."""
+        they trained; of both, those first that keep the plan's constraints. DIVERGED and FAILED trials are
+        left out, and so are those that repeat another one's recipe."""
         sign = self.metric.sign
         scored = [
             (trial, trial.score)
@@ -186,10 +189,11 @@ class Sweep:
             and trial.same_as is None
         ]
 
-        def order(pair: tuple[Trial, float]) -> tuple[bool, int, float, int]:
+        def order(pair: tuple[Trial, float]) -> tuple[bool, float, int, float, int]:
             trial, score = pair
             unfinished = trial.state is not State.COMPLETE
-            return unfinished, -len(trial.epochs) if unfinished else 0, -sign * score, trial.number
+            length = -len(trial.epochs) if unfinished else 0
+            return unfinished, trial.excess, length, -sign * score, trial.number
 
         return [trial for trial, _ in sorted(scored, key=order)]
 
@@ -206,6 +210,15 @@ class Sweep:
     def seconds(self) -> float:
         """Wall time of the search, summed over its starts."""
         return sum(session.seconds for session in self.sessions)
+
+
+def _bounded(trial: Trial, plan: RecordedPlan, metric: Metric) -> Trial:
+    """The trial with what it breaks of the plan's bounds."""
+    if not trial.epochs:
+        return trial
+    values = plan.constraints.values(trial.epochs, metric)
+    notes = (*trial.notes, *plan.constraints.broken(values))
+    return replace(trial, excess=plan.constraints.excess(values), notes=notes)
 
 
 def as_long_as_seen(sessions: Sequence[Session], trials: Sequence[Trial]) -> tuple[Session, ...]:

@@ -12,6 +12,7 @@ from search.plan.plan import Plan
 from search.plan.sampler import Tpe
 from search.plan.space import NotInSpace
 from search.records import schema
+from search.sampling.bounded import BoundedTrials, Margins, no_margins
 
 _SEEN = (TrialState.COMPLETE, TrialState.PRUNED)
 """States of a trial that every sampler sees as it is."""
@@ -48,10 +49,16 @@ def as_pending(trial: FrozenTrial) -> FrozenTrial:
 class SamplerHistory:
     """Converts the trials of a study to those that a sampler sees."""
 
-    def __init__(self, plan: Plan, before: int, warm_start: Sequence[FrozenTrial] = ()) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        before: int,
+        warm_start: Sequence[FrozenTrial] = (),
+        margins: Margins = no_margins,
+    ) -> None:
         """plan: the current version. before: number of trials that earlier versions suggested; they are
         converted to the current space, or left out if it cannot suggest them. warm_start: trials of another
-        search, which come first."""
+        search, which come first. margins: of trials of this search, whose plan has bounds."""
         self._plan = plan
         self._before = before
         self._warm_start = list(warm_start)
@@ -59,18 +66,19 @@ class SamplerHistory:
         # TPE ignores failed trials, and would sample again where they failed.
         self._learns_failures = isinstance(plan.sampler, Tpe)
         self._converted: dict[int, FrozenTrial | None] = {}
+        self._bounded = BoundedTrials(plan.sampler, margins, plan.objective.sign)
 
     def __call__(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The trials that the sampler sees. trials: all of the study, by number."""
         earlier = [kept for trial in trials[: self._before] if (kept := self._earlier(trial)) is not None]
-        return [
-            *self._warm_start,
+        own = [
             *(trial if trial.state in _SEEN else self._shown(trial) for trial in earlier),
             *(
                 trial if trial.state in _SEEN else self._shown(trial, learns_failures=self._learns_failures)
                 for trial in trials[self._before :]
             ),
         ]
+        return [*self._warm_start, *self._bounded(own)]
 
     def _shown(self, trial: FrozenTrial, learns_failures: bool = False) -> FrozenTrial:
         """A trial that has not ended, or has failed, as the sampler sees it."""

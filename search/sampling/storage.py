@@ -6,7 +6,7 @@ Imports optuna, so it is imported only with the study.
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.records.journal import StudyStorage
 from search.records.schema import STUDY_NAME
+from search.sampling.bounded import set_aside
 
 
 class PrunerStorage(StudyStorage):
@@ -26,24 +27,39 @@ class PrunerStorage(StudyStorage):
     A halving compares the values of trials at its rungs, and another halving had other rungs.
     """
 
-    def __init__(self, journal: StudyStorage, before: int, window: int | None = None) -> None:
-        """window: how many trials before the judged one the last one is that counts; None if all count."""
+    def __init__(
+        self,
+        journal: StudyStorage,
+        before: int,
+        window: int | None = None,
+        broken: Callable[[FrozenTrial], bool] | None = None,
+    ) -> None:
+        """window: how many trials before the judged one the last one is that counts; None if all count.
+        broken: whether a trial breaks a bound, so that no other is compared with it; None without bounds."""
         self.__dict__.update(journal.__dict__)  # share the journal and its replay
         self._before = before
         self._window = window
+        self._broken = broken
         self.judged = 0
         """Number of the trial that is judged."""
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        trials = super().get_all_trials(study_id, deepcopy, states)
+        trials = self.compared(super().get_all_trials(study_id, deepcopy))
+        if states is not None:
+            trials = [trial for trial in trials if trial.state in states]
         if self._window is not None:
             last = self.judged - self._window
             trials = [trial for trial in trials if trial.number <= last or trial.number == self.judged]
         if not self._before:
             return trials
         return [self._without_rungs(trial) if trial.number < self._before else trial for trial in trials]
+
+    def compared(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """The trials, with those set aside that break a bound."""
+        broken = self._broken
+        return trials if broken is None else [set_aside(each) if broken(each) else each for each in trials]
 
     def _without_rungs(self, trial: FrozenTrial) -> FrozenTrial:
         kept = {

@@ -14,6 +14,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.records import schema
+from search.sampling.bounded import KEY
 from search.surrogate.curves import Curve
 from search.surrogate.encoding import Encoding
 from search.surrogate.model import History
@@ -52,9 +53,12 @@ class TrialPoints:
         numbers: list[int] = []
         pending: list[np.ndarray] = []
         failed: list[np.ndarray] = []
+        broken: set[int] = set()
         for trial in trials:
             if trial.user_attrs.get(schema.SAME_AS) is not None:
                 continue
+            if any(margin > 0 for margin in trial.system_attrs.get(KEY, ())):
+                broken.add(trial.number)
             known = self._of(trial)
             if known.failed:
                 failed.append(known.point)
@@ -63,7 +67,7 @@ class TrialPoints:
                 numbers.append(trial.number)
             elif trial.state is TrialState.RUNNING and trial.number >= 0:
                 pending.append(known.point)
-        return History(_larger_is_better(curves, direction), pending, failed, numbers)
+        return History(_larger_is_better(curves, direction), pending, failed, numbers, broken)
 
     def _of(self, trial: FrozenTrial) -> _Known:
         if not trial.state.is_finished():

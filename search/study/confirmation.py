@@ -50,14 +50,15 @@ class Entry:
         COMPLETE."""
         wanted = plan.confirmation
         best: list[Entrant] = []
-        for trial in sweep.ranked():
-            if trial.state is State.COMPLETE and not _is_among(trial.recipe, best):
+        complete = [trial for trial in sweep.ranked() if trial.state is State.COMPLETE]
+        for trial in [trial for trial in complete if not trial.excess] or complete:
+            if not _is_among(trial.recipe, best):
                 best.append(Entrant(trial.number, trial.recipe, trial.score))
         best = best[: wanted.candidates]
         if not best:
             return None
         default = plan.recorded_recipe({})
-        if not _is_among(default, best):
+        if not _is_among(default, best) and _may_win(default, sweep, plan):
             best.append(Entrant(None, default, None))
         # Seeds above all that the search used: no candidate was selected by its luck with one of them.
         used = [trial.recipe["seed"] for trial in sweep.trials if "seed" in trial.recipe]
@@ -73,6 +74,17 @@ class Entry:
             "seeds": list(self.seeds),
             "confidence": self.confidence,
         }
+
+
+def _may_win(default: Mapping[str, Any], sweep: Sweep, plan: Plan) -> bool:
+    """Whether the default recipe is known to keep the plan's constraints, or there are none."""
+    try:
+        plan.constraints.check_rules(default)
+    except ValueError:
+        return False
+    same = [trial for trial in sweep.trials if unseeded(trial.recipe) == unseeded(default)]
+    kept = any(trial.state is State.COMPLETE and not trial.excess for trial in same)
+    return kept or not plan.constraints.bounds
 
 
 def _is_among(recipe: Mapping[str, Any], entrants: list[Entrant]) -> bool:

@@ -147,7 +147,8 @@ class TrialDraw:
         """Whether to sample another recipe in place of this one (None if it was refused)."""
         if recipe is None:
             # `auto` has looked for one that is accepted; the others' points are those of a sequence.
-            return not isinstance(self._plan.sampler, Auto | Qmc | Grid)
+            sequence = isinstance(self._plan.sampler, Qmc) and not self._plan.constraints.rules
+            return not sequence and not isinstance(self._plan.sampler, Auto | Grid)
         # It learns nothing from a pruned trial, so it would suggest the same one over and over.
         return isinstance(self._plan.sampler, Gp) and self._repeats(recipe, number)
 

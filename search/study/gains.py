@@ -14,8 +14,15 @@ from search.study.stagnation import EndedTrial, trials_without_gain
 class Gains:
     """Judges the trials of a search by the target and the patience of its budget."""
 
-    def __init__(self, plan: Plan, trials: Callable[[], Sequence[FrozenTrial]]) -> None:
-        """trials: returns those of the study, by number."""
+    def __init__(
+        self,
+        plan: Plan,
+        trials: Callable[[], Sequence[FrozenTrial]],
+        broken: Callable[[FrozenTrial], bool],
+    ) -> None:
+        """trials: returns those of the study, by number. broken: whether a trial breaks a bound of the plan,
+        and is therefore no gain."""
+        self._broken = broken
         self._budget, self._metric, self._trials = plan.budget, plan.objective, trials
         self._strict = plan.order == "strict"
         self._counted: tuple[int, int] | None = None
@@ -27,9 +34,13 @@ class Gains:
 
     def ended(self, trial: FrozenTrial) -> None:
         """Take in the end of a trial."""
-        score = trial.value if trial.state is TrialState.COMPLETE else None
+        score = trial.value if self._counts(trial) else None
         if score is not None and (self._best is None or self._metric.better(score, self._best)):
             self._best = score
+
+    def _counts(self, trial: FrozenTrial) -> bool:
+        """Whether a trial that has ended may be chosen."""
+        return trial.state is TrialState.COMPLETE and not self._broken(trial)
 
     def target_reached(self) -> str | None:
         """The sentence that a trial has reached the target; None if none has. In a strict order it is
@@ -68,10 +79,7 @@ class Gains:
             trials = [trial for trial in trials if trial.number <= last]
         else:
             trials.sort(key=lambda trial: (trial.datetime_complete, trial.number))
-        ended = [
-            EndedTrial(trial.state is TrialState.COMPLETE, [*trial.intermediate_values.values()])
-            for trial in trials
-        ]
+        ended = [EndedTrial(self._counts(trial), [*trial.intermediate_values.values()]) for trial in trials]
         sign = self._metric.sign
         self._without = trials_without_gain(ended, sign)
         scores = [trial.values[-1] for trial in ended if trial.complete and trial.values]

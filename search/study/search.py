@@ -24,12 +24,14 @@ from search.records.journal import StudyStorage
 from search.records.trial import State
 from search.records.warm_start import WarmStart
 from search.sampling import pruners, samplers
+from search.sampling.bounded import no_margins
 from search.sampling.forecast import ForecastPruner
 from search.sampling.history import SamplerHistory, as_pending
 from search.sampling.model_cache import ModelCache
 from search.sampling.storage import PrunerStorage
 from search.study.ahead import Continued, DrawAhead, Next, Snapshot
 from search.study.base import SettledTrial, Study, Suggestion
+from search.study.bounds import Bounds
 from search.study.draw import Drawn, TrialDraw
 from search.study.gains import Gains
 from search.study.requests import Requests
@@ -60,7 +62,10 @@ class SearchStudy(Study):
         self._repeats = _count_repeats(trials)
         self._warm_start_trials = [] if self._warm_start is None else self._warm_start.frozen(plan)
         first_sampled = self._first_since_change("recipe", "space", "sampler", "seed")
-        self._history = SamplerHistory(plan, first_sampled, self._warm_start_trials)
+        self._bounds = Bounds(plan, run, trials)
+        bounded = bool(plan.constraints.bounds)
+        margins = self._bounds.margins if bounded else no_margins
+        self._history = SamplerHistory(plan, first_sampled, self._warm_start_trials, margins)
         self._drawing = TrialDraw(
             plan, run.reference, self._history, self._warm_start_trials, self._repeats_an_earlier_one
         )
@@ -70,7 +75,8 @@ class SearchStudy(Study):
         # Trials that another pruner stopped, or that had another length, say nothing about this pruner.
         self._first_judged = self._first_since_change("recipe", "pruner")
         self._window = plan.window if plan.order == "strict" else None
-        self._judges = PrunerStorage(self.journal, self._first_judged, self._window)
+        broken = self._bounds.broken_by if bounded else None
+        self._judges = PrunerStorage(self.journal, self._first_judged, self._window, broken)
         self._optuna_study = optuna.load_study(
             storage=self._judges,
             study_name=schema.STUDY_NAME,
@@ -86,7 +92,7 @@ class SearchStudy(Study):
         # A trial that starts anew when it is continued is not worth it; nor may workers' pace decide when.
         pausable = self._window is None and can_continue(plan.trainable_module)
         self._pauses = pausable and isinstance(plan.pruner, Forecast)
-        self._gains = Gains(plan, self._all_trials)
+        self._gains = Gains(plan, self._all_trials, self._bounds.broken_by)
         self._requests = Requests(run, plan, trials)
         self._considered: tuple[object, ...] | None = None
         self._trained = {
@@ -254,7 +260,8 @@ class SearchStudy(Study):
         pruner, drawn = self._optuna_study.pruner, [each for each in waiting if isinstance(each, Drawn)]
         direction = self.plan.objective.direction
         if known.paused and not waiting and isinstance(pruner, ForecastPruner):
-            number = pruner.most_promising(known.trials, self._optuna_study.direction, known.paused, new=True)
+            trials = self._judges.compared(list(known.trials))
+            number = pruner.most_promising(trials, self._optuna_study.direction, known.paused, new=True)
             if number is not None:
                 return Continued(number)
         trials = [*known.trials, *(each.trial for each in drawn)]
@@ -262,6 +269,7 @@ class SearchStudy(Study):
         return self._drawing.beside(trials, direction, known.number + len(drawn), pruner, models)
 
     def record(self, number: int, epoch: Epoch, worker: str, over: bool = False) -> State | None:
+        self._bounds.report(number, epoch)
         stopped = super().record(number, epoch, worker, over)
         self._look_ahead()
         return stopped
@@ -278,7 +286,7 @@ class SearchStudy(Study):
         seen = (self.epochs, self.finished, self._started, exhausted)
         if isinstance(pruner, ForecastPruner) and seen != self._considered:
             self._considered = seen  # an engine asks again and again while it waits
-            trials = self._all_trials()
+            trials = self._judges.compared(self._all_trials())
             direction = self._optuna_study.direction
             number = pruner.most_promising(trials, direction, self._paused, new=not exhausted)
             if number is not None:
@@ -376,6 +384,7 @@ class SearchStudy(Study):
         earlier = self._frozen(same_as)
         score = self.score(same_as)
         trial.set_user_attr(schema.SAME_AS, same_as)
+        self._bounds.repeats(trial.number, same_as)
         diverged = earlier.user_attrs.get(schema.DIVERGED)
         if diverged is not None:
             trial.set_user_attr(schema.DIVERGED, diverged)

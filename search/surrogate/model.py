@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -41,6 +41,8 @@ class History:
     """Recipes that failed or diverged, each of shape [d]."""
     curve_numbers: Sequence[int] = ()
     """The trials' numbers, in the order of `curves`."""
+    broken: Set[int] = frozenset()
+    """Numbers of those that break a bound of the plan."""
 
     def __len__(self) -> int:
         return len(self.curves) + len(self.pending) + len(self.failed)
@@ -55,7 +57,7 @@ def bounded(history: History, seed: int, keep: int | None = None) -> History:
     curves, numbers = history.curves, history.curve_numbers
     failed = history.failed[-MODELLED_TRIALS:]
     if len(curves) <= 2 * MODELLED_TRIALS:
-        return History(curves, history.pending, failed, numbers)
+        return History(curves, history.pending, failed, numbers, history.broken)
     finished = [row for row, curve in enumerate(curves) if curve.finished]
     finished.sort(key=lambda row: -curves[row].values[-1])
     best = set(finished[:MODELLED_TRIALS])
@@ -64,7 +66,8 @@ def bounded(history: History, seed: int, keep: int | None = None) -> History:
     rest = [row for row in range(len(curves)) if row not in best]
     others = np.random.default_rng(seed).choice(rest, 2 * MODELLED_TRIALS - len(best), replace=False)
     rows = sorted([*best, *map(int, others)])
-    return History([curves[row] for row in rows], history.pending, failed, [numbers[row] for row in rows])
+    kept = [numbers[row] for row in rows]
+    return History([curves[row] for row in rows], history.pending, failed, kept, history.broken)
 
 
 class Model:
@@ -100,15 +103,15 @@ class Model:
 
     @cached_property
     def feasibility(self) -> Feasibility:
-        """Where trials fail."""
+        """Where trials fail, or break a bound."""
         trained = [curve.point for curve in self._history.curves]
-        labels = np.arange(len(trained) + len(self._history.failed)) < len(trained)
+        labels = np.concatenate([self._kept, np.zeros(len(self._history.failed), dtype=bool)])
         return Feasibility(np.array([*trained, *self._history.failed]), labels, self._encoding.choices)
 
     def chances(self, rank: int = 1) -> np.ndarray:
         """The probability of each trial with a curve to end above the `rank`-th best finished trial, of shape
         [n]; 1 as long as fewer are finished."""
-        finished = np.array([curve.finished for curve in self._history.curves])
+        finished = np.array([curve.finished for curve in self._history.curves]) & self._kept
         mean, sd = self.forecast.mean, self.forecast.sd
         if finished.sum() < rank:
             return np.ones(len(mean))
@@ -131,6 +134,7 @@ class Model:
         """The recipe to try next, of shape [d]: that of the largest expected improvement among those that are
         allowed and likely to be trained. None if no allowed one was found."""
         fitted, _ = self._process.predict(self._points)
+        fitted = fitted - np.where(self._kept[self._rows], 0.0, np.ptp(fitted) + 1.0)
         starts = self._points[np.argsort(-fitted, kind="stable")[:8]]
         return maximized(self._log_gain, self._encoding, starts, allowed, self._seed, self._effort)
 
@@ -144,6 +148,13 @@ class Model:
         failing = len(self._history.failed) > _FEW_FAILURES * len(self._history)
         bound = math.log(_SAFE if failing else _LIKELY)
         return np.asarray(gain + likely - _UNLIKELY * np.maximum(bound - likely, 0.0))
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        """Whether each trial with a curve keeps the bounds, of shape [n]."""
+        broken = self._history.broken
+        numbers = self._history.curve_numbers or range(len(self._history.curves))
+        return np.array([number not in broken for number in numbers], dtype=bool)
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -184,12 +195,15 @@ class Model:
 
     @cached_property
     def _done(self) -> float:
-        """The value of the best finished trial; of the worst one if none is finished."""
+        """The value of the best finished trial that keeps the bounds; of the worst one if there is none."""
         mean = (self.forecast.mean - self._centre) / self._spread
-        ends = [end for end, curve in zip(mean, self._history.curves, strict=True) if curve.finished]
+        known = zip(mean, self._history.curves, self._kept, strict=True)
+        ends = [end for end, curve, kept in known if curve.finished and kept]
         return float(max(ends, default=mean.min()))
 
     @cached_property
     def _best(self) -> float:
-        """The value to improve on: the best of the trials, without their noise."""
-        return float(self._process.predict(self._points)[0].max())
+        """The value to improve on: the best of the trials that keep the bounds, without their noise; the
+        worst if none does."""
+        fitted = self._process.predict(self._points)[0]
+        return float(fitted[self._kept[self._rows]].max(initial=fitted.min()))

@@ -18,7 +18,7 @@ def reference() -> str:
     whole = json_schema()
     definitions = whole["$defs"]
     sections = [_section("The keys outside any table", _scalars(whole))]
-    for name in ("metric", "budget", "resources", "confirmation"):
+    for name in ("metric", "budget", "constraints", "resources", "confirmation"):
         sections.append(_section(f"`[{name}]`", definitions[_target(whole["properties"][name])]))
     sections += [
         _section(f'`[sampler]` with `name = "{kind}"`', definition)
