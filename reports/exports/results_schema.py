@@ -216,6 +216,8 @@ class TrialJson(TypedDict):
     """Whether the plan or a user asked for its recipe."""
     audited: int | None
     """Epoch after which its pruner would have stopped it; null for trials that were not audited."""
+    excess: float
+    """By how much it breaks the plan's constraints, as shares of their bounds; 0 if it keeps them."""
     worker: str | None
     session: int | None
     started: str | None

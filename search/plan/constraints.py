@@ -14,6 +14,9 @@ from search.plan.table import Table
 from trainable.contract import Metric
 from trainable.epoch import Epoch
 
+MOST = 1e9
+"""The excess of a trial that did not report a bounded metric."""
+
 
 class Bound(Table):
     """Limits of a metric, both included."""
@@ -106,8 +109,8 @@ class Constraints(Table):
         return margins
 
     def excess(self, values: Mapping[str, float | None]) -> float:
-        """The sum of what is broken, as shares of the limits; 0 if all bounds are kept."""
-        return sum(max(0.0, margin) for margin in self.margins(values))
+        """The sum of what is broken, as shares of the limits, at most `MOST`; 0 if all bounds are kept."""
+        return min(sum(max(0.0, margin) for margin in self.margins(values)), MOST)
 
     def broken(self, values: Mapping[str, float | None]) -> list[str]:
         """A sentence for each bound that is not kept: "latency_ms <= 5 must hold, but it is 7.2"."""

@@ -116,7 +116,7 @@ class Trial:
     """The device that it was trained on, if that differs among the trials; None if the environment has it."""
     excess: float = 0.0
     """By how much it breaks the bounds of the plan's [constraints], summed, as shares of the bounds; 0 if it
-    keeps them, infinity if a metric was not reported. `notes` has a sentence for each that it breaks."""
+    keeps them, 1e9 if a metric was not reported. `notes` has a sentence for each that it breaks."""
 
     @property
     def seconds(self) -> float:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.plan.constraints import MOST
 from search.plan.sampler import Cmaes, Gp, Sampler, Tpe
 
 Margins = Callable[[FrozenTrial], Sequence[float]]
 """By how much each bound is broken, as a share of it: at most 0 where it is kept; empty if it is unknown."""
 KEY = "constraints"
 """Optuna's own name of the system attribute that holds them, which its GP sampler reads."""
-_WORST = 1e9
-"""In place of an infinite excess."""
 
 
 def no_margins(trial: FrozenTrial) -> Sequence[float]:
@@ -49,8 +48,8 @@ class BoundedTrials:
         if not margins:
             return trial
         shown = copy.copy(trial)
-        shown.system_attrs = {**trial.system_attrs, KEY: [min(margin, _WORST) for margin in margins]}
-        excess = min(sum(max(0.0, margin) for margin in margins), _WORST)
+        shown.system_attrs = {**trial.system_attrs, KEY: [min(margin, MOST) for margin in margins]}
+        excess = min(sum(max(0.0, margin) for margin in margins), MOST)
         if not excess:
             return shown
         if isinstance(self._sampler, Tpe) and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
