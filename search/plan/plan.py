@@ -309,8 +309,8 @@ class Plan(Table):
 
     def to_table(self) -> dict[str, Any]:
         """The table with all defaults, without None, which TOML does not have, and without an empty
-        [cluster], [constraints] or [[first]], and without order and window where the order is fast, and together where it is
-        1, as plans were recorded before there were these keys."""
+        [cluster], [constraints] or [[first]], and without order and window where the order is fast, and
+        together where it is 1, as plans were recorded before there were these keys."""
         excluded: dict[str, Any] = {"cluster": True} if self.cluster == ClusterTable() else {}
         if not self.first:
             excluded["first"] = True
