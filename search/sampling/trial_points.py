@@ -38,7 +38,8 @@ class TrialPoints:
     def __init__(self, encoding: Encoding, epochs: int) -> None:
         """epochs: of a trial whose recipe is not on record."""
         self._encoding, self._epochs = encoding, epochs
-        self._ended: dict[int, _Known] = {}
+        self._ended: dict[int, tuple[int, _Known]] = {}
+        """By number: how many epochs a trial had, and the trial."""
 
     def point(self, trial: FrozenTrial) -> np.ndarray:
         """The trial's recipe, of shape [d]."""
@@ -72,9 +73,11 @@ class TrialPoints:
     def _of(self, trial: FrozenTrial) -> _Known:
         if not trial.state.is_finished():
             return self._computed(trial)
-        if trial.number not in self._ended:
-            self._ended[trial.number] = self._computed(trial)
-        return self._ended[trial.number]
+        # A paused trial, which a sampler sees as a pruned one, may go on.
+        epochs = len(trial.intermediate_values)
+        if trial.number not in self._ended or self._ended[trial.number][0] != epochs:
+            self._ended[trial.number] = epochs, self._computed(trial)
+        return self._ended[trial.number][1]
 
     def _computed(self, trial: FrozenTrial) -> _Known:
         point = self._encoding.point(trial.params)
