@@ -1,4 +1,4 @@
-"""Runs as they change: read again after each write to their records, and told as the differences."""
+"""Runs as they change: read again after each write to their records, as the differences since then."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONGEST = 300
 
 @dataclass
 class _Observed:
-    """A run, and what was told of it last."""
+    """A run as it was read last."""
 
     folder: RunFolder
     files: tuple[Any, ...] | None = None
@@ -68,7 +68,7 @@ class LiveRuns:
             files = _files(run.folder)
             if files == run.files:
                 continue
-            header, trials = _told(run.folder)
+            header, trials = _read(run.folder)
             with self._changed:
                 version = self._version + 1
                 before = self._version
@@ -109,7 +109,7 @@ def _files(run: RunFolder) -> tuple[Any, ...]:
     return (*found, owner)
 
 
-def _told(run: RunFolder) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+def _read(run: RunFolder) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
     """The run's header and its trials; of a run that cannot be read, the reason as its header."""
     try:
         status = RunStatus.read(run, datetime.now(UTC))
