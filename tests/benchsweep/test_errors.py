@@ -25,6 +25,9 @@ CONTROL_FLOW = {
     "EndOfTraining",
     "StoppedItself",
     "_Unwound",
+    "BadRule",
+    "RuleBroken",
+    "ScriptBegins",
 }
 """Raised and caught inside the packages; none reaches a user."""
 

@@ -273,7 +273,7 @@ def test_markdown_cells_show_every_mark_as_itself() -> None:
     lines = markdown.table(frame).splitlines()
     assert lines[0] == "| a\\|b | n |"
     assert lines[1] == "| --- | --: |"
-    assert lines[2] == "| x \\| y &lt;script&gt; | 1 |"
+    assert lines[2] == "| x \\| y &lt;script> | 1 |"
     assert lines[3] == "| \\*\\[l\\](u)\\* | 2 |"
 
 
