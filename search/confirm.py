@@ -16,6 +16,7 @@ from search.records.journal import repair
 from search.records.lock import owning
 from search.records.sweep import Sweep
 from search.start import plan_of
+from search.together import refuse_together
 from trainable.errors import InputError
 from trainable.user_code import calling
 
@@ -49,6 +50,7 @@ def confirmation_search(
     study = ConfirmationStudy(folder, plan, entry)
     if data is None and study.spent() is None:
         check_room(plan.resources, site)
+        refuse_together(plan, site.local)
         with calling("Source.load"):
             data = plan.source.load(data_folder)
     return Search(folder, study, data, site, () if repaired is None else (repaired,))

@@ -20,6 +20,7 @@ from search.records.lease import write_guard
 from search.records.lock import owning
 from search.records.sweep import RunDamaged, Sweep
 from search.records.warm_start import CannotWarmStart, WarmStart
+from search.together import refuse_together
 from trainable.errors import InputError
 from trainable.storage.durable import write_atomic
 from trainable.storage.remote import RemoteFolder
@@ -137,6 +138,7 @@ def _search(
     data = None
     if not study.spent():
         check_room(plan.resources, site)
+        refuse_together(plan, site.local)
         with calling("Source.load"):
             data = plan.source.load(data_folder)
     if study.adopt():

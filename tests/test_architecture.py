@@ -53,6 +53,7 @@ ROOMS = {
             "doctor",
         ),
         *(
+            "together",
             "start",
             "retry",
             "extend",

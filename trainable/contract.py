@@ -321,25 +321,6 @@ def refuse_trained_elsewhere(name: str) -> None:
         )
 
 
-class NotTogether(InputError):
-    """A plan trains several trials at once in one process, which its trainable cannot."""
-
-
-def refuse_together(name: str, trainable: Trainable, local: bool) -> None:
-    """Raises NotTogether if the trainable has no Population, or is trained by other processes. local: whether
-    this process trains."""
-    if not local:
-        raise NotTogether(
-            "resources.together must be 1 unless the search trains in its own process",
-            "add --local, or set resources.together = 1",
-        )
-    if getattr(trainable, "Population", None) is None:
-        raise NotTogether(
-            f"resources.together must be 1 for a trainable without a Population, and {name} has none",
-            "set resources.together = 1, or define Population (trainable/contract.py)",
-        )
-
-
 def can_continue(trainable: Trainable) -> bool:
     """Returns whether a training of this trainable goes on from a checkpoint. A function is called again from
     its start."""

@@ -24,9 +24,13 @@ _LARGEST = 20_000_000
 """Bytes of a journal above which a run is passed over: replaying it would take a second."""
 
 
+_SHORTEST = 10.0
+"""Seconds of training below which starting takes longer, so that the estimate says nothing."""
+
+
 def expected_time(plan: Plan, runs: Path, site: Site) -> str | None:
     """A sentence from the newest run in `runs` with the same trainable and data that was trained on such a
-    processor; None if there is none, or if the search is on a cluster."""
+    processor; None if there is none, if the search is on a cluster, or if it takes only seconds."""
     if not site.alone:
         return None
     workers = workers_of(plan, site)
@@ -35,7 +39,7 @@ def expected_time(plan: Plan, runs: Path, site: Site) -> str | None:
         if not timed or not _is_comparable(sweep, plan):
             continue
         cost = cost_of(plan, timed, workers)
-        if cost.first_limit is None:
+        if cost.first_limit is None or cost.limits[cost.first_limit].seconds < _SHORTEST:
             return None
         return (
             f"expected: at most {interval_text(cost.limits[cost.first_limit])}, until its limit of "

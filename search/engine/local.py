@@ -27,11 +27,13 @@ class LocalEngine:
     """The engine that is this process. Raises InsufficientResources if it lacks the GPU of a trial."""
 
     def __init__(self, resources: Resources) -> None:
-        one_worker = resources.model_copy(update={"concurrency": resources.together})
+        self._resources = resources.model_copy(update={"concurrency": resources.together})
         self._timeout = resources.trial_timeout
-        self.slots = Slots([_this_machine(resources)], one_worker)
+        self.slots = Slots([_this_machine(resources)], self._resources)
 
     def gather(self, stopped: Callable[[], bool]) -> Iterator[str]:
+        # A search that ended early left trials in those of before.
+        self.slots = Slots([_this_machine(self._resources)], self._resources)
         if self._timeout is not None:
             yield (
                 "resources.trial_timeout has no effect with --local: a trial that hangs, hangs this process"

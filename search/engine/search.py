@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
@@ -21,7 +21,7 @@ from search.records.environment import environment
 from search.records.folder import RunFolder
 from search.records.sweep import Sweep
 from search.study.base import SettledTrial, Study
-from trainable.contract import refuse_together, refuse_trained_elsewhere
+from trainable.contract import refuse_trained_elsewhere
 from trainable.storage.durable import write_json
 
 
@@ -76,9 +76,7 @@ class Search:
         yield from map(Note, self._notes)
         if spent is None:
             refuse_trained_elsewhere(self.plan.trainable)
-            if self.plan.resources.together > 1:
-                refuse_together(self.plan.trainable, self.plan.trainable_module, self._site.local)
-            with self._engine() as engine:
+            with self._engine(lambda: self._follows and spent is not None) as engine:
                 yield from map(Note, engine.gather(self._stop_requested))
                 if engine.slots is not None:
                     spent = yield from self._train(engine, engine.slots, began)
@@ -104,7 +102,8 @@ class Search:
             epochs=study.epochs,
         )
 
-    def _engine(self) -> AbstractContextManager[Engine]:
+    def _engine(self, keep: Callable[[], bool]) -> AbstractContextManager[Engine]:
+        """keep: whether to leave it up at the end."""
         if self._site.local:
             from search.engine.local import LocalEngine
 
@@ -114,7 +113,7 @@ class Search:
         start = partial(ray_engine, self.study, self.run, self._site)
         if self._kept is None:
             return start()
-        return self._kept.use(start, lambda: self._follows and self.study.spent() is not None)
+        return self._kept.use(start, keep)
 
     def _train(self, engine: Engine, slots: Slots, began: float) -> Generator[Event, None, str | None]:
         """Train until the budget is spent, or something stops the search. Returns why the budget is spent,

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,18 @@ def stable_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:4], "big")
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What earlier draws computed from the trials. Only `models` can change a suggestion."""
+
+    table: TrialTable
+    """TPE's."""
+    points: TrialPoints
+    """Of `auto`."""
+    models: ModelCache | None
+    """Of `auto`, which may then know less of the latest trials; None to fit a model for each draw."""
+
+
 def build(
     settings: Sampler,
     space: Space,
@@ -35,10 +48,8 @@ def build(
     started: int,
     warm_start: Sequence[FrozenTrial] = (),
     recipes: Recipes | None = None,
-    table: TrialTable | None = None,
     folder: Path | None = None,
-    points: TrialPoints | None = None,
-    models: ModelCache | None = None,
+    memory: Memory | None = None,
 ) -> BaseSampler:
     """The sampler for one trial.
 
@@ -47,10 +58,8 @@ def build(
 
     seed: of the plan. started: number of trials in the study before this one. warm_start: trials of another
     search in this space, which CMA-ES takes as an argument, while other samplers find them in the study.
-    recipes: None if the trainable accepts all of them and has no default. table: what TPE's last draw knew of
-    the trials; None to begin anew, which gives the same suggestion. folder: where a class of the user's is
-    looked for first. points, models: what earlier draws by `auto` made of the trials; with models it may know
-    less of the latest ones. None to begin anew.
+    recipes: None if the trainable accepts all of them and has no default. folder: where a class of the user's
+    is looked for first. memory: of earlier draws; None to begin anew.
     """
     # Imported here, since it takes 0.3 s, which only the process that searches needs to spend.
     import optuna
@@ -76,15 +85,15 @@ def build(
             case Tpe() if not space.names:  # an objective's, known from its trials alone
                 return TPESampler(seed=trial_seed, **arguments)
             case Tpe():
-                of_trials = TrialTable() if table is None else table
+                of_trials = TrialTable() if memory is None else memory.table
                 return ManyTrialsTPE(space.distributions(), of_trials, seed=trial_seed, **arguments)
             case Auto():
                 from search.sampling.auto import AutoSampler
 
                 start = settings.n_startup_trials
-                return AutoSampler(
-                    space, trial_seed, stable_seed(seed), start, recipes or Recipes(), points, models
-                )
+                accepted = recipes or Recipes()
+                kept = () if memory is None else (memory.points, memory.models)
+                return AutoSampler(space, trial_seed, stable_seed(seed), start, accepted, *kept)
             case Random():
                 return RandomSampler(seed=trial_seed)
             case Gp():

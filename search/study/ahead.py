@@ -73,6 +73,12 @@ class DrawAhead:
             self._changed.notify_all()
 
     @property
+    def has_next(self) -> bool:
+        """Whether `take` will return a trial."""
+        with self._changed:
+            return bool(self._ready) or self._snapshot is not None
+
+    @property
     def due(self) -> bool:
         """Whether a new snapshot would be drawn from."""
         return time.monotonic() - self._done >= self._seconds / _SHARE

@@ -15,7 +15,6 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial
 from pydantic import BaseModel, ValidationError
 
@@ -79,49 +78,27 @@ class TrialDraw:
         self._table, self._points = TrialTable(), TrialPoints(Encoding(plan.space), plan.max_epochs)
         self._lock = threading.Lock()
 
-    def next(
-        self, journal: JournalStorage, trials: Sequence[FrozenTrial], number: int, pruner: BasePruner
-    ) -> Drawn:
-        """Draw trial `number`. trials: those that it may depend on. pruner: of the study.
-
-        Raises SamplerOutOfMemory."""
-
-        def storage(known: Sequence[FrozenTrial]) -> SamplerStorage:
-            return SamplerStorage(journal, known, number)
-
-        return self._draw(storage, trials, number, pruner, None)
-
-    def beside(
+    def draw(
         self,
-        trials: Sequence[FrozenTrial],
-        direction: str,
-        number: int,
-        pruner: BasePruner,
-        models: ModelCache | None,
-    ) -> Drawn:
-        """The same in another thread than the one that writes the journal. direction: of the study. models:
-        the sampler's, from earlier calls; None to fit one for this call."""
-
-        def storage(known: Sequence[FrozenTrial]) -> SnapshotStorage:
-            return SnapshotStorage(direction, known, number)
-
-        return self._draw(storage, trials, number, pruner, models)
-
-    def _draw(
-        self,
-        storage: Callable[[Sequence[FrozenTrial]], SamplerStorage | SnapshotStorage],
+        storage: Callable[[Sequence[FrozenTrial], int], SamplerStorage | SnapshotStorage],
         trials: Sequence[FrozenTrial],
         number: int,
         pruner: BasePruner,
-        models: ModelCache | None,
+        models: ModelCache | None = None,
     ) -> Drawn:
-        """Sample a trial, again if the trainable refuses its recipe, up to `DRAWS` times."""
+        """Draw trial `number`, again if the trainable refuses its recipe, up to `DRAWS` times.
+
+        storage: what the sampler works on, made from the trials that it sees and `number`; in another thread
+        than the one that writes the journal, a SnapshotStorage. trials: those that the new one may depend on.
+        pruner: of the study. models: those of earlier draws; None to fit one for this call.
+
+        Raises SamplerOutOfMemory, and OwnClassFailed for a sampler of the user's."""
         with self._lock:
-            return self._draw_alone(storage, trials, number, pruner, models)
+            return self._drawn(storage, trials, number, pruner, models)
 
-    def _draw_alone(
+    def _drawn(
         self,
-        storage: Callable[[Sequence[FrozenTrial]], SamplerStorage | SnapshotStorage],
+        storage: Callable[[Sequence[FrozenTrial], int], SamplerStorage | SnapshotStorage],
         trials: Sequence[FrozenTrial],
         number: int,
         pruner: BasePruner,
@@ -130,7 +107,7 @@ class TrialDraw:
         history, refused = self._history(list(trials)), list[FrozenTrial]()
         asked_for = self._asked_for(trials) if self._plan.defined_by_run else None
         for draw in range(DRAWS):
-            view, sampler = storage([*history, *refused]), self._sampler(number, draw, models)
+            view, sampler = storage([*history, *refused], number), self._sampler(number, draw, models)
             frozen, sampled = self._sample(view, number, sampler, pruner, asked_for)
             refusal = ""
             recipe: dict[str, Any] | None = None
@@ -178,10 +155,8 @@ class TrialDraw:
             number,
             self._warm_start,
             Recipes(plan.max_epochs, to_record(cast(BaseModel, plan.default_recipe)), self._accepts),
-            self._table,
             plan.folder,
-            self._points,
-            models,
+            samplers.Memory(self._table, self._points, models),
         )
 
     def _sample(

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 import optuna
@@ -28,7 +29,7 @@ from search.sampling.bounded import no_margins
 from search.sampling.forecast import ForecastPruner
 from search.sampling.history import SamplerHistory, as_pending
 from search.sampling.model_cache import ModelCache
-from search.sampling.storage import PrunerStorage
+from search.sampling.storage import PrunerStorage, SamplerStorage, SnapshotStorage
 from search.study.ahead import Continued, DrawAhead, Next, Snapshot
 from search.study.base import SettledTrial, Study, Suggestion
 from search.study.bounds import Bounds
@@ -218,8 +219,8 @@ class SearchStudy(Study):
     def _ask(self) -> Suggestion | SettledTrial | Literal["later"] | None:
         if self._interrupted:
             return self._resume(self._interrupted.pop(0))
-        considered = self._ahead is not None and self.exhausted() is None  # with the next one, ahead
-        if self._paused and not considered and (continued := self._continue_paused()) is not None:
+        decided_ahead = self._ahead is not None and self._ahead.has_next and self.exhausted() is None
+        if self._paused and not decided_ahead and (continued := self._continue_paused()) is not None:
             return continued
         if self._out_of_trials() is not None:
             return None
@@ -233,8 +234,8 @@ class SearchStudy(Study):
         return self._window is not None and min(self._live, default=self._started) <= self._last_visible
 
     def draw_ahead(self) -> None:
-        samplers_worth_it = (Auto, Gp, Tpe)  # the others take no time
-        if self._ahead is None and isinstance(self.plan.sampler, samplers_worth_it) and not self._by_run:
+        takes_time = isinstance(self.plan.sampler, Auto | Gp | Tpe)
+        if self._ahead is None and takes_time and not self._by_run:
             self._ahead = DrawAhead(self._next_of)
 
     def stop_drawing(self) -> None:
@@ -248,25 +249,25 @@ class SearchStudy(Study):
         if self._depends_on_a_live_one or self.exhausted() is not None:
             self._ahead.update(None)
             return
-        limit = self.plan.budget.trials
-        left = None if limit is None else limit - self._started
-        if self._window is not None:
-            left = 1
+        budget = self.plan.budget.trials
+        left = None if budget is None else budget - self._started
+        # In a strict order each draw depends on the trial before it.
+        limit = left if self._window is None else 1
         trials = self._seen(self._all_trials())
-        self._ahead.update(Snapshot(trials, self._started, frozenset(self._paused), left))
+        self._ahead.update(Snapshot(trials, self._started, frozenset(self._paused), limit))
 
     def _next_of(self, known: Snapshot, waiting: Sequence[Next]) -> Next:
         """What is next after those that wait; called in another thread."""
-        pruner, drawn = self._optuna_study.pruner, [each for each in waiting if isinstance(each, Drawn)]
-        direction = self.plan.objective.direction
+        pruner, drawn = self._optuna_study.pruner, [found for found in waiting if isinstance(found, Drawn)]
         if known.paused and not waiting and isinstance(pruner, ForecastPruner):
             trials = self._judges.compared(list(known.trials))
             number = pruner.most_promising(trials, self._optuna_study.direction, known.paused, new=True)
             if number is not None:
                 return Continued(number)
-        trials = [*known.trials, *(each.trial for each in drawn)]
+        trials = [*known.trials, *(found.trial for found in drawn)]
+        storage = partial(SnapshotStorage, self.plan.objective.direction)
         models = self._models if self._window is None else None
-        return self._drawing.beside(trials, direction, known.number + len(drawn), pruner, models)
+        return self._drawing.draw(storage, trials, known.number + len(drawn), pruner, models)
 
     def record(self, number: int, epoch: Epoch, worker: str, over: bool = False) -> State | None:
         self._bounds.report(number, epoch)
@@ -347,7 +348,8 @@ class SearchStudy(Study):
                 found.trial.datetime_start = datetime.now(UTC)
                 return found
         trials = self._seen(self._all_trials())
-        return self._drawing.next(self.journal, trials, self._started, self._optuna_study.pruner)
+        storage = partial(SamplerStorage, self.journal)
+        return self._drawing.draw(storage, trials, self._started, self._optuna_study.pruner)
 
     def _still_fits(self, drawn: Drawn) -> bool:
         """Whether a trial that was drawn ahead is one that would be drawn now."""

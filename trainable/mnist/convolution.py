@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Self
@@ -44,11 +45,11 @@ class Convolutional(Network):
         self._repeats = -(-_LEAST_SIDE // min(height, width))
         self.dropout = Dropout(drop, (height * width, *units))
 
+    @abstractmethod
     def _logits(self, x: Tensor, kept: Sequence[Tensor | None] | None) -> Tensor:
         """Logits [B, classes] of images x, float [B, 1, height, width]. kept: what each layer with dropout
         keeps of its inputs, uint8 [B, units]; None in inference, where batch norm uses its running
         statistics. In training, it uses the batch's, and updates the running ones."""
-        raise NotImplementedError
 
     def _lay_out(self, device: torch.device) -> None:
         """Make parameters and statistics views of the vectors."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from trainable.mnist.dropout import Dropout, RandomBytes
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A classifier of images whose parameters lie in one vector, so that an optimizer updates one tensor."""
 
     flat: Tensor
@@ -26,13 +27,13 @@ class Network(nn.Module):
     dropout: Dropout
     """The layers whose inputs may be dropped."""
 
+    @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights from `generator`, on the CPU, and from nothing else."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_device(self, device: torch.device) -> Network:
         """Move it to a device, keeping the parameters in one vector."""
-        raise NotImplementedError
 
     def draw_kept(self, count: int, random: RandomBytes) -> Tensor | None:
         """Which units training steps on `count` images keep: uint8 [count, units that may be dropped], 0
@@ -40,15 +41,16 @@ class Network(nn.Module):
         kept = self.dropout.draw(count, random)
         return None if kept is None else kept.to(self.flat.device)
 
+    @abstractmethod
     def inputs(self, count: int) -> Tensor:
         """Where a batch is best put together: float [count, pixels], with any values. Given to
         `logits_and_gradient`, it is not copied. Valid until the next call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Logits [B, classes] of x, float [B, pixels], as in inference."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits_and_gradient(self, x: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
         """Returns the logits [classes, B] of a training step, and writes the gradient of the mean
         cross-entropy to `flat_gradient`.
@@ -56,7 +58,6 @@ class Network(nn.Module):
         x: float [B, pixels]; may be overwritten. target: float [classes, B], each column a distribution.
         kept: the batch's rows of `draw_kept`. Must be called under torch.no_grad or torch.inference_mode.
         """
-        raise NotImplementedError
 
     def stored_order(self, vector: Tensor) -> Tensor:
         """A copy of `vector`, float [parameters] in the order of `flat`, in the order of checkpoints, which

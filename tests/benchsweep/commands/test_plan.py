@@ -10,6 +10,9 @@ import pytest
 import tomli_w
 from searches import noop_plan
 
+from benchsweep.session.expected_time import expected_time
+from search.cluster.access import Site
+from search.plan.plan import Plan
 from search.records.environment import processor
 from search.records.folder import RunFolder
 
@@ -85,7 +88,10 @@ def sleepy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_search_says_how_long_it_will_take_by_an_earlier_run(sleepy: Path, here: Any) -> None:
+def test_a_search_says_how_long_it_will_take_by_an_earlier_run(
+    sleepy: Path, here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchsweep.session.expected_time._SHORTEST", 0.0)  # these take no time
     config = sleepy
     assert "expected" not in here("run", config, "--local", "--set", "budget.trials=2").err
     done = here("run", config, "--local", "--name", "next", "--set", "budget.trials=3")
@@ -93,6 +99,14 @@ def test_a_search_says_how_long_it_will_take_by_an_earlier_run(sleepy: Path, her
     assert "until its limit of trials; by 2 trials of mine" in done.err
     again = here("run", config, "--local", "--name", "next", "--set", "budget.trials=3")
     assert "expected" not in again.err
+
+
+def test_a_search_of_seconds_says_nothing_of_its_time(sleepy: Path, here: Any) -> None:
+    here("run", sleepy, "--local", "--set", "budget.trials=2")
+    assert "expected" not in here("run", sleepy, "--local", "--name", "next", "--set", "budget.trials=3").err
+    longer = Plan.read(sleepy, ["budget.trials=5000", "name=longer"])
+    sentence = expected_time(longer, sleepy.parent / "runs", Site(local=True))
+    assert sentence is not None and "by 3 trials of next" in sentence  # the newest
 
 
 def test_a_run_of_another_processor_says_nothing(sleepy: Path, here: Any) -> None:

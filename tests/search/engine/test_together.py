@@ -20,7 +20,7 @@ from search.plan.plan import Plan
 from search.records.folder import RunFolder
 from search.records.sweep import State, Sweep
 from search.start import starting
-from trainable.contract import NotTogether
+from search.together import NotTogether
 from trainable.storage.epochs import EpochLog
 
 
@@ -129,6 +129,7 @@ def test_killed_at_random_it_loses_nothing_and_repeats_nothing_on_record(tmp_pat
 def test_a_trainable_without_a_population_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotTogether, match="failing has none"):
         search(RunFolder.named("small", tmp_path), formula_plan(resources={"together": 2}), LOCAL)
+    assert not RunFolder.named("small", tmp_path).path.exists()
 
 
 def test_it_is_refused_where_ray_trains(tmp_path: Path) -> None:

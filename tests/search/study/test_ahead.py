@@ -85,7 +85,9 @@ def test_what_waits_is_drawn_again_once_more_is_known() -> None:
     ahead.update(_known(1))
     _until(lambda: ahead._ready)
     ahead.update(_known(2))
-    _until(lambda: ahead._ready[0].sampled == {"number": 2})
+    _until(lambda: ahead._drawn_from is not None and ahead._drawn_from.number == 2)
+    drawn = ahead.take()
+    assert isinstance(drawn, Drawn) and drawn.sampled == {"number": 2}
     ahead.close()
 
 
@@ -110,7 +112,7 @@ def test_a_trial_that_starts_while_it_is_drawn_again_is_not_drawn_twice() -> Non
 
 def test_where_nothing_is_known_none_is_waited_for() -> None:
     ahead = DrawAhead(lambda known, waiting: _drawn(known.number))
-    assert ahead.take() is None
+    assert not ahead.has_next and ahead.take() is None
     ahead.close()
 
 
